@@ -15,7 +15,7 @@ from commonweight.standing.model import WalletModel
 from commonweight.standing.owed import Claim, Owed
 from contracts.amounts import amount
 from contracts.errors import CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import Address, to_hex
 from contracts.messages.for_contracts import ClaimTo
 from contracts.messages.signing import Domain, sign
 from contracts.protocol.log_audit import Kind
@@ -39,7 +39,7 @@ class Elsewhere:
     """Who signs, and where its tokens go instead."""
 
     signer: LocalAccount
-    to: str
+    to: Address
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def require_claimable(owed: Owed) -> list[Claim]:
     raise NothingToClaim(f"{why} See: {'; '.join(commands)}")
 
 
-def claim_lines(model: WalletModel, account: str, found: Sequence[Claim], elsewhere: Elsewhere | None) -> list[Paid]:
+def claim_lines(
+    model: WalletModel, account: Address, found: Sequence[Claim], elsewhere: Elsewhere | None
+) -> list[Paid]:
     """Have these lines paid; what the chain says of each. Raises ClaimFailed, ApiProblem and ApiUnreachable."""
     asked = _plainly(model, account, found) if elsewhere is None else _signed(model, account, found, elsewhere)
     ours = {str(line["hash"]) for line in wait_for(model.client, asked.calls)}
@@ -109,7 +111,7 @@ def claim_lines(model: WalletModel, account: str, found: Sequence[Claim], elsewh
     return paid
 
 
-def _plainly(model: WalletModel, account: str, found: Sequence[Claim]) -> Asked:
+def _plainly(model: WalletModel, account: Address, found: Sequence[Claim]) -> Asked:
     """One epoch by its own route, whose refusals say most; several in one transaction."""
     epochs = list(dict.fromkeys(claim.epoch or 0 for claim in found))
     if len(epochs) == 1:
@@ -124,7 +126,7 @@ def _plainly(model: WalletModel, account: str, found: Sequence[Claim]) -> Asked:
     return asked
 
 
-def _signed(model: WalletModel, account: str, found: Sequence[Claim], elsewhere: Elsewhere) -> Asked:
+def _signed(model: WalletModel, account: Address, found: Sequence[Claim], elsewhere: Elsewhere) -> Asked:
     domain = Domain(model.deployment.chain_id, model.deployment.distributor)
     deadline = model.now() + GOOD_FOR
     names: set[str] = set()
@@ -138,7 +140,7 @@ def _signed(model: WalletModel, account: str, found: Sequence[Claim], elsewhere:
     return Asked(names, {})
 
 
-def _seen(model: WalletModel, claim: Claim, ours: set[str], account: str, elsewhere: Elsewhere | None) -> Paid:
+def _seen(model: WalletModel, claim: Claim, ours: set[str], account: Address, elsewhere: Elsewhere | None) -> Paid:
     """What the wallet's own chain has of a line, once it is as far as the server's. Raises ClaimFailed.
 
     Whoever was quicker without a signature paid the account itself: that is as good, unless it said where else to pay.

@@ -13,7 +13,7 @@ from eth_account.signers.local import LocalAccount
 
 from contracts.errors import BadField
 from contracts.files.whole_file import save_file
-from contracts.ids import to_hex
+from contracts.ids import Address, RunId, to_hex
 from contracts.messages.for_contracts import from_json, to_json
 from contracts.messages.for_log import Contribution
 from contracts.messages.signing import recover, sign
@@ -34,12 +34,14 @@ class ContributionFile:
     signatures: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def code(cls, run: str, repo: str, commit: str, licence: str, account: str, weight: int) -> ContributionFile:
+    def code(cls, run: RunId, repo: str, commit: str, licence: str, account: Address, weight: int) -> ContributionFile:
         """A commit. Raises BadField."""
         return cls(Contribution(octets(run), int(Kind.CODE), repo, commit, licence, account, weight))
 
     @classmethod
-    def data(cls, run: str, source: str, manifest: bytes, licence: str, account: str, weight: int) -> ContributionFile:
+    def data(
+        cls, run: RunId, source: str, manifest: bytes, licence: str, account: Address, weight: int
+    ) -> ContributionFile:
         """A data set by its manifest. Raises BadField."""
         digest = hashlib.sha256(manifest).hexdigest()
         return cls(Contribution(octets(run), int(Kind.DATA), source, f"sha256:{digest}", licence, account, weight))

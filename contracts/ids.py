@@ -5,7 +5,9 @@ Text in hex is lowercase and begins with 0x, but for names of blobs: those are 6
 
 from __future__ import annotations
 
-from typing import NewType
+from typing import Any, NewType
+
+from eth_typing import HexAddress, HexStr
 
 RunId = NewType("RunId", str)
 """A run: 0x and 64 hex digits, the digest of its manifest (ADR 9)."""
@@ -13,8 +15,8 @@ ProofId = NewType("ProofId", str)
 """A proof: 0x and 64 hex digits, the EIP-712 digest of its commitment."""
 Digest = NewType("Digest", str)
 """Any other digest: 0x and hex digits."""
-Address = NewType("Address", str)
-"""An account or a contract of an EVM chain: 0x and 40 hex digits."""
+Address = HexAddress
+"""An account or a contract of an EVM chain: 0x and 40 hex digits. One with a checksum (EIP-55) is one, too."""
 BlobName = NewType("BlobName", str)
 """A blob: the 64 hex digits of the BLAKE3 digest of its bytes."""
 
@@ -29,8 +31,17 @@ Block = NewType("Block", int)
 UnixSeconds = NewType("UnixSeconds", int)
 """A time: whole seconds since 1970, in UTC."""
 
-ZERO_ADDRESS = Address("0x" + "00" * 20)
-ZERO_DIGEST = Digest("0x" + "00" * 32)
+
+def beneath(hint: Any) -> Any:
+    """The type of the values that a hint names: `str` of `RunId`. A codec reads by it."""
+    while isinstance(hint, NewType):
+        hint = hint.__supertype__
+    return hint
+
+
+def as_address(text: str) -> Address:
+    """Text that was checked to be an address, or is checked by whoever takes it."""
+    return Address(HexStr(text))
 
 
 def to_hex(data: bytes) -> str:
@@ -41,3 +52,10 @@ def to_hex(data: bytes) -> str:
 def from_hex(text: str) -> bytes:
     """Text as bytes, with 0x before it or without. Raises ValueError where it is no hex."""
     return bytes.fromhex(text.removeprefix("0x"))
+
+
+ZERO_ADDRESS = as_address("0x" + "00" * 20)
+ZERO_DIGEST = Digest("0x" + "00" * 32)
+NO_ADDRESS = as_address("")
+NO_PROOF = ProofId("")
+NO_RUN = RunId("")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, select
 
-from contracts.ids import from_hex, to_hex
+from contracts.ids import Address, from_hex, to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.signing import digest, require_signer
 from contracts.protocol.judge.state import State
@@ -19,13 +19,13 @@ from ledger.errors import NotVerifier
 from ledger.storage.tables import Cosignature
 
 
-def check(ledger: Ledger, message: Message, signature: bytes, signer: str) -> str:
+def check(ledger: Ledger, message: Message, signature: bytes, signer: Address) -> Address:
     """The signer's checksum address. Raises BadSignature."""
     require_signer(message, ledger.chain.epoch_domain, signature, signer)
-    return str(to_checksum_address(signer))
+    return to_checksum_address(signer)
 
 
-def require_admitted(state: State, name: str, accused: str = "") -> None:
+def require_admitted(state: State, name: Address, accused: str = "") -> None:
     """Raises NotVerifier for who is not admitted, or is accused itself."""
     known = state.verifiers.get(name)
     if known is None or not known.admitted:

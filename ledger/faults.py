@@ -9,7 +9,7 @@ from functools import cache, partial
 from sqlmodel import col, select
 from web3.contract.contract import ContractFunction
 
-from contracts.ids import from_hex
+from contracts.ids import Address, ProofId, from_hex
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge.state import State
@@ -23,7 +23,7 @@ FOR_EVER = 2**64 - 1
 """Deadline of these messages: each serves once, by its proof or its evidence."""
 AT_ONCE = 500
 """Faults that are looked up in one statement."""
-Signable = tuple[str, str, str]
+Signable = tuple[ProofId, Address, str]
 """Proof, party, and the fault of a verifier or nothing for a node: as the machine has them."""
 
 
@@ -32,7 +32,7 @@ class Charge:
     """A fault that may be signed, as the message that verifiers sign, and its call's id in the outbox."""
 
     key: str
-    party: str
+    party: Address
     message: NodeFault | VerifierFault
 
     def call(self, ledger: Ledger, signed: dict[str, bytes]) -> ContractFunction:
@@ -60,7 +60,7 @@ def signable(ledger: Ledger) -> list[Charge]:
         return [charge(ledger, fault) for fault in sorted(state.signable)]
 
 
-def sign(ledger: Ledger, message: NodeFault | VerifierFault, signature: bytes, signer: str) -> None:
+def sign(ledger: Ledger, message: NodeFault | VerifierFault, signature: bytes, signer: Address) -> None:
     """Take a verifier's word for a fault; `settle` brings k of them to the chain.
 
     Raises BadSignature, NotVerifier, NotFound and BindingMismatch.
@@ -109,7 +109,7 @@ def _party(found: Charge) -> tuple[str, bool]:
     return found.party, isinstance(found.message, VerifierFault)
 
 
-def _has_stake(ledger: Ledger, party: str, verifies: bool) -> bool:
+def _has_stake(ledger: Ledger, party: Address, verifies: bool) -> bool:
     """The chain takes nothing from an empty stake, and what is signed serves when there is some."""
     if verifies:
         return ledger.chain.registry.stake_of(party) > 0
@@ -131,6 +131,6 @@ def _about(ledger: Ledger, state: State, message: NodeFault | VerifierFault) -> 
         if isinstance(message, NodeFault):
             fits = not kind and from_hex(proof) == message.proof
         else:
-            fits = bool(kind) and party == message.verifier and fault_evidence(proof, kind) == message.evidence
+            fits = bool(kind) and party == message.verifier and fault_evidence(ProofId(proof), kind) == message.evidence
         if fits:
             yield charge(ledger, (proof, party, kind))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from contracts.ids import Address, as_address
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch, BatchSource, batch_source
 from trainer.data.corpus import Corpus
@@ -25,7 +26,7 @@ class PublicRound(NamedTuple):
     nodes: Sequence[str]
 
 
-def solo(rounds: Iterable[PublicRound], corpus: Corpus, theta: Tensors, node: str) -> Iterator[float]:
+def solo(rounds: Iterable[PublicRound], corpus: Corpus, theta: Tensors, node: Address) -> Iterator[float]:
     """Held-out loss, nats per byte, after each round of `node` training alone, as many steps as one node."""
     return data_parallel((r._replace(nodes=[node]) for r in rounds), corpus, theta)
 
@@ -40,7 +41,7 @@ def data_parallel(rounds: Iterable[PublicRound], corpus: Corpus, theta: Tensors)
     for number, (config, seed, present) in enumerate(rounds, start=1):
         configure_determinism(config.profile)
         model = build_model(config)
-        sources = [batch_source(corpus.train, config, seed, number, node) for node in present]
+        sources = [batch_source(corpus.train, config, seed, number, as_address(node)) for node in present]
         for step in range(config.steps if sources else 0):
             inner_step(config, model, state, _joined(sources, step))
         yield held_out_loss(config, state.to_tensors(), corpus.held_out)

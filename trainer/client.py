@@ -24,7 +24,7 @@ from eth_account.signers.local import LocalAccount
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from contracts.errors import CommonweightError
-from contracts.ids import from_hex
+from contracts.ids import Address, from_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.signing import Domain, sign
 from contracts.process.outage import Outage
@@ -122,9 +122,9 @@ class ApiClient:
         return self._account
 
     @property
-    def address(self) -> str:
+    def address(self) -> Address:
         """Checksum address of the key."""
-        return str(self.account.address)
+        return self.account.address
 
     def get(self, path: str, **query: Any) -> Any:
         """GET and decode. Raises ApiProblem and ApiUnreachable."""

@@ -14,6 +14,7 @@ from blake3 import blake3
 from eth_account.signers.local import LocalAccount
 
 from contracts.errors import CommonweightError
+from contracts.ids import Address, as_address
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.for_log import Commitment
 from contracts.messages.signing import Domain
@@ -45,7 +46,7 @@ class Surroundings(Protocol):
     def account(self) -> LocalAccount: ...
 
     @property
-    def address(self) -> str: ...
+    def address(self) -> Address: ...
 
     def get(self, path: str) -> Any: ...
 
@@ -74,7 +75,7 @@ class Job:
         return int(self.round["round"])
 
     @property
-    def node(self) -> str:
+    def node(self) -> Address:
         """This node's address."""
         return self.client.address
 
@@ -85,7 +86,7 @@ class Job:
 
     def batches(self) -> BatchSource:
         """The batches that this node has to train on."""
-        return batch_source(self.corpus.train, self.config, self.data_seed, self.number, self.node)
+        return batch_source(self.corpus.train, self.config, self.data_seed, self.number, as_address(self.node))
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def commitment(job: Job, trajectory: Trajectory, pledge: Pledge) -> Made:
         dataSeed=job.data_seed,
         config=job.config.digest(),
         profile=configure_determinism(job.config.profile).digest(),
-        pledge=pledge.seal(job.node),
+        pledge=pledge.seal(as_address(job.node)),
         tokens=job.config.tokens_per_round,
     )
     first, last = (tuple(KECCAK_TREE.inclusion_proof(entries, place)) for place in (0, len(entries) - 1))

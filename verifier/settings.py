@@ -13,6 +13,7 @@ from pydantic import AfterValidator
 from pydantic_settings import SettingsConfigDict
 
 from contracts.chain.deployment_setting import DeploymentSetting
+from contracts.ids import RunId
 from contracts.process.settings import (
     Count,
     FilePath,
@@ -145,7 +146,7 @@ class VerifierSettings(WorkerSettings):
     api_url: Url
     rpc_url: Url
     deployment: DeploymentSetting
-    run: str
+    run: RunId
     key: Key
     host: str = "127.0.0.1"
     port: Port = 0

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from api.access import get_ledger
 from api.wire import LARGEST, PAGE, ClaimBody, EpochRootBody, EthAddress, Number, SignedClaimBody, octets
-from contracts.ids import to_hex
+from contracts.ids import as_address, to_hex
 from contracts.messages import for_contracts as messages
 from contracts.messages.for_contracts import from_json
 from contracts.protocol.judge.entries import Line
@@ -62,7 +62,7 @@ def epoch_payouts(
 def sign_epoch(number: Number, body: EpochRootBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, int]:
     """A verifier's signature under an epoch's root; k of them bring it to the chain."""
     message = from_json(messages.EpochRoot, body.message)
-    settlement.sign(ledger, number, message, body.signature_bytes(), body.signer)
+    settlement.sign(ledger, number, message, body.signature_bytes(), as_address(body.signer))
     return {"epoch": number}
 
 
@@ -70,7 +70,7 @@ def sign_epoch(number: Number, body: EpochRootBody, ledger: Ledger = Depends(get
 def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
     """An account's lines with the proofs that the contract takes, and whether they are minted."""
     with ledger.store.read() as session:
-        lines = payouts.lines_of(session, number, account)
+        lines = payouts.lines_of(session, number, as_address(account))
         paths = payouts.proofs(
             ledger.blobs, session, settlement.require_epoch(session, number), [x.leaf for x in lines]
         )
@@ -83,14 +83,14 @@ def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get
 @router.post("/epochs/{number}/claims")
 def claim(number: Number, body: ClaimBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
     """Mint an account's lines at the relayer's cost. Anybody may ask; only the account is paid."""
-    return {"transactions": settlement.claim(ledger, number, body.account)}
+    return {"transactions": settlement.claim(ledger, number, as_address(body.account))}
 
 
 @router.post("/epochs/{number}/signed-claims")
 def signed_claim(number: Number, body: SignedClaimBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
     """Mint one line where its account signed, at the relayer's cost."""
     signature = octets(body.signature)
-    asked = SignedClaim(number, body.index, body.account, body.to, body.deadline, signature)
+    asked = SignedClaim(number, body.index, as_address(body.account), body.to, body.deadline, signature)
     return {"transaction": signed_claims.claim_to(ledger, asked)}
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 
 from api.access import get_ledger
 from api.wire import NodeFaultBody, VerifierFaultBody
+from contracts.ids import as_address
 from contracts.messages import for_contracts as messages
 from contracts.messages.for_contracts import from_json, to_json
 from ledger import cosign, faults
@@ -36,7 +37,7 @@ def list_faults(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
 def sign_fault(body: VerifierFaultBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
     """A verifier's word for another's fault."""
     message = from_json(messages.VerifierFault, body.message)
-    faults.sign(ledger, message, body.signature_bytes(), body.signer)
+    faults.sign(ledger, message, body.signature_bytes(), as_address(body.signer))
     return {"verifier": message.verifier}
 
 
@@ -44,5 +45,5 @@ def sign_fault(body: VerifierFaultBody, ledger: Ledger = Depends(get_ledger)) ->
 def sign_node_fault(body: NodeFaultBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
     """A verifier's word for a node's fault."""
     message = from_json(messages.NodeFault, body.message)
-    faults.sign(ledger, message, body.signature_bytes(), body.signer)
+    faults.sign(ledger, message, body.signature_bytes(), as_address(body.signer))
     return {"node": message.node}

@@ -13,6 +13,7 @@ from api.access import get_ledger
 from api.wire import LARGEST, PAGE, BallotBody, DelegationBody, EthAddress, ProposalBody, octets
 from contracts.bindings.governor import Action
 from contracts.bindings.token import Delegation
+from contracts.ids import as_address
 from ledger.books import journal, log
 from ledger.context import Ledger
 from ledger.governance import delegations, proposals, relaying, shown, votes
@@ -120,7 +121,7 @@ def list_votes(
 @router.post("/proposals/{proposal}/ballots")
 def vote(proposal: str, body: BallotBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
     """Relay a signed vote; the same vote again is answered with what became of it."""
-    ballot = relaying.vote(ledger, proposal, body.voter, body.support, octets(body.signature))
+    ballot = relaying.vote(ledger, proposal, as_address(body.voter), body.support, octets(body.signature))
     return {"voter": to_checksum_address(body.voter), "ballot": ballot}
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 
 from api.access import get_ledger
 from api.wire import EthAddress, Number
+from contracts.ids import as_address
 from ledger.context import Ledger
 from ledger.epochs import receipts
 
@@ -17,4 +18,4 @@ router = APIRouter()
 @router.get("/receipts/{number}/{account}")
 def show_receipt(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
     """An account's lines of an epoch with their proofs, and the indices of its entries in the log."""
-    return receipts.receipt_of(ledger, number, account)
+    return receipts.receipt_of(ledger, number, as_address(account))

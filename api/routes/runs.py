@@ -10,6 +10,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from api.access import get_ledger
 from api.wire import LARGEST, PAGE, Number
+from contracts.ids import RunId
 from ledger.context import Ledger
 from ledger.errors import NotFound
 from ledger.storage.tables import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
@@ -59,7 +60,7 @@ def list_nodes(
     """Nodes of a run by address, as each enrolled last; `after` is the last one of the page before."""
     node = col(NodeView.node)
     wanted = select(NodeView).where(NodeView.run == run, node > after).order_by(node).limit(limit)
-    return _rows(ledger, run, wanted)
+    return _rows(ledger, RunId(run), wanted)
 
 
 @router.get("/runs/{run}/decisions")
@@ -67,7 +68,7 @@ def list_taken(
     run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
 ) -> list[dict[str, Any]]:
     """What a run made of the holders' decisions, in the log's order."""
-    return _rows(ledger, run, _after_entry(TakenView, run, after, limit))
+    return _rows(ledger, RunId(run), _after_entry(TakenView, RunId(run), after, limit))
 
 
 @router.get("/runs/{run}/contributions")
@@ -75,7 +76,7 @@ def list_credits(
     run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
 ) -> list[dict[str, Any]]:
     """What a run credited of code and data, in the log's order."""
-    return _rows(ledger, run, _after_entry(CreditView, run, after, limit))
+    return _rows(ledger, RunId(run), _after_entry(CreditView, RunId(run), after, limit))
 
 
 @router.get("/runs/{run}/faults")
@@ -83,13 +84,13 @@ def list_run_faults(
     run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
 ) -> list[dict[str, Any]]:
     """Faults of verifiers in a run, in the log's order."""
-    return _rows(ledger, run, _after_entry(FaultView, run, after, limit))
+    return _rows(ledger, RunId(run), _after_entry(FaultView, RunId(run), after, limit))
 
 
 @router.get("/runs/{run}/waiting")
 def show_waiting(run: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
     """What is awaited of whom, since when, and why no round opens: by the machine at the end of the log."""
-    return waiting(ledger, run)
+    return waiting(ledger, RunId(run))
 
 
 @router.get("/runs/{run}/rounds/{number}")
@@ -147,15 +148,15 @@ def show_lineage(
     was credited, and the epoch that pays it."""
     catch_up(ledger)
     with ledger.store.read() as session:
-        return lineage(session, run, first, last, limit)
+        return lineage(session, RunId(run), first, last, limit)
 
 
-def _after_entry(kind: type[OfRun], run: str, after: int, limit: int) -> SelectOfScalar[OfRun]:
+def _after_entry(kind: type[OfRun], run: RunId, after: int, limit: int) -> SelectOfScalar[OfRun]:
     entry = col(kind.entry)
     return select(kind).where(kind.run == run, entry > after).order_by(entry).limit(limit)
 
 
-def _rows(ledger: Ledger, run: str, wanted: SelectOfScalar[Any]) -> list[dict[str, Any]]:
+def _rows(ledger: Ledger, run: RunId, wanted: SelectOfScalar[Any]) -> list[dict[str, Any]]:
     """Raises NotFound for a run that is none."""
     catch_up(ledger)
     with ledger.store.read() as session:

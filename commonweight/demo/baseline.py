@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from commonweight.terminal.console import emit
+from contracts.ids import Address, RunId, as_address
 from contracts.process.spawner import end_with_spawner
 from contracts.protocol.run_config import RunConfig
 from trainer.baseline import PublicRound, data_parallel, solo
@@ -22,7 +23,7 @@ from trainer.model.state import initial_theta
 from trainer.steps.evaluate import held_out_loss
 
 
-def closed_rounds(client: ApiClient, run: str, count: int) -> Iterator[dict[str, Any]]:
+def closed_rounds(client: ApiClient, run: RunId, count: int) -> Iterator[dict[str, Any]]:
     """The run's first `count` rounds, each as soon as it is closed."""
     for number in range(1, count + 1):
         while not (found := _closed(client, run, number)):
@@ -30,7 +31,7 @@ def closed_rounds(client: ApiClient, run: str, count: int) -> Iterator[dict[str,
         yield found
 
 
-def _closed(client: ApiClient, run: str, number: int) -> dict[str, Any] | None:
+def _closed(client: ApiClient, run: RunId, number: int) -> dict[str, Any] | None:
     if client.get(f"/runs/{run}")["round"] < number:
         return None
     found = dict(client.get(f"/runs/{run}/rounds/{number}"))
@@ -42,7 +43,7 @@ def _public(view: dict[str, Any]) -> PublicRound:
     return PublicRound(RunConfig.from_json(view["config"]), octets(view["data_seed"]), accepted)
 
 
-def main(kind: str, api: str, run: str, rounds: int, node: str, data: list[str]) -> None:
+def main(kind: str, api: str, run: RunId, rounds: int, node: Address, data: list[str]) -> None:
     """Train the baseline and print held-out loss after each round, nats per byte; round 0 is the start."""
     client = ApiClient(api)
     corpus = corpus_of([Path(p) for p in data])
@@ -58,4 +59,4 @@ def main(kind: str, api: str, run: str, rounds: int, node: str, data: list[str])
 
 if __name__ == "__main__":
     end_with_spawner()
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5], sys.argv[6:])
+    main(sys.argv[1], sys.argv[2], RunId(sys.argv[3]), int(sys.argv[4]), as_address(sys.argv[5]), sys.argv[6:])

@@ -9,6 +9,7 @@ from eth_account import Account
 from eth_utils import keccak
 
 from commonweight.keystore import write_keystore
+from contracts.ids import Address, as_address
 
 PASSPHRASE = "throwaway keys of a demo on this machine"  # noqa: S105 - the demo's keys guard nothing
 HONEST, CHEAT, JOINER, KILLED = ("ada", "ben", "dee"), "cal", "dee", "ben"
@@ -40,15 +41,15 @@ class Cast:
 
     def prepare(self) -> None:
         """Write all keystores."""
-        for name in (*NODES, *VERIFIERS, *SERVICES, *(wallet(node) for node in NODES)):
+        for name in (*NODES, *VERIFIERS, *SERVICES, *(wallet(as_address(node)) for node in NODES)):
             write_keystore(self.keystore(name), self.key(name), PASSPHRASE, FAST_KDF_ROUNDS)
 
-    def name_of(self, address: str) -> str:
+    def name_of(self, address: Address) -> str:
         """The node, wallet or verifier behind an address."""
-        everyone = (*NODES, *VERIFIERS, *(wallet(node) for node in NODES))
+        everyone = (*NODES, *VERIFIERS, *(wallet(as_address(node)) for node in NODES))
         return next((n for n in everyone if self.address(n).lower() == address.lower()), address)
 
 
-def wallet(node: str) -> str:
+def wallet(node: Address) -> str:
     """Name of a node's payout wallet."""
     return f"{node}-wallet"

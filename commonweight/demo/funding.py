@@ -10,6 +10,7 @@ from web3.types import RPCEndpoint
 
 from contracts.amounts import COINS, amount
 from contracts.errors import CommonweightError
+from contracts.ids import Address, as_address
 
 COIN = 10**18
 GIFT = 100 * COIN
@@ -27,9 +28,9 @@ def ensure_funded(w3: Web3, needed: Mapping[str, int]) -> list[str]:
 
     Returns the addresses that were given some. Raises KeysUnfunded, naming every address and amount, where it cannot.
     """
-    short = [address for address, wei in needed.items() if _balance(w3, address) < wei]
-    given = [address for address in short if _give(w3, address)]
-    lacking = {address: needed[address] - _balance(w3, address) for address in short}
+    short = [address for address, wei in needed.items() if _balance(w3, as_address(address)) < wei]
+    given = [address for address in short if _give(w3, as_address(address))]
+    lacking = {address: needed[address] - _balance(w3, as_address(address)) for address in short}
     lines = [f"  {address}  {amount(wei, COINS)}" for address, wei in lacking.items() if wei > 0]
     if lines:
         raise KeysUnfunded(
@@ -39,11 +40,11 @@ def ensure_funded(w3: Web3, needed: Mapping[str, int]) -> list[str]:
     return given
 
 
-def _balance(w3: Web3, address: str) -> int:
+def _balance(w3: Web3, address: Address) -> int:
     return int(w3.eth.get_balance(Web3.to_checksum_address(address)))
 
 
-def _give(w3: Web3, address: str) -> bool:
+def _give(w3: Web3, address: Address) -> bool:
     return any(_answered(w3, method, [address, hex(GIFT)]) for method in SETTERS)
 
 

@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from contracts.ids import Address
 from contracts.protocol.run_config import RunConfig
 
 REFRESH_A_SECOND = 4
@@ -70,7 +71,7 @@ class Board:
             self._nodes.update(self._bars[bar.name], completed=bar.step, total=bar.steps, note=bar.note)
 
 
-def bars(view: Mapping[str, Any], name_of: Callable[[str], str], steps_of: Callable[[str], int]) -> list[Bar]:
+def bars(view: Mapping[str, Any], name_of: Callable[[Address], str], steps_of: Callable[[str], int]) -> list[Bar]:
     """The bars of a round as the API shows it; `steps_of` gives the inner steps that a node of that name has done."""
     steps = RunConfig.from_json(view["config"]).steps
     proofs = {proof["node"]: proof for proof in view["proofs"]}

@@ -25,6 +25,7 @@ from commonweight.demo.summary import Source, collect
 from commonweight.terminal.console import complain, console, emit, mention, speaks_json
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import save_file
+from contracts.ids import RunId
 
 MARK = ".commonweight-demo"
 INTERRUPTED = 130
@@ -82,7 +83,7 @@ def _play(settings: DemoSettings) -> dict[str, Any]:
         proposal = vote(stage)
         rounds = obey(stage)
         start_baselines(stage, rounds)
-        summary = collect(Source(stage.client, stage.rpc, stage.run, stage.cast, proposal, rounds))
+        summary = collect(Source(stage.client, stage.rpc, RunId(stage.run), stage.cast, proposal, rounds))
         return {**summary, "baselines": finish_baselines(stage), "seed": settings.seed}
 
 

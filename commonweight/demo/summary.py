@@ -9,7 +9,7 @@ from commonweight.demo.cast import CHEAT, JOINER, KILLED, NODES, VERIFIERS, Cast
 from contracts.bindings.token import ModelToken
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import connect
-from contracts.ids import to_hex
+from contracts.ids import RunId, as_address, to_hex
 from contracts.protocol.run_config import RunConfig
 from trainer.client import ApiClient
 
@@ -22,7 +22,7 @@ class Source:
 
     client: ApiClient
     rpc_url: str
-    run: str
+    run: RunId
     cast: Cast
     proposal: str
     rounds: int
@@ -52,7 +52,9 @@ def _chain(source: Source, epoch: dict[str, Any]) -> dict[str, Any]:
     w3, deployment = connect(source.rpc_url), source.client.network["deployment"]
     token = ModelToken(w3, deployment["token"])
     state = VerifierRegistry(w3, deployment["verifier_registry"]).epoch_of(int(epoch["epoch"]))
-    balances = {name: str(token.balance_of(source.cast.address(wallet(name)))) for name in NODES}
+    balances = {
+        name: str(token.balance_of(as_address(source.cast.address(wallet(as_address(name)))))) for name in NODES
+    }
     return {
         "supply": str(token.total_supply()),
         "balances": balances,

@@ -17,7 +17,7 @@ from contracts.calls.text import parse_call
 from contracts.chain.connection import connect, send
 from contracts.chain.deployment import Deployment
 from contracts.genesis.creation import first_block
-from contracts.ids import to_hex
+from contracts.ids import Address, RunId, to_hex
 from trainer.client import ApiClient, octets
 from verifier.log.settled_weights import settled_weights
 
@@ -78,7 +78,7 @@ class GovernanceClient:
         return own
 
     def release(
-        self, account: LocalAccount, description: str, weights: tuple[str, int], version: str, licence: str
+        self, account: LocalAccount, description: str, weights: tuple[RunId, int], version: str, licence: str
     ) -> tuple[str, str]:
         """Propose to release the weights after a round (run, number); returns the proposal's id and their digest.
 
@@ -115,7 +115,7 @@ class GovernanceClient:
         votes = self.governor.objections_to(number, at)
         return votes, self.governor.votes(number)[1], self.governor.state(number).name.lower()
 
-    def _second(self, account: str, number: int, first: int) -> int:
+    def _second(self, account: Address, number: int, first: int) -> int:
         """The second at which this objection and those that are there weigh most together.
 
         Anybody may name a second, with nothing or with dust: what counts is the sum. One at which the account objected

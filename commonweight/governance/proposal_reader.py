@@ -19,6 +19,7 @@ from contracts.bindings.governor import ModelGovernor
 from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
 from contracts.genesis.remembered import is_remembered
+from contracts.ids import as_address
 from trainer.client import ApiClient, ApiProblem, ApiUnreachable
 
 WATCH_SECONDS = 5.0
@@ -37,7 +38,7 @@ class ProposalReader:
         if rpc_url:
             w3 = connect(rpc_url)
             checked(w3, self.deployment)
-            self.governor, self.names_checked = ModelGovernor(w3, self.deployment.governor), True
+            self.governor, self.names_checked = ModelGovernor(w3, as_address(self.deployment.governor)), True
 
     def read(self, proposal: str) -> tuple[Proven, Standing]:
         """One proposal, and where it stands; what the server does not show as its id proves it, from the Governor where

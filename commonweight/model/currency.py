@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from commonweight.terminal.console import one_line
 from contracts.amounts import amount
 from contracts.bindings.currency import Currency
+from contracts.ids import Address
 
 LONGEST_SYMBOL = 12
 MOST_DECIMALS = 77
@@ -16,7 +17,7 @@ MOST_DECIMALS = 77
 class Money:
     """`address` of the ERC-20; a symbol is its maker's own choice and proves nothing."""
 
-    address: str
+    address: Address
     symbol: str
     decimals: int
 

@@ -14,6 +14,7 @@ from contracts.chain.event_history import EventHistory
 from contracts.genesis.creation import first_block
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.rounds import minters
+from contracts.ids import as_address
 
 STANDING_MINTER = "standing-minter"
 """The word by which scripts know a warning of an account that can have tokens exist."""
@@ -25,7 +26,7 @@ def terms_in_words(w3: Web3, p: GenesisParams) -> list[str]:
     if not p.funding_currency:
         return [floor]
     sold = p.tokens_sold()
-    paid = Money.of(Currency(w3, p.funding_currency)).text(p.funding_paid_units)
+    paid = Money.of(Currency(w3, as_address(p.funding_currency))).text(p.funding_paid_units)
     price = f"{paid} of {p.funding_currency} for {amount(p.funding_token_units, TOKENS)}"
     return [
         f"the funding round sells at most {amount(sold, TOKENS)}, {_share(sold, p.cap)} of the cap and"
@@ -36,16 +37,16 @@ def terms_in_words(w3: Web3, p: GenesisParams) -> list[str]:
 
 def large_voters(w3: Web3, d: Deployment) -> list[tuple[str, int]]:
     """Who has more than a third of all votes now, and how many, most first. In 1e-18 tokens."""
-    token = contract_at(w3, "ModelToken", d.token)
+    token = contract_at(w3, "ModelToken", as_address(d.token))
     said = EventHistory(token, ["DelegateVotesChanged"], first_block(w3, d)).until()
     votes = {str(event["args"]["delegate"]): int(event["args"]["newVotes"]) for event in said}
-    supply = ModelToken(w3, d.token).total_supply()
+    supply = ModelToken(w3, as_address(d.token)).total_supply()
     return sorted(((who, has) for who, has in votes.items() if 3 * has > supply), key=lambda one: -one[1])
 
 
 def power_in_words(w3: Web3, d: Deployment) -> list[str]:
     """Who has more than a third of the votes, and who may mint or owes tokens."""
-    token = ModelToken(w3, d.token)
+    token = ModelToken(w3, as_address(d.token))
     supply, owed = token.total_supply(), token.reserved_of(d.distributor)
     lines = [f"{who} has {amount(has, VOTES)}, {_share(has, supply)} of all" for who, has in large_voters(w3, d)]
     lines = lines or ["nobody has more than a third of the votes"]

@@ -13,6 +13,7 @@ from contracts.chain.connection import contract_at
 from contracts.chain.deployment import ZERO, Deployment
 from contracts.chain.event_history import EventHistory
 from contracts.errors import CommonweightError
+from contracts.ids import Address, as_address
 
 PPM = 1_000_000
 EVENTS = ("Transfer", "DelegateChanged", "DelegateVotesChanged")
@@ -28,10 +29,10 @@ class EventsMissing(CommonweightError):
 class Holder:
     """Amounts in 1e-18 tokens; `delegate` is empty where the account lends its votes to nobody."""
 
-    account: str
+    account: Address
     units: int
     votes: int
-    delegate: str
+    delegate: Address
 
     def to_json(self, supply: int) -> dict[str, Any]:
         """One object of `--json`."""
@@ -70,22 +71,22 @@ class _Book:
         elif name == "DelegateVotesChanged":
             self.votes[str(said["delegate"])] = int(said["newVotes"])
         else:
-            self._move(str(said["from"]), -int(said["value"]))
-            self._move(str(said["to"]), int(said["value"]))
+            self._move(as_address(str(said["from"])), -int(said["value"]))
+            self._move(as_address(str(said["to"])), int(said["value"]))
 
-    def _move(self, account: str, units: int) -> None:
+    def _move(self, account: Address, units: int) -> None:
         if account != ZERO:
             self.units[account] = self.units.get(account, 0) + units
 
-    def holder(self, account: str) -> Holder:
+    def holder(self, account: Address) -> Holder:
         delegate = self.delegates.get(account, ZERO)
         named = "" if delegate == ZERO else delegate
-        return Holder(account, self.units.get(account, 0), self.votes.get(account, 0), named)
+        return Holder(account, self.units.get(account, 0), self.votes.get(account, 0), as_address(named))
 
 
 def read_holders(w3: Web3, place: Deployment) -> Holders:
     """Who holds what now. Raises EventsMissing where a node left some of the token's events out."""
-    token, book = contract_at(w3, "ModelToken", place.token), _Book()
+    token, book = contract_at(w3, "ModelToken", as_address(place.token)), _Book()
     block = int(w3.eth.block_number)
     for event in EventHistory(token, EVENTS, place.block).until(block):
         book.note(event["event"], event["args"])

@@ -18,6 +18,7 @@ from contracts.chain.presence import require_present
 from contracts.evm.errors import NoFinalBlock
 from contracts.genesis.check import check_genesis
 from contracts.genesis.remembered import check_once
+from contracts.ids import RunId
 from contracts.process.own_folder import Owner, take_folder
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def entered(deployment: Path, w3: Web3 | None, folder: Path, owner: tuple[str, s
     Raises FolderForeign, FolderInUse, FolderUnwritable, ChainOther and ChainWithoutContract.
     """
     found = Deployment.of_file(deployment)
-    take_folder(folder, Owner.of(owner[0], owner[1], found, owner[2]))
+    take_folder(folder, Owner.of(owner[0], owner[1], found, RunId(owner[2])))
     if w3 is not None:
         _require_present_now(w3, found)
     return found

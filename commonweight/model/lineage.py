@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from commonweight.terminal.console import one_line
+from contracts.ids import RunId
 from trainer.client import ApiClient
 
 PAGE = 100
 
 
-def rounds_of(client: ApiClient, run: str, last: int) -> list[dict[str, Any]]:
+def rounds_of(client: ApiClient, run: RunId, last: int) -> list[dict[str, Any]]:
     """Every round of a run up to `last`, page by page."""
     found: list[dict[str, Any]] = []
     while rows := client.get(f"/runs/{run}/lineage", first=len(found) + 1, last=last, limit=PAGE):

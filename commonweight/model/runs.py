@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from contracts.ids import RunId
 from contracts.process.outage import duration
 from trainer.client import ApiClient, ApiProblem
 
@@ -64,7 +65,7 @@ def run_lines(rows: Sequence[Document]) -> Iterator[str]:
         yield "no run yet; `commonweight model train` opens one"
 
 
-def read_run(client: ApiClient, run: str) -> dict[str, Any]:
+def read_run(client: ApiClient, run: RunId) -> dict[str, Any]:
     """The run, its first nodes, what it waits for, and its newest round, each as the server has it.
 
     Raises ApiProblem.
@@ -74,7 +75,7 @@ def read_run(client: ApiClient, run: str) -> dict[str, Any]:
     return {"run": shown, "nodes": nodes, "waiting": waits, "round": _round(client, run, int(shown["round"]))}
 
 
-def _round(client: ApiClient, run: str, number: int) -> Document | None:
+def _round(client: ApiClient, run: RunId, number: int) -> Document | None:
     try:
         return dict(client.get(f"/runs/{run}/rounds/{number}")) if number else None
     except ApiProblem as error:

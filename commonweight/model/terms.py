@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from contracts.ids import Address, as_address
 from contracts.messages.for_log import RunTerms
 from contracts.protocol.limits import LimitTable
 from contracts.protocol.run_config import RunConfig
@@ -59,11 +60,11 @@ def open_run(
     client = ApiClient(api_url, key)
     model = octets(client.network["deployment"]["model"])
     beside = {"config": config.to_json()} | ({} if limits is None else {"limits": limits.to_json()})
-    answer = client.give(terms(model, client.address, config, rules), **beside)
+    answer = client.give(terms(model, as_address(client.address), config, rules), **beside)
     return str(answer["digest"])
 
 
-def terms(model: bytes, creator: str, config: RunConfig, rules: RunRules) -> RunTerms:
+def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) -> RunTerms:
     """What the creator signs: everybody who joins computes its digests anew."""
     theta = initial_theta(config)
     zero = {name: np.zeros_like(value) for name, value in theta.items()}

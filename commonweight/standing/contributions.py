@@ -16,7 +16,7 @@ from commonweight.contribution_file import ContributionFile
 from commonweight.standing.model import all_runs, pages, run_with
 from commonweight.standing.sentence import Sentence, helper, told
 from contracts.errors import BadSignature
-from contracts.ids import to_hex
+from contracts.ids import RunId, as_address, to_hex
 from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Contribution
 from contracts.messages.signing import digest, recover
@@ -170,14 +170,14 @@ class Contributions:
         """All runs with what they credited."""
         return all_runs(self._client, "contributions")
 
-    def run(self, run: str) -> dict[str, Any]:
+    def run(self, run: RunId) -> dict[str, Any]:
         """One run with what it credited. Raises ApiProblem."""
         return run_with(self._client, run, "contributions")
 
     def credited(self, runs: Sequence[dict[str, Any]]) -> list[Standing]:
         """Of these runs, in the order of the log. Raises BadSignature, BadField and InvalidLeaf."""
         lines = [(int(line["entry"]), str(run["run"])) for run in runs for line in run["contributions"]]
-        return [self._entry(index, run) for index, run in sorted(lines)]
+        return [self._entry(index, RunId(run)) for index, run in sorted(lines)]
 
     def of_file(self, file: ContributionFile) -> Standing:
         """Where a file rests: signed by whom, missing whom, until when; or credited already."""
@@ -203,9 +203,9 @@ class Contributions:
         taken = {"entry": same[0].values["entry"], "id": same[0].id} if same else {}
         return Standing(name, file.message, state, signing.signed, values | taken)
 
-    def _entry(self, index: int, run: str) -> Standing:
+    def _entry(self, index: int, run: RunId) -> Standing:
         (entry,) = self._client.get("/log/entries", start=index, limit=1)["entries"]
-        fact = read(entry["body"], self._client.domain, str)
+        fact = read(entry["body"], self._client.domain, as_address)
         body = json.loads(entry["body"])
         body.pop("kind")
         message = read_envelope(Contribution, body).message

@@ -14,6 +14,7 @@ from commonweight.standing.sentence import Sentence, helper, told, until
 from contracts.amounts import COINS, amount
 from contracts.bindings.verifier_registry import Leaving, VerifierRegistry
 from contracts.errors import CommonweightError
+from contracts.ids import Address
 
 
 class StakeLocked(CommonweightError):
@@ -72,14 +73,14 @@ def departure_state(*, seated: bool, stake: int, leaving: Leaving, now: int) -> 
 class Departure:
     """A verifier's stake in wei, and where it rests; times in Unix seconds."""
 
-    account: str
+    account: Address
     state: DepartureState
     stake: int
     leaving: Leaving
     now: int
 
     @classmethod
-    def read(cls, registry: VerifierRegistry, account: str) -> Departure:
+    def read(cls, registry: VerifierRegistry, account: Address) -> Departure:
         """By the chain."""
         now = int(registry.w3.eth.get_block("latest")["timestamp"])
         leaving, stake = registry.leaving(account), registry.stake_of(account)

@@ -15,6 +15,7 @@ from commonweight.standing.sentence import Sentence, helper, told, until
 from contracts.amounts import amount
 from contracts.bindings.capital_pool import CapitalPool, PoolStatus
 from contracts.bindings.token import ModelToken
+from contracts.ids import Address, as_address
 
 
 class RoundState(StrEnum):
@@ -136,7 +137,7 @@ class Round:
         """`symbol` is that of the token that is sold."""
         (soft, hard), (token_units, paid_units) = pool.caps(), pool.price()
         deposited, now = pool.deposited(), int(pool.w3.eth.get_block("latest")["timestamp"])
-        funded = deposited >= hard or ModelToken(pool.w3, pool.token()).budget_of(pool.address) > 0
+        funded = deposited >= hard or ModelToken(pool.w3, as_address(pool.token())).budget_of(pool.address) > 0
         released, cancelled = now >= pool.release_at(), pool.is_cancelled()
         state = round_state(pool.status(), cancelled=cancelled, funded=funded, released=released)
         return cls(
@@ -214,12 +215,12 @@ class Deposit:
     """What an account has in a round: its deposit in units of the currency, and the 1e-18 tokens that it buys."""
 
     round: Round
-    account: str
+    account: Address
     units: int
     tokens: int
 
     @classmethod
-    def read(cls, pool: CapitalPool, found: Round, account: str) -> Deposit:
+    def read(cls, pool: CapitalPool, found: Round, account: Address) -> Deposit:
         """By the chain."""
         units = pool.deposit_of(account)
         return cls(found, account, units, pool.tokens_for(units))

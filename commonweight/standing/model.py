@@ -16,6 +16,7 @@ from contracts.bindings.token import ModelToken
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
+from contracts.ids import RunId, as_address
 from trainer.client import ApiClient
 
 LONGEST_SYMBOL = 12
@@ -43,17 +44,17 @@ class WalletModel:
     @property
     def token(self) -> ModelToken:
         """What is owned."""
-        return ModelToken(self.w3, self.deployment.token)
+        return ModelToken(self.w3, as_address(self.deployment.token))
 
     @property
     def registry(self) -> VerifierRegistry:
         """Whose final roots are paid."""
-        return VerifierRegistry(self.w3, self.deployment.verifier_registry)
+        return VerifierRegistry(self.w3, as_address(self.deployment.verifier_registry))
 
     @property
     def distributor(self) -> EpochDistributor:
         """Who pays them."""
-        return EpochDistributor(self.w3, self.deployment.distributor)
+        return EpochDistributor(self.w3, as_address(self.deployment.distributor))
 
     def symbol(self) -> str:
         """Name of the token's unit; a stranger may have chosen it."""
@@ -74,7 +75,7 @@ class WalletModel:
 
 def symbol_of(w3: Web3, deployment: Deployment) -> str:
     """Name of a model's token unit, cut where a stranger made it long."""
-    return one_line(ModelToken(w3, deployment.token).symbol(), LONGEST_SYMBOL)
+    return one_line(ModelToken(w3, as_address(deployment.token)).symbol(), LONGEST_SYMBOL)
 
 
 LISTS: dict[str, tuple[str, Any]] = {"nodes": ("node", ""), "contributions": ("entry", -1)}
@@ -83,10 +84,10 @@ LISTS: dict[str, tuple[str, Any]] = {"nodes": ("node", ""), "contributions": ("e
 
 def all_runs(client: ApiClient, *lists: str) -> list[dict[str, Any]]:
     """Documents of all runs, each with these of its lists."""
-    return [run_with(client, str(run["run"]), *lists) for run in pages(client, "/runs", "run", "")]
+    return [run_with(client, RunId(str(run["run"])), *lists) for run in pages(client, "/runs", "run", "")]
 
 
-def run_with(client: ApiClient, run: str, *lists: str) -> dict[str, Any]:
+def run_with(client: ApiClient, run: RunId, *lists: str) -> dict[str, Any]:
     """A run's document, with these of its lists. Raises ApiProblem and ApiUnreachable."""
     found = {name: list(pages(client, f"/runs/{run}/{name}", *LISTS[name])) for name in lists}
     return {**client.get(f"/runs/{run}"), **found}

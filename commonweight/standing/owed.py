@@ -17,7 +17,7 @@ from commonweight.standing.model import WalletModel
 from commonweight.standing.sentence import helper, told, until
 from contracts.bindings.verifier_registry import EpochState, EpochStatus
 from contracts.errors import InvalidTree
-from contracts.ids import to_hex
+from contracts.ids import Address, as_address, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.protocol.log_audit import Kind
 
@@ -65,7 +65,7 @@ class Claim:
 class Owed:
     """All that an account is owed or was paid by epochs."""
 
-    account: str
+    account: Address
     claims: list[Claim] = field(default_factory=list)
 
     def units(self, *states: ClaimState) -> int:
@@ -73,7 +73,7 @@ class Owed:
         return sum(claim.amount for claim in self.claims if claim.state in states)
 
 
-def read_owed(model: WalletModel, account: str, only: int | None = None, report: Report = lambda *_: None) -> Owed:
+def read_owed(model: WalletModel, account: Address, only: int | None = None, report: Report = lambda *_: None) -> Owed:
     """What each epoch has for an account; `only` one of them. Raises ApiProblem and ApiUnreachable."""
     shown, runs = model.epochs(), model.runs()
     look = _Look(model, account, runs)
@@ -91,7 +91,7 @@ def read_owed(model: WalletModel, account: str, only: int | None = None, report:
 class _Look:
     """One account's look at a model."""
 
-    def __init__(self, model: WalletModel, account: str, runs: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, model: WalletModel, account: Address, runs: Sequence[dict[str, Any]]) -> None:
         self._model, self._account, self._runs = model, account, runs
         self._limit, self._k = model.registry.dispute_limit(), model.registry.threshold()
         self._now, self._contract = model.now(), model.distributor.only_its_own(account)
@@ -165,7 +165,9 @@ class _Look:
         while len(found) < MOST_LINES:
             path = f"/epochs/{number}/payouts"
             page = self._model.client.get(path, start=len(found), limit=AT_ONCE)["payouts"]
-            found += [made(int(p["index"]), str(p["account"]), int(p["kind"]), int(p["amount"])) for p in page]
+            found += [
+                made(int(p["index"]), as_address(str(p["account"])), int(p["kind"]), int(p["amount"])) for p in page
+            ]
             if len(page) < AT_ONCE:
                 break
         return found

@@ -11,6 +11,7 @@ from commonweight.model.currency import Money
 from commonweight.standing.sentence import Sentence, helper, told
 from contracts.bindings.currency import Currency
 from contracts.bindings.revenue_splitter import RevenueSplitter
+from contracts.ids import Address, as_address
 
 MOST_NAMED = 20
 """Currencies whose names are asked for."""
@@ -50,7 +51,7 @@ def share_state(*, is_released: bool, due: int) -> ShareState:
 class Share:
     """An account's share of one distribution: `units` of the currency that are due or were paid."""
 
-    account: str
+    account: Address
     id: int
     money: Money
     state: ShareState
@@ -86,7 +87,7 @@ class Share:
         }
 
 
-def read_shares(splitter: RevenueSplitter, account: str, first_block: int) -> list[Share]:
+def read_shares(splitter: RevenueSplitter, account: Address, first_block: int) -> list[Share]:
     """Of every distribution since a block. What is due of several of one currency is told as if each came first."""
     shared, paid = splitter.shared(first_block), splitter.released_to(account, first_block)
     waiting = [id_ for id_, _ in shared if id_ not in paid]
@@ -106,8 +107,8 @@ def read_shares(splitter: RevenueSplitter, account: str, first_block: int) -> li
 
 def _monies(splitter: RevenueSplitter, addresses: Sequence[str]) -> dict[str, Money]:
     """The first currencies by their own names, the rest in units: anybody may make a thousand of them."""
-    named = {address: Money.of(Currency(splitter.w3, address)) for address in addresses[:MOST_NAMED]}
-    return {address: named.get(address, Money(address, "units", 0)) for address in addresses}
+    named = {address: Money.of(Currency(splitter.w3, as_address(address))) for address in addresses[:MOST_NAMED]}
+    return {address: named.get(address, Money(as_address(address), "units", 0)) for address in addresses}
 
 
 def lines_by_currency(shares: Sequence[Share]) -> list[str]:

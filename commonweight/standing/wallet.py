@@ -10,6 +10,7 @@ from commonweight.standing.model import WalletModel
 from commonweight.standing.owed import Owed
 from contracts.amounts import amount
 from contracts.chain.deployment import ZERO
+from contracts.ids import Address, as_address
 
 COMING = (ClaimState.UNSIGNED, ClaimState.FALLEN, ClaimState.IN_WINDOW, ClaimState.DISPUTED)
 """Lines that are not owed for good: their root may fall."""
@@ -20,7 +21,7 @@ CLAIMABLE = (ClaimState.CLAIMABLE, ClaimState.CONTRACT)
 class Holding:
     """Amounts in 1e-18 tokens; `owed` is claimable or waits for its epoch, `delegate` is empty where votes lie idle."""
 
-    account: str
+    account: Address
     currency: str
     balance: int
     supply: int
@@ -28,7 +29,7 @@ class Holding:
     claimable: int
     claimed: int
     votes: int
-    delegate: str
+    delegate: Address
 
     @classmethod
     def read(cls, model: WalletModel, owed: Owed) -> Holding:
@@ -44,7 +45,7 @@ class Holding:
             owed.units(*CLAIMABLE),
             owed.units(ClaimState.CLAIMED),
             token.votes(account),
-            "" if delegate == ZERO else delegate,
+            as_address("" if delegate == ZERO else delegate),
         )
 
     def to_json(self) -> dict[str, Any]:

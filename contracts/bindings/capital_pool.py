@@ -12,7 +12,7 @@ from web3.contract.contract import ContractFunction
 from contracts.bindings.currency import Currency
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
-from contracts.ids import from_hex
+from contracts.ids import Address, as_address, from_hex
 
 
 class PoolStatus(IntEnum):
@@ -26,14 +26,14 @@ class PoolStatus(IntEnum):
 class CapitalPool:
     """The pool at `address`. Writes return a call to send."""
 
-    def __init__(self, w3: Web3, address: str) -> None:
+    def __init__(self, w3: Web3, address: Address) -> None:
         self.w3, self.address = w3, address
         self._contract = contract_at(w3, "CapitalPool", address)
         self._call = self._contract.functions
 
     def currency(self) -> Currency:
         """What is paid in."""
-        return Currency(self.w3, str(self._call.currency().call()))
+        return Currency(self.w3, as_address(str(self._call.currency().call())))
 
     def token(self) -> str:
         """Address of the token that is sold."""
@@ -91,11 +91,11 @@ class CapitalPool:
         """What the holders can pay with from `release_at` on: all, or, of a round that failed, what claimers paid."""
         return int(self._call.spendable().call())
 
-    def deposit_of(self, account: str) -> int:
+    def deposit_of(self, account: Address) -> int:
         """What `account` has neither claimed nor been refunded."""
         return int(self._call.depositOf(to_checksum_address(account)).call())
 
-    def bought_by(self, account: str, first_block: int) -> int:
+    def bought_by(self, account: Address, first_block: int) -> int:
         """What `account` has in the round, claimed or not: its deposit, or what it was minted tokens for.
 
         `first_block` is one before which nobody can have claimed.
@@ -109,7 +109,7 @@ class CapitalPool:
         """Tokens for a whole deposit, rounded down."""
         return int(self._call.tokensFor(paid).call())
 
-    def receipt_of(self, account: str) -> bytes:
+    def receipt_of(self, account: Address) -> bytes:
         """32-byte mint receipt of the account's claim."""
         return bytes(self._call.receiptOf(to_checksum_address(account)).call())
 
@@ -133,11 +133,11 @@ class CapitalPool:
         """Take the sender's deposit back after the round, instead of its tokens."""
         return self._call.exit()
 
-    def refund(self, account: str) -> ContractFunction:
+    def refund(self, account: Address) -> ContractFunction:
         """Pay `account` back after the round failed."""
         return self._call.refund(to_checksum_address(account))
 
-    def claim(self, account: str) -> ContractFunction:
+    def claim(self, account: Address) -> ContractFunction:
         """Mint `account` its tokens after the round succeeded: the sender's; anybody's once money is released."""
         return self._call.claim(to_checksum_address(account))
 

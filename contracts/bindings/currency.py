@@ -9,6 +9,7 @@ from web3.contract.contract import ContractFunction
 from web3.exceptions import Web3Exception
 
 from contracts.chain.connection import contract_at, rejections
+from contracts.ids import Address
 
 _PERMIT = [
     ("owner", "address"),
@@ -22,7 +23,7 @@ _PERMIT = [
 class Currency:
     """The ERC-20 at `address`. Reads raise ContractRejected; writes return a call to send."""
 
-    def __init__(self, w3: Web3, address: str) -> None:
+    def __init__(self, w3: Web3, address: Address) -> None:
         self.w3, self.address = w3, to_checksum_address(address)
         self._call = contract_at(w3, "ModelToken", address).functions  # ERC-20 and permit are the same everywhere
 
@@ -42,7 +43,7 @@ class Currency:
             return default
         return found
 
-    def balance_of(self, account: str) -> int:
+    def balance_of(self, account: Address) -> int:
         """What `account` has."""
         return int(self._call.balanceOf(to_checksum_address(account)).call())
 

@@ -12,7 +12,7 @@ from web3.contract.contract import ContractFunction
 
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
-from contracts.ids import to_hex
+from contracts.ids import Address, to_hex
 from contracts.messages.for_contracts import ClaimTo
 
 DELEGATION_SIZE = 23
@@ -25,7 +25,7 @@ class Line:
 
     epoch: int
     index: int
-    account: str
+    account: Address
     kind: int
     amount: int
     proof: list[bytes]
@@ -34,7 +34,7 @@ class Line:
 class EpochDistributor:
     """The distributor at `address`. Writes return a call to send."""
 
-    def __init__(self, w3: Web3, address: str) -> None:
+    def __init__(self, w3: Web3, address: Address) -> None:
         self.w3, self.address = w3, address
         self._call = contract_at(w3, "EpochDistributor", address).functions
 
@@ -56,20 +56,20 @@ class EpochDistributor:
                 return str(event["args"]["to"]), to_hex(event["transactionHash"])
         return "", ""
 
-    def only_its_own(self, account: str) -> bool:
+    def only_its_own(self, account: Address) -> bool:
         """Whether the account is a contract, for which nobody else claims; a key's delegation (EIP-7702) is none."""
         return len(self.w3.eth.get_code(to_checksum_address(account))) > DELEGATION_SIZE
 
-    def signs_by_code(self, account: str) -> bool:
+    def signs_by_code(self, account: Address) -> bool:
         """Whether the contract asks the account's code for its word (ERC-1271): a key's delegation is code, too."""
         return len(self.w3.eth.get_code(to_checksum_address(account))) > 0
 
-    def leaf_of(self, epoch: int, index: int, account: str, kind: int, amount: int) -> bytes:
+    def leaf_of(self, epoch: int, index: int, account: Address, kind: int, amount: int) -> bytes:
         """32-byte leaf of one payout, its mint receipt."""
         return bytes(self._call.leafOf(epoch, index, account, kind, amount).call())
 
     def claim(
-        self, epoch: int, index: int, account: str, kind: int, amount: int, proof: list[bytes]
+        self, epoch: int, index: int, account: Address, kind: int, amount: int, proof: list[bytes]
     ) -> ContractFunction:
         """Pay a leaf to its account; a contract is paid only where it calls itself."""
         return self._call.claim(epoch, index, account, kind, amount, proof)

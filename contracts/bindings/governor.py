@@ -19,7 +19,7 @@ from contracts.bindings.own_domain import typed_data
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
 from contracts.errors import BadField
-from contracts.ids import from_hex, to_hex
+from contracts.ids import Address, from_hex, to_hex
 
 _PROPOSAL = [
     ("proposer", "address"),
@@ -66,7 +66,7 @@ class Ballot:
 
     proposal_id: int
     support: int
-    voter: str
+    voter: Address
     signature: bytes
 
 
@@ -102,7 +102,7 @@ def proposal_id_of(actions: Sequence[Action], digest: bytes) -> int:
 class ModelGovernor:
     """The governor at `address`. Writes return a call to send."""
 
-    def __init__(self, w3: Web3, address: str) -> None:
+    def __init__(self, w3: Web3, address: Address) -> None:
         self.w3, self.address = w3, address
         self._call = contract_at(w3, "ModelGovernor", address).functions
 
@@ -151,7 +151,7 @@ class ModelGovernor:
         """Seconds for which a vote goes on after a quorum that was reached late."""
         return int(self._call.lateQuorumVoteExtension().call())
 
-    def has_voted(self, proposal_id: int, voter: str) -> bool:
+    def has_voted(self, proposal_id: int, voter: Address) -> bool:
         """Whether `voter` voted."""
         return bool(self._call.hasVoted(proposal_id, voter).call())
 
@@ -159,7 +159,7 @@ class ModelGovernor:
         """Nonce of the proposer's next signed proposal."""
         return int(self._call.proposalNonce(proposer).call())
 
-    def ballot_nonce(self, proposal_id: int, voter: str) -> int:
+    def ballot_nonce(self, proposal_id: int, voter: Address) -> int:
         """Nonce of the voter's signed ballot on one proposal."""
         return int(self._call.nonces(voter, proposal_id & (2**192 - 1)).call())
 
@@ -181,7 +181,7 @@ class ModelGovernor:
             },
         )
 
-    def ballot_typed_data(self, proposal_id: int, support: int, voter: str) -> dict[str, Any]:
+    def ballot_typed_data(self, proposal_id: int, support: int, voter: Address) -> dict[str, Any]:
         """EIP-712 typed data that a voter signs."""
         return typed_data(
             self._call,

@@ -11,7 +11,7 @@ from web3.contract.contract import ContractFunction
 
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
-from contracts.ids import to_hex
+from contracts.ids import Address, as_address, to_hex
 
 
 def ground_of(kind: str, named: bytes, before: int = 0) -> bytes:
@@ -34,7 +34,7 @@ class HeldItem:
     """
 
     ground: str
-    account: str
+    account: Address
     amount: int
     free_at: int
     goes_back: bool
@@ -43,7 +43,7 @@ class HeldItem:
 class HeldMoney:
     """What the registry at `address` holds, from its events since `first_block`. Writes return a call to send."""
 
-    def __init__(self, w3: Web3, address: str, first_block: int = 0) -> None:
+    def __init__(self, w3: Web3, address: Address, first_block: int = 0) -> None:
         self.w3 = w3
         contract = contract_at(w3, "VerifierRegistry", address)
         self._call = contract.functions
@@ -58,7 +58,7 @@ class HeldMoney:
             found.pop((ground, account), None)
             if event["event"] == "MoneyHeld":
                 held = (int(said["amount"]), int(said["freeAt"]), bool(said["isAccounts"]))
-                found[ground, account] = HeldItem(to_hex(ground), account, *held)
+                found[ground, account] = HeldItem(to_hex(ground), as_address(account), *held)
         return list(found.values())
 
     def payable_at(self, item: HeldItem) -> int | None:

@@ -9,6 +9,7 @@ from web3.contract.contract import ContractFunction
 
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
+from contracts.ids import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Decision:
 class ModelRegistry:
     """The registry at `address`, its decisions read from `first_block` on. Writes return a call to send."""
 
-    def __init__(self, w3: Web3, address: str, first_block: int = 0) -> None:
+    def __init__(self, w3: Web3, address: Address, first_block: int = 0) -> None:
         self.w3, self.address, self._first = w3, address, first_block
         self._contract = contract_at(w3, "ModelRegistry", address)
         self._call = self._contract.functions

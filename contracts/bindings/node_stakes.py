@@ -12,6 +12,7 @@ from web3.contract.contract import ContractFunction
 from contracts.bindings.verifier_registry import in_signer_order
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
+from contracts.ids import Address
 from contracts.messages.for_contracts import NodeFault
 
 EPOCHS_TO_WAIT = 2
@@ -35,17 +36,17 @@ class Withdrawal:
 class NodeStakes:
     """The node stakes in the registry at `address`, read from `first_block` on. Writes return a call to send."""
 
-    def __init__(self, w3: Web3, address: str, first_block: int = 0) -> None:
+    def __init__(self, w3: Web3, address: Address, first_block: int = 0) -> None:
         self.w3, self.address = w3, address
         contract = contract_at(w3, "VerifierRegistry", address)
         self._call = contract.functions
         self._history = EventHistory(contract, ["NodeStakeChanged"], first_block)
 
-    def stake_of(self, node: str) -> int:
+    def stake_of(self, node: Address) -> int:
         """Stake that counts; what is being withdrawn does not."""
         return int(self._call.nodeStakeOf(to_checksum_address(node)).call())
 
-    def pending_of(self, node: str) -> Withdrawal:
+    def pending_of(self, node: Address) -> Withdrawal:
         """What the node is withdrawing."""
         return Withdrawal(*map(int, self._call.pendingWithdrawalOf(to_checksum_address(node)).call()))
 
@@ -54,7 +55,7 @@ class NodeStakes:
         settled = (self._call.lastSettled().call(), self._call.secondSettled().call())
         return EPOCHS_TO_WAIT - sum(int(settled_at) > pending.requested_at for settled_at in settled)
 
-    def stake_at(self, node: str, block: int) -> int:
+    def stake_at(self, node: Address, block: int) -> int:
         """Stake that counted at the end of `block`. Raises BadField for a block that does not exist."""
         stakes = {str(change["args"]["node"]): int(change["args"]["stake"]) for change in self._history.until(block)}
         return stakes.get(to_checksum_address(node), 0)

@@ -11,6 +11,7 @@ from web3.contract.contract import ContractFunction
 
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
+from contracts.ids import Address
 
 FRACTION_BITS = 112
 """Shares are kept in fractions of 2^-112 units."""
@@ -31,7 +32,7 @@ class Distribution:
 class RevenueSplitter:
     """The splitter at `address`. Writes return a call to send."""
 
-    def __init__(self, w3: Web3, address: str) -> None:
+    def __init__(self, w3: Web3, address: Address) -> None:
         self.w3, self.address = w3, address
         self._call = contract_at(w3, "RevenueSplitter", address).functions
 
@@ -47,15 +48,15 @@ class RevenueSplitter:
         """Units that were distributed and not yet released."""
         return int(self._call.heldOf(to_checksum_address(currency)).call())
 
-    def fraction_of(self, currency: str, account: str) -> int:
+    def fraction_of(self, currency: str, account: Address) -> int:
         """What `account` earned below one unit, in 2^-112 units; its next release adds it."""
         return int(self._call.fractionOf(to_checksum_address(currency), to_checksum_address(account)).call())
 
-    def releasable(self, id_: int, account: str) -> int:
+    def releasable(self, id_: int, account: Address) -> int:
         """What `release` would pay now."""
         return int(self._call.releasable(id_, to_checksum_address(account)).call())
 
-    def waiting(self, account: str, first_block: int) -> dict[str, list[int]]:
+    def waiting(self, account: Address, first_block: int) -> dict[str, list[int]]:
         """Ids that were never released to `account`, by currency, from the splitter's events since `first_block`.
 
         Two questions to the chain, however many there are: anybody may distribute junk. Whether `account` has a share
@@ -74,14 +75,14 @@ class RevenueSplitter:
         events = EventHistory(contract, ["Distributed"], first_block).until()
         return [(int(event["args"]["id"]), str(event["args"]["currency"])) for event in events]
 
-    def released_to(self, account: str, first_block: int) -> dict[int, int]:
+    def released_to(self, account: Address, first_block: int) -> dict[int, int]:
         """Units that an account was paid of each distribution, by its id, since `first_block`."""
         contract = contract_at(self.w3, "RevenueSplitter", self.address)
         events = EventHistory(contract, ["Released"], first_block).until()
         own = (event["args"] for event in events if event["args"]["account"] == to_checksum_address(account))
         return {int(arguments["id"]): int(arguments["amount"]) for arguments in own}
 
-    def due_of(self, account: str, ids: Sequence[int]) -> list[int]:
+    def due_of(self, account: Address, ids: Sequence[int]) -> list[int]:
         """What would be paid of each of these, asked for `PAGE` at a time: junk is cheap."""
         found: list[int] = []
         for start in range(0, len(ids), PAGE):
@@ -89,7 +90,7 @@ class RevenueSplitter:
             found += [int(due) for due in self._call.releasableOf(page, to_checksum_address(account)).call()]
         return found
 
-    def unreleased(self, account: str, ids: Sequence[int]) -> list[int]:
+    def unreleased(self, account: Address, ids: Sequence[int]) -> list[int]:
         """Those of which `account` can be paid a unit or more."""
         return [id_ for id_, due in zip(ids, self.due_of(account, ids), strict=True) if due]
 
@@ -105,10 +106,10 @@ class RevenueSplitter:
         """Share what was sent to the splitter by a plain transfer."""
         return self._call.distributeSurplus(to_checksum_address(currency))
 
-    def release(self, id_: int, account: str) -> ContractFunction:
+    def release(self, id_: int, account: Address) -> ContractFunction:
         """Pay `account` its share of one distribution."""
         return self._call.release(id_, to_checksum_address(account))
 
-    def release_many(self, ids: Sequence[int], account: str) -> ContractFunction:
+    def release_many(self, ids: Sequence[int], account: Address) -> ContractFunction:
         """Pay `account` its shares of several distributions."""
         return self._call.releaseMany(list(ids), to_checksum_address(account))

@@ -13,6 +13,7 @@ from web3.contract.contract import ContractFunction
 from contracts.bindings.own_domain import typed_data
 from contracts.chain.connection import contract_at, rejections
 from contracts.errors import BadSignature
+from contracts.ids import Address
 
 _DELEGATION = [("delegatee", "address"), ("nonce", "uint256"), ("expiry", "uint256")]
 
@@ -30,11 +31,11 @@ class Delegation:
 class ModelToken:
     """The token at `address`. Reads raise ContractRejected; writes return a call to send."""
 
-    def __init__(self, w3: Web3, address: str) -> None:
+    def __init__(self, w3: Web3, address: Address) -> None:
         self.w3, self.address = w3, address
         self._call = contract_at(w3, "ModelToken", address).functions
 
-    def balance_of(self, account: str) -> int:
+    def balance_of(self, account: Address) -> int:
         """Tokens of `account`."""
         return int(self._call.balanceOf(account).call())
 
@@ -50,16 +51,16 @@ class ModelToken:
         """The most tokens that can ever exist."""
         return int(self._call.cap().call())
 
-    def votes(self, account: str) -> int:
+    def votes(self, account: Address) -> int:
         """Votes delegated to `account` now."""
         return int(self._call.getVotes(account).call())
 
-    def past_votes(self, account: str, timestamp: int) -> int:
+    def past_votes(self, account: Address, timestamp: int) -> int:
         """Votes of `account` at a past Unix second."""
         with rejections():
             return int(self._call.getPastVotes(account, timestamp).call())
 
-    def token_seconds(self, account: str, since: int, until: int) -> int:
+    def token_seconds(self, account: Address, since: int, until: int) -> int:
         """Tokens of an account times the seconds for which it held them between two past Unix seconds."""
         return int(self._call.tokenSeconds(account, since, until).call())
 
@@ -67,7 +68,7 @@ class ModelToken:
         """All tokens times the seconds for which they existed between two past Unix seconds."""
         return int(self._call.supplySeconds(since, until).call())
 
-    def past_balance(self, account: str, timestamp: int) -> int:
+    def past_balance(self, account: Address, timestamp: int) -> int:
         """Tokens of `account` at a past Unix second, whomever its votes were lent to."""
         with rejections():
             return int(self._call.getPastBalance(account, timestamp).call())
@@ -77,7 +78,7 @@ class ModelToken:
         with rejections():
             return int(self._call.getPastTotalSupply(timestamp).call())
 
-    def delegate_of(self, account: str) -> str:
+    def delegate_of(self, account: Address) -> str:
         """Whom `account` lends its votes."""
         return str(self._call.delegates(account).call())
 
@@ -113,7 +114,7 @@ class ModelToken:
         """Lend the sender's votes."""
         return self._call.delegate(to)
 
-    def nonce(self, account: str) -> int:
+    def nonce(self, account: Address) -> int:
         """Nonce of the account's next signed delegation."""
         return int(self._call.nonces(account).call())
 

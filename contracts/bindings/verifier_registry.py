@@ -20,6 +20,7 @@ from contracts.chain.event_history import EventHistory
 from contracts.chain.event_table import EventTable
 from contracts.errors import BadField
 from contracts.evm.log_ranges import Wanted, logs
+from contracts.ids import Address, as_address
 from contracts.messages.for_contracts import EpochRoot, VerifierFault
 
 SET_EVENTS = ("VerifierAdmitted", "VerifierRemoved", "ThresholdSet")
@@ -105,7 +106,7 @@ class VerifierSet:
 class VerifierRegistry:
     """The registry at `address`, its events read from `first_block` on. Writes return a call to send."""
 
-    def __init__(self, w3: Web3, address: str, first_block: int = 0) -> None:
+    def __init__(self, w3: Web3, address: Address, first_block: int = 0) -> None:
         self.w3, self.address = w3, address
         self._contract = contract_at(w3, "VerifierRegistry", address)
         self._call = self._contract.functions
@@ -137,7 +138,7 @@ class VerifierRegistry:
         sets = [VerifierSet.after(map(_said, events[:count])) for count in range(before, len(events) + 1)]
         return VerifierSet(frozenset().union(*(s.members for s in sets)), min(s.threshold for s in sets))
 
-    def stake_of(self, verifier: str) -> int:
+    def stake_of(self, verifier: Address) -> int:
         """Stake in wei."""
         return int(self._call.stakeOf(verifier).call())
 
@@ -157,7 +158,7 @@ class VerifierRegistry:
             return {}
         admitted, least = self.verifiers(), self.min_stake()
         others = [name for name in sorted(given) if name in admitted and name.lower() != accused.lower()]
-        counting = [name for name in others if self.stake_of(name) >= least]
+        counting = [name for name in others if self.stake_of(as_address(name)) >= least]
         return {name: given[name] for name in counting[:threshold]} if len(counting) >= threshold else {}
 
     def bond(self) -> int:
@@ -235,7 +236,7 @@ class VerifierRegistry:
         """Take stake from a verifier on the word of k others."""
         return self._call.punish(astuple(fault), in_signer_order(signatures))
 
-    def held_of(self, ground: bytes, account: str) -> Held:
+    def held_of(self, ground: bytes, account: Address) -> Held:
         """What was taken from an account on a ground of 32 bytes, and waits for the holders."""
         return Held(*self._call.heldOf(ground, to_checksum_address(account)).call())
 
@@ -247,11 +248,11 @@ class VerifierRegistry:
         """Note that votes enough for a decision exist, where they do: what is held waits from then on."""
         return self._call.noteVotes()
 
-    def pay_held(self, ground: bytes, account: str) -> ContractFunction:
+    def pay_held(self, ground: bytes, account: Address) -> ContractFunction:
         """Pay what is held to whom it goes by itself, once it is free."""
         return self._call.payHeld(ground, to_checksum_address(account))
 
-    def decide_held(self, ground: bytes, account: str, back: bool) -> ContractFunction:
+    def decide_held(self, ground: bytes, account: Address, back: bool) -> ContractFunction:
         """Decide whether the account gets back what is held (timelock)."""
         return self._call.decideHeld(ground, to_checksum_address(account), back)
 
@@ -259,7 +260,7 @@ class VerifierRegistry:
         """Give up the sender's own seat; its stake is free as after a removal."""
         return self._call.resign()
 
-    def leaving(self, verifier: str) -> Leaving:
+    def leaving(self, verifier: Address) -> Leaving:
         """What keeps the stake of who gave up its seat, or lost it; zeros for who never had one."""
         name = to_checksum_address(verifier)
         removed = int(self._call.removedAt(name).call())
@@ -276,7 +277,7 @@ class VerifierRegistry:
         """The most that a proposed epoch may pay, in 1e-18 tokens."""
         return int(self._call.maxEpochTotal().call())
 
-    def owed(self, account: str) -> int:
+    def owed(self, account: Address) -> int:
         """Wei of payments that `account` did not take."""
         return int(self._call.owed(to_checksum_address(account)).call())
 
@@ -292,11 +293,11 @@ class VerifierRegistry:
         """Set k (timelock)."""
         return self._call.setThreshold(threshold)
 
-    def admit(self, verifier: str) -> ContractFunction:
+    def admit(self, verifier: Address) -> ContractFunction:
         """Admit a verifier (timelock)."""
         return self._call.admit(to_checksum_address(verifier))
 
-    def remove(self, verifier: str) -> ContractFunction:
+    def remove(self, verifier: Address) -> ContractFunction:
         """Remove a verifier (timelock)."""
         return self._call.remove(to_checksum_address(verifier))
 

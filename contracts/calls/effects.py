@@ -16,7 +16,7 @@ from contracts.calls.words import CallInWords, in_words
 from contracts.chain.connection import ContractRejected, contract_at, rejections
 from contracts.chain.deployment import Deployment
 from contracts.chain.presence import ChainWithoutContract
-from contracts.ids import from_hex, to_hex
+from contracts.ids import as_address, from_hex, to_hex
 
 READINGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ModelToken.setBudget": ("budgetOf", ("minter",)),
@@ -86,7 +86,7 @@ def _reading(w3: Web3, deployment: Deployment, call: CallInWords) -> tuple[str, 
         return "", ""
     getter, names = known
     given = [deployment.timelock if name == "@timelock" else call.arguments[name] for name in names]
-    function = contract_at(w3, call.contract, call.target).get_function_by_name(getter)
+    function = contract_at(w3, call.contract, as_address(call.target)).get_function_by_name(getter)
     kinds = [part["type"] for part in function.abi["inputs"]]
     value = function(*(_typed(kind, one) for kind, one in zip(kinds, given, strict=True))).call()
     return f"{call.contract}.{getter}", to_hex(value) if isinstance(value, bytes) else str(value)

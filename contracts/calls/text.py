@@ -21,7 +21,7 @@ from contracts.calls.words import contract_names
 from contracts.chain.connection import contract_at, load_artifact
 from contracts.chain.deployment import Deployment
 from contracts.errors import BadField
-from contracts.ids import from_hex
+from contracts.ids import as_address, from_hex
 
 CURRENCY, CURRENCY_ABI, COINS = "Currency@", "ModelToken", "Coins.send"
 """The token is an ERC-20 (EIP-20): its functions of that standard are those of any other."""
@@ -40,7 +40,7 @@ def parse_call(w3: Web3, deployment: Deployment, text: str) -> Action:
     inputs = _inputs(contract, function, given)
     values = [_value(str(part["name"]), str(part["type"]), given[part["name"]]) for part in inputs]
     signature = f"{function}({','.join(str(part['type']) for part in inputs)})"
-    return Action.of(contract_at(w3, contract, address).get_function_by_signature(signature)(*values))
+    return Action.of(contract_at(w3, contract, as_address(address)).get_function_by_signature(signature)(*values))
 
 
 def _address_of(deployment: Deployment, contract: str) -> str:

@@ -18,7 +18,7 @@ from contracts.amounts import COINS, TOKENS, amount
 from contracts.bindings.governor import Action
 from contracts.chain.connection import contract_at, load_artifact
 from contracts.chain.deployment import Deployment
-from contracts.ids import from_hex, to_hex
+from contracts.ids import Address, from_hex, to_hex
 
 LONGEST_TEXT = 200
 """Characters of an argument that are shown; the rest is cut, and the cut is told."""
@@ -133,7 +133,7 @@ def contract_names(deployment: Deployment) -> dict[str, str]:
     return {Web3.to_checksum_address(address): name for address, name in named.items() if address}
 
 
-def _decoded(w3: Web3, name: str, target: str, data: bytes) -> tuple[str, dict[str, Any]]:
+def _decoded(w3: Web3, name: str, target: Address, data: bytes) -> tuple[str, dict[str, Any]]:
     contract = contract_at(w3, name, target)
     if len(data) > LONGEST_READ or data[:4] not in _selectors(name):
         return "", {}

@@ -29,7 +29,7 @@ from contracts.evm.fees import market
 from contracts.evm.http import OneNode
 from contracts.evm.nodes import PATIENCE_SECONDS, ChainNodes
 from contracts.evm.odd_reverts import OddReverts
-from contracts.ids import from_hex, to_hex
+from contracts.ids import Address, from_hex, to_hex
 from contracts.recursion import bound_recursion
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
@@ -117,7 +117,7 @@ def load_artifact(name: str) -> dict[str, Any]:
     return cast(dict[str, Any], json.loads((ARTIFACTS / f"{name}.json").read_text()))
 
 
-def contract_at(w3: Web3, name: str, address: str) -> Contract:
+def contract_at(w3: Web3, name: str, address: Address) -> Contract:
     """Return contract `name` at `address`."""
     return _kind(w3, name)(Web3.to_checksum_address(address))
 

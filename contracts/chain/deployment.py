@@ -13,7 +13,7 @@ from blake3 import blake3
 from eth_utils.address import is_checksum_address
 
 from contracts.errors import CommonweightError
-from contracts.ids import ZERO_ADDRESS
+from contracts.ids import NO_ADDRESS, ZERO_ADDRESS, Address
 from contracts.recursion import bound_recursion
 from contracts.tlog.keys import VerifierKey, parse_vkey
 
@@ -44,15 +44,15 @@ class Deployment:
     block: int
     name: str
     model: str
-    deployer: str
-    token: str
-    timelock: str
-    governor: str
-    verifier_registry: str
-    distributor: str
-    splitter: str
-    model_registry: str
-    pool: str = ""
+    deployer: Address
+    token: Address
+    timelock: Address
+    governor: Address
+    verifier_registry: Address
+    distributor: Address
+    splitter: Address
+    model_registry: Address
+    pool: Address = NO_ADDRESS
     log: str = ""
     mirrors: tuple[str, ...] = ()
     creations: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class Deployment:
             _require(type(getattr(self, name)) is int, name, "a whole number", getattr(self, name))
         for field in fields(self):
             value = getattr(self, field.name)
-            _require(field.type != "str" or isinstance(value, str), field.name, "text", value)
+            _require(field.type not in ("str", "Address") or isinstance(value, str), field.name, "text", value)
         for name in (*_ADDRESSES, "model_registry", *(["pool"] if self.pool else [])):
             value = getattr(self, name)
             fits = bool(_LOWER_ADDRESS.fullmatch(value)) or is_checksum_address(value)

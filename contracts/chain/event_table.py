@@ -15,7 +15,7 @@ from web3.contract import Contract
 from web3.types import EventData, LogReceipt
 
 from contracts.evm.errors import ChainUnfit
-from contracts.ids import to_hex
+from contracts.ids import Address, to_hex
 
 _UNREADABLE = (DecodingError, LookupError, OverflowError, TypeError, ValueError)
 _DYNAMIC = ("string", "bytes")
@@ -118,6 +118,6 @@ def _plain(kind: str) -> Callable[[Any], Any] | None:
 
 
 @lru_cache(maxsize=4096)
-def _checksummed(address: str) -> str:
+def _checksummed(address: Address) -> str:
     """A hash each: few addresses say most."""
     return to_checksum_address(address)

@@ -16,6 +16,7 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from contracts.chain.deployment import Deployment
 from contracts.evm.errors import ChainAtFault
+from contracts.ids import Address, as_address
 
 REMEDY = "is this the chain of the deployment? One that was started again without its state has nothing of it"
 _NOTHING = ("", "0x", b"", None)
@@ -43,10 +44,10 @@ def require_present(w3: Web3, deployment: Deployment) -> None:
             "check --rpc-url and --deployment"
         )
     for address in (deployment.model_registry, deployment.verifier_registry, deployment.distributor):
-        require_code(w3, address)
+        require_code(w3, as_address(address))
 
 
-def require_code(w3: Web3, address: str) -> None:
+def require_code(w3: Web3, address: Address) -> None:
     """Raises ChainWithoutContract where nothing is deployed at an address."""
     if not w3.eth.get_code(to_checksum_address(address)):
         raise ChainWithoutContract(f"no contract code at {address} on chain {w3.eth.chain_id}: {REMEDY}")
@@ -73,7 +74,7 @@ class RequireCode(Web3Middleware):
 
     def _require(self, params: Any) -> None:
         assert isinstance(self._w3, Web3), "the connections of this project are not asynchronous"
-        require_code(self._w3, str(params[0]["to"]))
+        require_code(self._w3, as_address(str(params[0]["to"])))
 
 
 def _calls(params: Any) -> bool:

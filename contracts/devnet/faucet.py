@@ -10,7 +10,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import is_hex_address, to_checksum_address
 
 from contracts.devnet.json import RpcError
-from contracts.ids import to_hex
+from contracts.ids import Address, as_address, to_hex
 
 COIN = 10**18
 MOST = 10_000 * COIN
@@ -41,7 +41,7 @@ class Faucet:
         transaction: dict[str, Any] = {
             "to": to_checksum_address(to),
             "value": amount,
-            "gas": 21_000 if _is_key(call, to) else 100_000,
+            "gas": 21_000 if _is_key(call, as_address(to)) else 100_000,
             "nonce": int(call("eth_getTransactionCount", [self.address, "latest"]), 16),
             "type": 2,
             "chainId": int(call("eth_chainId", []), 16),
@@ -52,7 +52,7 @@ class Faucet:
         return str(call("eth_sendRawTransaction", [to_hex(signed.raw_transaction)]))
 
 
-def _is_key(call: Callable[[str, list[Any]], Any], address: str) -> bool:
+def _is_key(call: Callable[[str, list[Any]], Any], address: Address) -> bool:
     return bool(call("eth_getCode", [address, "latest"]) == "0x")
 
 

@@ -22,6 +22,7 @@ from contracts.chain.presence import require_present
 from contracts.errors import BadField
 from contracts.genesis.params import Arguments
 from contracts.genesis.refused import require
+from contracts.ids import Address, as_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Creation:
     """One contract's making: who, in which block, its second, and the constructor's arguments."""
 
     contract: str
-    address: str
+    address: Address
     maker: str
     block: int
     time: int
@@ -48,7 +49,7 @@ def creations(w3: Web3, d: Deployment) -> dict[str, Creation]:
     require(len(set(addresses)) == len(addresses), "one address stands for two contracts")
     require(len(d.creations) == len(names), f"{len(d.creations)} creations are named for {len(names)} contracts")
     found = zip(names, addresses, d.creations, strict=True)
-    return {name: creation_of(w3, name, address, transaction) for name, address, transaction in found}
+    return {name: creation_of(w3, name, as_address(address), transaction) for name, address, transaction in found}
 
 
 def first_block(w3: Web3, d: Deployment) -> int:
@@ -64,7 +65,7 @@ def first_block(w3: Web3, d: Deployment) -> int:
         raise BadField(f"creations must be of this chain: {error}") from error
 
 
-def creation_of(w3: Web3, name: str, address: str, transaction: str) -> Creation:
+def creation_of(w3: Web3, name: str, address: Address, transaction: str) -> Creation:
     """How the contract at an address was made, by the hash of the transaction that is said to have made it.
 
     Raises GenesisRefused.

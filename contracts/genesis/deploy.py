@@ -17,7 +17,7 @@ from contracts.genesis.params import GenesisParams, arguments_of, round_terms
 from contracts.genesis.powers import ADMIN, GOVERNOR_ROLES, role
 from contracts.genesis.rounds import check_minters, check_round
 from contracts.genesis.terms import check_name, check_terms
-from contracts.ids import to_hex
+from contracts.ids import as_address, to_hex
 
 ORDER = ("ModelTimelock", "ModelToken", "ModelGovernor", "VerifierRegistry", "EpochDistributor", "RevenueSplitter")
 """In which the contracts are made that every model has: an address follows from its maker's nonce."""
@@ -53,7 +53,7 @@ def deploy_model(
         creations[str(receipt["contractAddress"])] = to_hex(receipt["transactionHash"])
     d = replace(d, creations=tuple(creations[address] for address in d.contracts()))
     _hand_over(w3, deployer, d, p)
-    registry = contract_at(w3, "ModelRegistry", d.model_registry)
+    registry = contract_at(w3, "ModelRegistry", as_address(d.model_registry))
     d = replace(d, block=send(w3, deployer, registry.functions.register(d.entry()))["blockNumber"])
     check_genesis(w3, d)
     return d
@@ -77,7 +77,7 @@ def open_round(w3: Web3, payer: LocalAccount, d: Deployment, p: GenesisParams) -
     p = replace(p, funding_currency=Web3.to_checksum_address(p.funding_currency))
     receipt = create(w3, payer, "CapitalPool", d.token, d.timelock, round_terms(p, deadline))
     made, creation = str(receipt["contractAddress"]), to_hex(receipt["transactionHash"])
-    check_round(w3, d, made, creation)
+    check_round(w3, d, as_address(made), creation)
     return made, creation
 
 
@@ -92,7 +92,7 @@ def _planned(
 ) -> Deployment:
     """Where all will stand, if nothing else of the deployer's comes between; `creations` holds the registry's alone."""
     address, creation = registry if isinstance(registry, tuple) else (registry.model_registry, registry.creations[6])
-    model = contract_at(w3, "ModelRegistry", address).functions.modelId(deployer.address, name).call()
+    model = contract_at(w3, "ModelRegistry", as_address(address)).functions.modelId(deployer.address, name).call()
     nonce = w3.eth.get_transaction_count(deployer.address)
     places: dict[str, str] = {
         field: get_create_address(deployer.address, Nonce(nonce + i)) for i, field in enumerate(FIELDS)
@@ -105,21 +105,24 @@ def _planned(
         name=name,
         model=to_hex(model),
         deployer=deployer.address,
-        model_registry=address,
+        model_registry=as_address(address),
         log=log,
         creations=(creation,),
-        token=places["token"],
-        timelock=places["timelock"],
-        governor=places["governor"],
-        verifier_registry=places["verifier_registry"],
-        distributor=places["distributor"],
-        splitter=places["splitter"],
-        pool=places["pool"],
+        token=as_address(places["token"]),
+        timelock=as_address(places["timelock"]),
+        governor=as_address(places["governor"]),
+        verifier_registry=as_address(places["verifier_registry"]),
+        distributor=as_address(places["distributor"]),
+        splitter=as_address(places["splitter"]),
+        pool=as_address(places["pool"]),
     )
 
 
 def _hand_over(w3: Web3, deployer: LocalAccount, d: Deployment, p: GenesisParams) -> None:
-    token, timelock = contract_at(w3, "ModelToken", d.token), contract_at(w3, "ModelTimelock", d.timelock)
+    token, timelock = (
+        contract_at(w3, "ModelToken", as_address(d.token)),
+        contract_at(w3, "ModelTimelock", as_address(d.timelock)),
+    )
     budgets = {d.distributor: p.distributor_budget(), **({d.pool: p.tokens_sold()} if d.pool else {})}
     for minter, budget in budgets.items():
         send(w3, deployer, token.functions.setBudget(minter, budget))

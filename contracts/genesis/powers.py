@@ -21,7 +21,7 @@ from contracts.evm.log_ranges import Wanted, logs
 from contracts.genesis.creation import contract_names
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused, require
-from contracts.ids import to_hex
+from contracts.ids import Address, as_address, to_hex
 
 ADMIN = bytes(32)
 """OpenZeppelin's DEFAULT_ADMIN_ROLE."""
@@ -68,7 +68,7 @@ class Event:
     """One event of a model's own contract."""
 
     contract: str
-    address: str
+    address: Address
     name: str
     said: Mapping[str, Any]
 
@@ -85,7 +85,7 @@ def events_before(w3: Web3, d: Deployment, first: int) -> list[Event]:
     """
     names = dict(zip(d.contracts(), contract_names(d), strict=True))
     names.pop(d.model_registry)  # it serves other models
-    tables = {name: EventTable(contract_at(w3, name, address)) for address, name in names.items()}
+    tables = {name: EventTable(contract_at(w3, name, as_address(address))) for address, name in names.items()}
     wanted = Wanted(tuple(map(Web3.to_checksum_address, names)))
     found = ((names[str(log["address"])], log) for log in logs(w3, wanted, first, d.block))
     return [_event(tables[name], name, log) for name, log in found]
@@ -133,7 +133,7 @@ def _event(table: EventTable, contract: str, log: LogReceipt) -> Event:
     if name is None or name not in HARMLESS[contract]:
         topic = to_hex(log["topics"][0]) if log["topics"] else "nothing with a name"
         raise GenesisRefused(f"before the registration {contract} said {name or topic}, in block {log['blockNumber']}")
-    found = Event(contract, str(log["address"]), name, table.decode(log)["args"])
+    found = Event(contract, as_address(str(log["address"])), name, table.decode(log)["args"])
     require(name != "Transfer" or found.said["value"] == 0, "before the registration tokens were minted")
     return found
 

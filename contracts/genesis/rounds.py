@@ -16,7 +16,7 @@ from contracts.evm.log_ranges import LogsRefused, Wanted, logs
 from contracts.genesis.creation import creation_of, first_block
 from contracts.genesis.refused import GenesisRefused, require
 from contracts.genesis.terms import check_round_terms, check_settlement
-from contracts.ids import to_hex
+from contracts.ids import NO_ADDRESS, Address, as_address, to_hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Minter:
     `round` is where it stands, if it is a funding round of our code for this model's treasury.
     """
 
-    account: str
+    account: Address
     budget: int
     reserved: int
     round: PoolStatus | None
@@ -45,14 +45,14 @@ class Minter:
         return f"{kind} {self.account} may mint {self.budget} and owes {self.reserved}"
 
 
-def check_round(w3: Web3, d: Deployment, pool: str, creation: str) -> None:
+def check_round(w3: Web3, d: Deployment, pool: Address, creation: str) -> None:
     """Raise GenesisRefused unless a round is this model's (`check_pool`) and nobody can outvote its buyers unseen
     (`check_minters`)."""
     check_pool(w3, d, pool, creation)
     check_minters(w3, d, pool)
 
 
-def check_pool(w3: Web3, d: Deployment, pool: str, creation: str) -> None:
+def check_pool(w3: Web3, d: Deployment, pool: Address, creation: str) -> None:
     """Raise GenesisRefused unless the pool was made by our code, by the transaction of this hash, for this model, its
     times are those that a round may have, and its money waits longer than any proposal lives."""
     made = creation_of(w3, "CapitalPool", pool, creation)
@@ -62,7 +62,7 @@ def check_pool(w3: Web3, d: Deployment, pool: str, creation: str) -> None:
     check_settlement(terms[-1], _longest_life(w3, d))
 
 
-def check_minters(w3: Web3, d: Deployment, pool: str = "", least: int | None = None) -> None:
+def check_minters(w3: Web3, d: Deployment, pool: Address = NO_ADDRESS, least: int | None = None) -> None:
     """Raise GenesisRefused while an account that is no contract of the model's may mint: what it reserves no vote takes
     back, so that it could outvote a round's buyers when they can leave no more.
 
@@ -84,7 +84,7 @@ def check_minters(w3: Web3, d: Deployment, pool: str = "", least: int | None = N
 
 def minters(w3: Web3, d: Deployment) -> list[Minter]:
     """All but the distributor that can have tokens exist. Only who once had a budget can."""
-    token, first = contract_at(w3, "ModelToken", d.token), first_block(w3, d)
+    token, first = contract_at(w3, "ModelToken", as_address(d.token)), first_block(w3, d)
     named = {str(event["args"]["minter"]) for event in EventHistory(token, ["BudgetSet"], first).until()}
     found = []
     for account in sorted(named - {d.distributor}):
@@ -92,12 +92,19 @@ def minters(w3: Web3, d: Deployment) -> list[Minter]:
             int(read(account).call()) for read in (token.functions.budgetOf, token.functions.reservedOf)
         )
         if budget or reserved:
-            own = account == d.pool or _is_own_pool(w3, d, account, first)
-            found.append(Minter(account, budget, reserved, CapitalPool(w3, account).status() if own else None))
+            own = account == d.pool or _is_own_pool(w3, d, as_address(account), first)
+            found.append(
+                Minter(
+                    as_address(account),
+                    budget,
+                    reserved,
+                    CapitalPool(w3, as_address(account)).status() if own else None,
+                )
+            )
     return [one for one in found if one.outstanding]
 
 
-def _is_own_pool(w3: Web3, d: Deployment, account: str, first: int) -> bool:
+def _is_own_pool(w3: Web3, d: Deployment, account: Address, first: int) -> bool:
     """A pool gives its treasury a role when it is made, so that its first event names the transaction that made it.
 
     Another account's logs are its own: by that name it may say what it likes, and so much that no node gives it."""
@@ -116,7 +123,10 @@ def _is_own_pool(w3: Web3, d: Deployment, account: str, first: int) -> bool:
 
 def _longest_life(w3: Web3, d: Deployment) -> int:
     """Seconds from a proposal to the last moment of its execution, by the bounds that no vote can pass."""
-    governor, timelock = contract_at(w3, "ModelGovernor", d.governor), contract_at(w3, "ModelTimelock", d.timelock)
+    governor, timelock = (
+        contract_at(w3, "ModelGovernor", as_address(d.governor)),
+        contract_at(w3, "ModelTimelock", as_address(d.timelock)),
+    )
     delay, period, extension, *_ = governor.functions.bounds().call()
     latest = (timelock.functions.mostDelay().call(), 2 * timelock.functions.GRACE().call())
     return sum(int(time) for time in (delay[1], period[1], extension[1], *latest))

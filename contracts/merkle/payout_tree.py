@@ -11,6 +11,7 @@ from itertools import pairwise
 from mmap import mmap
 
 from contracts.errors import InvalidTree
+from contracts.ids import Address
 from contracts.keccak import keccak256
 
 LEAF_TYPES = ("uint256", "address", "uint64", "uint256", "address", "uint8", "uint256")
@@ -26,7 +27,7 @@ class Payout:
     distributor: str
     epoch: int
     index: int
-    account: str
+    account: Address
     kind: int
     amount: int
 

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
+from contracts import ids
 from contracts.errors import BadField
 from contracts.ids import from_hex, to_hex
 
-Address = Annotated[str, "address"]
+Address = Annotated[ids.Address, "address"]
 Bytes32 = Annotated[bytes, "bytes32"]
 Uint8 = Annotated[int, "uint8"]
 Uint16 = Annotated[int, "uint16"]

@@ -17,6 +17,7 @@ from eth_keys.constants import SECPK1_N
 from eth_utils import keccak, to_checksum_address
 
 from contracts.errors import BadSignature
+from contracts.ids import Address
 from contracts.messages.fields import plain, typed_fields
 from contracts.messages.for_contracts import Message
 
@@ -49,16 +50,17 @@ def sign(message: Message, domain: Domain, private_key: bytes) -> bytes:
     return bytes(Account.sign_message(_encode(message, domain), private_key).signature)
 
 
-def recover(message: Message, domain: Domain, signature: bytes) -> str:
+def recover(message: Message, domain: Domain, signature: bytes) -> Address:
     """Checksum address of the signer. Raises BadSignature for a malformed or malleable signature."""
     _check_canonical(signature)
     try:
-        return str(Account.recover_message(_encode(message, domain), signature=signature))
+        signer: Address = Account.recover_message(_encode(message, domain), signature=signature)
     except Exception as error:  # the library raises its own and its backend's exceptions
         raise BadSignature(f"signature does not recover to a key: {error}") from error
+    return signer
 
 
-def require_signer(message: Message, domain: Domain, signature: bytes, signer: str) -> None:
+def require_signer(message: Message, domain: Domain, signature: bytes, signer: Address) -> None:
     """Raises BadSignature unless `signer` made `signature`."""
     found = recover(message, domain, signature)
     if found != to_checksum_address(signer):

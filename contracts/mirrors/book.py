@@ -17,6 +17,7 @@ from eth_utils import to_checksum_address
 
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import DiskFull, replace_file
+from contracts.ids import Address, as_address
 from contracts.messages.for_log import MirrorAddress
 from contracts.messages.signing import Domain, recover
 from contracts.mirrors.urls import NOWHERE, parse_url
@@ -49,7 +50,7 @@ class Book:
             raise InvalidLeaf("a list of mirrors has another form")
         bodies = [entry["message"] for entry in shown if isinstance(entry, dict) and "message" in entry]
         found = [body for body in bodies if isinstance(body, dict)]
-        shown = sorted(found, key=lambda body: not self._matters(named_verifier(body)))[:MOST]
+        shown = sorted(found, key=lambda body: not self._matters(as_address(named_verifier(body))))[:MOST]
         taken = [self._keep(body) for body in shown]
         if any(taken):
             self._write()
@@ -71,7 +72,7 @@ class Book:
             known = self._newest.get(verifier)
             if known is not None and known >= (address.sequence, address.url):
                 return False
-            if known is None and not self._has_place(verifier):
+            if known is None and not self._has_place(as_address(verifier)):
                 return False
             self._newest[verifier], self._bodies[verifier] = (address.sequence, address.url), dict(body)
             return True
@@ -92,14 +93,14 @@ class Book:
         newest: dict[str, str] = self._first | signed
         return {verifier: url for verifier, url in newest.items() if url != NOWHERE}
 
-    def _matters(self, verifier: str) -> bool:
+    def _matters(self, verifier: Address) -> bool:
         return verifier in self._asked or verifier in self._first
 
-    def _has_place(self, verifier: str) -> bool:
+    def _has_place(self, verifier: Address) -> bool:
         """Whether one more may be kept; for one that matters a stranger goes."""
         if len(self._newest) < MOST:
             return True
-        strangers = [name for name in self._newest if not self._matters(name)]
+        strangers = [name for name in self._newest if not self._matters(as_address(name))]
         if not strangers or not self._matters(verifier):
             return False
         del self._newest[strangers[0]], self._bodies[strangers[0]]

@@ -15,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import to_checksum_address
 
 from contracts.errors import BadField, CommonweightError
-from contracts.ids import ZERO_ADDRESS
+from contracts.ids import ZERO_ADDRESS, as_address
 from contracts.messages.fields import Address, Bytes32, Uint64
 from contracts.messages.for_contracts import Message
 from contracts.messages.signing import Domain, require_signer, sign
@@ -86,7 +86,7 @@ class Tickets:
         either side, keeps nobody's bytes out. None takes one's own.
         """
         key, until = str(self.account.address), int(time.time() if clock is None else clock) + LIFE
-        return self.signed(UploadTicket(key, bytes.fromhex(blob), to_checksum_address(receiver), until))
+        return self.signed(UploadTicket(as_address(key), bytes.fromhex(blob), to_checksum_address(receiver), until))
 
     def signed(self, ticket: UploadTicket) -> dict[str, str]:
         """A ticket as it travels."""
@@ -99,7 +99,7 @@ def bringer(
     blob: str,
     receiver: str,
     domain: Domain,
-    may: Callable[[str], bool],
+    may: Callable[[Address], bool],
     clock: Callable[[], float] | None = None,
 ) -> str:
     """The key (a checksum address) that brings a blob (64 hex digits), by what stands in its upload's headers.

@@ -16,6 +16,7 @@ from typing import IO
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
+from contracts.ids import NO_RUN, RunId
 
 OWNER, LOCK = "owner.json", "owner.lock"
 _held: list[IO[bytes]] = []
@@ -51,10 +52,10 @@ class Owner:
     key: str
     chain_id: int
     model: str
-    run: str = ""
+    run: RunId = NO_RUN
 
     @classmethod
-    def of(cls, part: str, key: str, deployment: Deployment, run: str = "") -> Owner:
+    def of(cls, part: str, key: str, deployment: Deployment, run: RunId = NO_RUN) -> Owner:
         """A part of a deployment."""
         return cls(part, key, deployment.chain_id, deployment.model, run)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from eth_utils import to_canonical_address
 
-from contracts.ids import from_hex
+from contracts.ids import Address, from_hex
 from contracts.keccak import keccak256
 
 NO_SEGMENT = 0xFFFFFFFF
@@ -38,13 +38,13 @@ def draw_segments(beacon: bytes, secret: bytes, proof: bytes, segments: int, sam
     return tuple(sorted(order[:chosen]))
 
 
-def panel_order(beacon: bytes, proof: bytes, verifiers: Sequence[str]) -> tuple[str, ...]:
+def panel_order(beacon: bytes, proof: bytes, verifiers: Sequence[Address]) -> tuple[Address, ...]:
     """The order in which verifiers (addresses) take seats on a proof's panel: the first are drawn, the next replace."""
     seed = keccak256(b"commonweight panel" + beacon + proof)
     return tuple(sorted(verifiers, key=lambda verifier: keccak256(seed + to_canonical_address(verifier))))
 
 
-def run_origin(model: bytes, creator: str, nonce: int, genesis: bytes) -> bytes:
+def run_origin(model: bytes, creator: Address, nonce: int, genesis: bytes) -> bytes:
     """32 bytes that tell a run's data from any other's (ADR 2): from model and genesis (32 bytes each), the creator's
     address and its nonce."""
     return keccak256(b"commonweight run" + model + from_hex(creator) + nonce.to_bytes(32) + genesis)

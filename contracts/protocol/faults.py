@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.ids import from_hex
+from contracts.ids import ProofId, from_hex
 from contracts.keccak import keccak256
 from contracts.protocol.judge import entries
 
@@ -23,7 +23,7 @@ def trace_of(states: Sequence[bytes]) -> bytes:
     return keccak256(b"commonweight trace" + b"".join(states))
 
 
-def fault_evidence(proof: str, fault: str) -> bytes:
+def fault_evidence(proof: ProofId, fault: str) -> bytes:
     """What the verifiers sign who found a fault of the machine (`entries.Fault`) about a proof (0x-hex).
 
     The contract punishes it once for each verifier.

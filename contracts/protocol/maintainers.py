@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from eth_utils import to_checksum_address
 
 from contracts.errors import CommonweightError
+from contracts.ids import Address, as_address
 
 MOST = 32
 _LONGEST = len("32:") + MOST * len("0x" + "00" * 20 + ",")
@@ -26,7 +27,7 @@ class Maintainers:
     """`quorum` of `members` (checksum addresses) have to sign; nobody can where there are none."""
 
     quorum: int
-    members: tuple[str, ...]
+    members: tuple[Address, ...]
 
     @classmethod
     def parse(cls, text: object) -> Maintainers:
@@ -38,7 +39,7 @@ class Maintainers:
             raise InvalidMaintainers(
                 f"must be empty, or a quorum, a colon and at most {MOST} addresses joined by commas"
             )
-        members = tuple(found[2].split(","))
+        members = tuple(map(as_address, found[2].split(",")))
         if list(members) != sorted({to_checksum_address(m) for m in members}):
             raise InvalidMaintainers("must name checksum addresses, sorted, each once")
         quorum = int(found[1])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from contracts.errors import InvalidPayout
 
+K = TypeVar("K", bound=str)
 
-def split(emission: int, weights: Mapping[str, int]) -> dict[str, int]:
+
+def split(emission: int, weights: Mapping[K, int]) -> dict[K, int]:
     """Share `emission` units by integer weights (Hamilton's method).
 
     Remainders rank by size, then by key, so the result does not depend on insertion order.
@@ -23,7 +26,7 @@ def split(emission: int, weights: Mapping[str, int]) -> dict[str, int]:
     return shares
 
 
-def _check(emission: int, weights: Mapping[str, int]) -> None:
+def _check(emission: int, weights: Mapping[K, int]) -> None:
     if emission < 0:
         raise InvalidPayout(f"emission must be at least 0, got {emission}")
     negative = [key for key, weight in weights.items() if weight < 0]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from eth_utils import to_canonical_address
 
 from contracts.errors import BadField
+from contracts.ids import Address
 from contracts.keccak import keccak256
 from contracts.protocol.draw import NO_SEGMENT
 
@@ -30,7 +31,7 @@ class Pledge:
         """Whether the node owns up to bad work."""
         return self.fake != NO_SEGMENT
 
-    def seal(self, node: str) -> bytes:
+    def seal(self, node: Address) -> bytes:
         """The 32 bytes in the Commitment, keyed by the node's address. Raises BadField."""
         if len(self.salt) != 32 or not 0 <= self.fake <= NO_SEGMENT:
             raise BadField("a pledge has a salt of 32 bytes and a segment of at most 32 bits")

@@ -13,6 +13,7 @@ from sqlalchemy import insert, or_
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from contracts.ids import Address
 from ledger.errors import JournalConflict, NotFound
 from ledger.storage.seals import sealed
 from ledger.storage.tables import Balance, Resolution, Transfer
@@ -128,7 +129,7 @@ def balances(session: Session, book: str) -> dict[str, int]:
     return totals
 
 
-def balance(session: Session, book: str, account: str) -> int:
+def balance(session: Session, book: str, account: Address) -> int:
     """Credits less debits of one account, over what is posted."""
     row = session.get(Balance, (book, account))
     return 0 if row is None else row.credited - row.debited

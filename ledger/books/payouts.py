@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 
 from contracts.errors import InvalidTree
 from contracts.files.whole_file import replace_file
-from contracts.ids import from_hex, to_hex
+from contracts.ids import Address, from_hex, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree, check_proof
 from ledger.books import journal
 from ledger.errors import NotFound
@@ -69,7 +69,7 @@ def lines(session: Session, epoch: int, start: int, limit: int) -> list[PayoutRo
     return list(session.exec(rows.order_by(col(PayoutRow.index)).limit(limit)))
 
 
-def lines_of(session: Session, epoch: int, account: str) -> list[PayoutRow]:
+def lines_of(session: Session, epoch: int, account: Address) -> list[PayoutRow]:
     """An account's lines of an epoch. Raises NotFound if it has none."""
     lines = any_lines_of(session, epoch, account)
     if not lines:
@@ -77,7 +77,7 @@ def lines_of(session: Session, epoch: int, account: str) -> list[PayoutRow]:
     return lines
 
 
-def any_lines_of(session: Session, epoch: int, account: str) -> list[PayoutRow]:
+def any_lines_of(session: Session, epoch: int, account: Address) -> list[PayoutRow]:
     """As `lines_of`; none where there is none."""
     rows = select(PayoutRow).where(PayoutRow.epoch == epoch, PayoutRow.account == to_checksum_address(account))
     return list(session.exec(rows))

@@ -25,7 +25,7 @@ from contracts.chain.connection import contract_at
 from contracts.chain.event_table import EventTable
 from contracts.chain.presence import require_present
 from contracts.evm.log_ranges import Wanted, logs_of_block, pieces
-from contracts.ids import from_hex, to_hex
+from contracts.ids import Address, from_hex, to_hex
 from ledger.books import payouts
 from ledger.context import Ledger
 from ledger.crash_points import reach
@@ -241,7 +241,7 @@ def _tables(ledger: Ledger) -> dict[str, tuple[str, EventTable]]:
 
 
 @lru_cache(maxsize=64)
-def _table(w3: Web3, name: str, address: str) -> EventTable:
+def _table(w3: Web3, name: str, address: Address) -> EventTable:
     return EventTable(contract_at(w3, name, address), FOLLOWED[name])
 
 

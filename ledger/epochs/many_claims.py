@@ -13,6 +13,7 @@ from eth_utils import to_checksum_address
 from sqlmodel import Session
 
 from contracts.bindings.distributor import Line
+from contracts.ids import Address, as_address
 from ledger.books import payouts
 from ledger.chainread import reorgs
 from ledger.context import Ledger
@@ -33,7 +34,7 @@ class PassedOver:
     """What is not claimed: an account's pay of an epoch, or one line of it (`index`). `why` is stable."""
 
     epoch: int
-    account: str
+    account: Address
     index: int | None
     why: str
     detail: str
@@ -84,7 +85,9 @@ def _paid(ledger: Ledger, wanted: Iterable[tuple[int, str]]) -> set[str]:
     no blocks are read, each company of lines that are paid already would be another call."""
     with ledger.store.read() as session:
         batches = claim_calls.in_batches(ledger, session)
-        lines = [line for epoch, account in wanted for line in payouts.any_lines_of(session, epoch, account)]
+        lines = [
+            line for epoch, account in wanted for line in payouts.any_lines_of(session, epoch, as_address(account))
+        ]
         asked = [line for line in lines if claim_calls.live(session, line.leaf, batches) is None]
         mined = reorgs.mined(session)
         open_ = [line for line in asked if reorgs.mint_state(session, line.leaf, mined) is None]
@@ -92,7 +95,7 @@ def _paid(ledger: Ledger, wanted: Iterable[tuple[int, str]]) -> set[str]:
 
 
 def _due(
-    ledger: Ledger, session: Session, epoch: int, account: str, seen: Seen, batches: dict[str, str], claims: Claims
+    ledger: Ledger, session: Session, epoch: int, account: Address, seen: Seen, batches: dict[str, str], claims: Claims
 ) -> Iterator[tuple[PayoutRow, list[bytes]]]:
     """Lines that no call pays yet, with their proofs; the others are noted in `claims`."""
     try:
@@ -117,10 +120,12 @@ def _queue(ledger: Ledger, session: Session, part: Sequence[tuple[PayoutRow, lis
         ((line, proof),) = part
         name, call = (
             claim_calls.claim_id(line.leaf),
-            distributor.claim(line.epoch, line.index, line.account, line.kind, line.amount, proof),
+            distributor.claim(line.epoch, line.index, as_address(line.account), line.kind, line.amount, proof),
         )
     else:
-        lines = [Line(row.epoch, row.index, row.account, row.kind, row.amount, proof) for row, proof in part]
+        lines = [
+            Line(row.epoch, row.index, as_address(row.account), row.kind, row.amount, proof) for row, proof in part
+        ]
         leaves = [row.leaf for row, _ in part]
         name, call = claim_calls.many_id(leaves), distributor.claim_many(lines)
         claim_calls.note_lines(name, leaves)

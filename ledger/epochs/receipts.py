@@ -12,7 +12,7 @@ from typing import Any
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, func, select
 
-from contracts.ids import to_hex
+from contracts.ids import Address, RunId, as_address, to_hex
 from contracts.merkle.payout_tree import PayoutTree
 from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Commitment
@@ -35,13 +35,13 @@ AT_ONCE = 500
 ENDS = frozenset(slug(kind) for kind in (Posted, Voided, Undecided))
 
 
-def receipt_of(ledger: Ledger, number: int, account: str) -> dict[str, Any]:
+def receipt_of(ledger: Ledger, number: int, account: Address) -> dict[str, Any]:
     """What `account` did and is paid in an epoch. Raises NotFound where it has neither work nor pay in it."""
     catch_up(ledger)
     name = str(to_checksum_address(account))
     with ledger.store.read() as session:
         epoch = settlement.require_epoch(session, number)
-        entries, lines = _entries(session, epoch, name), _lines(ledger, session, epoch, name)
+        entries, lines = _entries(session, epoch, as_address(name)), _lines(ledger, session, epoch, as_address(name))
         if not entries and not lines:
             raise NotFound(f"{name} has neither work nor pay in epoch {number}")
         root = settlement.root_message(ledger, epoch)
@@ -57,7 +57,7 @@ def receipt_of(ledger: Ledger, number: int, account: str) -> dict[str, Any]:
         }
 
 
-def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: str) -> list[dict[str, Any]]:
+def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: Address) -> list[dict[str, Any]]:
     """Its lines with their proofs, by the closing entry."""
     payouts = payouts_of(ledger.judge.functions, epoch.number, settlement.lines(session, epoch).lines)
     own = [payout for payout in payouts if to_checksum_address(payout.account) == account]
@@ -73,12 +73,12 @@ def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: str) -> list
     ]
 
 
-def _entries(session: Session, epoch: Epoch, account: str) -> set[int]:
+def _entries(session: Session, epoch: Epoch, account: Address) -> set[int]:
     """Places in the log of what the epoch decides about: the account's proofs and contributions."""
     span = _span(session, epoch)
     found = set(_credited(session, epoch, account, span))
     for credit in list(found):
-        found |= set(maintainers.maintainers_before(session, epoch.run, credit))
+        found |= set(maintainers.maintainers_before(session, RunId(epoch.run), credit))
     for proof in _proofs(session, epoch, account, span):
         found |= set(_about(session, proof))
     return found
@@ -97,7 +97,7 @@ def _closed_at(session: Session, epoch: int) -> int:
     return int(session.exec(select(func.min(ClosingRow.log_index)).where(ClosingRow.epoch == epoch)).one() or 0)
 
 
-def _proofs(session: Session, epoch: Epoch, account: str, span: range) -> list[ProofView]:
+def _proofs(session: Session, epoch: Epoch, account: Address, span: range) -> list[ProofView]:
     """Its proofs of the epoch's rounds, and those of earlier ones that ended within the span.
 
     By the entries of the span: what the account earned in other epochs is not looked at.
@@ -115,7 +115,7 @@ def _proofs(session: Session, epoch: Epoch, account: str, span: range) -> list[P
     return [view for view, said in found if said & ENDS or epoch.first_round <= view.number <= epoch.last_round]
 
 
-def _own(session: Session, epoch: Epoch, account: str, names: list[str], start: int) -> Iterator[str]:
+def _own(session: Session, epoch: Epoch, account: Address, names: list[str], start: int) -> Iterator[str]:
     """Of some of these, the proofs of work that pays an account."""
     part = names[start : start + AT_ONCE]
     for row in session.exec(select(Transfer).where(col(Transfer.id).in_(part)).order_by(col(Transfer.id))):
@@ -134,7 +134,7 @@ def _about(session: Session, proof: ProofView) -> Iterator[int]:
         yield current["closed_by"]
 
 
-def _credited(session: Session, epoch: Epoch, account: str, span: range) -> list[int]:
+def _credited(session: Session, epoch: Epoch, account: Address, span: range) -> list[int]:
     """Entries of the span that credit an account."""
     entry = col(CreditView.entry)
     wanted = select(CreditView).where(CreditView.run == epoch.run, entry >= span.start, entry < span.stop)

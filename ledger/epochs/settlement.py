@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select, text
 from web3.contract.contract import ContractFunction
 
 from contracts.bindings.verifier_registry import EpochState, EpochStatus
+from contracts.ids import Address, as_address
 from contracts.messages.for_contracts import EpochRoot, from_json
 from contracts.protocol.judge.entries import EpochClosed
 from ledger import cosign
@@ -72,7 +73,7 @@ def lines(session: Session, epoch: Epoch) -> EpochClosed:
     return closing_of(session, epoch.log_size - 1)
 
 
-def sign(ledger: Ledger, number: int, message: EpochRoot, signature: bytes, signer: str) -> None:
+def sign(ledger: Ledger, number: int, message: EpochRoot, signature: bytes, signer: Address) -> None:
     """Take a verifier's signature on the epoch's root; `settle` brings k of them to the chain.
 
     Raises BadSignature, NotVerifier, NotFound and RootMismatch.
@@ -98,7 +99,7 @@ def settle(ledger: Ledger) -> None:
         _note(ledger, epoch, STATES.get(on_chain.status, "closed"), due)
 
 
-def claim(ledger: Ledger, number: int, account: str) -> list[str]:
+def claim(ledger: Ledger, number: int, account: Address) -> list[str]:
     """Queue the mints of an account's lines in a final epoch, at the relayer's cost; returns their outbox ids.
 
     A line that is on its way to where its account signed, or with others, is left to that call; one that is paid for
@@ -117,20 +118,24 @@ def claim(ledger: Ledger, number: int, account: str) -> list[str]:
                 continue
             if reorgs.mint_state(session, line.leaf) == "final":
                 continue
-            call = ledger.chain.distributor.claim(number, line.index, line.account, line.kind, line.amount, proof)
+            call = ledger.chain.distributor.claim(
+                number, line.index, as_address(line.account), line.kind, line.amount, proof
+            )
             queued.append(claim_calls.claim_id(line.leaf))
             claim_calls.queue(session, queued[-1], call)
         reach("claims.queued")
     return queued
 
 
-def require_key(account: str, is_contract: bool) -> None:
+def require_key(account: Address, is_contract: bool) -> None:
     """Raises ContractAccount for an account for which nobody else claims."""
     if is_contract:
         raise ContractAccount(f"{account} is a contract: it calls claim of the distributor, or signs ClaimTo")
 
 
-def claimable(ledger: Ledger, session: Session, number: int, account: str) -> tuple[list[PayoutRow], list[list[bytes]]]:
+def claimable(
+    ledger: Ledger, session: Session, number: int, account: Address
+) -> tuple[list[PayoutRow], list[list[bytes]]]:
     """An account's lines of a final epoch, and their proofs. Raises NotFound, TooEarly and ForeignRoot."""
     epoch = require_epoch(session, number)
     if epoch.state != "final":

@@ -11,6 +11,7 @@ from eth_utils import to_checksum_address
 from sqlmodel import Session
 
 from contracts.errors import BadField
+from contracts.ids import Address
 from contracts.messages.for_contracts import ClaimTo
 from contracts.messages.signing import Domain, require_signer
 from ledger.context import Ledger
@@ -30,7 +31,7 @@ class SignedClaim:
 
     epoch: int
     index: int
-    account: str
+    account: Address
     to: str
     deadline: int
     signature: bytes

@@ -8,6 +8,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 from web3.exceptions import Web3Exception
 
+from contracts.ids import Address, as_address
 from ledger.context import Ledger
 from ledger.fsck.finding import Finding, differences
 from ledger.governance import proposals, votes
@@ -27,7 +28,9 @@ def check_governance(session: Session) -> Iterator[Finding]:
     for name in votes.unknown(session):
         yield Finding("vote", name, "votes were read on this proposal, and its creation was not")
     cast = list(session.exec(select(Vote)))
-    yield from differences("vote", _votes(events), {_key(v.proposal, v.voter): v.support for v in cast}, "the chain")
+    yield from differences(
+        "vote", _votes(events), {_key(v.proposal, as_address(v.voter)): v.support for v in cast}, "the chain"
+    )
     counts = {name: _sums([vote for vote in cast if vote.proposal == name]) for name in rows}
     yield from differences(
         "proposal", counts, {n: (*votes.counted(r), r.weighed) for n, r in rows.items()}, "its votes"
@@ -76,5 +79,5 @@ def _columns(row: Proposal) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in _FROM_EVENTS)
 
 
-def _key(proposal: str, voter: str) -> str:
+def _key(proposal: str, voter: Address) -> str:
     return f"{proposal} {voter}"

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from contracts.chain.deployment import ZERO
 from contracts.chain.presence import require_present
-from contracts.ids import to_hex
+from contracts.ids import as_address, to_hex
 from contracts.protocol.chain.logs import Source
 from ledger.books.payouts import pays_a_line
 from ledger.chainread import indexer
@@ -105,7 +105,7 @@ def _promised(ledger: Ledger, session: Session) -> set[str]:
 def _check_slashes(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:
     """A finding for each proof that the chain slashed a node for and the log does not know."""
     place = ledger.chain.deployment
-    source = Source(ledger.chain.w3, "VerifierRegistry", place.verifier_registry, ("NodeSlashed",))
+    source = Source(ledger.chain.w3, "VerifierRegistry", as_address(place.verifier_registry), ("NodeSlashed",))
     for said in source.read(ledger.chain.first_block, last):
         proof = to_hex(said.arguments["proof"])
         if session.exec(select(LogEntry.index).where(LogEntry.subject == proof).limit(1)).first() is None:

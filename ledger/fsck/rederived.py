@@ -11,7 +11,7 @@ from typing import Any
 
 from eth_utils import to_checksum_address
 
-from contracts.ids import ZERO_DIGEST, to_hex
+from contracts.ids import ZERO_DIGEST, RunId, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.chain_events import EpochFinal
@@ -44,7 +44,7 @@ class Rederived:
         self.closings: dict[int, tuple[Any, ...]] = {}
         self.current: dict[int, int] = {}
         self.ended: dict[int, bool] = {}
-        self.epochs: dict[int, tuple[str, int, int]] = {}
+        self.epochs: dict[int, tuple[RunId, int, int]] = {}
         self._functions = functions
         self._lines: dict[str, tuple[str, int]] = {}
         self._closed: dict[int, EpochClosed] = {}

@@ -10,7 +10,7 @@ from web3.exceptions import Web3RPCError
 
 from contracts.bindings.governor import ProposalState
 from contracts.chain.connection import ContractRejected
-from contracts.ids import from_hex
+from contracts.ids import as_address, from_hex
 from ledger.context import Ledger
 from ledger.errors import RelayBudgetSpent
 from ledger.governance.proposals import actions_of
@@ -74,7 +74,7 @@ def _relay(ledger: Ledger, row: Proposal, step: str, call: ContractFunction) -> 
     try:
         gas = budget.gas_of(ledger, call)
         with ledger.store.write() as session:
-            budget.take(ledger, session, row.proposer, gas)
+            budget.take(ledger, session, as_address(row.proposer), gas)
             outbox.revive(session, key, gas) if dead else outbox.enqueue(session, key, call, gas)
     except (ContractRejected, RelayBudgetSpent, Web3RPCError) as error:
         logger.warning("proposal %s is not taken on (%s): %s", row.id, step, error)

@@ -7,6 +7,7 @@ from sqlmodel import Session, col, select
 
 from contracts.bindings.token import Delegation
 from contracts.errors import BadField, BadSignature
+from contracts.ids import Address
 from ledger.context import Ledger
 from ledger.errors import NoVotes
 from ledger.relay import budget, call_state, outbox
@@ -56,7 +57,7 @@ def delegate(ledger: Ledger, delegator: str, delegation: Delegation, signature: 
     return key
 
 
-def _require_tokens(ledger: Ledger, name: str) -> None:
+def _require_tokens(ledger: Ledger, name: Address) -> None:
     """Raises NoVotes and BelowThreshold."""
     before = int(ledger.chain.w3.eth.get_block("latest")["timestamp"]) - 1
     balance = ledger.chain.token.past_balance(name, before)

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from contracts.bindings.governor import PROPOSER_MARK, Action, Ballot, ProposalState, description_of
 from contracts.errors import BadField
-from contracts.ids import to_hex
+from contracts.ids import Address, to_hex
 from contracts.protocol.run_config import RunConfig
 from ledger.context import Ledger
 from ledger.errors import AlreadyDecided, NoVotes, TooEarly, VoteClosed
@@ -98,7 +98,7 @@ def _configs(ledger: Ledger) -> list[RunConfig]:
         return [RunConfig.from_json(run.config) for run in state.runs.values() if not run.over]
 
 
-def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: bytes) -> str:
+def vote(ledger: Ledger, proposal_id: str, voter: Address, support: int, signature: bytes) -> str:
     """Relay a signed ballot on any proposal of the Governor, if the vote is open and it would count.
 
     Returns what became of it: "taken", or of the same vote again, whatever its signature, HANDED_IN while it is on its
@@ -136,7 +136,7 @@ def vote(ledger: Ledger, proposal_id: str, voter: str, support: int, signature: 
     return TAKEN
 
 
-def _before(session: Session, proposal: str, voter: str, support: int, key: str) -> str | None:
+def _before(session: Session, proposal: str, voter: Address, support: int, key: str) -> str | None:
     """What became of this vote if it was handed in before; None if it was not, or if its call is dead and it can be
     handed in again. Raises AlreadyDecided."""
     cast, known = session.get(Vote, (proposal, voter)), session.get(BallotRow, (proposal, voter))

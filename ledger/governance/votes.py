@@ -11,6 +11,7 @@ import logging
 from sqlmodel import Session, col, func, select, text, tuple_
 
 from contracts.chain.connection import ContractRejected, rejections
+from contracts.ids import as_address
 from ledger.context import Ledger
 from ledger.governance.proposals import Listed
 from ledger.storage.tables import UNWEIGHED, ChainEvent, Proposal, Vote
@@ -76,7 +77,7 @@ def _weight(ledger: Ledger, vote: Vote, snapshot: int) -> int | None:
     """None where the token refuses to say."""
     try:
         with rejections():
-            return ledger.chain.token.past_votes(vote.voter, snapshot)
+            return ledger.chain.token.past_votes(as_address(vote.voter), snapshot)
     except ContractRejected as error:
         logger.warning("the vote of %s on %s is not weighed: %s", vote.voter, vote.proposal, error)
         return None

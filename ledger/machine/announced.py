@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from sqlmodel import Session, col, delete, or_, select
 
-from contracts.ids import to_hex
+from contracts.ids import Address, ProofId, RunId, to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import Commitment, Merge, StateOpening
 from contracts.protocol.judge.state import State
@@ -69,7 +69,7 @@ def require_announced(session: Session, digest: str, size: int) -> None:
         raise NotAnnounced(f"blob {digest[:64]} is announced, and not with {size} bytes")
 
 
-def forget(session: Session, state: State, run: str, last: int) -> None:
+def forget(session: Session, state: State, run: RunId, last: int) -> None:
     """Drop what belongs to rounds up to `last`, whose epoch is final, but for those of which a proof has no end yet."""
     held = [number for number, current in state.runs[run].rounds.items() if number > last or current.proofs]
     number = col(AnnouncedRow.round)
@@ -87,13 +87,13 @@ def largest(config: RunConfig, kind: str) -> int:
     return copies * (4 * parameters + HEADER * tensors) + HEADER
 
 
-def _place(state: State, message: Commitment | StateOpening | Merge) -> tuple[str, int, str]:
+def _place(state: State, message: Commitment | StateOpening | Merge) -> tuple[RunId, int, Address]:
     """Run, round and author."""
     if isinstance(message, StateOpening):
-        commitment = state.proofs[to_hex(message.proof)].commitment
+        commitment = state.proofs[ProofId(to_hex(message.proof))].commitment
         return commitment.run, commitment.round, commitment.node
     author = message.node if isinstance(message, Commitment) else message.verifier
-    return to_hex(message.run), message.round, author
+    return RunId(to_hex(message.run)), message.round, author
 
 
 def _named(state: State, message: Commitment | StateOpening | Merge) -> Iterator[Announced]:
@@ -109,6 +109,6 @@ def _named(state: State, message: Commitment | StateOpening | Merge) -> Iterator
 
 def _merged(state: State, message: Merge) -> frozenset[int]:
     """Sizes of the gradients that a round merges (one, since k verifiers looked), as far as their proofs are held."""
-    merge_set = state.runs[to_hex(message.run)].rounds[message.round].merge_set
+    merge_set = state.runs[RunId(to_hex(message.run))].rounds[message.round].merge_set
     names = merge_set.proofs if merge_set is not None else ()
     return frozenset(state.proofs[name].commitment.size for name in names if name in state.proofs)

@@ -17,7 +17,7 @@ from typing import Any
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, select
 
-from contracts.ids import to_hex
+from contracts.ids import RunId, to_hex
 from contracts.merkle.payout_tree import Payout
 from contracts.protocol.judge.entries import Derived, EpochClosed, EpochEnded, Line
 from contracts.protocol.judge.facts import Fact
@@ -163,7 +163,7 @@ def _ended(at: Moment, _: int, entry: EpochEnded) -> None:
         )
     row.state, row.ours = "final", entry.ours
     at.session.add(row)
-    announced.forget(at.session, at.state, row.run, row.last_round)
+    announced.forget(at.session, at.state, RunId(row.run), row.last_round)
 
 
 def _resolve(at: Moment, closings: Sequence[ClosingRow], root: str | None) -> None:

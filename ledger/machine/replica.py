@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, func, select
 
 from contracts.errors import CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import Address, ProofId, RunId, as_address, to_hex
 from contracts.messages.for_log import Contribution
 from contracts.messages.signing import Domain, digest
 from contracts.protocol.judge.errors import Refused, UnknownSubject
@@ -139,13 +139,13 @@ class Replica:
         Raises BadSignature, BadField, InvalidLeaf, InvalidTree, and Refused of what is about nothing.
         """
 
-        def author(proof: str) -> str:
+        def author(proof: ProofId) -> Address:
             with self.view(session) as state:
                 return proof_of(state, proof).commitment.node
 
         if isinstance(envelope.message, Contribution):
             with self.view(session) as state:
-                members = maintainers(state, to_hex(envelope.message.run))
+                members = maintainers(state, RunId(to_hex(envelope.message.run)))
             check_first(envelope, self.domain, members)
         fact = fact_of(envelope, self.domain, author)
         return Prepared(fact, text, self.name_of(envelope), envelope)
@@ -228,7 +228,7 @@ class Replica:
             raise
         return follower
 
-    def _author_at_hand(self, proof: str) -> str:
+    def _author_at_hand(self, proof: ProofId) -> Address:
         """Raises UnknownSubject."""
         with self._lock:
             if self._committed is None:
@@ -236,7 +236,7 @@ class Replica:
             self._take_fresh(self._committed)
             return self._committed.author(proof)
 
-    def _author_at_end(self, proof: str) -> str:
+    def _author_at_end(self, proof: ProofId) -> Address:
         assert self._writing is not None, "a writer stands at the end"
         return self._writing.author(proof)
 
@@ -341,7 +341,7 @@ def _followers(session: Session, index: int) -> int:
 
 
 def _fact(text: str, domain: Domain) -> Fact:
-    found = read(text, domain, str)
+    found = read(text, domain, as_address)
     assert isinstance(found, Fact), "what is entered is a fact"
     return found
 

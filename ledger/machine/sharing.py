@@ -10,6 +10,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.ids import NO_PROOF, RunId
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.facts import Fact
 from contracts.protocol.judge.state import State
@@ -21,7 +22,7 @@ from contracts.protocol.log.leaf import Entry
 class Sharing(Follower):
     """A follower some of whose runs, named in `shared`, are other machines' as well: they are over."""
 
-    shared: set[str] = field(init=False, default_factory=set)
+    shared: set[RunId] = field(init=False, default_factory=set)
 
     def copy(self) -> State:
         """The machine as it is, to be read, or to be followed on by `begin`: nothing that changes is in both."""
@@ -57,13 +58,13 @@ def copied(state: State) -> State:
     return copy.deepcopy(state, kept)
 
 
-def run_of(state: State, fact: Fact | Entry) -> str | None:
+def run_of(state: State, fact: Fact | Entry) -> RunId | None:
     """The run that a fact is about: by its name, by what it awaits, or by its proof; None of rules and blocks."""
     awaited = getattr(fact, "awaited", None)
     if awaited is not None:
-        return str(awaited.run)
+        return RunId(awaited.run)
     run = getattr(fact, "run", None)
     if run is not None:
-        return str(run)
-    known = state.proofs.get(getattr(fact, "proof", ""))
+        return RunId(run)
+    known = state.proofs.get(getattr(fact, "proof", NO_PROOF))
     return None if known is None else known.commitment.run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.ids import RunId
 from contracts.messages.signing import Domain, recover
 from contracts.protocol.judge.errors import NotBound
 from contracts.protocol.judge.rules.presence import live_run
@@ -11,7 +12,7 @@ from contracts.protocol.maintainers import InvalidMaintainers, Maintainers
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 
 
-def maintainers(state: State, run: str) -> tuple[str, ...]:
+def maintainers(state: State, run: RunId) -> tuple[str, ...]:
     """Those of a run that goes on, by its configuration of now. Raises UnknownSubject and RunEnded."""
     try:
         return Maintainers.parse(RunConfig.from_json(live_run(state, run).config).maintainers).members

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from contracts.ids import RunId
 from ledger.books import log
 from ledger.storage.tables import LogEntry, RoundView, TakenView
 
@@ -20,7 +21,7 @@ AT_ONCE = 64
 KEY = "maintainers"
 
 
-def maintainers_before(session: Session, run: str, credit: int) -> Iterator[int]:
+def maintainers_before(session: Session, run: RunId, credit: int) -> Iterator[int]:
     """Places in the log, of those before the entry that credits."""
     base = _configuration_before(session, run, credit)
     yield base
@@ -35,7 +36,7 @@ def maintainers_before(session: Session, run: str, credit: int) -> Iterator[int]
             yield int(line["entry"])
 
 
-def _configuration_before(session: Session, run: str, credit: int) -> int:
+def _configuration_before(session: Session, run: RunId, credit: int) -> int:
     """Of the newest round that had opened, else of the run's terms, whose digest is the run's id."""
     entry = col(RoundView.entry)
     newest = select(entry).where(RoundView.run == run, entry < credit).order_by(entry.desc()).limit(1)

@@ -19,6 +19,7 @@ from sqlmodel import Session
 
 from contracts.errors import CommonweightError
 from contracts.evm.errors import ChainAtFault
+from contracts.ids import as_address
 from contracts.mirrors.book import Book
 from contracts.mirrors.places import Place, is_loopback, mirror_place
 from contracts.mirrors.reading import LogReader
@@ -198,7 +199,7 @@ def _fact(ledger: Ledger, text: str) -> Rules | Block | Envelope:
     kind = body.pop("kind")
     if kind in SIGNED:
         return read_envelope(SIGNED[kind], body)
-    found = read(text, ledger.judge.domain, str)
+    found = read(text, ledger.judge.domain, as_address)
     if not isinstance(found, Rules | Block):
         raise SecondLog(f"{kind} does not follow here from the entries before it")
     return found

@@ -16,6 +16,7 @@ from web3.contract.contract import ContractFunction
 
 from contracts.amounts import VOTES, amount
 from contracts.chain.connection import rejections
+from contracts.ids import Address, as_address
 from ledger.context import Ledger
 from ledger.errors import BelowThreshold, RelayBudgetSpent
 from ledger.relay_rules import PPM
@@ -63,7 +64,7 @@ def require_least(ledger: Ledger, votes: int, timestamp: int, least_ppm: int) ->
         )
 
 
-def share_of(ledger: Ledger, account: str) -> Share:
+def share_of(ledger: Ledger, account: Address) -> Share:
     """What an account's calls of today are weighed by."""
     token, second = ledger.chain.token, _second(ledger)
     supply = token.past_total_supply(second)
@@ -88,7 +89,7 @@ def gas_of(ledger: Ledger, call: ContractFunction) -> int:
         return int(call.estimate_gas({"from": ledger.operator.address}))
 
 
-def take(ledger: Ledger, session: Session, account: str, gas: int, share: Share | None = None) -> None:
+def take(ledger: Ledger, session: Session, account: Address, gas: int, share: Share | None = None) -> None:
     """Take gas on for an account, in the transaction that queues the call.
 
     Without a share it is for what passed. Raises RelayBudgetSpent.
@@ -111,14 +112,14 @@ def take(ledger: Ledger, session: Session, account: str, gas: int, share: Share 
     session.flush()
 
 
-def left(ledger: Ledger, session: Session, account: str, share: Share | None = None) -> Left:
+def left(ledger: Ledger, session: Session, account: Address, share: Share | None = None) -> Left:
     """What is left today for an account of a share, or without one for what passed."""
     day, rules = ledger.now() // DAY, ledger.relay
-    spent, everybody = (_spent(session, day, name) for name in (account, EVERYBODY))
+    spent, everybody = (_spent(session, day, as_address(name)) for name in (account, EVERYBODY))
     if share is None:
         return Left(max(0, rules.account_gas - spent), max(0, rules.daily_gas - everybody))
     own = _own(ledger, share)
-    small = max(0, rules.daily_gas // SMALL - _spent(session, day, SMALL_HOLDERS))
+    small = max(0, rules.daily_gas // SMALL - _spent(session, day, as_address(SMALL_HOLDERS)))
     more = min(small, max(0, min(LEAST, rules.account_gas) - max(spent, own)))
     return Left(max(0, own - spent) + more, max(0, rules.daily_gas - rules.daily_gas // CARRYING - everybody))
 
@@ -132,12 +133,12 @@ def _own(ledger: Ledger, share: Share) -> int:
     return min(ledger.relay.account_gas, SHARES * ledger.relay.daily_gas * share.ppm // PPM)
 
 
-def _beyond(ledger: Ledger, session: Session, account: str, gas: int, share: Share) -> int:
+def _beyond(ledger: Ledger, session: Session, account: Address, gas: int, share: Share) -> int:
     """How much of a call comes out of the small holders' part."""
     spent, own = _spent(session, ledger.now() // DAY, account), _own(ledger, share)
     return max(0, spent + gas - own) - max(0, spent - own)
 
 
-def _spent(session: Session, day: int, account: str) -> int:
+def _spent(session: Session, day: int, account: Address) -> int:
     row = session.get(RelaySpending, (day, account))
     return row.gas if row is not None else 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from contracts.amounts import COINS, amount
 from contracts.evm.fees import market
+from contracts.ids import Address
 from ledger.context import Ledger
 
 CALL_GAS = 300_000
@@ -23,7 +24,7 @@ LOOK_SECONDS = 60.0
 class Money:
     """Of `address`: wei, and for how many calls they are enough at the fees of now."""
 
-    address: str
+    address: Address
     balance: int
     calls: int
 

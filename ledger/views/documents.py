@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import Session
 
+from contracts.ids import Address, ProofId, RunId
 from ledger.errors import NotFound
 from ledger.storage.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 
@@ -21,19 +22,19 @@ class Documents:
         self._session = session
         self._touched: dict[int, Shown] = {}
 
-    def run(self, run: str) -> Document:
+    def run(self, run: RunId) -> Document:
         """Raises NotFound."""
         return self._changed(self._session.get(RunView, run))
 
-    def round(self, run: str, number: int) -> Document:
+    def round(self, run: RunId, number: int) -> Document:
         """Raises NotFound."""
         return self._changed(self._session.get(RoundView, (run, number)))
 
-    def proof(self, proof: str) -> Document:
+    def proof(self, proof: ProofId) -> Document:
         """Raises NotFound."""
         return self._changed(self._session.get(ProofView, proof))
 
-    def node(self, run: str, node: str) -> Document | None:
+    def node(self, run: RunId, node: Address) -> Document | None:
         """To be read; None before it enrolled."""
         row = self._session.get(NodeView, (run, node))
         return None if row is None else row.body
@@ -50,21 +51,21 @@ class Documents:
         """A new proof."""
         self._session.add(ProofView(proof=body["proof"], run=body["run"], number=body["round"], body=body))
 
-    def put_node(self, run: str, body: Document) -> None:
+    def put_node(self, run: RunId, body: Document) -> None:
         """A node as it is from now on."""
         row = self._session.get(NodeView, (run, body["node"])) or NodeView(run=run, node=body["node"], body=body)
         row.body = body
         self._session.add(row)
 
-    def add_taken(self, run: str, body: Document) -> None:
+    def add_taken(self, run: RunId, body: Document) -> None:
         """What a run made of a decision."""
         self._session.add(TakenView(run=run, entry=body["entry"], sequence=body["sequence"], body=body))
 
-    def add_credit(self, run: str, body: Document) -> None:
+    def add_credit(self, run: RunId, body: Document) -> None:
         """A contribution."""
         self._session.add(CreditView(run=run, entry=body["entry"], body=body))
 
-    def add_fault(self, run: str, body: Document) -> None:
+    def add_fault(self, run: RunId, body: Document) -> None:
         """A verifier's fault."""
         self._session.add(FaultView(run=run, entry=body["entry"], body=body))
 

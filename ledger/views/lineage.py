@@ -12,11 +12,12 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from contracts.ids import RunId
 from ledger.errors import NotFound
 from ledger.storage.tables import CreditView, DecisionRow, Epoch, ProofView, RoundView, RunView, TakenView
 
 
-def lineage(session: Session, run: str, first: int, last: int, limit: int) -> list[dict[str, Any]]:
+def lineage(session: Session, run: RunId, first: int, last: int, limit: int) -> list[dict[str, Any]]:
     """Rounds `first` to `last` of a run, at most `limit`. Raises NotFound for a run that is none."""
     if session.get(RunView, run) is None:
         raise NotFound(f"no run {run}")
@@ -27,7 +28,7 @@ def lineage(session: Session, run: str, first: int, last: int, limit: int) -> li
     return [_round(session, row, epochs, *ends[row.number]) for row in rounds]
 
 
-def _epochs(session: Session, run: str, rounds: Sequence[RoundView]) -> list[Epoch]:
+def _epochs(session: Session, run: RunId, rounds: Sequence[RoundView]) -> list[Epoch]:
     """Those that pay these rounds: no round is in two of them, so that there are no more of them than of rounds."""
     if not rounds:
         return []
@@ -36,7 +37,7 @@ def _epochs(session: Session, run: str, rounds: Sequence[RoundView]) -> list[Epo
     return list(session.exec(wanted.order_by(last, col(Epoch.number)).limit(len(rounds))))
 
 
-def _ends(session: Session, run: str, rounds: Sequence[RoundView]) -> dict[int, tuple[int, int | None]]:
+def _ends(session: Session, run: RunId, rounds: Sequence[RoundView]) -> dict[int, tuple[int, int | None]]:
     """By round: the entry at which the round before it opened, and the entry at which the next one did."""
     found = {}
     for row in rounds:
@@ -59,13 +60,13 @@ def _round(session: Session, row: RoundView, epochs: Sequence[Epoch], before: in
         "weights_blob": merge["theta_blob"] if merge else None,
         "merged_at": merge["entry"] if merge else None,
         "proofs": [{name: proof[name] for name in ("proof", "node", "payout", "work")} for proof in members],
-        "decisions": _decisions(session, row.run, before, opened),
-        "contributions": _credits(session, row.run, opened if before >= 0 else 0, after),
+        "decisions": _decisions(session, RunId(row.run), before, opened),
+        "contributions": _credits(session, RunId(row.run), opened if before >= 0 else 0, after),
         "epoch": _epoch(epoch),
     }
 
 
-def _credits(session: Session, run: str, since: int, until: int | None) -> list[dict[str, Any]]:
+def _credits(session: Session, run: RunId, since: int, until: int | None) -> list[dict[str, Any]]:
     """What was credited from an entry on and before another."""
     entry = col(CreditView.entry)
     wanted = select(CreditView).where(CreditView.run == run, entry >= since)
@@ -73,7 +74,7 @@ def _credits(session: Session, run: str, since: int, until: int | None) -> list[
     return [row.body for row in session.exec(wanted.order_by(entry))]
 
 
-def _decisions(session: Session, run: str, before: int, opened: int) -> list[dict[str, Any]]:
+def _decisions(session: Session, run: RunId, before: int, opened: int) -> list[dict[str, Any]]:
     """Those that the run obeys from this round on."""
     entry = col(TakenView.entry)
     wanted = select(TakenView).where(TakenView.run == run, entry > before, entry < opened).order_by(entry)

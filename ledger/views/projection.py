@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from contracts.ids import Address, ProofId, as_address
 from contracts.messages.signing import Domain
 from contracts.protocol.log.leaf import Entry, read
 from ledger.books import log
@@ -57,8 +58,8 @@ def _next_batch(ledger: Ledger) -> bool:
 def project(documents: Documents, domain: Domain, rows: Sequence[LogEntry]) -> None:
     """Change the documents by these entries, in their order."""
 
-    def author(proof: str) -> str:
-        return str(documents.proof(proof)["node"])
+    def author(proof: ProofId) -> Address:
+        return as_address(documents.proof(proof)["node"])
 
     for row in rows:
         entry = read(row.body, domain, author, checked=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from contracts.ids import Address
 from contracts.protocol.judge import entries, facts
 from contracts.protocol.judge.facts import Word
 from ledger.views.documents import Document, Documents
@@ -83,7 +84,7 @@ def _words(documents: Documents, leaf: Any) -> None:
     found += [_word(leaf.entry.verifier, said) for said in leaf.entry.words]
 
 
-def _word(verifier: str, said: facts.SegmentWord) -> Document:
+def _word(verifier: Address, said: facts.SegmentWord) -> Document:
     return {
         "verifier": verifier,
         "segment": said.segment,

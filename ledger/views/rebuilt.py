@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from sqlmodel import Session, col, select
 
+from contracts.ids import Address, ProofId, RunId
 from contracts.messages.signing import Domain
 from ledger.errors import NotFound
 from ledger.storage.tables import LogEntry
@@ -30,19 +31,19 @@ class Rebuilt(Documents):
         self._credits: dict[Key, Document] = {}
         self._faults: dict[Key, Document] = {}
 
-    def run(self, run: str) -> Document:
+    def run(self, run: RunId) -> Document:
         """Raises NotFound."""
         return _kept(self._runs, (run,))
 
-    def round(self, run: str, number: int) -> Document:
+    def round(self, run: RunId, number: int) -> Document:
         """Raises NotFound."""
         return _kept(self._rounds, (run, number))
 
-    def proof(self, proof: str) -> Document:
+    def proof(self, proof: ProofId) -> Document:
         """Raises NotFound."""
         return _kept(self._proofs, (proof,))
 
-    def node(self, run: str, node: str) -> Document | None:
+    def node(self, run: RunId, node: Address) -> Document | None:
         """To be read; None before it enrolled."""
         return self._nodes.get((run, node))
 
@@ -58,19 +59,19 @@ class Rebuilt(Documents):
         """A new proof."""
         self._proofs[(body["proof"],)] = body
 
-    def put_node(self, run: str, body: Document) -> None:
+    def put_node(self, run: RunId, body: Document) -> None:
         """A node as it is from now on."""
         self._nodes[run, body["node"]] = body
 
-    def add_taken(self, run: str, body: Document) -> None:
+    def add_taken(self, run: RunId, body: Document) -> None:
         """What a run made of a decision."""
         self._taken[run, body["entry"]] = body
 
-    def add_credit(self, run: str, body: Document) -> None:
+    def add_credit(self, run: RunId, body: Document) -> None:
         """A contribution."""
         self._credits[run, body["entry"]] = body
 
-    def add_fault(self, run: str, body: Document) -> None:
+    def add_fault(self, run: RunId, body: Document) -> None:
         """A verifier's fault."""
         self._faults[run, body["entry"]] = body
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from contracts.ids import to_hex
+from contracts.ids import RunId, to_hex
 from contracts.protocol.judge import entries, facts
 from contracts.protocol.judge.facts import What
 from contracts.protocol.run_config import RunConfig
@@ -102,7 +102,7 @@ def _opened(documents: Documents, leaf: Any) -> None:
     )
 
 
-def _listed(documents: Documents, run: str, node: entries.Listed) -> Document:
+def _listed(documents: Documents, run: RunId, node: entries.Listed) -> Document:
     """`enrolment` is the entry by which the node named the address where it is paid. Raises NotFound."""
     known = documents.node(run, node.node)
     if known is None:

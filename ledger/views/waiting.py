@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from contracts.ids import RunId
 from contracts.protocol.judge.facts import Awaited
 from contracts.protocol.judge.rules.awaits import scope_of
 from contracts.protocol.judge.rules.obstacles import obstacles
@@ -19,7 +20,7 @@ MOST = 500
 """Things that are listed; how many there are is always said."""
 
 
-def waiting(ledger: Ledger, run: str) -> dict[str, Any]:
+def waiting(ledger: Ledger, run: RunId) -> dict[str, Any]:
     """By the machine at the end of the log. Times in Unix seconds of the chain. Raises NotFound."""
     with ledger.store.read() as session, ledger.judge.view(session) as state:
         known = state.runs.get(run)

@@ -9,7 +9,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from contracts.errors import CommonweightError
-from contracts.ids import from_hex
+from contracts.ids import Address, from_hex
 from contracts.protocol.run_config import RunConfig
 
 Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -25,7 +25,7 @@ class InvalidBatchRequest(CommonweightError):
     code = "invalid-batch-request"
 
 
-def batch_offsets(data_seed: bytes, round_number: int, node: str, step: int, count: int, limit: int) -> list[int]:
+def batch_offsets(data_seed: bytes, round_number: int, node: Address, step: int, count: int, limit: int) -> list[int]:
     """`count` window starts in [0, limit), from Philox-4x64 keyed by BLAKE3 of the inputs.
 
     The raw 64-bit words are scaled with whole numbers, because numpy keeps the raw stream stable and not its
@@ -42,7 +42,7 @@ def batch_offsets(data_seed: bytes, round_number: int, node: str, step: int, cou
 
 
 def batch(
-    tokens: NDArray[np.uint8], config: RunConfig, data_seed: bytes, round_number: int, node: str, step: int
+    tokens: NDArray[np.uint8], config: RunConfig, data_seed: bytes, round_number: int, node: Address, step: int
 ) -> Batch:
     """The batch of one inner step: x and y, (batch, context) int64. Raises InvalidBatchRequest."""
     limit = len(tokens) - config.context
@@ -52,13 +52,13 @@ def batch(
 
 
 def batch_source(
-    tokens: NDArray[np.uint8], config: RunConfig, data_seed: bytes, round_number: int, node: str
+    tokens: NDArray[np.uint8], config: RunConfig, data_seed: bytes, round_number: int, node: Address
 ) -> BatchSource:
     """`batch` with everything fixed but the step."""
     return lambda step: batch(tokens, config, data_seed, round_number, node, step)
 
 
-def _address_bytes(node: str) -> bytes:
+def _address_bytes(node: Address) -> bytes:
     """The 20 bytes of a 0x-address, so that its checksum spelling makes no difference."""
     try:
         raw = from_hex(node)

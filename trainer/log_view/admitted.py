@@ -15,6 +15,7 @@ from contracts.chain.deployment import Deployment
 from contracts.chain.presence import require_present
 from contracts.evm.chain_trouble import chain_trouble
 from contracts.evm.errors import ChainAtFault
+from contracts.ids import as_address
 from contracts.process.clock_watch import ClockWatch
 from trainer.log_view.gleaned import Gleaned
 
@@ -46,7 +47,7 @@ class ByChain:
     def __init__(self, rpc_url: str, deployment: Deployment, clock: ClockWatch | None = None) -> None:
         """`clock` sees the time of the newest block at each look."""
         self._w3, self._deployment, self._clock = connect(rpc_url, timeout=10.0), deployment, clock
-        self._registry = VerifierRegistry(self._w3, deployment.verifier_registry)
+        self._registry = VerifierRegistry(self._w3, as_address(deployment.verifier_registry))
         self._last, self._next = Admitted(), 0.0
         self.trouble: str | None = None
 

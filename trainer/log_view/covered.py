@@ -17,6 +17,7 @@ from pathlib import Path
 
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
+from contracts.ids import Address, as_address
 from contracts.messages.signing import Domain
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.state import State
@@ -140,7 +141,11 @@ class CoveredLog:
         """
         if len(judges.verifiers) < max(1, judges.k) and judges == self._by_log():
             return self.view.size + STEP
-        claims = {name: head.size for name, note, head in shown if self._key(name) is None or self._signed(name, note)}
+        claims = {
+            name: head.size
+            for name, note, head in shown
+            if self._key(name) is None or self._signed(as_address(name), note)
+        }
         return size_of_k(claims, judges.k, judges.verifiers)
 
     def _by_log(self) -> Admitted:
@@ -187,16 +192,16 @@ class CoveredLog:
     def _take_heads(self, shown: list[Shown], follows: Mapping[str, int]) -> None:
         """Cosignatures, by the keys that their verifiers bound to themselves in the log."""
         for name, note, head in shown:
-            if self._key(name) is None or not self._signed(name, note):
+            if self._key(name) is None or not self._signed(as_address(name), note):
                 continue
-            self._heads.take(name, head)
+            self._heads.take(as_address(name), head)
             if name in follows:
-                self._heads.follows(name, follows[name])
+                self._heads.follows(as_address(name), follows[name])
 
     def _key(self, name: str) -> bytes | None:
         return self.gleaned.keys.get(name)
 
-    def _signed(self, name: str, note: bytes) -> bool:
+    def _signed(self, name: Address, note: bytes) -> bool:
         """Whether a verifier has signed the head that it shows, by the key that it bound to itself."""
         key = self._key(name)
         try:
@@ -224,7 +229,7 @@ class CoveredLog:
         if not 0 < self.size == self.view.size:
             return False
         others = {found.shown_by for found in against}
-        signed = {name: head.size for name, note, head in shown if self._is_signed(name, note, judges)}
+        signed = {name: head.size for name, note, head in shown if self._is_signed(as_address(name), note, judges)}
         theirs = [size for name, size in signed.items() if name in others]
         ours = [size for name, size in signed.items() if name not in others and size >= self.size]
         if judges.k < 1 or len(theirs) < judges.k or len(ours) >= judges.k:
@@ -234,7 +239,7 @@ class CoveredLog:
         self._begin_anew(sorted(theirs, reverse=True)[judges.k - 1])
         return True
 
-    def _is_signed(self, name: str, note: bytes, judges: Admitted) -> bool:
+    def _is_signed(self, name: Address, note: bytes, judges: Admitted) -> bool:
         return name in judges.verifiers and self._key(name) is not None and self._signed(name, note)
 
     def _begin_anew(self, least: int) -> None:

@@ -7,7 +7,7 @@ chain is asked, the list of verifiers is what the log's blocks say.
 from __future__ import annotations
 
 from contracts.errors import CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import NO_ADDRESS, to_hex
 from contracts.messages.for_log import Merge, RunTerms, VerifierAnchor
 from contracts.messages.signing import Domain, digest, recover
 from contracts.protocol.judge.chain_events import Quorum, VerifierStands
@@ -68,7 +68,7 @@ class Gleaned:
             del self.blobs[next(iter(self.blobs))]
 
     def _block(self, text: str) -> None:
-        entry = read(text, self._domain, lambda _: "", checked=False)
+        entry = read(text, self._domain, lambda _: NO_ADDRESS, checked=False)
         for event in entry.events if isinstance(entry, Block) else ():
             if isinstance(event, Quorum):
                 self.k = event.k

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from contracts.ids import Address, as_address
 from contracts.tlog.checkpoint import Checkpoint, open_checkpoint
 from contracts.tlog.cosignature import verify_cosignature
 from contracts.tlog.keys import SignatureType, VerifierKey
@@ -12,7 +13,7 @@ from contracts.tlog.note import parse_note
 from trainer.log_view.view import LogView, TwoLogs
 
 
-def read_head(note: bytes, log: VerifierKey, verifier: str, key: bytes) -> Checkpoint:
+def read_head(note: bytes, log: VerifierKey, verifier: Address, key: bytes) -> Checkpoint:
     """A head under the operator's signature and this verifier's cosignature.
 
     Raises InvalidNote, InvalidCheckpoint, InvalidLogKey, NoteNotSigned and BadLogSignature.
@@ -43,13 +44,13 @@ class Heads:
         self._newest: dict[str, Checkpoint] = {}
         self._agreed: dict[str, int] = {}
 
-    def take(self, verifier: str, head: Checkpoint) -> None:
+    def take(self, verifier: Address, head: Checkpoint) -> None:
         """A head that `read_head` verified; a smaller one than the newest changes nothing."""
         known = self._newest.get(verifier)
         if known is None or known.size <= head.size:
             self._newest[verifier] = head
 
-    def follows(self, verifier: str, size: int) -> None:
+    def follows(self, verifier: Address, size: int) -> None:
         """The first `size` entries of this copy lie under a head of this verifier, by the head's own tiles."""
         self._agreed[verifier] = max(size, self._agreed.get(verifier, 0))
 
@@ -63,7 +64,7 @@ class Heads:
                 found.append(Contradiction(verifier, head.size, head.root))
                 continue
             if head.size <= view.size:
-                self.follows(verifier, head.size)
+                self.follows(as_address(verifier), head.size)
         return tuple(found)
 
     def retreat(self, size: int) -> None:

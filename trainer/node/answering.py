@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blake3 import blake3
 
-from contracts.ids import to_hex
+from contracts.ids import ProofId, to_hex
 from contracts.messages.for_log import Enrolment, Leave, PledgeReveal, Return, StateOpening
 from contracts.protocol.judge.rules.duties import ComeBack, NodeDuty, Open, OpenPledge
 from contracts.protocol.judge.state import NodeState, ProofState, RunState, State
@@ -116,7 +116,7 @@ class Answers:
             self._report(Progress("lost", proof.commitment.round, detail=f"{error.detail}; the round is done again"))
             del works[work.key]
 
-    def _show(self, proof: str, shown: Disclosure) -> None:
+    def _show(self, proof: ProofId, shown: Disclosure) -> None:
         message = StateOpening(
             octets(proof),
             shown.boundary,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from contracts.ids import Address
 from contracts.protocol.judge.rules.presence import judges
 from contracts.protocol.judge.state import RunState, State
 from contracts.protocol.run_config import RunConfig
@@ -32,7 +33,7 @@ def obstacle(state: State, run: RunState, profile: str) -> str:
     return f"no verifier computes as this machine does (profile {profile}): its work would be undecided. {_remedy()}"
 
 
-def _able(run: RunState, bound: list[str], profile: str) -> list[str]:
+def _able(run: RunState, bound: list[Address], profile: str) -> list[Address]:
     if run.created.terms.pairs is not None:
         return judges(run, bound, profile)
     return [name for name in bound if run.anchors[name] and run.anchors[name][-1].profile == profile]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.ids import to_hex
+from contracts.ids import ProofId, RunId, to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import Commitment, Enrolment, Leave, PledgeReveal, Return, StateOpening
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage, State
@@ -36,7 +36,7 @@ def standing(state: State, message: Message) -> Standing:
 
 def _of_place(state: State, message: Enrolment | Leave) -> Standing:
     """Of what a node says of its place only the newest counts."""
-    run = state.runs.get(to_hex(message.run))
+    run = state.runs.get(RunId(to_hex(message.run)))
     if run is None or run.over:
         return OVER
     member = run.nodes.get(message.node)
@@ -45,14 +45,14 @@ def _of_place(state: State, message: Enrolment | Leave) -> Standing:
 
 
 def _of_return(state: State, message: Return) -> Standing:
-    run = state.runs.get(to_hex(message.run))
+    run = state.runs.get(RunId(to_hex(message.run)))
     member = run.nodes.get(message.party) if run is not None and not run.over else None
     waits = member is not None and member.away is not None and member.away < message.size
     return Standing(waits, False, waits)
 
 
 def _of_commitment(state: State, message: Commitment) -> Standing:
-    current = _round(state, to_hex(message.run), message.round)
+    current = _round(state, RunId(to_hex(message.run)), message.round)
     if current is None or current.phase is not Phase.OPEN:
         return OVER
     name = current.proofs.get(message.node)
@@ -61,7 +61,7 @@ def _of_commitment(state: State, message: Commitment) -> Standing:
 
 
 def _of_opening(state: State, message: StateOpening) -> Standing:
-    proof = state.proofs.get(to_hex(message.proof))
+    proof = state.proofs.get(ProofId(to_hex(message.proof)))
     if proof is None or proof.done:
         return OVER
     read = proof.stage is Stage.READING
@@ -69,7 +69,7 @@ def _of_opening(state: State, message: StateOpening) -> Standing:
 
 
 def _of_pledge(state: State, message: PledgeReveal) -> Standing:
-    proof = state.proofs.get(to_hex(message.proof))
+    proof = state.proofs.get(ProofId(to_hex(message.proof)))
     waits = proof is not None and not proof.done and proof.pledge is None
     return Standing(waits and _is_asked(proof), False, waits)
 
@@ -78,7 +78,7 @@ def _is_asked(proof: ProofState | None) -> bool:
     return proof is not None and proof.stage in (Stage.SPOKEN, Stage.VOID)
 
 
-def _round(state: State, run: str, number: int) -> RoundState | None:
+def _round(state: State, run: RunId, number: int) -> RoundState | None:
     return state.runs[run].rounds.get(number) if run in state.runs else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from contracts.ids import Address
 from contracts.messages.for_log import LeaseRenewal
 
 LONGEST_SECONDS = 10.0
@@ -15,7 +16,7 @@ SHARE = 4
 class Pulse:
     """Beats from a thread of its own, whatever the node's loop does. `send` brings a heartbeat to all mirrors."""
 
-    def __init__(self, node: str, step: Callable[[], int], send: Callable[[LeaseRenewal], None]) -> None:
+    def __init__(self, node: Address, step: Callable[[], int], send: Callable[[LeaseRenewal], None]) -> None:
         self._node, self._step, self._send = node, step, send
         self._stop, self._last = threading.Event(), 0
         self._awaited: tuple[bytes, int] | None = None

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic_settings import SettingsConfigDict
 
 from contracts.chain.deployment_setting import DeploymentSetting
+from contracts.ids import Address, RunId
 from contracts.process.settings import Count, FilePath, Key, Paths, Ppm, ProcessSettings, Seconds, Url, UrlOrNothing
 
 
@@ -30,9 +31,9 @@ class NodeSettings(ProcessSettings):
     api_url: Url
     deployment: DeploymentSetting
     rpc_url: UrlOrNothing
-    run: str
+    run: RunId
     key: Key
-    payout: str
+    payout: Address
     folder: FilePath
     data: Paths = ()
     from_round: Count = 1

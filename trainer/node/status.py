@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contracts.ids import Address
 from contracts.protocol.judge.state import NodeState, Phase, ProofState, RoundState, RunState, Stage, State
 
 
@@ -59,7 +60,7 @@ _BY_STAGE = {
 }
 
 
-def status_of(state: State, run: RunState | None, node: str, current: bool) -> NodeStatus:
+def status_of(state: State, run: RunState | None, node: Address, current: bool) -> NodeStatus:
     """Of a node in a run. `current`: whether the log is read up to where the node stood already."""
     if not current:
         return NodeStatus(Status.BEHIND)
@@ -97,7 +98,7 @@ def _between(run: RunState, now: RoundState | None, proof: ProofState | None, me
     return NodeStatus(Status.WAITING, following)
 
 
-def _newest(state: State, run: RunState, node: str) -> ProofState | None:
+def _newest(state: State, run: RunState, node: Address) -> ProofState | None:
     """Its newest proof in the run, of those that the machine still holds."""
     mine = (p for p in state.proofs.values() if p.commitment.node == node and p.commitment.run == run.created.run)
     return max(mine, key=lambda proof: proof.commitment.round, default=None)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contracts.files.whole_file import replace_file
+from contracts.ids import Address
 from contracts.protocol.judge.facts import Reason
 from contracts.protocol.judge.state import Phase, ProofState, RunState, Stage, State
 from contracts.protocol.run_config import RunConfig
@@ -27,7 +28,7 @@ MIRROR_SECONDS = 60.0
 class Story:
     """Reports of one node. `path` is where it remembers what it told; without it, or spoilt, it tells all again."""
 
-    def __init__(self, node: str, report: Report, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, node: Address, report: Report, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._node, self._report, self._path, self._clock = node, report, path, clock
         self._heard: dict[tuple[str, str, str], float] = {}
         self._told = _read(path)

@@ -12,7 +12,7 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.ids import to_hex
+from contracts.ids import Address, RunId, to_hex
 from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Commitment, StateOpening
 from contracts.messages.signing import Domain, digest
@@ -82,9 +82,9 @@ class Around:
         return self._account
 
     @property
-    def address(self) -> str:
+    def address(self) -> Address:
         """Checksum address of the key."""
-        return str(self._account.address)
+        return self._account.address
 
     def get(self, path: str) -> Any:
         """A view. Raises NothingToCopy."""
@@ -109,7 +109,7 @@ class Around:
             case ["runs"]:
                 return [{"run": name, "round": run.round} for name, run in state.runs.items()]
             case ["runs", run, "rounds", number] if run in state.runs:
-                current = state.runs[run].rounds.get(int(number))
+                current = state.runs[RunId(run)].rounds.get(int(number))
                 return None if current is None else self.round(state, current)
             case ["proofs", proof] if self._published is not None:
                 return self._published.proof(proof)

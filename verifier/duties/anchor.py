@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from contracts.ids import from_hex, to_hex
+from contracts.ids import RunId, as_address, from_hex, to_hex
 from contracts.messages.for_log import RunTerms, VerifierAnchor
 from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.limits import LimitTable, PairLimits
@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Prepared:
     """A run that this machine can judge, and the numerics profile under which it does."""
 
-    run: str
+    run: RunId
     profile: bytes
 
 
@@ -68,7 +68,7 @@ def anchor(world: World, prepared: Prepared) -> None:
         run, verifier = state.runs[prepared.run], state.verifiers.get(world.address)
         if run.over or verifier is None or not verifier.admitted:
             return
-        first = next_first(state, run, world.address, world.secrets)
+        first = next_first(state, run, as_address(world.address), world.secrets)
     if first is None:
         return
     root, log_key = world.secrets.anchor(prepared.run, first), world.secrets.log_key().public

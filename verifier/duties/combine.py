@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from contracts.ids import from_hex
+from contracts.ids import RunId, from_hex
 from contracts.messages.for_log import Merge
 from contracts.protocol.judge.facts import MergeSigned
 from contracts.protocol.judge.rules.duties import Combine
@@ -73,7 +73,7 @@ def _sign(world: World, duty: Combine, step: Step) -> None:
         world.say("merged", duty.round, detail=f"held-out loss {step.loss / 1e9:.4f}")
 
 
-def tidy(world: World, rounds: Iterable[tuple[str, int]]) -> None:
+def tidy(world: World, rounds: Iterable[tuple[RunId, int]]) -> None:
     """Remove what merges of other rounds left: others were quicker, and nobody asks for it any more."""
     wanted = {asking.place_of(*place) for place in rounds}
     folder = world.settings.folder / MERGED
@@ -82,7 +82,7 @@ def tidy(world: World, rounds: Iterable[tuple[str, int]]) -> None:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
-def _left(world: World, run: str, number: int) -> Path:
+def _left(world: World, run: RunId, number: int) -> Path:
     return world.settings.folder / MERGED / asking.place_of(run, number)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from contracts.ids import from_hex
+from contracts.ids import ProofId, from_hex
 from contracts.messages.for_log import Has
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.rules.duties import Hold
@@ -26,7 +26,7 @@ def hold(world: World, duties: Iterable[Hold]) -> None:
     said = {name for claim in world.voice.held() for name in _proofs(claim.claim)}
     passed: dict[tuple[str, int], list[str]] = defaultdict(list)
     for name, place, asked in _asked(world, duties):
-        if name not in said and _passes(world, name, place[1], asked):
+        if name not in said and _passes(world, ProofId(name), place[1], asked):
             passed[place].append(name)
     for (run, number), names in passed.items():
         proofs = tuple(from_hex(name) for name in names[:MOST_PROOFS])
@@ -42,7 +42,7 @@ def _asked(world: World, duties: Iterable[Hold]) -> list[tuple[str, tuple[str, i
         return [(name, (c.run, c.round), asking.held(state, log, name)) for name, c in commitments]
 
 
-def _passes(world: World, name: str, number: int, asked: Held) -> bool:
+def _passes(world: World, name: ProofId, number: int, asked: Held) -> bool:
     question, needs = asked.question, (asked.blob,)
     answer = world.work.ask(question.name, "hold", "duty.hold", question.to_json(), needs, (asked.theta_blobs,))
     if answer is None:

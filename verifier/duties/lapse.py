@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from contracts.ids import from_hex
+from contracts.ids import NO_PROOF, Address, as_address, from_hex
 from contracts.messages.for_log import Lapse
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge.facts import Awaited, What
@@ -35,16 +35,20 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
     claims = [held.signed.claim for held in world.messages.held()]
     with world.replica.reading() as state:
         log = world.replica.collected
-        mine = {absence: absence.awaited for absence in _open(state, world.address)}
+        mine = {absence: absence.awaited for absence in _open(state, as_address(world.address))}
         admitted = frozenset(name for name, known in state.verifiers.items() if known.admitted)
-        own = [(current.verifiers, current.k) for current in _rounds(state, world.address)] or [(admitted, state.k)]
+        own = [(current.verifiers, current.k) for current in _rounds(state, as_address(world.address))] or [
+            (admitted, state.k)
+        ]
         came = tuple(_came(state)) if chain else ()
         rounds = {absence: state.runs[what.run].rounds[what.round] for absence, what in mine.items()}
         for_each = {a: look.counts(r.verifiers, r.k, chain, a.since + 1, admitted) for a, r in rounds.items()}
         reached = {absence: look.reached(r.verifiers, r.k, admitted) for absence, r in rounds.items()}
         took = {run: world.stopwatch.took(run) for run in {what.run for what in mine.values()}}
         signs = {absence: _sign(state, awaited, claims) for absence, awaited in mine.items()}
-        shown = {absence: is_shown(state, awaited, claims, world.address) for absence, awaited in mine.items()}
+        shown = {
+            absence: is_shown(state, awaited, claims, as_address(world.address)) for absence, awaited in mine.items()
+        }
         passed = {absence: world.stopwatch.passed(absence) for absence in mine}
         seen = {
             absence: Observation(
@@ -63,25 +67,25 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
 def lapse(world: World) -> None:
     """Sign what is due; and once more what was released and is still open, if a kill came between the two."""
     with world.replica.reading() as state:
-        still = set(_open(state, world.address))
+        still = set(_open(state, as_address(world.address)))
     for absence in [*world.stopwatch.released(), *world.stopwatch.due()]:
-        if absence not in still or _is_own(absence.awaited, world.address):
+        if absence not in still or _is_own(absence.awaited, as_address(world.address)):
             continue
         root = world.root(absence.since)
         if root is not None and (absence in world.stopwatch.released() or world.stopwatch.release(absence)):
-            message = lapse_message(world.address, absence, root)
+            message = lapse_message(as_address(world.address), absence, root)
             if world.voice.say(message):
                 awaited = absence.awaited
                 detail = f"{awaited.what} of {awaited.party or 'the verifiers'}, since entry {absence.since}"
                 world.say("lapse", awaited.round, awaited.proof, detail)
 
 
-def _is_own(awaited: Awaited, verifier: str) -> bool:
+def _is_own(awaited: Awaited, verifier: Address) -> bool:
     """Whether one's own lateness is meant: of openings the party is whoever drew, and the node is late."""
     return awaited.party == verifier and awaited.what is not What.OPENINGS
 
 
-def lapse_message(verifier: str, absence: Absence, root: bytes) -> Lapse:
+def lapse_message(verifier: Address, absence: Absence, root: bytes) -> Lapse:
     """As contracts/protocol/log/signed.py reads it; `root` is that of the log up to the entry since which it is one."""
     awaited = absence.awaited
     looks, nobody = awaited.what is What.SECOND_LOOK, awaited.what in (What.SECOND_LOOK, What.SEEN)
@@ -91,14 +95,14 @@ def lapse_message(verifier: str, absence: Absence, root: bytes) -> Lapse:
         verifier=verifier,
         what=WHAT.index(awaited.what),
         proof=from_hex(awaited.proof) if awaited.proof else ZERO,
-        party=ZERO_ADDRESS if nobody else awaited.party,
+        party=ZERO_ADDRESS if nobody else as_address(awaited.party),
         segment=int(awaited.party) if looks else NO_SEGMENT,
         since=absence.since,
         root=root,
     )
 
 
-def _open(state: State, verifier: str) -> list[Absence]:
+def _open(state: State, verifier: Address) -> list[Absence]:
     """What is awaited in rounds in which this verifier's word counts, and that it has not called missing yet."""
     found = []
     for awaited, since in state.open.items():
@@ -108,13 +112,13 @@ def _open(state: State, verifier: str) -> list[Absence]:
     return found
 
 
-def _rounds(state: State, verifier: str) -> list[RoundState]:
+def _rounds(state: State, verifier: Address) -> list[RoundState]:
     going = (run for run in state.runs.values() if not run.over)
     rounds = (current for run in going for current in run.rounds.values())
     return [current for current in rounds if verifier in current.verifiers]
 
 
-def _is_said(state: State, awaited: Awaited, verifier: str) -> bool:
+def _is_said(state: State, awaited: Awaited, verifier: Address) -> bool:
     scope = state.proofs[awaited.proof] if awaited.proof else state.runs[awaited.run].rounds[awaited.round]
     return verifier in scope.awaits[awaited].words
 
@@ -125,8 +129,8 @@ def _came(state: State) -> Iterator[Came]:
     for run in state.runs.values():
         for current in run.rounds.values():
             for node in current.proofs:
-                if Awaited(What.COMMITMENT, current.run, current.number, "", node) not in state.open:
-                    yield Came(current.run, current.number, node, current.opened_at)
+                if Awaited(What.COMMITMENT, current.run, current.number, NO_PROOF, node) not in state.open:
+                    yield Came(current.run, current.number, as_address(node), current.opened_at)
 
 
 def _sign(state: State, awaited: Awaited, claims: Sequence[Claim]) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from contracts.ids import Address, as_address
 from contracts.messages.for_log import RunTerms
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import ProofState, RunState, State
@@ -61,11 +62,11 @@ def _commitment(
     most = MOST_PERIODS * period
     if not _is_one_in(run, awaited):
         return Allowed(most if passed >= most else None, lease)
-    times, least = _usual(run, awaited.party, period, took)
+    times, least = _usual(run, as_address(awaited.party), period, took)
     return Allowed(min(most, max(least, keep(times * passed))), lease)
 
 
-def _usual(run: RunState, node: str, period: float, took: Mapping[str, float]) -> tuple[int, float]:
+def _usual(run: RunState, node: Address, period: float, took: Mapping[str, float]) -> tuple[int, float]:
     """How many times the usual time a node has, and how many seconds at least."""
     known = {name: seconds for name, seconds in took.items() if name in run.nodes}
     if node in known:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contracts.ids import NO_ADDRESS, NO_PROOF, Address, ProofId
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -11,8 +13,8 @@ class Progress:
 
     event: str
     round: int = 0
-    node: str = ""
-    proof: str = ""
+    node: Address = NO_ADDRESS
+    proof: ProofId = NO_PROOF
     detail: str = ""
     segments: int | None = None
     error: float | None = None

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.ids import from_hex
+from contracts.ids import Address, ProofId, as_address, from_hex
 from contracts.messages.for_log import SegmentVerdict, Verdict
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import What, Word
@@ -42,9 +42,9 @@ SHARE = 0.5
 class Reading:
     """What is owed of one proof: its round and node, the replays, whether time is over."""
 
-    proof: str
+    proof: ProofId
     round: int
-    node: str
+    node: Address
     exact: bool
     panel_at: int
     """The entry that drew its panel."""
@@ -81,7 +81,7 @@ def look(world: World, duties: Iterable[Look]) -> None:
             _say(world, reading, [said])
 
 
-def _reading(world: World, proof: str, segments: Sequence[int]) -> Reading | None:
+def _reading(world: World, proof: ProofId, segments: Sequence[int]) -> Reading | None:
     with world.replica.reading() as state:
         known, log = state.proofs.get(proof), world.replica.collected
         if known is None:
@@ -108,7 +108,7 @@ def _reading(world: World, proof: str, segments: Sequence[int]) -> Reading | Non
     )
 
 
-def _spoken(world: World, proof: str, root: str | None) -> set[int]:
+def _spoken(world: World, proof: ProofId, root: str | None) -> set[int]:
     """Segments of one's own words on this log that it lacks; an `unserved` among them may be replaced."""
     words = [s.claim for s in world.voice.held() if isinstance(s.claim, facts.Words)]
     return {word.segment for said in words if (said.proof, said.root) == (proof, root) for word in said.words}
@@ -189,10 +189,10 @@ def _witness(world: World, reading: Reading, root: bytes, words: list[Said]) -> 
     if not trace:
         world.say("trouble", reading.round, reading.proof, f"segment {reading.common} was replayed without its trace")
         return None
-    return from_hex(world.functions.seal_trace(world.address, trace))
+    return from_hex(world.functions.seal_trace(as_address(world.address), trace))
 
 
-def trace_name(proof: str, root: bytes) -> str:
+def trace_name(proof: ProofId, root: bytes) -> str:
     """Under which the trace of a proof's common segment is kept: on each log of one's words it is another one."""
     return f"proof/{proof}/trace/{root.hex()}"
 

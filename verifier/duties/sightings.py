@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from contracts.ids import to_hex
+from contracts.ids import Address, as_address, to_hex
 from contracts.messages.for_log import LeaseRenewal
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Awaited, What, Word
@@ -22,14 +22,14 @@ def absence_of(state: State, awaited: Awaited, since: int) -> Absence:
     return Absence(awaited, since, state.roots.get(since, ""))
 
 
-def is_shown(state: State, awaited: Awaited, claims: Sequence[Claim], verifier: str) -> bool:
+def is_shown(state: State, awaited: Awaited, claims: Sequence[Claim], verifier: Address) -> bool:
     """Whether the messages that are held (`claims`, all of which the machine would enter) have what is awaited.
 
     Of a commitment that stands in the log the gradient is awaited: who said `Has` of it itself does not miss it.
     """
     current = state.runs[awaited.run].rounds[awaited.round]
     if awaited.what is What.COMMITMENT:
-        return _commitment(state, current, awaited.party, claims, verifier)
+        return _commitment(state, current, as_address(awaited.party), claims, verifier)
     if awaited.what is What.SEEN:
         return _seen(current, claims)
     if awaited.what is What.SECRET:
@@ -46,7 +46,7 @@ def renewal(awaited: Awaited, claims: Iterable[Claim]) -> int | None:
     return max(steps, default=None)
 
 
-def _commitment(state: State, current: RoundState, node: str, claims: Sequence[Claim], verifier: str) -> bool:
+def _commitment(state: State, current: RoundState, node: Address, claims: Sequence[Claim], verifier: Address) -> bool:
     name = current.proofs.get(node)
     if name is None:
         held = _of(facts.Committed, claims)
@@ -65,7 +65,7 @@ def _seen(current: RoundState, claims: Sequence[Claim]) -> bool:
 
 
 def _of_a_proof(proof: ProofState, awaited: Awaited, claims: Sequence[Claim]) -> bool:
-    name, party = awaited.proof, awaited.party
+    name, party = awaited.proof, as_address(awaited.party)
     if awaited.what is What.OPENINGS:
         segments = proof.seats[party].segments or ()
         asked = {side for segment in segments for side in (segment, segment + 1)} - proof.opened
@@ -76,7 +76,7 @@ def _of_a_proof(proof: ProofState, awaited: Awaited, claims: Sequence[Claim]) ->
         return any((shown.proof, shown.verifier) == (name, party) for shown in _of(facts.TraceShown, claims))
     words = [said for said in _of(facts.Words, claims) if said.proof == name]
     if awaited.what is What.WORDS:
-        due = proof.awaits[awaited].items & set(owed(proof, party))
+        due = proof.awaits[awaited].items & set(owed(proof, as_address(party)))
         return due <= {word.segment for said in words if said.verifier == party for word in said.words}
     return _is_replaced(proof, int(party), words)
 

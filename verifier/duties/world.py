@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from contracts.chain.deployment import Deployment
-from contracts.ids import from_hex
+from contracts.ids import NO_ADDRESS, NO_PROOF, Address, ProofId, from_hex
 from contracts.messages.signing import Domain
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.rules.duties import SignFault
@@ -51,7 +51,7 @@ class World:
     """Entries that were read when it became due to sign a fault."""
 
     @property
-    def address(self) -> str:
+    def address(self) -> Address:
         """This verifier's."""
         return self.voice.address
 
@@ -72,6 +72,13 @@ class World:
         """Of what contracts read."""
         return Domain(self.deployment.chain_id, self.deployment.verifier_registry)
 
-    def say(self, event: str, run_round: int = 0, proof: str = "", detail: str = "", node: str = "") -> None:
+    def say(
+        self,
+        event: str,
+        run_round: int = 0,
+        proof: ProofId = NO_PROOF,
+        detail: str = "",
+        node: Address = NO_ADDRESS,
+    ) -> None:
         """Report."""
         self.report(Progress(event, run_round, node, proof, detail))

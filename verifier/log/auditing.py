@@ -12,7 +12,7 @@ from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
-from contracts.ids import from_hex
+from contracts.ids import Address, as_address, from_hex
 from contracts.messages.signing import Domain
 from contracts.mirrors.finding import find_mirrors
 from contracts.mirrors.places import Place, open_place
@@ -58,7 +58,7 @@ class Auditor:
     def functions(self) -> Protocol:
         """Of the machine."""
         place = self.deployment
-        return Protocol(place.chain_id, place.distributor, from_hex(place.model), place.deployer)
+        return Protocol(place.chain_id, place.distributor, from_hex(place.model), as_address(place.deployer))
 
     def registry(self) -> VerifierRegistry | None:
         """On one's own chain. Raises AnotherChain."""
@@ -66,7 +66,7 @@ class Auditor:
             return None
         if self.w3.eth.chain_id != self.deployment.chain_id:
             raise AnotherChain(f"the node is of chain {self.w3.eth.chain_id}, not {self.deployment.chain_id}")
-        return VerifierRegistry(self.w3, self.deployment.verifier_registry)
+        return VerifierRegistry(self.w3, as_address(self.deployment.verifier_registry))
 
 
 class Audit:
@@ -158,12 +158,12 @@ class Audit:
         )
         self.report.unchecked += trouble
         self._evidence(self.reader.place)
-        signed = [name for name, place in places.items() if self._mirror(name, place)]
+        signed = [name for name, place in places.items() if self._mirror(as_address(name), place)]
         self.report.holds.append(
             f"mirrors: {len(signed)} of {len(verifiers)} verifiers have signed this log as theirs (k is {k})"
         )
 
-    def _mirror(self, verifier: str, place: Place) -> bool:
+    def _mirror(self, verifier: Address, place: Place) -> bool:
         """Whether a mirror shows a head of this log under its verifier's signature."""
         try:
             note = parse_note(place.checkpoint())
@@ -177,7 +177,7 @@ class Audit:
             return False
         return self._is_cosigned(verifier, note)
 
-    def _is_cosigned(self, verifier: str, note: SignedNote) -> bool:
+    def _is_cosigned(self, verifier: Address, note: SignedNote) -> bool:
         key = self.gleaned.keys.get(verifier)
         try:
             if key is None:

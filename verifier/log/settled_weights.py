@@ -13,6 +13,7 @@ from web3 import Web3
 from contracts.bindings.verifier_registry import EpochStatus, VerifierRegistry
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.ids import RunId, as_address
 from contracts.mirrors.places import open_place
 from contracts.mirrors.reading import LogReader
 from contracts.protocol.judge.entries import RoundMerged
@@ -37,17 +38,17 @@ class Settled:
     epoch: int
 
 
-def settled_weights(client: ApiClient, deployment: Deployment, w3: Web3, run: str, number: int) -> Settled:
+def settled_weights(client: ApiClient, deployment: Deployment, w3: Web3, run: RunId, number: int) -> Settled:
     """The weights after a round of a run. Raises NotSettled, ApiProblem, and what the log's reading raises."""
     found = client.get(f"/runs/{run}/lineage", first=number, last=number)
     if not found or found[0]["weights"] is None or found[0]["epoch"] is None:
         raise NotSettled(f"round {number} is not merged, or its epoch has not closed")
     said, epoch = found[0], int(found[0]["epoch"]["epoch"])
-    state = VerifierRegistry(w3, deployment.verifier_registry).epoch_of(epoch)
+    state = VerifierRegistry(w3, as_address(deployment.verifier_registry)).epoch_of(epoch)
     if state.status is not EpochStatus.FINAL:
         raise NotSettled(f"epoch {epoch}, which pays round {number}, is {state.status.name.lower()} on the chain")
     index, log = int(said["merged_at"]), deployment.log_key()
-    reader = LogReader(open_place(client.base_url, log), log)
+    reader = LogReader(open_place(as_address(client.base_url), log), log)
     if reader.size < state.log_size or reader.tree.root(state.log_size) != state.log_root:
         raise NotSettled(f"epoch {epoch} is final over another log than this one")
     merged = _merged(reader, index)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from contracts.errors import CommonweightError
+from contracts.ids import as_address
 from contracts.protocol.limits import MARGIN, METRICS, LimitTable, PairLimits, decimal_text, pair_key
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import pack, unpack
@@ -105,7 +106,7 @@ def measure(plan: Plan, variant: Variant, folder: Path, report: Report) -> Hones
         str(folder),
         plan.segments,
         SEED.hex(),
-        NODE,
+        as_address(NODE),
         asdict(variant),
         [str(p) for p in plan.data],
     )
@@ -127,7 +128,7 @@ def cheat_distances(plan: Plan, corpus: Corpus, folder: Path, report: Report) ->
 
 
 def _batches(plan: Plan, corpus: Corpus) -> BatchSource:
-    return batch_source(corpus.train, plan.config, SEED, 1, NODE)
+    return batch_source(corpus.train, plan.config, SEED, 1, as_address(NODE))
 
 
 def _from(batches: BatchSource, first: int) -> BatchSource:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.ids import Address
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import unpack
 from trainer.data.batches import batch_source
@@ -32,7 +33,7 @@ class Request:
     folder: str
     segments: int
     data_seed: str
-    node: str
+    node: Address
     variant: dict[str, Any]
     data: list[str]
 

@@ -16,6 +16,7 @@ from blake3 import blake3
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
+from contracts.ids import ProofId
 from contracts.messages.signing import Domain
 from contracts.mirrors.places import Web
 from contracts.mirrors.reading import LogReader
@@ -87,7 +88,7 @@ class Bundle:
 
 def save_bundle(
     folder: Path,
-    proof: str,
+    proof: ProofId,
     deployment: Deployment,
     reader: LogReader,
     sources: Callable[[Case], Sequence[Source]],
@@ -128,7 +129,7 @@ def open_bundle(folder: Path, trusted: Deployment | None = None) -> Bundle:
         raise BundleIncomplete(f"{folder} holds no saved proof: {_FILE} cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise BundleIncomplete(f"{folder} holds no saved proof: {_FILE} has another form") from error
-    return Bundle(deployment, case_of(proof, leaves, _domain(deployment)), BundleFiles(folder / "blobs"))
+    return Bundle(deployment, case_of(ProofId(proof), leaves, _domain(deployment)), BundleFiles(folder / "blobs"))
 
 
 def _proven(reader: LogReader, index: int, body: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from contracts.errors import CommonweightError
-from contracts.ids import from_hex, to_hex
+from contracts.ids import ProofId, as_address, from_hex, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.for_log import Commitment, Merge, RunTerms, StateOpening
 from contracts.messages.signing import Domain, digest
@@ -66,7 +66,7 @@ class ProofMismatch(CommonweightError):
 class Gathered:
     """Leaves by index, as far as one proof needs them."""
 
-    proof: str
+    proof: ProofId
     domain: Domain
     kept: dict[int, str] = field(default_factory=dict)
     _rounds: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -127,7 +127,7 @@ class Opening:
 class Case:
     """One proof with all that was said about it."""
 
-    proof: str
+    proof: ProofId
     created: RunCreated
     round: RoundOpened
     commitment: Committed
@@ -154,7 +154,7 @@ class Case:
         return f"voided ({self.fault.reason if self.fault else self.end.reason}{place}{fault})"
 
 
-def case_of(proof: str, leaves: dict[int, str], domain: Domain) -> Case:
+def case_of(proof: ProofId, leaves: dict[int, str], domain: Domain) -> Case:
     """From the leaves that were gathered. Raises ProofUnknown, ProofMismatch, and what a bad signature raises."""
     case, node = None, ""
     created: RunCreated | None = None
@@ -163,7 +163,7 @@ def case_of(proof: str, leaves: dict[int, str], domain: Domain) -> Case:
     for index in sorted(leaves):
         if case is None and parse(leaves[index]).get("kind") not in (*_STEADY, "commitment"):
             break
-        entry = read(leaves[index], domain, lambda _: node)  # noqa: B023
+        entry = read(leaves[index], domain, lambda _: as_address(node))  # noqa: B023
         message = _message(leaves[index])
         if isinstance(entry, RunCreated):
             created = entry
@@ -183,7 +183,7 @@ def case_of(proof: str, leaves: dict[int, str], domain: Domain) -> Case:
 
 
 def _begun(
-    proof: str, created: RunCreated | None, opened: RoundOpened | None, entry: Committed, message: Commitment
+    proof: ProofId, created: RunCreated | None, opened: RoundOpened | None, entry: Committed, message: Commitment
 ) -> Case:
     """The commitment is to this round of this run."""
     if created is None or opened is None or entry.proof != proof:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.ids import ProofId
 from contracts.messages.signing import Domain
 from contracts.mirrors.finding import mirror_urls
 from contracts.mirrors.places import Web, is_loopback, open_place
@@ -19,7 +20,7 @@ OF_SERVER, OF_MIRROR = "/v1/blobs/", "/blobs/"
 
 def fetch_bundle(
     folder: Path,
-    proof: str,
+    proof: ProofId,
     deployment: Deployment,
     address: str,
     on_entry: Callable[[int, int], None] = lambda _, __: None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from contracts.errors import CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import Address, as_address, to_hex
 from contracts.protocol.judge.entries import Posted, Voided
 from contracts.protocol.judge.facts import SegmentWord, Word, Words
 from contracts.protocol.judge.functions import Functions
@@ -25,7 +25,7 @@ NO_FAKE = ("canary", "drift", "pledge-withheld", "opening-withheld", "unserved",
 class Heard:
     """A verifier's word on a segment: `right` says whether the replay gives the same, None where it cannot tell."""
 
-    verifier: str
+    verifier: Address
     word: str
     reason: str
     right: bool | None
@@ -90,7 +90,7 @@ def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
     return Segment(
         config=case.round.config,
         round=case.round.round,
-        node=made.node,
+        node=as_address(made.node),
         profile=to_hex(made.profile),
         data_seed=to_hex(made.dataSeed),
         segment=number,
@@ -134,7 +134,7 @@ def _words(case: Case, number: int) -> list[tuple[Words, SegmentWord]]:
     return [(words, word) for words in case.words for word in words.words if word.segment == number]
 
 
-def _heard(case: Case, said: Said | None, replay: str, verifier: str, word: SegmentWord) -> Heard:
+def _heard(case: Case, said: Said | None, replay: str, verifier: Address, word: SegmentWord) -> Heard:
     tells = replay != "untold" and word.word in (Word.TRUE, Word.FALSE)
     right = (word.word is Word.TRUE) == (replay == "true") if tells else None
     shown = case.traces.get(verifier) if said is not None and said.trace else None

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from contracts.errors import CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import Address, ProofId, to_hex
 from contracts.messages.for_contracts import EpochRoot, NodeFault, to_json
 from contracts.mirrors.peer import PeerUnreachable
 from contracts.mirrors.places import Web
@@ -59,12 +59,12 @@ class Bringer:
     """One verifier's. `due` gives the subjects that the machine still awaits, or None where it has not come so far yet;
     `others` the urls of other mirrors."""
 
-    address: str
+    address: Address
     store: QuorumStore
     server: Door
     due: Callable[[], set[str] | None]
     others: Callable[[], Mapping[str, str]]
-    is_verifier: Callable[[str], bool]
+    is_verifier: Callable[[Address], bool]
     chain: OnChain
     say: Say
     patience: float
@@ -172,7 +172,7 @@ def subject_of_epoch(number: int) -> str:
     return f"epoch/{number}"
 
 
-def subject_of_fault(proof: str, party: str, fault: str) -> str:
+def subject_of_fault(proof: ProofId, party: str, fault: str) -> str:
     """A fault whose slash is not final."""
     return f"fault/{proof}/{party}/{fault}"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from contracts.errors import BadField, BadSignature
-from contracts.ids import from_hex, to_hex
+from contracts.ids import Address, as_address, from_hex, to_hex
 from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault, from_json, to_json
 from contracts.messages.signing import Domain, digest, require_signer
 from verifier.mirror.store.database import Database
@@ -103,7 +103,7 @@ class QuorumStore:
         ]
         return json.dumps({"signatures": shown}).encode()
 
-    def take(self, data: bytes, is_verifier: Callable[[str], bool]) -> int:
+    def take(self, data: bytes, is_verifier: Callable[[Address], bool]) -> int:
         """Add what another mirror shows of messages that are signed here; returns how many signatures are new.
 
         Raises BadField for another form; what is about other messages, or wrong, is passed over.
@@ -117,10 +117,10 @@ class QuorumStore:
         """Let the file go."""
         self._file.close()
 
-    def _take(self, entry: Any, is_verifier: Callable[[str], bool]) -> bool:
+    def _take(self, entry: Any, is_verifier: Callable[[Address], bool]) -> bool:
         try:
             message = from_json(KINDS[entry["kind"]], entry["message"])
-            signer, signature = str(entry["signer"]), from_hex(str(entry["signature"]))
+            signer, signature = as_address(str(entry["signer"])), from_hex(str(entry["signature"]))
         except (KeyError, TypeError, ValueError, AttributeError, BadField):
             return False
         if isinstance(message, VerifierFault) and signer.lower() == message.verifier.lower():

@@ -13,7 +13,7 @@ from contracts.amounts import TOKENS, amount
 from contracts.bindings.distributor import EpochDistributor
 from contracts.bindings.verifier_registry import EpochStatus, VerifierRegistry
 from contracts.errors import BadField, CommonweightError, InvalidTree
-from contracts.ids import from_hex, to_hex
+from contracts.ids import ProofId, as_address, from_hex, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree, check_proof
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.messages.for_contracts import EpochRoot, from_json
@@ -66,7 +66,7 @@ def check_receipt(
         check.history()  # 4.
         closing = check.closing(entries)  # 5.
         with _refused_as(wrong.WorkDiffers):
-            work = Work(receipt.account, closing[1])
+            work = Work(as_address(receipt.account), closing[1])
             check.found.holds += work.check(entries, closing[0])  # 6.
             check.found.unchecked += work.unchecked
         check.payouts(closing[1])  # 7.
@@ -120,9 +120,9 @@ class _Check:
         found: dict[int, Entry] = {}
         signed: list[str] = []
         for given in self.receipt.entries:
-            index, head, signed = self._proven(given.body, given.proof, policy)
+            index, head, signed = self._proven(given.body, ProofId(given.proof), policy)
             with _refused_as(wrong.WorkDiffers, f"entry {index}: "):
-                found[index] = read(given.body, self.domain, str)
+                found[index] = read(given.body, self.domain, as_address)
             heads.add(head)
         if len(heads) != 1:
             raise wrong.HeadUnsigned("the entries are proven under several heads")
@@ -133,7 +133,7 @@ class _Check:
             self.found.unchecked.append(f"that k of the model's verifiers cosigned it ({by} did): --policy")
         return found
 
-    def _proven(self, body: str, proof: str, policy: Policy) -> tuple[int, Checkpoint, list[str]]:
+    def _proven(self, body: str, proof: ProofId, policy: Policy) -> tuple[int, Checkpoint, list[str]]:
         try:
             parsed = parse_proof(proof.encode())
             accepted = parsed.check(body.encode(), policy)
@@ -186,7 +186,9 @@ class _Check:
     def _leaf(self, line: ProvenPayout) -> bytes:
         place = self.receipt.contracts
         account, units = self.receipt.account, int(line.amount)
-        made = Payout(place.chain_id, place.distributor, self.epoch.epoch, line.index, account, line.kind, units)
+        made = Payout(
+            place.chain_id, place.distributor, self.epoch.epoch, line.index, as_address(account), line.kind, units
+        )
         return made.leaf()
 
     def _leaves(self, closed: EpochClosed) -> list[Payout]:
@@ -198,7 +200,7 @@ class _Check:
         domain = Domain(self.receipt.contracts.chain_id, self.receipt.contracts.verifier_registry)
         for signer, signature in self.receipt.signatures.items():
             with _refused_as(wrong.CosignatureBroken):
-                require_signer(self.epoch, domain, from_hex(signature), signer)
+                require_signer(self.epoch, domain, from_hex(signature), as_address(signer))
         signers = {signer.lower() for signer in self.receipt.signatures}
         self.found.holds.append(f"signatures: {len(signers)} under the root of epoch {self.epoch.epoch}")
 
@@ -210,7 +212,7 @@ class _Check:
         place, epoch = self.receipt.contracts, self.epoch
         if self.w3.eth.chain_id != place.chain_id:
             raise wrong.ReceiptForeign(f"the node is of chain {self.w3.eth.chain_id}, the receipt of {place.chain_id}")
-        registry = VerifierRegistry(self.w3, place.verifier_registry)
+        registry = VerifierRegistry(self.w3, as_address(place.verifier_registry))
         self._signers(registry, policy)
         state = registry.epoch_of(epoch.epoch)
         if state.status is EpochStatus.NONE:
@@ -222,7 +224,7 @@ class _Check:
             raise wrong.ChainDiffers(what)
         stands = state.status.name.lower()
         self.found.holds.append(f"chain: epoch {epoch.epoch} is {stands} there, with this root and this log")
-        self._paid(EpochDistributor(self.w3, place.distributor), epoch.epoch)
+        self._paid(EpochDistributor(self.w3, as_address(place.distributor)), epoch.epoch)
 
     def _signers(self, registry: VerifierRegistry, policy: Policy) -> None:
         """Whose heads count, and who signed the root, may have left since: that is said, and no more."""

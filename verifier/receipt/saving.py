@@ -11,7 +11,7 @@ from web3 import Web3
 
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.deployment import Deployment
-from contracts.ids import to_hex
+from contracts.ids import Address, as_address, to_hex
 from contracts.messages.for_log import VerifierAnchor
 from contracts.messages.signing import Domain, recover
 from contracts.mirrors.finding import find_mirrors
@@ -41,7 +41,7 @@ class Judges:
         """The chain's word, or the server's where no chain is asked."""
         if w3 is None:
             return cls(tuple(client.network["verifiers"]), int(client.network["threshold"]))
-        registry = VerifierRegistry(w3, deployment.verifier_registry)
+        registry = VerifierRegistry(w3, as_address(deployment.verifier_registry))
         return cls(tuple(registry.verifiers()), registry.threshold())
 
 
@@ -58,15 +58,15 @@ def save_receipt(
     epoch, account = place
     said = client.get(f"/receipts/{epoch}/{account}")
     log, domain = deployment.log_key(), Domain(deployment.chain_id, deployment.model_registry)
-    server = open_place(client.base_url, log)
+    server = open_place(as_address(client.base_url), log)
     now = LogReader(server, log)
     anchors = [now.entry(int(index)).decode() for index in said["anchors"]]
     policy = _policy(log, anchors, judges, domain)
-    mirrors, _ = find_mirrors(deployment, domain, judges.verifiers, server, client.base_url)
+    mirrors, _ = find_mirrors(deployment, domain, judges.verifiers, server, as_address(client.base_url))
     indices = [int(index) for index in said["entries"]]
     note = cosigned_head(mirrors, policy, max(indices) + 1, seconds, waits)
     reader = LogReader(server, log, note)
-    return Receipt.from_json(json.dumps(_body(reader, deployment, account, said, policy, anchors)))
+    return Receipt.from_json(json.dumps(_body(reader, deployment, as_address(account), said, policy, anchors)))
 
 
 def anchored_keys(anchors: list[str], domain: Domain) -> dict[str, bytes]:
@@ -74,7 +74,7 @@ def anchored_keys(anchors: list[str], domain: Domain) -> dict[str, bytes]:
 
     Raises InvalidLeaf, BadField and BadSignature.
     """
-    found = {}
+    found: dict[str, bytes] = {}
     for text in anchors:
         body = parse(text)
         if not isinstance(body, dict) or body.pop("kind", None) != KIND:
@@ -97,7 +97,7 @@ def _policy(log: VerifierKey, anchors: list[str], judges: Judges, domain: Domain
 def _body(
     reader: LogReader,
     deployment: Deployment,
-    account: str,
+    account: Address,
     said: Mapping[str, Any],
     policy: Policy,
     anchors: list[str],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.ids import RunId
 from contracts.protocol.contribution import NotMaintainer, check_quorum
 from contracts.protocol.judge.chain_events import Decided
 from contracts.protocol.judge.entries import DecisionTaken, RoundOpened
@@ -18,7 +19,7 @@ class Vouchers:
     that enough maintainers of then have not signed.
     """
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: RunId) -> None:
         self._run = run
         self._decided: dict[int, Decided] = {}
         self._config: RunConfig | None = None

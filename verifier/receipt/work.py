@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from contracts.ids import Address
 from contracts.protocol.judge.entries import (
     DecisionTaken,
     EpochClosed,
@@ -23,7 +24,7 @@ from verifier.receipt.vouched import Vouchers
 class Work:
     """Reads a receipt's entries in the order of the log."""
 
-    def __init__(self, account: str, closed: EpochClosed) -> None:
+    def __init__(self, account: Address, closed: EpochClosed) -> None:
         self._account, self._closed = account.lower(), closed
         self._enrolled: dict[str, str] = {}
         self._commitments: dict[str, Committed] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from contracts.ids import to_hex
+from contracts.ids import Address, ProofId, RunId, as_address, to_hex
 from contracts.protocol.judge.rules.duties import Combine, Hold, Look, Read, VerifierDuty, of_verifier
 from contracts.protocol.judge.state import RoundState, State
 from verifier.replay.combining import Basis
@@ -13,7 +13,7 @@ from verifier.replay.replaying import Segment
 from verifier.replica.envelopes import Collected
 
 
-def held(state: State, log: Collected, proof: str) -> Held:
+def held(state: State, log: Collected, proof: ProofId) -> Held:
     """For the check of a gradient."""
     current, message = state.round_of(state.proofs[proof]), log.commitments[proof]
     return Held(
@@ -27,7 +27,7 @@ def held(state: State, log: Collected, proof: str) -> Held:
     )
 
 
-def segment(state: State, log: Collected, proof: str, number: int) -> Segment | None:
+def segment(state: State, log: Collected, proof: ProofId, number: int) -> Segment | None:
     """For a replay; None where a boundary is not opened."""
     known, opened, message = state.proofs[proof], log.openings.get(proof, {}), log.commitments[proof]
     current = state.round_of(known)
@@ -37,7 +37,7 @@ def segment(state: State, log: Collected, proof: str, number: int) -> Segment | 
     return Segment(
         config=current.config,
         round=current.number,
-        node=message.node,
+        node=as_address(message.node),
         profile=to_hex(message.profile),
         data_seed=to_hex(message.dataSeed),
         segment=number,
@@ -68,23 +68,23 @@ def basis(log: Collected, current: RoundState) -> Basis:
     )
 
 
-def place_of(run: str, number: int) -> str:
+def place_of(run: RunId, number: int) -> str:
     """The folder of what a round's merge leaves."""
     return f"{run[2:18]}-{number}"
 
 
 def subjects(state: State, log: Collected) -> set[str]:
     """What jobs may still be about: the proofs that the machine holds, their gradients, and its rounds."""
-    gradients = {held(state, log, proof).question.name for proof in state.proofs if proof in log.commitments}
+    gradients = {held(state, log, ProofId(proof)).question.name for proof in state.proofs if proof in log.commitments}
     return gradients | set(state.proofs) | {round_name(*place) for place in rounds(state)}
 
 
-def rounds(state: State) -> list[tuple[str, int]]:
+def rounds(state: State) -> list[tuple[RunId, int]]:
     """Run and number of the rounds that the machine holds."""
     return [(name, number) for name, run in state.runs.items() for number in run.rounds]
 
 
-def round_name(run: str, number: int) -> str:
+def round_name(run: RunId, number: int) -> str:
     """Of a round as a subject of jobs, and of bounds."""
     return f"{run}/{number}"
 
@@ -94,7 +94,7 @@ def blobs_of(log: Collected, digest: str) -> tuple[str, ...]:
     return tuple(log.blobs.get(digest, ()))
 
 
-def wanted(state: State, log: Collected, verifier: str) -> list[str]:
+def wanted(state: State, log: Collected, verifier: Address) -> list[str]:
     """The blobs that a verifier's duties need, and those that the next round begins from."""
     found = [name for duty in of_verifier(state, verifier) for name in _of_duty(state, log, duty)]
     for run in state.runs.values():

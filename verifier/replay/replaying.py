@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from contracts.errors import CommonweightError, InvalidTensorFile
-from contracts.ids import from_hex, to_hex
+from contracts.ids import Address, from_hex, to_hex
 from contracts.protocol.faults import trace_of
 from contracts.protocol.limits import LimitTable, PairLimits
 from contracts.protocol.run_config import RunConfig
@@ -62,7 +62,7 @@ class Segment:
 
     config: str
     round: int
-    node: str
+    node: Address
     profile: str
     data_seed: str
     segment: int

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
+from contracts.ids import ProofId
 from verifier.jobs.rows import Job, Key, Order, State
 from verifier.replay.pace import Effort, Pace, Place
 
@@ -38,7 +39,7 @@ class Work:
         board: Callable[[], Board],
         has: Callable[[str], bool],
         attempts: int,
-        report: Callable[[str, str], None],
+        report: Callable[[ProofId, str], None],
     ) -> None:
         self._board, self._has, self._attempts, self._report = board, has, attempts, report
         self._tries: dict[Place, tuple[int, float]] = {}
@@ -104,7 +105,7 @@ class Work:
     def _tell(self, place: Place, why: str) -> None:
         if place not in self._said:
             self._said.add(place)
-            self._report(place[0], f"{place[1]}: {why}")
+            self._report(ProofId(place[0]), f"{place[1]}: {why}")
 
 
 def _question(task: str, asked: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.ids import to_hex
+from contracts.ids import ProofId, RunId, to_hex
 from contracts.messages.for_contracts import Message, from_json, to_json
 from contracts.messages.for_log import Commitment, Merge, RunTerms, StateOpening
 from contracts.messages.signing import Domain, digest
@@ -90,11 +90,11 @@ class Collected:
 _KINDS: dict[str, type[Message]] = {"terms": RunTerms, "commitments": Commitment, "merges": Merge}
 
 
-def _place(state: State, message: Message) -> tuple[str, int] | None:
+def _place(state: State, message: Message) -> tuple[RunId, int] | None:
     """Run and round of a message; None for what is about neither a round nor a proof."""
     if hasattr(message, "round") and hasattr(message, "run"):
-        return to_hex(message.run), int(message.round)
-    proof = state.proofs.get(to_hex(message.proof)) if hasattr(message, "proof") else None
+        return RunId(to_hex(message.run)), int(message.round)
+    proof = state.proofs.get(ProofId(to_hex(message.proof))) if hasattr(message, "proof") else None
     return (proof.commitment.run, proof.commitment.round) if proof is not None else None
 
 

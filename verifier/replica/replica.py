@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
+from contracts.ids import Address, ProofId
 from contracts.messages.for_log import VerifierAnchor
 from contracts.messages.signing import Domain
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded
@@ -120,7 +121,7 @@ class Replica:
             admitted = [name for name, known in state.verifiers.items() if known.admitted]
             return Judges(state.k, {name: self._keys[name] for name in admitted if name in self._keys})
 
-    def author_of(self, proof: str) -> str:
+    def author_of(self, proof: ProofId) -> Address:
         """The node of a proof. Raises UnknownSubject."""
         with self._lock:
             return proof_of(self._follower.state, proof).commitment.node

@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 
-from contracts.ids import to_hex
+from contracts.ids import NO_ADDRESS, Address, ProofId, RunId, to_hex
 from contracts.messages.for_log import LeaseRenewal
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import NotSeated, OutOfTime, UnknownSubject
@@ -56,7 +56,7 @@ def check_part(state: State, fact: Fact) -> None:
 
 def check_renewal(state: State, renewal: LeaseRenewal) -> None:
     """A heartbeat of a node that is awaited in an open round. Raises Refused."""
-    current = round_of(state, to_hex(renewal.run), renewal.round)
+    current = round_of(state, RunId(to_hex(renewal.run)), renewal.round)
     if renewal.node not in current.listed:
         raise NotSeated(f"{renewal.node} takes no part in round {renewal.round}")
     if current.phase is not Phase.OPEN or renewal.node in current.proofs:
@@ -95,13 +95,13 @@ def _shared(state: State) -> State:
     )
 
 
-def _with_proofs(state: State, names: tuple[str, ...]) -> State:
+def _with_proofs(state: State, names: tuple[ProofId, ...]) -> State:
     """These proofs are copies. Raises UnknownSubject."""
     copies = {name: deepcopy(proof_of(state, name)) for name in names}
     return replace(_shared(state), proofs={**state.proofs, **copies})
 
 
-def _with_round(state: State, run: str, number: int, proofs: tuple[str, ...] = ()) -> State:
+def _with_round(state: State, run: RunId, number: int, proofs: tuple[ProofId, ...] = ()) -> State:
     """This round is a copy, and so are these proofs where they are known."""
     copied: RoundState = deepcopy(round_of(state, run, number))
     runs = {**state.runs, run: replace(state.runs[run], rounds={number: copied})}
@@ -113,7 +113,7 @@ def _with_run(state: State, fact: Fact) -> State:
     """This run is a copy, without what a return would change in its rounds. Raises UnknownSubject and RunEnded."""
     assert isinstance(fact, _OF_A_RUN), "asked for these alone"
     run = state.runs[fact.run] if fact.run in state.runs else live_run(state, fact.run)
-    author = getattr(fact, "node", getattr(fact, "party", ""))
+    author: Address = getattr(fact, "node", getattr(fact, "party", NO_ADDRESS))
     nodes = {**run.nodes, **{name: deepcopy(run.nodes[name]) for name in (author,) if name in run.nodes}}
     copied: RunState = replace(
         run,

@@ -19,7 +19,7 @@ from web3 import Web3
 
 from contracts.chain.connection import connect, hang_up
 from contracts.errors import CommonweightError
-from contracts.ids import from_hex
+from contracts.ids import NO_PROOF, Address, ProofId, RunId, as_address, from_hex
 from contracts.messages.for_log import MirrorAddress
 from contracts.messages.signing import Domain
 from contracts.mirrors.tickets import Tickets
@@ -107,7 +107,7 @@ class VerifierProcess:
         )
 
     @property
-    def address(self) -> str:
+    def address(self) -> Address:
         """The verifier's, with its checksum."""
         return self.world.address
 
@@ -218,8 +218,8 @@ class VerifierProcess:
         for name, last in ended.items():
             if last > self._ended.get(name, 0):
                 self._ended[name] = last
-                world.blobs.forget(name, last)
-                world.stopwatch.forget(name, last)
+                world.blobs.forget(RunId(name), last)
+                world.stopwatch.forget(RunId(name), last)
                 world.memory.keep(proofs, {asking.round_name(*place) for place in rounds})
                 world.work.keep(subjects)
                 combine.tidy(world, rounds)
@@ -230,7 +230,7 @@ class VerifierProcess:
         """Each duty by itself: one that fails keeps no other from being done."""
         world = self.world
         with world.replica.reading() as state:
-            due = list(of_verifier(state, self.address))
+            due = list(of_verifier(state, as_address(self.address)))
         self._bind()
         duties: dict[str, Callable[[], None]] = {
             "bytes to hold": partial(hold.hold, world, _of(Hold, due)),
@@ -283,7 +283,7 @@ class VerifierProcess:
         account = Account.from_key(settings.key)
         domain = Domain(deployment.chain_id, deployment.model_registry)
         functions = Protocol(
-            deployment.chain_id, deployment.distributor, from_hex(deployment.model), deployment.deployer
+            deployment.chain_id, deployment.distributor, from_hex(deployment.model), as_address(deployment.deployer)
         )
         secrets = RoundSecrets(folder / "verifier.secret", account.address)
         replica = Replica(functions, domain, chain, folder / "log-failed.json")
@@ -327,7 +327,7 @@ class VerifierProcess:
             messages=messages,
             blobs=blobs,
             stopwatch=stopwatch,
-            voice=Voice(account, domain, reader, messages, book, self._hand, partial(self._failed, "")),
+            voice=Voice(account, domain, reader, messages, book, self._hand, partial(self._failed, NO_PROOF)),
             work=Work(lambda: self._app.jobs, blobs.has, settings.attempts, self._failed),
             quorum=quorum,
             report=self._report,
@@ -340,7 +340,7 @@ class VerifierProcess:
         """It calls from a thread of its own, so that no duty waits for it."""
         settings, world = self.settings, self.world
         return Bringer(
-            address=world.address,
+            address=as_address(world.address),
             store=world.quorum,
             server=Server(settings.api_url),
             due=self._due_on_chain,
@@ -368,7 +368,7 @@ class VerifierProcess:
         """What the looks fetch, announced first."""
         self._announcer.announce(self.world.blobs)
         with self.world.replica.reading() as state:
-            return asking.wanted(state, self.world.replica.collected, self.address)
+            return asking.wanted(state, self.world.replica.collected, as_address(self.address))
 
     def _chain_time(self) -> float:
         """As of this look; while the chain node does not answer, no look counts."""
@@ -379,7 +379,7 @@ class VerifierProcess:
     def _hand(self, _data: bytes) -> None:
         self._handing.hand()
 
-    def _failed(self, subject: str, why: str) -> None:
+    def _failed(self, subject: ProofId, why: str) -> None:
         self._report(Progress("trouble", proof=subject, detail=why))
 
 

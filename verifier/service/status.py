@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contracts.ids import Address
 from contracts.protocol.judge.rules.presence import anchor_of
 from contracts.protocol.judge.state import Phase, RoundState, RunState, State
 
@@ -47,7 +48,7 @@ _BY_PHASE = {
 }
 
 
-def status_of(state: State, run: RunState | None, verifier: str) -> VerifierStatus:
+def status_of(state: State, run: RunState | None, verifier: Address) -> VerifierStatus:
     """Of a verifier in the run that it anchors in. Rounds of a run that is over are still read to their end."""
     if run is None:
         return VerifierStatus(Status.ABSENT)
@@ -57,7 +58,7 @@ def status_of(state: State, run: RunState | None, verifier: str) -> VerifierStat
     return _of_chain(state, verifier) or _of_run(run, now, verifier)
 
 
-def _of_chain(state: State, verifier: str) -> VerifierStatus | None:
+def _of_chain(state: State, verifier: Address) -> VerifierStatus | None:
     """What keeps its words from counting in any run."""
     known = state.verifiers.get(verifier)
     if known is None or not known.admitted:
@@ -67,7 +68,7 @@ def _of_chain(state: State, verifier: str) -> VerifierStatus | None:
     return None
 
 
-def _of_run(run: RunState, now: RoundState | None, verifier: str) -> VerifierStatus:
+def _of_run(run: RunState, now: RoundState | None, verifier: Address) -> VerifierStatus:
     if not run.anchors.get(verifier):
         return VerifierStatus(Status.UNBOUND)
     if verifier in run.away:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from contracts.errors import CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import NO_PROOF, Address, ProofId, RunId, to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import Commitment, LeaseRenewal, Merge, MirrorAddress, StateOpening
 from contracts.mirrors.arrival import LEAST_RATE
@@ -73,7 +73,7 @@ class Welcome:
         with self._replica.reading() as state:
             return [name for name, known in state.verifiers.items() if known.admitted]
 
-    def is_verifier(self, address: str) -> bool:
+    def is_verifier(self, address: Address) -> bool:
         """Whether an address is on the chain's list."""
         with self._replica.reading() as state:
             known = state.verifiers.get(address)
@@ -122,7 +122,7 @@ class Announcer:
             if _is_taken(blobs, blob):
                 self._kept.add((blob.digest, blob.place))
 
-    def sender(self, key: str, run: str) -> Sender:
+    def sender(self, key: Address, run: RunId) -> Sender:
         """Verifiers, and nodes whose stake is reserved, have a stake; a run's terms say how fast bytes come."""
         with self._replica.reading() as state:
             known = state.runs.get(run)
@@ -154,7 +154,7 @@ def _subject(name: str, message: Message) -> Subject:
     return (name,)
 
 
-def _is_staked(current: RoundState, key: str) -> bool:
+def _is_staked(current: RoundState, key: Address) -> bool:
     return key in current.listed and current.listed[key].staked
 
 
@@ -215,8 +215,8 @@ def _bytes(state: State, place: Place) -> Iterator[int]:
         yield MOST_STEPS * 2 * weights_size(run.config)
 
 
-def _boundaries(state: State, current: RoundState, key: str) -> int:
-    proof = state.proofs.get(current.proofs.get(key, ""))
+def _boundaries(state: State, current: RoundState, key: Address) -> int:
+    proof = state.proofs.get(current.proofs.get(key, NO_PROOF))
     segments = proof.segments if proof is not None else ()
     return len({side for segment in segments for side in (segment, segment + 1)})
 
@@ -224,13 +224,13 @@ def _boundaries(state: State, current: RoundState, key: str) -> int:
 def _announced(state: State, message: Message) -> tuple[Announcement, ...]:
     """What a message announces, under its author and its round; a merge is of the round that begins from it."""
     if isinstance(message, Commitment):
-        return _of_node(state, message, Place(message.node, to_hex(message.run), message.round))
+        return _of_node(state, message, Place(message.node, RunId(to_hex(message.run)), message.round))
     if isinstance(message, StateOpening):
-        proof = state.proofs.get(to_hex(message.proof))
+        proof = state.proofs.get(ProofId(to_hex(message.proof)))
         said = proof.commitment if proof is not None else None
         return _of_node(state, message, Place(said.node, said.run, said.round)) if said is not None else ()
     if isinstance(message, Merge) and to_hex(message.run) in state.runs:
-        place = Place(message.verifier, to_hex(message.run), message.round + 1)
+        place = Place(message.verifier, RunId(to_hex(message.run)), message.round + 1)
         return announced_by(message, place, _outer(state, message))
     return ()
 
@@ -246,9 +246,9 @@ def _of_node(state: State, message: Commitment | StateOpening, place: Place) -> 
 
 
 def _kept(state: State, merge: Merge, number: int) -> tuple[Announcement, ...]:
-    return announced_by(merge, Place(merge.verifier, to_hex(merge.run), number), _outer(state, merge))
+    return announced_by(merge, Place(merge.verifier, RunId(to_hex(merge.run)), number), _outer(state, merge))
 
 
 def _outer(state: State, message: Merge) -> OuterSizes:
     """No decision changes the layout of a run."""
-    return outer_sizes(state.runs[to_hex(message.run)].created.config)
+    return outer_sizes(state.runs[RunId(to_hex(message.run))].created.config)

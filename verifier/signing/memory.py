@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
+from contracts.ids import ProofId
 from contracts.protocol.judge.facts import Word
 from verifier.mirror.store.database import Database
 
@@ -43,7 +44,7 @@ class Memory:
         rows = self._file.rows("SELECT text FROM said WHERE name = ?", name)
         return str(rows[0][0]) if rows else None
 
-    def word(self, proof: str, root: bytes, segment: int, word: Word) -> bool:
+    def word(self, proof: ProofId, root: bytes, segment: int, word: Word) -> bool:
         """Whether this word may be said on the log of this root, which it may from then on; written down before the
         answer."""
         place = (proof, root, segment)
@@ -57,7 +58,7 @@ class Memory:
             tables.execute(change, (word, *place))
             return True
 
-    def spoken(self, proof: str, root: bytes, segment: int) -> Word | None:
+    def spoken(self, proof: ProofId, root: bytes, segment: int) -> Word | None:
         """The word that stands."""
         query = "SELECT word FROM word WHERE proof = ? AND root = ? AND segment = ?"
         rows = self._file.rows(query, proof, root, segment)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from contracts.files.whole_file import create_file, sweep
-from contracts.ids import from_hex, to_hex
+from contracts.ids import Address, RunId, from_hex, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.judge.protocol import secret_leaf
@@ -32,7 +32,7 @@ IN_TIME = 16
 class RoundSecrets:
     """The secrets of one verifier (checksum address); the file is made on first use, and read by its owner alone."""
 
-    def __init__(self, path: Path, verifier: str) -> None:
+    def __init__(self, path: Path, verifier: Address) -> None:
         self.verifier = verifier
         if not path.exists():
             _create(path)
@@ -44,16 +44,16 @@ class RoundSecrets:
         """The Ed25519 key of this verifier's cosignatures."""
         return SigningKey.derive(self._seed, f"cosigner {self.verifier}")
 
-    def secret(self, run: str, first: int, place: int) -> bytes:
+    def secret(self, run: RunId, first: int, place: int) -> bytes:
         """The 32 bytes of one place (from 0) under the anchor that counts from round `first`."""
         text = f"commonweight round secret {run} {first} {place}"
         return hmac.digest(self._seed, text.encode(), "sha256")
 
-    def anchor(self, run: str, first: int, length: int = LENGTH) -> bytes:
+    def anchor(self, run: RunId, first: int, length: int = LENGTH) -> bytes:
         """The root that the verifier binds itself to."""
         return self._root(run, first, length)
 
-    def path(self, run: str, first: int, length: int, place: int) -> list[bytes]:
+    def path(self, run: RunId, first: int, length: int, place: int) -> list[bytes]:
         """From the secret of a place to its anchor."""
         return KECCAK_TREE.inclusion_proof(self._leaves(run, first, length), place)
 
@@ -62,13 +62,13 @@ class RoundSecrets:
         root = self.anchor(anchored.run, anchored.first, anchored.length)
         return anchored.verifier == self.verifier and anchored.anchor == to_hex(root)
 
-    def _make_leaves(self, run: str, first: int, length: int) -> list[bytes]:
+    def _make_leaves(self, run: RunId, first: int, length: int) -> list[bytes]:
         octets = from_hex(run)
         places = range(length)
         return [secret_leaf(octets, self.verifier, place, self.secret(run, first, place)) for place in places]
 
 
-def next_first(state: State, run: RunState, verifier: str, own: RoundSecrets | None = None) -> int | None:
+def next_first(state: State, run: RunState, verifier: Address, own: RoundSecrets | None = None) -> int | None:
     """The first round of the anchor that is due now, None while the last one serves for long enough.
 
     It follows on the last one where there is time for that. An anchor that `own` does not lead to (its file was lost)

@@ -11,6 +11,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
+from contracts.ids import Address
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import MirrorAddress
 from contracts.messages.signing import Domain, sign
@@ -43,9 +44,9 @@ class Voice:
         self._unwelcome: set[str] = set()
 
     @property
-    def address(self) -> str:
+    def address(self) -> Address:
         """Checksum address of the key."""
-        return str(self._account.address)
+        return self._account.address
 
     def say(self, message: Message, **beside: Any) -> bool:
         """Sign, keep, and hand on; returns whether it is new here. Where the machine has moved on, nobody gets it.

@@ -11,7 +11,9 @@ import typer
 from commonweight.keystore import open_keystore
 from commonweight.terminal.console import tell
 from commonweight.terminal.options import DEFAULT_API, Api, Keystore, RunId, read_address, read_run
+from contracts import ids
 from contracts.errors import CommonweightError
+from contracts.ids import as_address
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from commonweight.contribution_file import ContributionFile
@@ -47,7 +49,7 @@ def code(
     """Write a code contribution to a run to a file, for maintainers to sign."""
     from commonweight.contribution_file import ContributionFile
 
-    _write(ContributionFile.code(run, repo, commit, licence, account, weight), file)
+    _write(ContributionFile.code(ids.RunId(run), repo, commit, licence, as_address(account), weight), file)
 
 
 @app.command("data")
@@ -65,7 +67,9 @@ def data(
     """Write a data contribution to a run to a file, for maintainers to sign."""
     from commonweight.contribution_file import ContributionFile
 
-    _write(ContributionFile.data(run, source, manifest.read_bytes(), licence, account, weight), file)
+    _write(
+        ContributionFile.data(ids.RunId(run), source, manifest.read_bytes(), licence, as_address(account), weight), file
+    )
 
 
 @app.command("sign")
@@ -94,7 +98,7 @@ def list_contributions(
     from trainer.client import ApiClient
 
     known = Contributions(ApiClient(api))
-    found = known.credited([known.run(run)] if run else known.runs())
+    found = known.credited([known.run(ids.RunId(run))] if run else known.runs())
     lines = [line for one in found for line in one.lines()] or ["nothing was credited yet"]
     tell((one.to_json() for one in found), lines)
 

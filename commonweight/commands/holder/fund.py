@@ -21,6 +21,7 @@ from commonweight.terminal.options import (
 )
 from contracts.amounts import amount as amount_of
 from contracts.errors import CommonweightError
+from contracts.ids import Address, as_address
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from eth_account.signers.local import LocalAccount
@@ -64,7 +65,7 @@ def show(
     pool = _pool(deployment, rpc_url, at)
     found = Round.read(pool, _symbol(pool))
     own, warnings = _of_deployer(pool, deployment), _warnings(pool, deployment)
-    deposit = Deposit.read(pool, found, account) if account else None
+    deposit = Deposit.read(pool, found, as_address(account)) if account else None
     lines = list(found.lines())
     if own:
         lines.append(
@@ -156,8 +157,8 @@ def claim(
     pool = _pool(deployment, rpc_url, at)
     warnings = _warnings(pool, deployment)
     tell((), warnings)  # who claims can leave no more
-    bought = pool.tokens_for(pool.deposit_of(account))
-    _send(pool, open_keystore(keystore), pool.claim(account))
+    bought = pool.tokens_for(pool.deposit_of(as_address(account)))
+    _send(pool, open_keystore(keystore), pool.claim(as_address(account)))
     said = {"account": account, "pool": pool.address, "tokens": str(bought), "warnings": warnings}
     tell(said, [f"minted {amount_of(bought, _symbol(pool))} to {account}"])
 
@@ -191,18 +192,18 @@ def refund(
 ) -> None:
     """Have an account's deposit paid back to it after the round failed; any key with gas may ask."""
     pool = _pool(deployment, rpc_url, at)
-    paid = pool.deposit_of(account)
-    _send(pool, open_keystore(keystore), pool.refund(account))
-    _tell_back(pool, account, paid)
+    paid = pool.deposit_of(as_address(account))
+    _send(pool, open_keystore(keystore), pool.refund(as_address(account)))
+    _tell_back(pool, as_address(account), paid)
 
 
-def _tell_back(pool: CapitalPool, account: str, units: int) -> None:
+def _tell_back(pool: CapitalPool, account: Address, units: int) -> None:
     from commonweight.model.currency import Money
 
     tell(_moved(pool, account, units), [f"paid {Money.of(pool.currency()).text(units)} back to {account}"])
 
 
-def _moved(pool: CapitalPool, account: str, units: int) -> dict[str, str]:
+def _moved(pool: CapitalPool, account: Address, units: int) -> dict[str, str]:
     """Units of the currency that went in or came back, for scripts."""
     return {"account": account, "pool": pool.address, "currency": pool.currency().address, "units": str(units)}
 
@@ -210,7 +211,7 @@ def _moved(pool: CapitalPool, account: str, units: int) -> dict[str, str]:
 def _symbol(pool: CapitalPool) -> str:
     from contracts.bindings.token import ModelToken
 
-    return one_line(ModelToken(pool.w3, pool.token()).symbol(), 12)
+    return one_line(ModelToken(pool.w3, as_address(pool.token())).symbol(), 12)
 
 
 def _send(pool: CapitalPool, account: LocalAccount, call: Any) -> None:
@@ -239,7 +240,7 @@ def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
     from contracts.chain.deployment import Deployment
 
     found = Deployment.of_file(deployment)
-    return pool.bought_by(found.deployer, found.block)
+    return pool.bought_by(as_address(found.deployer), found.block)
 
 
 def _pool(deployment: Path, rpc_url: str, at: str = "") -> CapitalPool:
@@ -251,7 +252,7 @@ def _pool(deployment: Path, rpc_url: str, at: str = "") -> CapitalPool:
     found, w3 = known_model(deployment, rpc_url)
     address, _, creation = at.partition("@")
     if address:
-        check_pool(w3, found, address, creation)
+        check_pool(w3, found, as_address(address), creation)
     elif not found.pool:
         raise NoFundingRound(f"the model {found.name} was deployed without a funding round; give a later one by --pool")
-    return CapitalPool(w3, address or found.pool)
+    return CapitalPool(w3, as_address(address or found.pool))

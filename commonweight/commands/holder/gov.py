@@ -19,6 +19,7 @@ from commonweight.terminal.options import (
     Rpc,
     RunId,
 )
+from contracts import ids
 from contracts.amounts import VOTES, amount
 
 app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
@@ -76,7 +77,9 @@ def release(
 
     _require_text(description)
     client = GovernanceClient(api, rpc_url)
-    proposal, theta = client.release(open_keystore(keystore), description, (run, round_number), version, licence)
+    proposal, theta = client.release(
+        open_keystore(keystore), description, (ids.RunId(run), round_number), version, licence
+    )
     tell({"proposal": proposal, "weights": theta}, [proposal])
 
 

@@ -11,6 +11,7 @@ from commonweight.keystore import open_keystore
 from commonweight.terminal.console import one_line, tell
 from commonweight.terminal.options import DEFAULT_RPC, Account, Keystore, ModelDeployment, Rpc, read_address
 from contracts.errors import CommonweightError
+from contracts.ids import Address, as_address
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from eth_account.signers.local import LocalAccount
@@ -49,9 +50,9 @@ def distribute(
     from contracts.chain.connection import send
 
     (splitter, _), account = _splitter(deployment, rpc_url), open_keystore(keystore)
-    send(splitter.w3, account, Currency(splitter.w3, currency).approve(splitter.address, amount))
+    send(splitter.w3, account, Currency(splitter.w3, as_address(currency)).approve(splitter.address, amount))
     send(splitter.w3, account, splitter.distribute(currency, amount))
-    money = Money.of(Currency(splitter.w3, currency))
+    money = Money.of(Currency(splitter.w3, as_address(currency)))
     said = {"currency": currency, "symbol": money.symbol, "decimals": money.decimals, "units": str(amount)}
     tell(said, [f"shared {money.text(amount)} of {currency}"])
 
@@ -65,7 +66,7 @@ def show(account: Account, deployment: ModelDeployment, rpc_url: Rpc = DEFAULT_R
     from commonweight.standing.revenue import lines_by_currency, read_shares
 
     splitter, first = _splitter(deployment, rpc_url)
-    shares = read_shares(splitter, account, first)
+    shares = read_shares(splitter, as_address(account), first)
     lines = lines_by_currency(shares) or ["nothing was distributed to the holders of this model yet"]
     tell((share.to_json() for share in shares), lines)
 
@@ -86,22 +87,28 @@ def release(
     A currency that cannot be paid is named, and stops no other one; then the command fails.
     """
     splitter, first = _splitter(deployment, rpc_url)
-    waiting = splitter.waiting(account, first)
+    waiting = splitter.waiting(as_address(account), first)
     chosen = {one: ids for one, ids in waiting.items() if not currency or one in currency}
-    due = {one: found for one, ids in chosen.items() if (found := splitter.unreleased(account, ids))}
+    due = {one: found for one, ids in chosen.items() if (found := splitter.unreleased(as_address(account), ids))}
     if not due:
         tell((), [f"nothing to pay to {account}"])
         return
     payer, failed = open_keystore(keystore), []
     for one, ids in due.items():
-        if why := _pay(splitter, payer, account, ids):
+        if why := _pay(splitter, payer, as_address(account), ids):
             failed.append(one)
-        _tell_paid(splitter, account, one, {id_: splitter.released_to(account, first).get(id_, 0) for id_ in ids}, why)
+        _tell_paid(
+            splitter,
+            as_address(account),
+            one,
+            {id_: splitter.released_to(as_address(account), first).get(id_, 0) for id_ in ids},
+            why,
+        )
     if failed:
         raise CurrencyFailed(f"{', '.join(failed)} could not be paid; what others owed is paid")
 
 
-def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: str, ids: list[int]) -> str:
+def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: Address, ids: list[int]) -> str:
     """Why distributions of one currency could not be paid; empty where they were."""
     from web3.exceptions import Web3Exception
 
@@ -121,12 +128,12 @@ def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: str, ids: list
     return ""
 
 
-def _tell_paid(splitter: RevenueSplitter, account: str, currency: str, paid: dict[int, int], why: str) -> None:
+def _tell_paid(splitter: RevenueSplitter, account: Address, currency: str, paid: dict[int, int], why: str) -> None:
     """What the chain says was paid of each distribution, in units."""
     from commonweight.model.currency import Money
     from contracts.bindings.currency import Currency
 
-    money, ids = Money.of(Currency(splitter.w3, currency)), [id_ for id_, units in paid.items() if units]
+    money, ids = Money.of(Currency(splitter.w3, as_address(currency))), [id_ for id_, units in paid.items() if units]
     units = sum(paid.values())
     lines = [f"{currency} cannot be paid: {why}"] if why else []
     if units:
@@ -141,4 +148,4 @@ def _splitter(deployment: Path, rpc_url: str) -> tuple[RevenueSplitter, int]:
     from contracts.bindings.revenue_splitter import RevenueSplitter
 
     found, w3 = known_model(deployment, rpc_url)
-    return RevenueSplitter(w3, found.splitter), found.block
+    return RevenueSplitter(w3, as_address(found.splitter)), found.block

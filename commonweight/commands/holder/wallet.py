@@ -11,6 +11,7 @@ from commonweight.keystore import open_keystore
 from commonweight.terminal.console import one_line, tell
 from commonweight.terminal.options import DEFAULT_API, DEFAULT_RPC, Account, Api, Keystore, Rpc, read_address
 from contracts.amounts import amount
+from contracts.ids import Address, as_address
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from commonweight.claiming import Elsewhere
@@ -55,11 +56,11 @@ def claim(
     from commonweight.standing.owed import read_owed
     from commonweight.terminal.progress import Progress
 
-    elsewhere = _elsewhere(account, to, keystore)
+    elsewhere = _elsewhere(as_address(account), to, keystore)
     model = WalletModel.reach(api, rpc_url, deployment)
-    owed, currency = read_owed(model, account, epoch, Progress("epochs read")), model.symbol()
+    owed, currency = read_owed(model, as_address(account), epoch, Progress("epochs read")), model.symbol()
     found = require_claimable(owed)
-    paid = claim_lines(model, account, found, elsewhere) if found else []
+    paid = claim_lines(model, as_address(account), found, elsewhere) if found else []
     for line in paid:
         tell(line.to_json(currency), [line.in_words(currency)])
     whole = sum(line.claim.amount for line in paid)
@@ -84,7 +85,7 @@ def show(
     from commonweight.terminal.progress import Progress
 
     model = WalletModel.reach(api, rpc_url, deployment)
-    owed = read_owed(model, account, report=Progress("epochs read"))
+    owed = read_owed(model, as_address(account), report=Progress("epochs read"))
     holding = Holding.read(model, owed)
     tell(holding.to_json(), holding.lines())
     for line in owed.claims:
@@ -100,7 +101,7 @@ def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC
     from trainer.client import ApiClient
 
     token = ModelToken(connect(rpc_url), ApiClient(api).network["deployment"]["token"])
-    units, votes, supply = token.balance_of(account), token.votes(account), token.total_supply()
+    units, votes, supply = token.balance_of(as_address(account)), token.votes(as_address(account)), token.total_supply()
     share, currency = 100 * units / max(1, supply), one_line(token.symbol(), 12)
     said = {"account": account, "units": str(units), "votes": str(votes), "supply": str(supply), "currency": currency}
     tell(said, [f"{amount(units, currency)} ({share:.2f} % of supply), votes {amount(votes, currency)}"])
@@ -138,7 +139,7 @@ def delegation(account: Account, api: Api = DEFAULT_API) -> None:
     tell(found, (f"lends its votes to {found['to'] or 'nobody'}", *lenders))
 
 
-def _elsewhere(account: str, to: str | None, keystore: Path | None) -> Elsewhere | None:
+def _elsewhere(account: Address, to: str | None, keystore: Path | None) -> Elsewhere | None:
     """Raises BadParameter for a key that is not the account's."""
     if to is None:
         return None
@@ -151,7 +152,7 @@ def _elsewhere(account: str, to: str | None, keystore: Path | None) -> Elsewhere
         raise typer.BadParameter(
             f"{keystore} is the key of {signer.address}, not of {account}", param_hint="--keystore"
         )
-    return Elsewhere(signer, to)
+    return Elsewhere(signer, as_address(to))
 
 
 def _all_claimed(owed: Owed, currency: str) -> str:

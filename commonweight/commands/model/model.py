@@ -24,6 +24,7 @@ from commonweight.terminal.options import (
     read_address,
     read_object,
 )
+from contracts import ids
 
 app = typer.Typer(no_args_is_help=True, help="Create a model on the chain and start training it.")
 
@@ -106,7 +107,7 @@ def lineage(
     from commonweight.model.lineage import lines_of, rounds_of
     from trainer.client import ApiClient
 
-    found = rounds_of(ApiClient(api), run, round_number)
+    found = rounds_of(ApiClient(api), ids.RunId(run), round_number)
     tell(found, lines_of(found))
 
 

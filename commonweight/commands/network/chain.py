@@ -11,6 +11,7 @@ from commonweight.terminal.console import tell
 from commonweight.terminal.lifetime import heed_signals
 from commonweight.terminal.options import DEFAULT_RPC, Host, Keystore, Port, Rpc, read_address, read_seconds
 from contracts.amounts import COINS, amount
+from contracts.ids import as_address
 
 app = typer.Typer(invoke_without_command=True)
 COIN = 10**18
@@ -55,7 +56,7 @@ def fund(
     from contracts.devnet.currency.deploying import fund as send_coins
 
     wei = coins * COIN
-    name = send_coins(connect(rpc_url), account, wei)
+    name = send_coins(connect(rpc_url), as_address(account), wei)
     said = {"account": account, "wei": str(wei), "hash": name}
     tell(said, [f"sent {amount(wei, COINS)} to {account}  {name}"])
 

@@ -10,6 +10,7 @@ import typer
 
 from commonweight.terminal.console import tell
 from commonweight.terminal.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Rpc, read_run
+from contracts.ids import RunId
 
 
 def check(
@@ -30,7 +31,7 @@ def check(
     from commonweight.checkup import Asked, Verdict, check_all
 
     failed = False
-    for found in check_all(Asked(api, rpc_url, folder, deployment, keystore, run or "", tuple(data or ()))):
+    for found in check_all(Asked(api, rpc_url, folder, deployment, keystore, RunId(run or ""), tuple(data or ()))):
         tell(asdict(found), [found.line()])
         failed = failed or found.verdict is Verdict.FAILED
     raise typer.Exit(int(failed))

@@ -25,6 +25,8 @@ from commonweight.terminal.options import (
     read_url_or_none,
 )
 from commonweight.terminal.variables import NODE, with_variables
+from contracts import ids
+from contracts.ids import as_address
 from trainer.cheats import CHEATS
 
 Node = with_variables(
@@ -104,9 +106,9 @@ def node(
         api_url=api,
         deployment=joined(deployment, w3, folder, ("node", account.address, run), stop, give_up_after),
         rpc_url=rpc_url,
-        run=run,
+        run=ids.RunId(run),
         key=key,
-        payout=payout,
+        payout=as_address(payout),
         folder=folder,
         data=tuple(data or ()),
         from_round=from_round,

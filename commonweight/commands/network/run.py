@@ -9,6 +9,7 @@ import typer
 from commonweight.terminal.console import tell
 from commonweight.terminal.lifetime import heed_signals
 from commonweight.terminal.options import DEFAULT_API, Api, read_run
+from contracts.ids import RunId
 
 app = typer.Typer(no_args_is_help=True, help="Which runs there are, where one stands, and whom it waits for.")
 Run = Annotated[str, typer.Argument(parser=read_run, metavar="RUN", help="Id of the run, 0x and 64 hex digits.")]
@@ -35,12 +36,12 @@ def show(run: Run, api: Api = DEFAULT_API, watch: Watch = False) -> None:
 
     client = ApiClient(api)
     if not watch:
-        found = read_run(client, run)
+        found = read_run(client, RunId(run))
         tell(found, lines_of(found))
         return
 
     def look() -> Seen:
-        found = read_run(client, run)
+        found = read_run(client, RunId(run))
         return Seen(found, list(lines_of(found)), is_over(found))
 
     watch_lines(look, heed_signals().watched())

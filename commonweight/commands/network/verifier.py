@@ -31,6 +31,7 @@ from commonweight.terminal.options import (
     read_url_or_none,
 )
 from commonweight.terminal.variables import VERIFIER, with_variables
+from contracts import ids
 
 Run = with_variables(
     VERIFIER,
@@ -100,7 +101,7 @@ def run_(
         **chain_nodes(urls),
         api_url=api,
         deployment=joined(deployment, w3, folder, ("verifier", account.address, ""), stop, give_up_after),
-        run=run,
+        run=ids.RunId(run),
         key=key,
         folder=folder,
         data=tuple(data or ()),

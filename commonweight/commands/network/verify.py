@@ -16,7 +16,7 @@ from rich.text import Text
 from commonweight.terminal.console import tell, visible
 from commonweight.terminal.options import DEFAULT_API, Api, Data, Device
 from commonweight.terminal.progress import Progress
-from contracts.ids import from_hex
+from contracts.ids import ProofId, as_address, from_hex
 
 if TYPE_CHECKING:
     from verifier.proof.bundle import Bundle
@@ -47,9 +47,9 @@ def verify(
     from verifier.proof.replay import replays, verdict
 
     choose_device(device)
-    found = _bundle(proof, api, bundle, deployment)
+    found = _bundle(ProofId(proof), api, bundle, deployment)
     place = found.deployment
-    functions = Protocol(place.chain_id, place.distributor, from_hex(place.model), place.deployer)
+    functions = Protocol(place.chain_id, place.distributor, from_hex(place.model), as_address(place.deployer))
     findings = list(replays(found.case, functions, found.files, corpus_of(data or ())))
     holds, why = verdict(found.case, findings)
     outcome = {True: "right", False: "wrong", None: "untold"}[holds]
@@ -61,7 +61,7 @@ def verify(
     raise typer.Exit({"right": 0, "wrong": 1}.get(outcome, 2))
 
 
-def _bundle(proof: str, api: str, folder: Path | None, deployment: Path | None) -> Bundle:
+def _bundle(proof: ProofId, api: str, folder: Path | None, deployment: Path | None) -> Bundle:
     from contracts.chain.deployment import Deployment
     from trainer.client import ApiClient
     from verifier.proof.bundle import open_bundle

@@ -9,6 +9,7 @@ from commonweight.demo.funding import COIN, ensure_funded
 from commonweight.demo.stage import MOST_ROUNDS, ROUNDS, Stage
 from contracts.chain.connection import connect
 from contracts.genesis.params import GenesisParams
+from contracts.ids import as_address
 
 GENESIS = {
     "voting_delay": 1,
@@ -162,7 +163,7 @@ def _start_nodes(stage: Stage) -> None:
             "--run",
             stage.run,
             "--payout",
-            stage.cast.address(wallet(name)),
+            stage.cast.address(wallet(as_address(name))),
             *stage.reached,
             "--deployment",
             str(stage.deployment),

@@ -5,13 +5,16 @@ from __future__ import annotations
 from commonweight.demo.cast import CHEAT, NODES, wallet
 from commonweight.demo.processes import ActorFailed
 from commonweight.demo.stage import Stage
+from contracts.ids import as_address
 
 
 def settle(stage: Stage) -> None:
     """Wait for the root, claim for everyone, and see the mints in the ledger."""
     stage.wait("the challenge window", lambda: _final(stage), seconds=300)
     payees = [n for n in NODES if n != CHEAT]
-    stage.commands([("wallet", "claim", stage.cast.address(wallet(n)), *stage.reached, "--json") for n in payees])
+    stage.commands(
+        [("wallet", "claim", stage.cast.address(wallet(as_address(n))), *stage.reached, "--json") for n in payees]
+    )
     stage.say("claims", f"{', '.join(payees)} were minted their shares; the relayer paid the gas")
     _cheat_claims(stage)
     stage.wait("the ledger to see the mints", lambda: _minted(stage) == len(payees), seconds=300)
@@ -28,7 +31,7 @@ def _final(stage: Stage) -> bool:
 
 def _cheat_claims(stage: Stage) -> None:
     try:
-        stage.command("wallet", "claim", stage.cast.address(wallet(CHEAT)), *stage.reached)
+        stage.command("wallet", "claim", stage.cast.address(wallet(as_address(CHEAT))), *stage.reached)
     except ActorFailed as refusal:
         stage.say("claims", f"{CHEAT} tried too: {refusal.detail.split(': ', 1)[1]}")
         return

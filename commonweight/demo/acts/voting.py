@@ -9,6 +9,7 @@ from commonweight.demo.cast import wallet
 from commonweight.demo.processes import ActorFailed
 from commonweight.demo.stage import NEW_LR, Stage
 from contracts.amounts import TOKENS, amount
+from contracts.ids import as_address
 
 VOTES = (("ada", "for"), ("ben", "against"), ("dee", "for"))
 
@@ -20,7 +21,7 @@ def vote(stage: Stage) -> str:
             "gov",
             "propose",
             "--keystore",
-            stage.key(wallet("ada")),
+            stage.key(wallet(as_address("ada"))),
             "--description",
             "Halve the inner learning rate.",
             "--decide",
@@ -32,7 +33,10 @@ def vote(stage: Stage) -> str:
     stage.say("vote", f"ada proposes inner_lr {NEW_LR}, while the run goes on")
     _await_state(stage, proposal, "active")
     stage.commands(
-        [("gov", "vote", proposal, said, "--keystore", stage.key(wallet(n)), *stage.reached) for n, said in VOTES]
+        [
+            ("gov", "vote", proposal, said, "--keystore", stage.key(wallet(as_address(n))), *stage.reached)
+            for n, said in VOTES
+        ]
     )
     stage.say("vote", ", ".join(f"{name} {said}" for name, said in VOTES) + "; all by signature")
     _await_state(stage, proposal, "executed")

@@ -14,6 +14,7 @@ from web3.types import RPCEndpoint
 
 from contracts.chain.connection import send
 from contracts.errors import CommonweightError
+from contracts.ids import Address
 
 ARTIFACT = Path(__file__).parent / "TestCurrency.json"
 EMBEDDED = "commonweight-devnet"
@@ -25,7 +26,7 @@ class NotEmbedded(CommonweightError):
     code = "not-embedded"
 
 
-def fund(w3: Web3, account: str, wei: int) -> str:
+def fund(w3: Web3, account: Address, wei: int) -> str:
     """Have coins sent to an account by the chain's faucet; hash of the transaction (0x-hex).
 
     Raises NotEmbedded, and what the node refuses: more than its faucet gives at once.

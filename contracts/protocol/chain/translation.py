@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from contracts.ids import to_hex
+from contracts.ids import Address, ProofId, as_address, to_hex
 from contracts.protocol.chain.logs import Said
 from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge.chain_events import (
@@ -36,11 +36,13 @@ class Translation:
     def __init__(self, state: State, least_stake: int) -> None:
         self._least = least_stake
         self._verifiers = {
-            name: VerifierStands(name, known.admitted, known.stake, known.slashed)
+            name: VerifierStands(as_address(name), known.admitted, known.stake, known.slashed)
             for name, known in state.verifiers.items()
         }
         self._faults = {
-            (party, fault_evidence(proof, fault)): (proof, fault) for proof, party, fault in state.faults if fault
+            (party, fault_evidence(ProofId(proof), fault)): (proof, fault)
+            for proof, party, fault in state.faults
+            if fault
         }
         self._stakes = state.stakes
         self._lapsed: tuple[int, int] | None = None
@@ -91,16 +93,16 @@ class Translation:
     def _punished(self, said: Arguments) -> Iterator[ChainEvent]:
         """Evidence of no fault that the log holds is no fault's slash, but the stake is gone."""
         yield from self._taken(said)
-        verifier = str(said["verifier"])
+        verifier = as_address(said["verifier"])
         found = self._faults.get((verifier, bytes(said["evidence"])))
         if found is not None:
             yield VerifierSlashed(found[0], verifier, found[1])
 
     def _node_stake(self, said: Arguments) -> Iterator[ChainEvent]:
-        yield NodeStake(str(said["node"]), int(said["stake"]))
+        yield NodeStake(as_address(str(said["node"])), int(said["stake"]))
 
     def _node_slashed(self, said: Arguments) -> Iterator[ChainEvent]:
-        yield NodeSlashed(to_hex(said["proof"]))
+        yield NodeSlashed(ProofId(to_hex(said["proof"])))
 
     def _decided(self, said: Arguments) -> Iterator[ChainEvent]:
         yield Decided(int(said["sequence"]), str(said["key"]), str(said["value"]))
@@ -119,10 +121,10 @@ class Translation:
         yield EpochLapsed(*fallen) if fallen == self._lapsed else EpochStruck(*fallen)
 
     def _known(self, said: Arguments) -> VerifierStands:
-        name = str(said["verifier"])
+        name = as_address(said["verifier"])
         return self._verifiers.get(name, VerifierStands(name, False, 0))
 
-    def _stands(self, name: str, admitted: bool, stake: int, fell: bool) -> VerifierStands:
+    def _stands(self, name: Address, admitted: bool, stake: int, fell: bool) -> VerifierStands:
         self._verifiers[name] = VerifierStands(name, admitted, stake, fell and stake < self._least)
         return self._verifiers[name]
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contracts.ids import Address, ProofId
+
 
 class ChainEvent:
     """Base of what a final block said; the state after it, never a difference."""
@@ -26,7 +28,7 @@ class Quorum(ChainEvent):
 class VerifierStands(ChainEvent):
     """A verifier's admission and stake (wei). `slashed`: the stake fell through a fault."""
 
-    verifier: str
+    verifier: Address
     admitted: bool
     stake: int
     slashed: bool = False
@@ -36,7 +38,7 @@ class VerifierStands(ChainEvent):
 class NodeStake(ChainEvent):
     """A node's stake (wei)."""
 
-    node: str
+    node: Address
     stake: int
 
 
@@ -44,15 +46,15 @@ class NodeStake(ChainEvent):
 class NodeSlashed(ChainEvent):
     """The slash for a proof is final."""
 
-    proof: str
+    proof: ProofId
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierSlashed(ChainEvent):
     """The slash for a verifier's fault about a proof is final."""
 
-    proof: str
-    verifier: str
+    proof: ProofId
+    verifier: Address
     fault: str
 
 

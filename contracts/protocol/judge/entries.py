@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contracts.ids import Address, ProofId, RunId
 from contracts.protocol.judge.facts import Awaited, Reason
 
 
@@ -30,8 +31,8 @@ class Listed:
     """A node of a round: where it is paid, the optimizer state that it starts from, its audit rate (ppm), whether
     it is awaited and whether stake is reserved for its proof."""
 
-    node: str
-    payout: str
+    node: Address
+    payout: Address
     inner: str
     profile: str
     rate: int
@@ -43,7 +44,7 @@ class Listed:
 class RoundOpened(Derived):
     """A round begins from these weights under this configuration; `verifiers` speak in it, and `k` decide."""
 
-    run: str
+    run: RunId
     round: int
     theta: str
     momentum: str
@@ -51,7 +52,7 @@ class RoundOpened(Derived):
     data_seed: str
     block: int
     k: int
-    verifiers: tuple[str, ...]
+    verifiers: tuple[Address, ...]
     nodes: tuple[Listed, ...]
 
 
@@ -68,9 +69,9 @@ class Lapsed(Derived):
 class RoundClosed(Derived):
     """The proofs that k verifiers hold, in order of node; the beacon is the first block at or after `beacon_time`."""
 
-    run: str
+    run: RunId
     round: int
-    proofs: tuple[str, ...]
+    proofs: tuple[ProofId, ...]
     beacon_time: int
 
 
@@ -78,7 +79,7 @@ class RoundClosed(Derived):
 class BeaconFixed(Derived):
     """The first block at or after the beacon's time; it draws once k verifiers said `Seen` before they knew it."""
 
-    run: str
+    run: RunId
     round: int
     block: int
     hash: str
@@ -88,7 +89,7 @@ class BeaconFixed(Derived):
 class BeaconMissed(Derived):
     """Fewer than k said `Seen` within a period: a later block draws, once k saw this entry, and all proofs are read."""
 
-    run: str
+    run: RunId
     round: int
     block: int
     beacon_time: int
@@ -98,27 +99,27 @@ class BeaconMissed(Derived):
 class PanelDrawn(Derived):
     """The order that the beacon drew and the first seats of it; both empty where the coin spared the proof."""
 
-    proof: str
+    proof: ProofId
     beacon: str
     audited: bool
-    order: tuple[str, ...]
-    seats: tuple[str, ...]
+    order: tuple[Address, ...]
+    seats: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SeatsFilled(Derived):
     """The next of the order sit down."""
 
-    proof: str
-    verifiers: tuple[str, ...]
+    proof: ProofId
+    verifiers: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn(Derived):
     """A seat's draw, from beacon and secret."""
 
-    proof: str
-    verifier: str
+    proof: ProofId
+    verifier: Address
     segments: tuple[int, ...]
 
 
@@ -126,24 +127,24 @@ class Drawn(Derived):
 class OpeningsClosed(Derived):
     """All that a draw asks for is open: the verifier's period to read begins."""
 
-    proof: str
-    verifier: str
+    proof: ProofId
+    verifier: Address
 
 
 @dataclass(frozen=True, slots=True)
 class BenchCalled(Derived):
     """A questioned segment goes to the full bench: these read it whole."""
 
-    proof: str
+    proof: ProofId
     segment: int
-    members: tuple[str, ...]
+    members: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SecondLook(Derived):
     """`false` and `unserved` make k together: one more period in which `unserved` may be replaced."""
 
-    proof: str
+    proof: ProofId
     segment: int
 
 
@@ -151,7 +152,7 @@ class SecondLook(Derived):
 class SegmentDecided(Derived):
     """k equal words (or false and unserved together, after a second look) decide a questioned segment."""
 
-    proof: str
+    proof: ProofId
     segment: int
     true: bool
     reason: Reason | None
@@ -161,14 +162,14 @@ class SegmentDecided(Derived):
 class PanelSpoken(Derived):
     """Nothing stands against the proof any more: its pledge is awaited."""
 
-    proof: str
+    proof: ProofId
 
 
 @dataclass(frozen=True, slots=True)
 class Voided(Derived):
     """The proof is not paid. Whether its node is at fault is derived once its pledge is open or twice lapsed."""
 
-    proof: str
+    proof: ProofId
     reason: Reason
     segment: int | None
 
@@ -177,8 +178,8 @@ class Voided(Derived):
 class FaultDerived(Derived):
     """The end of a void: whether the node is at fault, and the reason that counts."""
 
-    proof: str
-    node: str
+    proof: ProofId
+    node: Address
     at_fault: bool
     reason: Reason
     costs_stake: bool
@@ -188,8 +189,8 @@ class FaultDerived(Derived):
 class Posted(Derived):
     """The proof is paid in the next epoch that closes."""
 
-    proof: str
-    account: str
+    proof: ProofId
+    account: Address
     tokens: int
 
 
@@ -197,17 +198,17 @@ class Posted(Derived):
 class Undecided(Derived):
     """k equal words cannot come, and the proof's epoch closes: no pay, no stake."""
 
-    proof: str
+    proof: ProofId
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierFault(Derived):
     """A verifier's fault about a proof (round and run beside it)."""
 
-    run: str
+    run: RunId
     round: int
-    proof: str
-    verifier: str
+    proof: ProofId
+    verifier: Address
     fault: Fault
 
 
@@ -215,9 +216,9 @@ class VerifierFault(Derived):
 class Overruled(Derived):
     """The full bench decided against a verifier's word: it sits behind the others up to and including `until`."""
 
-    run: str
-    proof: str
-    verifier: str
+    run: RunId
+    proof: ProofId
+    verifier: Address
     until: int
 
 
@@ -225,9 +226,9 @@ class Overruled(Derived):
 class MergeSet(Derived):
     """What is merged: posted proofs and their gradients' digests in order of node."""
 
-    run: str
+    run: RunId
     round: int
-    proofs: tuple[str, ...]
+    proofs: tuple[ProofId, ...]
     gradients: tuple[str, ...]
 
 
@@ -235,7 +236,7 @@ class MergeSet(Derived):
 class RoundMerged(Derived):
     """The outer state that k verifiers signed, or the old one where nothing was merged."""
 
-    run: str
+    run: RunId
     round: int
     theta: str
     momentum: str
@@ -245,7 +246,7 @@ class RoundMerged(Derived):
 class DecisionTaken(Derived):
     """What became of a decision in a run: applied, or refused with its reason."""
 
-    run: str
+    run: RunId
     sequence: int
     applied: bool
     detail: str
@@ -255,7 +256,7 @@ class DecisionTaken(Derived):
 class Line:
     """One payout of an epoch, in token units."""
 
-    account: str
+    account: Address
     kind: int
     amount: int
 
@@ -271,7 +272,7 @@ class EpochClosed(Derived):
 
     epoch: int
     attempt: int
-    run: str
+    run: RunId
     first_round: int
     last_round: int
     due: int
@@ -298,4 +299,4 @@ class EpochEnded(Derived):
 class RunOver(Derived):
     """Nothing of the run can be decided any more, and all that it owed is paid: it credits nothing from here on."""
 
-    run: str
+    run: RunId

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contracts.ids import Address, ProofId, RunId
 from contracts.protocol.judge.chain_events import ChainEvent
 
 
@@ -74,9 +75,9 @@ class Awaited:
     """What is awaited of whom: in a round (proof empty) or for a proof (round of the proof beside it)."""
 
     what: What
-    run: str
+    run: RunId
     round: int
-    proof: str
+    proof: ProofId
     party: str
 
 
@@ -143,8 +144,8 @@ class RunCreated(Fact):
     joiner's optimizer state; `config` is the configuration's canonical text, `limits` that of the table of a run with
     limits, from which the terms' pairs follow."""
 
-    run: str
-    creator: str
+    run: RunId
+    creator: Address
     nonce: int
     terms: Terms
     config: str
@@ -159,8 +160,8 @@ class Anchored(Fact):
     """A verifier binds itself to one secret a round: `anchor` is the Merkle root of `length` secrets from round
     `first` on."""
 
-    run: str
-    verifier: str
+    run: RunId
+    verifier: Address
     anchor: str
     length: int
     profile: str
@@ -174,9 +175,9 @@ class Enrolled(Fact):
     Of what a node says of its place, the highest `sequence` counts.
     """
 
-    run: str
-    node: str
-    payout: str
+    run: RunId
+    node: Address
+    payout: Address
     first_round: int
     profile: str
     sequence: int
@@ -186,8 +187,8 @@ class Enrolled(Fact):
 class Left(Fact):
     """A node leaves: it is not awaited after the open round. `sequence` as in `Enrolled`."""
 
-    run: str
-    node: str
+    run: RunId
+    node: Address
     sequence: int
 
 
@@ -195,8 +196,8 @@ class Left(Fact):
 class Returned(Fact):
     """Somebody who lapsed is back: it signed the head of a log of `size` entries, which holds its lapse."""
 
-    run: str
-    party: str
+    run: RunId
+    party: Address
     size: int
 
 
@@ -204,10 +205,10 @@ class Returned(Fact):
 class Committed(Fact):
     """A node's commitment to a round; its first and last entries' paths were checked against the commitment's root."""
 
-    run: str
+    run: RunId
     round: int
-    node: str
-    proof: str
+    node: Address
+    proof: ProofId
     theta: str
     inner: str
     inner_end: str
@@ -226,19 +227,19 @@ class Committed(Fact):
 class Has(Fact):
     """A verifier holds these proofs' gradients: hashed, finite, of the layout, and leading to the committed end."""
 
-    run: str
+    run: RunId
     round: int
-    verifier: str
-    proofs: tuple[str, ...]
+    verifier: Address
+    proofs: tuple[ProofId, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen(Fact):
     """A verifier's chain had not come to the beacon when its copy held the closing entry at `index` under `root`."""
 
-    run: str
+    run: RunId
     round: int
-    verifier: str
+    verifier: Address
     index: int
     root: str
 
@@ -247,9 +248,9 @@ class Seen(Fact):
 class Secret(Fact):
     """A verifier's secret of a round, with its path to the anchor (checked by `Functions.check_secret`)."""
 
-    run: str
+    run: RunId
     round: int
-    verifier: str
+    verifier: Address
     secret: str
     path: tuple[str, ...] = ()
 
@@ -258,7 +259,7 @@ class Secret(Fact):
 class Opened(Fact):
     """A node opens one boundary: `state` is its entry of 64 bytes, which `path` leads to the commitment's root."""
 
-    proof: str
+    proof: ProofId
     boundary: int
     state: str
     blob: str
@@ -281,8 +282,8 @@ class Words(Fact):
     """A verifier's words on segments that it had to read; `witness` seals its trace of the common segment, or is
     empty; `root` is that of the log up to and with the entry that drew the proof's panel."""
 
-    proof: str
-    verifier: str
+    proof: ProofId
+    verifier: Address
     words: tuple[SegmentWord, ...]
     witness: str = ""
     root: str = ""
@@ -292,7 +293,7 @@ class Words(Fact):
 class PledgeOpened(Fact):
     """What a node sealed at its commitment: `fake` is the segment that it knows to be bad, None for honest work."""
 
-    proof: str
+    proof: ProofId
     salt: str
     fake: int | None
 
@@ -301,8 +302,8 @@ class PledgeOpened(Fact):
 class TraceShown(Fact):
     """A verifier's trace of the common segment, as it sealed it with its words."""
 
-    proof: str
-    verifier: str
+    proof: ProofId
+    verifier: Address
     trace: str
 
 
@@ -311,7 +312,7 @@ class Lapse(Fact):
     """A verifier's copy held the entry `since`, under `root`, for a whole period, and neither log nor mirrors have what
     is awaited."""
 
-    verifier: str
+    verifier: Address
     awaited: Awaited
     since: int
     root: str = ""
@@ -321,9 +322,9 @@ class Lapse(Fact):
 class MergeSigned(Fact):
     """A verifier computed the outer step over the merge set itself; `root` is that of the log up to and with it."""
 
-    run: str
+    run: RunId
     round: int
-    verifier: str
+    verifier: Address
     theta: str
     momentum: str
     root: str = ""
@@ -333,9 +334,9 @@ class MergeSigned(Fact):
 class Credited(Fact):
     """Maintainers of the run's configuration vouch for a contribution; `key` names what was contributed."""
 
-    run: str
+    run: RunId
     key: str
     kind: int
-    account: str
+    account: Address
     weight: int
-    signers: tuple[str, ...]
+    signers: tuple[Address, ...]

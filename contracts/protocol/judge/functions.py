@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from contracts.ids import Address, ProofId
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.facts import Anchored, RunCreated
 
@@ -19,19 +20,19 @@ class Functions(Protocol):
     def data_seed(self, created: RunCreated, round_number: int, theta: str) -> str:
         """Seed of a round's batches."""
 
-    def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
+    def is_audited(self, beacon: str, proof: ProofId, rate: int) -> bool:
         """The coin: whether a proof is read at this rate (parts per million)."""
 
-    def panel_order(self, beacon: str, proof: str, verifiers: Sequence[str]) -> tuple[str, ...]:
+    def panel_order(self, beacon: str, proof: ProofId, verifiers: Sequence[Address]) -> tuple[Address, ...]:
         """The order in which verifiers take seats."""
 
-    def common_segment(self, beacon: str, proof: str, segments: int) -> int:
+    def common_segment(self, beacon: str, proof: ProofId, segments: int) -> int:
         """The segment that every seat of a proof reads."""
 
-    def draw(self, beacon: str, secret: str, proof: str, segments: int, samples: int) -> tuple[int, ...]:
+    def draw(self, beacon: str, secret: str, proof: ProofId, segments: int, samples: int) -> tuple[int, ...]:
         """A seat's segments, ascending; the common one is among them."""
 
-    def check_creator(self, creator: str) -> None:
+    def check_creator(self, creator: Address) -> None:
         """Raises Refused unless the creator may open runs in this deployment."""
 
     def check_secret(self, anchored: Anchored, place: int, secret: str, path: Sequence[str]) -> None:
@@ -40,10 +41,10 @@ class Functions(Protocol):
     def check_opening(self, root: str, boundaries: int, boundary: int, state: str, path: Sequence[str]) -> None:
         """Raises Refused unless `state` is entry `boundary` of the committed `boundaries` under `root`."""
 
-    def seal_pledge(self, node: str, salt: str, fake: int | None) -> str:
+    def seal_pledge(self, node: Address, salt: str, fake: int | None) -> str:
         """What a node commits to."""
 
-    def seal_trace(self, verifier: str, trace: str) -> str:
+    def seal_trace(self, verifier: Address, trace: str) -> str:
         """What a verifier's witness must be."""
 
     def digest(self, config: str) -> str:
@@ -61,10 +62,12 @@ class Functions(Protocol):
     def decide(self, config: str, key: str, value: str) -> str:
         """The configuration after a decision. Raises Refused with the reason."""
 
-    def check_quorum(self, config: str, signers: Sequence[str]) -> None:
+    def check_quorum(self, config: str, signers: Sequence[Address]) -> None:
         """Raises Refused unless the configuration's maintainers vouch."""
 
-    def lines(self, epoch: int, config: str, contributed: dict[int, dict[str, int]], total: int) -> tuple[Line, ...]:
+    def lines(
+        self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int
+    ) -> tuple[Line, ...]:
         """Whole-number payouts of an epoch that sum to `total`, or none where nothing was contributed."""
 
     def root(self, epoch: int, lines: Sequence[Line]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contracts.ids import Address, ProofId, RunId
 from contracts.protocol.judge.errors import NotSeated, UnknownSubject
 from contracts.protocol.judge.state import ProofState, RoundState, State
 
 
-def round_of(state: State, run: str, number: int) -> RoundState:
+def round_of(state: State, run: RunId, number: int) -> RoundState:
     """A round. Raises UnknownSubject."""
     found = state.runs[run].rounds.get(number) if run in state.runs else None
     if found is None:
@@ -14,7 +15,7 @@ def round_of(state: State, run: str, number: int) -> RoundState:
     return found
 
 
-def proof_of(state: State, name: str) -> ProofState:
+def proof_of(state: State, name: ProofId) -> ProofState:
     """A proof. Raises UnknownSubject."""
     found = state.proofs.get(name)
     if found is None:
@@ -22,7 +23,7 @@ def proof_of(state: State, name: str) -> ProofState:
     return found
 
 
-def require_speaker(current: RoundState, verifier: str) -> None:
+def require_speaker(current: RoundState, verifier: Address) -> None:
     """Raises NotSeated unless the verifier's words count in the round."""
     if verifier not in current.verifiers:
         raise NotSeated(f"{verifier} is no verifier of round {current.number}")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from contracts.errors import CommonweightError
+from contracts.ids import NO_ADDRESS, Address, ProofId, as_address
 from contracts.protocol.judge import chain_events, entries, facts
 from contracts.protocol.judge.chain_events import ChainEvent
 from contracts.protocol.judge.entries import Derived, Lapsed
@@ -162,7 +163,7 @@ def _on_lapsed(state: State, entry: Lapsed) -> None:
     scope, current = awaits.scope_of(state, awaited)
     awaits.end(state, scope, awaited)
     if not awaited.proof:
-        _OF_A_ROUND[awaited.what](state, current, awaited.party)
+        _OF_A_ROUND[awaited.what](state, current, as_address(awaited.party))
         state.touched_rounds[awaited.run, awaited.round] = None
         return
     proof = state.proofs[awaited.proof]
@@ -171,7 +172,7 @@ def _on_lapsed(state: State, entry: Lapsed) -> None:
     elif awaited.what is What.PLEDGE:
         ending.lapse_pledge(state, proof, entry.period)
     else:
-        _LAPSE[awaited.what](state, proof, awaited.party, entry.period)
+        _LAPSE[awaited.what](state, proof, as_address(awaited.party), entry.period)
 
 
 def _quorum(state: State, event: chain_events.Quorum) -> None:
@@ -191,7 +192,7 @@ def _node_stake(state: State, event: chain_events.NodeStake) -> None:
 
 
 def _node_slashed(state: State, event: chain_events.NodeSlashed) -> None:
-    node, amount = state.slashes.pop(event.proof, ("", 0))
+    node, amount = state.slashes.pop(event.proof, (NO_ADDRESS, 0))
     if amount:
         presence.free(state, node, amount)
     _settled(state, (event.proof, node, ""))
@@ -201,7 +202,7 @@ def _verifier_slashed(state: State, event: chain_events.VerifierSlashed) -> None
     _settled(state, (event.proof, event.verifier, event.fault))
 
 
-def _settled(state: State, fault: tuple[str, str, str]) -> None:
+def _settled(state: State, fault: tuple[ProofId, Address, str]) -> None:
     state.faults.pop(fault, None)
     state.signable.discard(fault)
 
@@ -242,13 +243,13 @@ _EVENT: dict[type[ChainEvent], _Handler] = {
     chain_events.EpochLapsed: epochs.on_fallen,
 }
 
-_OF_A_ROUND: dict[What, Callable[[State, RoundState, str], None]] = {
+_OF_A_ROUND: dict[What, Callable[[State, RoundState, Address], None]] = {
     What.COMMITMENT: rounds.lapse_commitment,
     What.SEEN: rounds.lapse_seen,
     What.SECRET: reading.lapse_secret,
 }
 
-_LAPSE: dict[What, Callable[[State, Any, str, int], None]] = {
+_LAPSE: dict[What, Callable[[State, Any, Address, int], None]] = {
     What.OPENINGS: reading.lapse_openings,
     What.WORDS: reading.lapse_words,
     What.TRACE: ending.lapse_trace,

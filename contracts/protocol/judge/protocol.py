@@ -9,7 +9,7 @@ from functools import lru_cache
 from eth_utils import to_checksum_address
 
 from contracts.errors import CommonweightError
-from contracts.ids import ZERO_DIGEST, from_hex, to_hex
+from contracts.ids import ZERO_DIGEST, Address, ProofId, as_address, from_hex, to_hex
 from contracts.keccak import keccak256
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.merkle.positional_tree import KECCAK_TREE
@@ -32,32 +32,32 @@ class Protocol:
     """Functions of one deployment: its chain, its distributor's address, its model (32 bytes), the model's creator."""
 
     chain_id: int
-    distributor: str
+    distributor: Address
     model: bytes
-    creator: str
+    creator: Address
 
     def data_seed(self, created: RunCreated, round_number: int, theta: str) -> str:
         """ADR 2."""
         origin = draw.run_origin(self.model, created.creator, created.nonce, _octets(created.theta))
         return to_hex(draw.data_seed(origin, round_number, _octets(theta)))
 
-    def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
+    def is_audited(self, beacon: str, proof: ProofId, rate: int) -> bool:
         """ADR 14."""
         return is_audited(_octets(beacon), _octets(proof), rate)
 
-    def panel_order(self, beacon: str, proof: str, verifiers: Sequence[str]) -> tuple[str, ...]:
+    def panel_order(self, beacon: str, proof: ProofId, verifiers: Sequence[Address]) -> tuple[Address, ...]:
         """ADR 19."""
         return draw.panel_order(_octets(beacon), _octets(proof), verifiers)
 
-    def common_segment(self, beacon: str, proof: str, segments: int) -> int:
+    def common_segment(self, beacon: str, proof: ProofId, segments: int) -> int:
         """The segment that all seats read."""
         return draw.common_segment(_octets(beacon), _octets(proof), segments)
 
-    def draw(self, beacon: str, secret: str, proof: str, segments: int, samples: int) -> tuple[int, ...]:
+    def draw(self, beacon: str, secret: str, proof: ProofId, segments: int, samples: int) -> tuple[int, ...]:
         """A seat's segments."""
         return draw.draw_segments(_octets(beacon), _octets(secret), _octets(proof), segments, samples)
 
-    def check_creator(self, creator: str) -> None:
+    def check_creator(self, creator: Address) -> None:
         """Raises NotSeated."""
         if creator != self.creator:
             raise NotSeated(f"{creator} is not the model's creator")
@@ -79,14 +79,14 @@ class Protocol:
         except CommonweightError as error:
             raise NotBound(f"boundary {boundary} is not the committed one: {error.detail}") from error
 
-    def seal_pledge(self, node: str, salt: str, fake: int | None) -> str:
+    def seal_pledge(self, node: Address, salt: str, fake: int | None) -> str:
         """contracts/protocol/pledge.py. Raises NotBound."""
         try:
             return to_hex(Pledge(_octets(salt), NO_SEGMENT if fake is None else fake).seal(node))
         except CommonweightError as error:
             raise NotBound(error.detail) from error
 
-    def seal_trace(self, verifier: str, trace: str) -> str:
+    def seal_trace(self, verifier: Address, trace: str) -> str:
         """A trace under its author's address, so that nobody can copy it unread."""
         return to_hex(keccak256(_WITNESS + _octets(verifier) + _octets(trace)))
 
@@ -113,14 +113,16 @@ class Protocol:
         except InvalidRunConfig as error:
             raise Refused(error.detail) from error
 
-    def check_quorum(self, config: str, signers: Sequence[str]) -> None:
+    def check_quorum(self, config: str, signers: Sequence[Address]) -> None:
         """Enough distinct maintainers of the configuration. Raises NotBound."""
         try:
             check_quorum(_config(config), frozenset(to_checksum_address(signer) for signer in signers))
         except CommonweightError as error:
             raise NotBound(error.detail) from error
 
-    def lines(self, epoch: int, config: str, contributed: dict[int, dict[str, int]], total: int) -> tuple[Line, ...]:
+    def lines(
+        self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int
+    ) -> tuple[Line, ...]:
         """Largest remainder within the weights of the kinds (contracts/protocol/log_audit.py); a kind without a share,
         or of which nothing was contributed, leaves its part to the others."""
         shares = kind_weights(_config(config))
@@ -142,16 +144,17 @@ class Protocol:
         return to_hex(PayoutTree.of(leaf.leaf() for leaf in leaves).root)
 
 
-def secret_leaf(run: bytes, verifier: str, place: int, secret: bytes) -> bytes:
+def secret_leaf(run: bytes, verifier: Address, place: int, secret: bytes) -> bytes:
     """A leaf of an anchor's tree: the secret (32 bytes) of one run and verifier, so that nobody else can anchor it."""
     return keccak256(_SECRET + run + from_hex(verifier) + place.to_bytes(8) + secret)
 
 
-def _by_account(weights: Mapping[str, int]) -> dict[str, int]:
+def _by_account(weights: Mapping[Address, int]) -> dict[Address, int]:
     """One sum an account, however its address is spelled."""
-    found: dict[str, int] = {}
+    found: dict[Address, int] = {}
     for account, weight in weights.items():
-        found[account.lower()] = found.get(account.lower(), 0) + weight
+        name = as_address(account.lower())
+        found[name] = found.get(name, 0) + weight
     return found
 
 

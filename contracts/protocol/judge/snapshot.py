@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from contracts.errors import CommonweightError
+from contracts.ids import beneath
 from contracts.protocol.judge import chain_events
 from contracts.protocol.judge.chain_events import ChainEvent
 from contracts.protocol.judge.functions import Functions
@@ -158,6 +159,7 @@ def _elements(kinds: tuple[Any, ...], value: list[Any], name: str) -> list[Any]:
 
 
 def _scalar(hint: Any, value: Any, name: str) -> Any:
+    hint = beneath(hint)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         if not isinstance(value, str) or value not in hint.__members__.values():
             raise InvalidSnapshot(f"{name} must be one of {', '.join(hint)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from contracts.ids import NO_RUN, Address, ProofId, RunId
 from contracts.protocol.audit_rate import AuditRecord
 from contracts.protocol.judge.entries import BeaconFixed, EpochClosed, Fault, Listed, MergeSet
 from contracts.protocol.judge.facts import (
@@ -60,7 +61,7 @@ class Await:
 
     since: int
     period: int = 1
-    words: set[str] = field(default_factory=set)
+    words: set[Address] = field(default_factory=set)
     items: frozenset[int] = frozenset()
 
 
@@ -69,7 +70,7 @@ class Scope:
     """What a round or a proof awaits, and what it awaited."""
 
     awaits: dict[Awaited, Await] = field(default_factory=dict)
-    past: dict[tuple[Awaited, int], set[str]] = field(default_factory=dict)
+    past: dict[tuple[Awaited, int], set[Address]] = field(default_factory=dict)
     """What came or lapsed, and who said afterwards that it did not come."""
 
 
@@ -114,12 +115,12 @@ class RunState:
     config: str
     theta: str
     momentum: str
-    anchors: dict[str, list[Anchored]] = field(default_factory=dict)
-    nodes: dict[str, NodeState] = field(default_factory=dict)
+    anchors: dict[Address, list[Anchored]] = field(default_factory=dict)
+    nodes: dict[Address, NodeState] = field(default_factory=dict)
     places: int = 0
     """Places that were given in the order of nodes; who fails goes to its end."""
-    away: dict[str, int] = field(default_factory=dict)
-    behind: dict[str, int] = field(default_factory=dict)
+    away: dict[Address, int] = field(default_factory=dict)
+    behind: dict[Address, int] = field(default_factory=dict)
     rounds: dict[int, RoundState] = field(default_factory=dict)
     pending: list[tuple[int, str, str]] = field(default_factory=list)
     """Decisions (sequence, key, value) of which nothing was derived yet."""
@@ -129,9 +130,9 @@ class RunState:
     """Nodes without a stake that enrolled since the last round opened."""
     paid: int = 0
     paying: str = ""
-    earned: dict[int, dict[str, int]] = field(default_factory=dict)
-    late: dict[str, dict[str, int]] = field(default_factory=dict)
-    owed: dict[tuple[int, str], int] = field(default_factory=dict)
+    earned: dict[int, dict[Address, int]] = field(default_factory=dict)
+    late: dict[str, dict[Address, int]] = field(default_factory=dict)
+    owed: dict[tuple[int, Address], int] = field(default_factory=dict)
     unsettled: bool = False
     over: bool = False
 
@@ -140,7 +141,7 @@ class RunState:
 class RoundState(Scope):
     """One outer step of a run."""
 
-    run: str = ""
+    run: RunId = NO_RUN
     number: int = 0
     theta: str = ""
     momentum: str = ""
@@ -149,16 +150,16 @@ class RoundState(Scope):
     k: int = 0
     opened_at: int = 0
     """Chain time of the block by which stakes count in it."""
-    verifiers: frozenset[str] = frozenset()
-    anchors: dict[str, Anchored] = field(default_factory=dict)
+    verifiers: frozenset[Address] = frozenset()
+    anchors: dict[Address, Anchored] = field(default_factory=dict)
     """The anchor of each verifier, as it counts in this round."""
-    listed: dict[str, Listed] = field(default_factory=dict)
-    reserved: dict[str, int] = field(default_factory=dict)
+    listed: dict[Address, Listed] = field(default_factory=dict)
+    reserved: dict[Address, int] = field(default_factory=dict)
     """Stake (wei) that is reserved for a node that has not committed."""
     phase: Phase = Phase.OPEN
-    proofs: dict[str, str] = field(default_factory=dict)
+    proofs: dict[Address, ProofId] = field(default_factory=dict)
     """Proof by node, in the order of commitments."""
-    closed: tuple[str, ...] = ()
+    closed: tuple[ProofId, ...] = ()
     closed_at: int = 0
     """The entry that `Seen` has to name: the closing one, or the last missed beacon."""
     beacon: BeaconFixed | None = None
@@ -167,14 +168,14 @@ class RoundState(Scope):
     missed: bool = False
     unseen: bool = False
     """Whether k verifiers said that `Seen` did not come."""
-    seen: dict[str, str] = field(default_factory=dict)
-    seen_late: set[tuple[str, int]] = field(default_factory=set)
-    secrets: dict[str, str] = field(default_factory=dict)
-    silent: set[str] = field(default_factory=set)
+    seen: dict[Address, str] = field(default_factory=dict)
+    seen_late: set[tuple[Address, int]] = field(default_factory=set)
+    secrets: dict[Address, str] = field(default_factory=dict)
+    silent: set[Address] = field(default_factory=set)
     """Verifiers that were found to have fallen silent in this round: it costs once."""
     merge_set: MergeSet | None = None
     merge_at: int = 0
-    merges: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    merges: dict[Address, set[tuple[str, str]]] = field(default_factory=dict)
     """Outer states (weights, momentum) by the verifier that signed them."""
 
 
@@ -192,23 +193,23 @@ class Seat:
 class SegmentState:
     """A segment that somebody drew."""
 
-    drawers: list[str] = field(default_factory=list)
-    words: dict[str, SegmentWord] = field(default_factory=dict)
-    replaced: set[str] = field(default_factory=set)
-    heard: set[tuple[str, Word]] = field(default_factory=set)
+    drawers: list[Address] = field(default_factory=list)
+    words: dict[Address, SegmentWord] = field(default_factory=dict)
+    replaced: set[Address] = field(default_factory=set)
+    heard: set[tuple[Address, Word]] = field(default_factory=set)
     """Every class of word that anybody said, counted or not."""
     questioned: bool = False
-    called: set[str] = field(default_factory=set)
+    called: set[Address] = field(default_factory=set)
     wide: bool = False
-    looked: frozenset[str] = frozenset()
+    looked: frozenset[Address] = frozenset()
     """Whose `false` and `unserved` went through a second look."""
     true: bool | None = None
-    stood: set[str] = field(default_factory=set)
+    stood: set[Address] = field(default_factory=set)
     """Whose `unserved` stood a whole period after k had said true."""
-    read: set[str] = field(default_factory=set)
+    read: set[Address] = field(default_factory=set)
     """Who said what its replay gave while it was asked, and was never late on the proof."""
 
-    def sayers(self, word: Word) -> set[str]:
+    def sayers(self, word: Word) -> set[Address]:
         """Who says so."""
         return {name for name, said in self.words.items() if said.word is word}
 
@@ -220,32 +221,32 @@ class ProofState(Scope):
     commitment: Committed = None  # type: ignore[assignment]
     index: int = 0
     reserved: int = 0
-    has: set[str] = field(default_factory=set)
+    has: set[Address] = field(default_factory=set)
     stage: Stage = Stage.COMMITTED
     audited: bool = True
-    order: tuple[str, ...] = ()
-    seats: dict[str, Seat] = field(default_factory=dict)
+    order: tuple[Address, ...] = ()
+    seats: dict[Address, Seat] = field(default_factory=dict)
     segments: dict[int, SegmentState] = field(default_factory=dict)
     opened: set[int] = field(default_factory=set)
     common: int = 0
     beacon: str = ""
     panel_at: int = 0
-    silent: set[str] = field(default_factory=set)
-    back: set[str] = field(default_factory=set)
+    silent: set[Address] = field(default_factory=set)
+    back: set[Address] = field(default_factory=set)
     """Who fell silent and returned: it is awaited once more."""
-    late: set[str] = field(default_factory=set)
+    late: set[Address] = field(default_factory=set)
     """Of whom anybody ever said that its words did not come in time: one honest verifier says so of whoever is late,
     and a corrupt one cannot keep it from being said."""
-    witnesses: dict[str, str] = field(default_factory=dict)
-    traces: dict[str, str] = field(default_factory=dict)
+    witnesses: dict[Address, str] = field(default_factory=dict)
+    traces: dict[Address, str] = field(default_factory=dict)
     pledge: PledgeOpened | None = None
     pledge_lapsed: bool = False
     withheld: bool = False
     void: tuple[Reason, int | None] | None = None
-    found: list[tuple[str, Fault]] = field(default_factory=list)
+    found: list[tuple[Address, Fault]] = field(default_factory=list)
     """Verifiers' faults that are to be derived."""
-    faults: set[tuple[str, Fault]] = field(default_factory=set)
-    overruled: set[str] = field(default_factory=set)
+    faults: set[tuple[Address, Fault]] = field(default_factory=set)
+    overruled: set[Address] = field(default_factory=set)
     ended_at: int = 0
 
     @property
@@ -265,8 +266,8 @@ class EpochState:
 
     closed: EpochClosed
     index: int
-    owed: dict[tuple[int, str], int]
-    earned: dict[tuple[int, str], int]
+    owed: dict[tuple[int, Address], int]
+    earned: dict[tuple[int, Address], int]
     given: dict[tuple[int, str], tuple[EpochClosed, int]] = field(default_factory=dict)
     fallen: int = 0
     struck: bool = False
@@ -284,19 +285,19 @@ class State:
     least_stake: int = 0
     limit: int | None = None
     block: Block | None = None
-    verifiers: dict[str, VerifierState] = field(default_factory=dict)
-    stakes: dict[str, int] = field(default_factory=dict)
-    reserved: dict[str, int] = field(default_factory=dict)
-    slashes: dict[str, tuple[str, int]] = field(default_factory=dict)
+    verifiers: dict[Address, VerifierState] = field(default_factory=dict)
+    stakes: dict[Address, int] = field(default_factory=dict)
+    reserved: dict[Address, int] = field(default_factory=dict)
+    slashes: dict[ProofId, tuple[Address, int]] = field(default_factory=dict)
     """Stake (node, wei) that is held until the slash for a proof is final."""
-    faults: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    faults: dict[tuple[ProofId, Address, str], int] = field(default_factory=dict)
     """What costs stake (proof, party, fault or "" for a node), by its entry, until the slash is final."""
-    signable: set[tuple[str, str, str]] = field(default_factory=set)
+    signable: set[tuple[ProofId, Address, str]] = field(default_factory=set)
     """Of these, the ones under an epoch's root that is final on the chain: nobody was shown another log (J2)."""
-    nonces: set[tuple[str, int]] = field(default_factory=set)
+    nonces: set[tuple[Address, int]] = field(default_factory=set)
     credited: set[str] = field(default_factory=set)
-    runs: dict[str, RunState] = field(default_factory=dict)
-    proofs: dict[str, ProofState] = field(default_factory=dict)
+    runs: dict[RunId, RunState] = field(default_factory=dict)
+    proofs: dict[ProofId, ProofState] = field(default_factory=dict)
     epochs: dict[int, EpochState] = field(default_factory=dict)
     epoch: int = 0
     finals: dict[int, tuple[int, str]] = field(default_factory=dict)
@@ -310,9 +311,9 @@ class State:
     peaks: list[str] = field(default_factory=list)
     roots: dict[int, str] = field(default_factory=dict)
     """Of the log up to and with an entry that messages may name (judge/roots.py)."""
-    touched_proofs: dict[str, None] = field(default_factory=dict)
-    touched_rounds: dict[tuple[str, int], None] = field(default_factory=dict)
-    touched_runs: dict[str, None] = field(default_factory=dict)
+    touched_proofs: dict[ProofId, None] = field(default_factory=dict)
+    touched_rounds: dict[tuple[RunId, int], None] = field(default_factory=dict)
+    touched_runs: dict[RunId, None] = field(default_factory=dict)
 
     def round_of(self, proof: ProofState) -> RoundState:
         """The round that a proof belongs to."""

@@ -15,6 +15,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from contracts.errors import CommonweightError
+from contracts.ids import beneath
 from contracts.messages.fields import LARGEST_NUMBER
 
 T = TypeVar("T")
@@ -119,6 +120,7 @@ def _sequence(hint: Any, value: Any, name: str) -> Any:
 
 
 def _scalar(hint: Any, value: Any, name: str) -> Any:
+    hint = beneath(hint)
     if hint is int:
         return _whole(value, name)
     if isinstance(hint, type) and issubclass(hint, StrEnum):

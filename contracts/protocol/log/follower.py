@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from contracts.errors import CommonweightError
+from contracts.ids import Address, ProofId
 from contracts.messages.signing import Domain
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.errors import Differs
@@ -90,7 +91,7 @@ class Follower:
         apply(self.state, fact)
         return due(self.state)
 
-    def author(self, proof: str) -> str:
+    def author(self, proof: ProofId) -> Address:
         """The node of a proof. Raises UnknownSubject."""
         return proof_of(self.state, proof).commitment.node
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
 from contracts.ids import ZERO_ADDRESS as ZERO_ADDRESS
+from contracts.ids import Address, ProofId
 from contracts.messages.for_contracts import Message
 from contracts.messages.signing import Domain
 from contracts.protocol.judge import chain_events, entries
@@ -57,7 +58,7 @@ def write(entry: Rules | Block | Derived | Envelope) -> str:
     return text
 
 
-def read(text: str, domain: Domain, author_of: Callable[[str], str], checked: bool = True) -> Entry:
+def read(text: str, domain: Domain, author_of: Callable[[ProofId], Address], checked: bool = True) -> Entry:
     """The entry of a leaf, every signature of it checked, or believed where `checked` is false: by who wrote it.
 
     Raises InvalidLeaf, BadSignature, BadField and InvalidTree.

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from eth_utils import to_checksum_address
 
 from contracts.errors import BadField, BadSignature
-from contracts.ids import from_hex, to_hex
+from contracts.ids import Address, ProofId, RunId, as_address, from_hex, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.fields import field_types, from_json, to_json
@@ -76,7 +76,7 @@ def _check_spelling(message: Message, body: Any) -> None:
         raise InvalidLeaf("bytes are in lower case, and addresses in their checksum form")
 
 
-def fact_of(envelope: Envelope, domain: Domain, author_of: Callable[[str], str], checked: bool = True) -> Fact:
+def fact_of(envelope: Envelope, domain: Domain, author_of: Callable[[ProofId], Address], checked: bool = True) -> Fact:
     """The fact that a message is. `author_of` gives the node of a proof, for messages that do not name it; without
     `checked` a single author is believed to have signed.
 
@@ -98,17 +98,18 @@ def fact_of(envelope: Envelope, domain: Domain, author_of: Callable[[str], str],
     return build(message, to_hex(digest(message, domain)), envelope.beside, signers)
 
 
-def _author(message: Any, author_of: Callable[[str], str]) -> str | None:
+def _author(message: Any, author_of: Callable[[ProofId], Address]) -> Address | None:
     """Whose signature it takes; None where maintainers sign, whom the machine knows."""
     if isinstance(message, messages.Contribution):
         return None
     if isinstance(message, messages.RunTerms):
         return message.creator
     if isinstance(message, (messages.StateOpening, messages.PledgeReveal)):
-        return author_of(to_hex(message.proof))
+        return author_of(ProofId(to_hex(message.proof)))
     if isinstance(message, messages.Return):
         return message.party
-    return str(message.verifier if hasattr(message, "verifier") else message.node)
+    named: Address = message.verifier if hasattr(message, "verifier") else message.node
+    return named
 
 
 def _text(beside: Beside, name: str) -> str:
@@ -133,7 +134,7 @@ def _pairs(config: RunConfig, text: str, profiles: tuple[bytes, ...]) -> frozens
     return frozenset({*alike, *told, *((other, one) for one, other in told)})
 
 
-def _run(message: messages.RunTerms, name: str, beside: Beside, _: tuple[str, ...]) -> Fact:
+def _run(message: messages.RunTerms, name: RunId, beside: Beside, _: tuple[Address, ...]) -> Fact:
     config, limits = RunConfig.from_json(_text(beside, "config")), _text(beside, "limits")
     if config.digest() != message.config or config.to_json() != beside["config"]:
         raise BadField("config is not the canonical text of the manifest's")
@@ -165,37 +166,39 @@ def _run(message: messages.RunTerms, name: str, beside: Beside, _: tuple[str, ..
     return facts.RunCreated(name, creator, message.nonce, terms, config.to_json(), *start, limits)
 
 
-def _anchor(message: messages.VerifierAnchor, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+def _anchor(message: messages.VerifierAnchor, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
     profile = to_hex(message.profile)
     anchor, length, first = to_hex(message.anchor), message.length, message.firstRound
-    return facts.Anchored(to_hex(message.run), signers[0], anchor, length, profile, first)
+    return facts.Anchored(RunId(to_hex(message.run)), as_address(signers[0]), anchor, length, profile, first)
 
 
-def _enrolment(message: messages.Enrolment, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+def _enrolment(message: messages.Enrolment, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
     payout = to_checksum_address(message.payout)
     if int(payout, 16) == 0:
         raise BadField("payout must not be the zero address")
     profile = to_hex(message.profile)
-    return facts.Enrolled(to_hex(message.run), signers[0], payout, message.firstRound, profile, message.nonce)
+    return facts.Enrolled(
+        RunId(to_hex(message.run)), as_address(signers[0]), payout, message.firstRound, profile, message.nonce
+    )
 
 
-def _leave(message: messages.Leave, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.Left(to_hex(message.run), signers[0], message.nonce)
+def _leave(message: messages.Leave, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
+    return facts.Left(RunId(to_hex(message.run)), as_address(signers[0]), message.nonce)
 
 
-def _return(message: messages.Return, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.Returned(to_hex(message.run), signers[0], message.size)
+def _return(message: messages.Return, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
+    return facts.Returned(RunId(to_hex(message.run)), signers[0], message.size)
 
 
-def _commitment(message: messages.Commitment, name: str, beside: Beside, signers: tuple[str, ...]) -> Fact:
+def _commitment(message: messages.Commitment, name: ProofId, beside: Beside, signers: tuple[Address, ...]) -> Fact:
     first, last = message.startState + message.innerState, message.endState + message.innerEnd
     count, root = message.boundaries, message.root
     KECCAK_TREE.check_inclusion(first, 0, count, _path(beside, "first_path"), root)
     KECCAK_TREE.check_inclusion(last, count - 1, count, _path(beside, "last_path"), root)
     return facts.Committed(
-        run=to_hex(message.run),
+        run=RunId(to_hex(message.run)),
         round=message.round,
-        node=signers[0],
+        node=as_address(signers[0]),
         proof=name,
         theta=to_hex(message.startState),
         inner=to_hex(message.innerState),
@@ -212,29 +215,36 @@ def _commitment(message: messages.Commitment, name: str, beside: Beside, signers
     )
 
 
-def _has(message: messages.Has, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.Has(to_hex(message.run), message.round, signers[0], tuple(to_hex(proof) for proof in message.proofs))
+def _has(message: messages.Has, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
+    return facts.Has(
+        RunId(to_hex(message.run)),
+        message.round,
+        as_address(signers[0]),
+        tuple(ProofId(to_hex(proof)) for proof in message.proofs),
+    )
 
 
-def _seen(message: messages.Seen, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.Seen(to_hex(message.run), message.round, signers[0], message.index, to_hex(message.root))
+def _seen(message: messages.Seen, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
+    return facts.Seen(
+        RunId(to_hex(message.run)), message.round, as_address(signers[0]), message.index, to_hex(message.root)
+    )
 
 
-def _secret(message: messages.RoundSecret, _: str, beside: Beside, signers: tuple[str, ...]) -> Fact:
+def _secret(message: messages.RoundSecret, _: str, beside: Beside, signers: tuple[Address, ...]) -> Fact:
     path = tuple(to_hex(node) for node in _path(beside, "path"))
-    return facts.Secret(to_hex(message.run), message.round, signers[0], to_hex(message.secret), path)
+    return facts.Secret(RunId(to_hex(message.run)), message.round, as_address(signers[0]), to_hex(message.secret), path)
 
 
-def _opening(message: messages.StateOpening, _: str, beside: Beside, __: tuple[str, ...]) -> Fact:
+def _opening(message: messages.StateOpening, _: str, beside: Beside, __: tuple[Address, ...]) -> Fact:
     path = tuple(to_hex(node) for node in _path(beside, "path"))
     state = to_hex(message.weights + message.inner)
-    return facts.Opened(to_hex(message.proof), message.boundary, state, to_hex(message.blob), path)
+    return facts.Opened(ProofId(to_hex(message.proof)), message.boundary, state, to_hex(message.blob), path)
 
 
-def _verdict(message: messages.Verdict, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+def _verdict(message: messages.Verdict, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
     witness = "" if message.witness == ZERO else to_hex(message.witness)
     words = tuple(_word(word) for word in message.words)
-    return facts.Words(to_hex(message.proof), signers[0], words, witness, to_hex(message.root))
+    return facts.Words(ProofId(to_hex(message.proof)), as_address(signers[0]), words, witness, to_hex(message.root))
 
 
 def _word(said: messages.SegmentVerdict) -> SegmentWord:
@@ -243,16 +253,16 @@ def _word(said: messages.SegmentVerdict) -> SegmentWord:
     return SegmentWord(said.segment, WORDS[said.word], REASONS.get(said.reason), said.measured, said.limit)
 
 
-def _pledge(message: messages.PledgeReveal, _: str, __: Beside, ___: tuple[str, ...]) -> Fact:
+def _pledge(message: messages.PledgeReveal, _: str, __: Beside, ___: tuple[Address, ...]) -> Fact:
     fake = None if message.fake == NO_SEGMENT else message.fake
-    return facts.PledgeOpened(to_hex(message.proof), to_hex(message.salt), fake)
+    return facts.PledgeOpened(ProofId(to_hex(message.proof)), to_hex(message.salt), fake)
 
 
-def _trace(message: messages.TraceReveal, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
-    return facts.TraceShown(to_hex(message.proof), signers[0], to_hex(message.trace))
+def _trace(message: messages.TraceReveal, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
+    return facts.TraceShown(ProofId(to_hex(message.proof)), as_address(signers[0]), to_hex(message.trace))
 
 
-def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
     if message.what >= len(WHAT):
         raise BadField(f"what must be at most {len(WHAT) - 1}")
     what = WHAT[message.what]
@@ -262,21 +272,23 @@ def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[str, ...]
     proof = "" if message.proof == ZERO else to_hex(message.proof)
     party = "" if nobody else to_checksum_address(message.party)
     party = str(message.segment) if looks else party
-    awaited = facts.Awaited(what, to_hex(message.run), message.round, proof, party)
-    return facts.Lapse(signers[0], awaited, message.since, to_hex(message.root))
+    awaited = facts.Awaited(what, RunId(to_hex(message.run)), message.round, ProofId(proof), party)
+    return facts.Lapse(as_address(signers[0]), awaited, message.since, to_hex(message.root))
 
 
-def _merge(message: messages.Merge, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+def _merge(message: messages.Merge, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
     theta, momentum = to_hex(message.theta), to_hex(message.momentum)
-    return facts.MergeSigned(to_hex(message.run), message.round, signers[0], theta, momentum, to_hex(message.root))
+    return facts.MergeSigned(
+        RunId(to_hex(message.run)), message.round, as_address(signers[0]), theta, momentum, to_hex(message.root)
+    )
 
 
-def _contribution(message: messages.Contribution, _: str, __: Beside, signers: tuple[str, ...]) -> Fact:
+def _contribution(message: messages.Contribution, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
     key = "\n".join((message.source, message.subject))
     account = to_checksum_address(message.account)
     if int(account, 16) == 0:
         raise BadField("account must not be the zero address")
-    return facts.Credited(to_hex(message.run), key, message.kind, account, message.weight, signers)
+    return facts.Credited(RunId(to_hex(message.run)), key, message.kind, account, message.weight, signers)
 
 
 def _octets(text: Any) -> bytes:
@@ -295,7 +307,7 @@ def _path(beside: Beside, name: str) -> list[bytes]:
     return [_octets(node) for node in nodes]
 
 
-_Builder = Callable[[Any, str, Beside, tuple[str, ...]], Fact]
+_Builder = Callable[[Any, Any, Beside, tuple[Address, ...]], Fact]
 _FACTS: dict[type[Message], _Builder] = {
     messages.RunTerms: _run,
     messages.VerifierAnchor: _anchor,

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 import pytest
 from requests.exceptions import ConnectionError as Lost
 
+from contracts.ids import beneath
 from contracts.process.outage import GRACE_SECONDS
 from contracts.protocol.judge import entries, facts
 from ledger.clock.keeper import Weather
@@ -50,6 +51,7 @@ def all_kinds(base: type) -> set[type]:
 
 
 def example(kind: Any) -> Any:
+    kind = beneath(kind)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return next(iter(kind))
     if dataclasses.is_dataclass(kind):

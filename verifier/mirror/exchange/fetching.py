@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from contracts.errors import CommonweightError
+from contracts.ids import Address
 from contracts.mirrors.peer import IDLE_SECONDS, Peer, PeerMisbehaved, PeerUnreachable
 from contracts.mirrors.racing import Attempt, Pace, first
 from verifier.mirror.errors import BlobTooLarge, NotAnnounced, WrongBytes
@@ -33,7 +34,7 @@ GRACE = 3.0
 class Source:
     """Where blobs can be had: a mirror under its verifier's address, or the server under none."""
 
-    verifier: str
+    verifier: Address
     peer: Peer
     path: str = "/blobs/"
 

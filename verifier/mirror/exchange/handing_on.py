@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.ids import as_address
 from contracts.mirrors.loop import EventThread
 from contracts.mirrors.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable
 from contracts.mirrors.served_model import require_model
@@ -298,8 +299,8 @@ class HandingOn:
         return True, None
 
     async def _fetch(self, peers: Mapping[str, Peer]) -> tuple[bool, ShownHead | None]:
-        server = Source(SERVER, self._server.peer, self._server.blobs)
-        await self._fetcher.begin([*(Source(verifier, peer) for verifier, peer in peers.items()), server])
+        server = Source(as_address(SERVER), self._server.peer, self._server.blobs)
+        await self._fetcher.begin([*(Source(as_address(verifier), peer) for verifier, peer in peers.items()), server])
         return True, None
 
     async def _answered(self, verifier: str, peer: Peer, ask: Ask) -> Answer:

@@ -15,6 +15,7 @@ from typing import Any
 
 from contracts.errors import BadField, BadSignature, CommonweightError, InvalidTree
 from contracts.files.whole_file import DiskFull
+from contracts.ids import as_address
 from contracts.messages.for_log import MirrorAddress
 from contracts.mirrors.book import MAX_MIRRORS, named_verifier
 from contracts.mirrors.peer import Peer, PeerMisbehaved
@@ -196,7 +197,9 @@ class Puller:
         """
         known, spent = {address.text for address in self._book.newest().values()}, _Spent()
         bodies = [entry.get("message") if isinstance(entry, Mapping) else None for entry in shown]
-        for body in [body for body in bodies if isinstance(body, Mapping) and self._book.takes(named_verifier(body))]:
+        for body in [
+            body for body in bodies if isinstance(body, Mapping) and self._book.takes(as_address(named_verifier(body)))
+        ]:
             text = canonical(body)
             if text not in known and text not in self._refused:
                 self._take_address(text, spent)

@@ -10,6 +10,7 @@ from pathlib import Path
 from eth_utils import to_checksum_address
 
 from contracts.errors import CommonweightError
+from contracts.ids import Address, as_address
 from contracts.messages.for_log import MirrorAddress
 from contracts.mirrors.urls import NOWHERE, parse_url
 from verifier.mirror.errors import NotWelcome
@@ -18,7 +19,7 @@ from verifier.mirror.store.parsing import Reader, Signed
 
 
 @dataclass(frozen=True)
-class Address:
+class SignedAddress:
     """Where a verifier is, by its own word: `text` is the signed message, empty for one of the deployment file."""
 
     url: str
@@ -34,14 +35,14 @@ class AddressBook:
         self,
         path: Path,
         reader: Reader,
-        is_verifier: Callable[[str], bool],
+        is_verifier: Callable[[Address], bool],
         loopback: bool = False,
         first: Mapping[str, str] | None = None,
     ) -> None:
         self._reader, self._is_verifier, self.loopback = reader, is_verifier, loopback
         self._file, self._lock = Database(path, _SCHEMA), threading.RLock()
-        self._newest: dict[str, Address] = {
-            to_checksum_address(v): Address(url, -1, "", "") for v, url in (first or {}).items()
+        self._newest: dict[str, SignedAddress] = {
+            to_checksum_address(v): SignedAddress(url, -1, "", "") for v, url in (first or {}).items()
         }
         self._load()
 
@@ -52,7 +53,7 @@ class AddressBook:
         Raises NotWelcome, InvalidMirrorAddress and DiskFull.
         """
         author, address = self._address(signed)
-        if not self._is_verifier(author):
+        if not self._is_verifier(as_address(author)):
             raise NotWelcome(f"{author} is no verifier")
         with self._lock:
             known = self._newest.get(author)
@@ -63,13 +64,13 @@ class AddressBook:
             self._newest[author] = address
             return True
 
-    def takes(self, verifier: str) -> bool:
+    def takes(self, verifier: Address) -> bool:
         """Whether an address of this one would be kept, if it signed it."""
         return self._is_verifier(verifier)
 
-    def newest(self) -> dict[str, Address]:
+    def newest(self) -> dict[str, SignedAddress]:
         """By verifier, those who are verifiers no more left out."""
-        return {verifier: found for verifier, found in self._known().items() if self._is_verifier(verifier)}
+        return {verifier: found for verifier, found in self._known().items() if self._is_verifier(as_address(verifier))}
 
     def reachable(self, but: str = "") -> dict[str, str]:
         """Urls by verifier, without one's own."""
@@ -80,18 +81,18 @@ class AddressBook:
         """Let the file go."""
         self._file.close()
 
-    def _known(self) -> dict[str, Address]:
+    def _known(self) -> dict[str, SignedAddress]:
         """A copy, so that the machine, which has a lock of its own, is asked while this one is free."""
         with self._lock:
             return dict(self._newest)
 
-    def _address(self, signed: Signed) -> tuple[str, Address]:
+    def _address(self, signed: Signed) -> tuple[str, SignedAddress]:
         message = signed.message
         if not isinstance(message, MirrorAddress):
             raise NotWelcome("not the address of a mirror")
         if message.url != NOWHERE:
             parse_url(message.url, self.loopback)
-        return signed.signers[0], Address(message.url, message.sequence, signed.digest, signed.text)
+        return signed.signers[0], SignedAddress(message.url, message.sequence, signed.digest, signed.text)
 
     def _load(self) -> None:
         for author, text in self._file.rows("SELECT verifier, text FROM address"):

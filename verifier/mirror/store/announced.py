@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contracts.ids import Address, RunId
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import Commitment, Merge, StateOpening
 from verifier.mirror.errors import NotHeld
@@ -29,8 +30,8 @@ class Kind(StrEnum):
 class Place:
     """Whose message it is, and the run and round that it belongs to."""
 
-    key: str
-    run: str
+    key: Address
+    run: RunId
     round: int
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from contracts.files.blob_files import Arriving, BlobFiles
+from contracts.ids import Address, RunId
 from contracts.mirrors.slots import Sender
 from verifier.mirror.errors import (
     BlobTooLarge,
@@ -50,7 +51,7 @@ class BlobStore:
         self,
         folder: Path,
         budget: Callable[[Place], int],
-        sender: Callable[[str, str], Sender] = lambda key, _: Sender(key),
+        sender: Callable[[Address, RunId], Sender] = lambda key, _: Sender(key),
     ) -> None:
         self._files, self._budget, self._sender = BlobFiles(folder / "held", folder / "coming"), budget, sender
         self._files.start()
@@ -145,7 +146,7 @@ class BlobStore:
             raise StoreUnusable(f"the disk has spoilt the blob {blob_name(digest)}")
         return data
 
-    def forget(self, run: str, last_round: int) -> None:
+    def forget(self, run: RunId, last_round: int) -> None:
         """A final epoch of this run ends with this round: what was announced up to it is no longer needed."""
         with self._lock:
             with self._announced.write() as tables:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from eth_utils import to_checksum_address
 
 from contracts.errors import BadField, BadSignature
-from contracts.ids import to_hex
+from contracts.ids import NO_ADDRESS, Address, ProofId, as_address, to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import LeaseRenewal, MirrorAddress
 from contracts.messages.signing import Domain, digest, recover
@@ -51,7 +51,7 @@ class Signed:
 
     text: str
     digest: str
-    signers: tuple[str, ...]
+    signers: tuple[Address, ...]
     message: Message
     claim: Claim
 
@@ -63,7 +63,7 @@ class Unchecked:
 
     text: str
     digest: str
-    author: str
+    author: Address
     claim: Claim
     envelope: Envelope
 
@@ -78,7 +78,7 @@ class Reader:
     """Reads messages of one deployment. `author_of` gives the node of a proof (both 0x-hex)."""
 
     domain: Domain
-    author_of: Callable[[str], str]
+    author_of: Callable[[ProofId], Address]
 
     def read(self, data: bytes) -> Signed:
         """Raises MessageTooLarge, InvalidLeaf, BadField, BadSignature and InvalidTree."""
@@ -88,7 +88,7 @@ class Reader:
         """A message, its signatures unread. Raises as `read`, but BadSignature only for their number."""
         envelope, text = parse_envelope(data)
         claim = self._claim(envelope)
-        author = "" if isinstance(claim, Credited) else to_checksum_address(self._author(claim))
+        author = NO_ADDRESS if isinstance(claim, Credited) else to_checksum_address(self._author(claim))
         if author and len(envelope.signatures) != 1:
             raise BadSignature(f"{type(envelope.message).__name__} must be signed by {author} alone")
         return Unchecked(text, to_hex(digest(envelope.message, self.domain)), author, claim, envelope)
@@ -97,7 +97,7 @@ class Reader:
         """Who signed; of several each has to be one who may, by the rules of now. Raises BadSignature, BadField and
         NotWelcome."""
         said, claim = message.envelope.message, message.claim
-        signers: list[str] = []
+        signers: list[Address] = []
         for signature in message.envelope.signatures:
             signer = recover(said, self.domain, signature)
             if message.author and signer != message.author:
@@ -119,9 +119,9 @@ class Reader:
             raise InvalidLeaf(f"nothing stands beside {type(message).__name__}")
         return message
 
-    def _author(self, claim: Claim) -> str:
+    def _author(self, claim: Claim) -> Address:
         """Whose word it says that it is."""
         if isinstance(claim, (Opened, PledgeOpened)):
             return self.author_of(claim.proof)
         names = (getattr(claim, name, None) for name in ("verifier", "node", "party", "creator"))
-        return str(next(name for name in names if name is not None))
+        return as_address(next(name for name in names if name is not None))

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.ids import Address, RunId
 from contracts.protocol.judge.facts import Awaited, What
 from verifier.mirror.store.database import Database
 
@@ -94,9 +95,9 @@ class Observation:
 class Came:
     """A node's commitment that is in the log and no longer awaited; `opened` is the chain's time when its round was."""
 
-    run: str
+    run: RunId
     round: int
-    node: str
+    node: Address
     opened: float
 
 
@@ -163,11 +164,11 @@ class Stopwatch:
         rows = self._file.rows(_TIMES, *_key(missing))
         return float(rows[0][1]) if rows else 0.0
 
-    def took(self, run: str) -> dict[str, float]:
+    def took(self, run: RunId) -> dict[str, float]:
         """Seconds that each node of a run took at most for its newest commitment, until k had its gradient."""
         return dict(self._file.rows("SELECT party, seconds FROM took WHERE run = ?", run))
 
-    def forget(self, run: str, last_round: int) -> None:
+    def forget(self, run: RunId, last_round: int) -> None:
         """A final epoch of this run ends with this round: nothing of it is signed any more."""
         with self._file.write() as tables:
             tables.execute("DELETE FROM awaited WHERE run = ? AND round <= ?", (run, last_round))

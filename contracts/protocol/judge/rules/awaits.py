@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.ids import as_address
 from contracts.protocol.judge.entries import Lapsed
 from contracts.protocol.judge.errors import AlreadySaid, NotAwaited, NotSeated, UnknownSubject
 from contracts.protocol.judge.facts import Awaited, Lapse, What
@@ -37,7 +38,7 @@ def take_lapse(state: State, fact: Lapse) -> None:
         raise NotSeated(f"{fact.verifier} is no verifier of round {current.number}")
     _count(state, scope, current, fact)
     if isinstance(scope, ProofState) and fact.awaited.what is What.WORDS:
-        scope.late.add(fact.awaited.party)
+        scope.late.add(as_address(fact.awaited.party))
 
 
 def _count(state: State, scope: Scope, current: RoundState, fact: Lapse) -> None:

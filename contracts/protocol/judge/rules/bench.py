@@ -6,6 +6,7 @@ segment: drawn ── all who drew it say true ───────────
 
 from __future__ import annotations
 
+from contracts.ids import Address, as_address
 from contracts.protocol.judge.entries import BenchCalled, Fault, Overruled, SecondLook, SegmentDecided, VerifierFault
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import FALSE_REASONS, Reason, SegmentWord, What, Word, Words
@@ -50,7 +51,7 @@ def take_words(state: State, fact: Words) -> None:
     state.touch(proof)
 
 
-def _is_in_time(proof: ProofState, verifier: str, number: int) -> bool:
+def _is_in_time(proof: ProofState, verifier: Address, number: int) -> bool:
     """Whether a verifier speaks first while it is asked: what replaces an `unserved` may have taken any time. Who was
     called late on the proof counts no more (`_others_did` in reading.py)."""
     segment = proof.segments[number]
@@ -68,7 +69,7 @@ def _check_shape(fact: Words, exact: bool) -> None:
             raise NotBound(f"the reason {said.reason} does not go with the word {said.word}")
 
 
-def _check_asked(proof: ProofState, verifier: str, said: SegmentWord) -> None:
+def _check_asked(proof: ProofState, verifier: Address, said: SegmentWord) -> None:
     segment, seat = proof.segments.get(said.segment), proof.seats.get(verifier)
     called = segment is not None and verifier in segment.called
     drew = seat is not None and seat.ready and said.segment in (seat.segments or ())
@@ -76,7 +77,7 @@ def _check_asked(proof: ProofState, verifier: str, said: SegmentWord) -> None:
         raise NotSeated(f"{verifier} need not read segment {said.segment}")
 
 
-def _hear(proof: ProofState, verifier: str, said: SegmentWord) -> None:
+def _hear(proof: ProofState, verifier: Address, said: SegmentWord) -> None:
     segment = proof.segments[said.segment]
     segment.heard.add((verifier, said.word))
     if said.word is Word.UNSERVED and segment.true and verifier not in segment.words:
@@ -97,7 +98,7 @@ def _hear(proof: ProofState, verifier: str, said: SegmentWord) -> None:
     segment.questioned = segment.questioned or said.word is not Word.TRUE
 
 
-def _end_if_said(state: State, proof: ProofState, verifier: str) -> None:
+def _end_if_said(state: State, proof: ProofState, verifier: Address) -> None:
     """Who said all that a period is for is not awaited in it any more; what it owes besides has one of its own."""
     awaited = about(proof, What.WORDS, verifier)
     known = proof.awaits.get(awaited)
@@ -146,7 +147,7 @@ def _decide(proof: ProofState, number: int, segment: SegmentState, k: int) -> Se
     return SecondLook(name, number) if len(together) >= k or left else None
 
 
-def _reason(segment: SegmentState, false: set[str]) -> Reason:
+def _reason(segment: SegmentState, false: set[Address]) -> Reason:
     """The reason that most give; of equally many, the first in the order of reasons."""
     given = [segment.words[name].reason for name in false]
     order = [reason for reason in Reason if reason in FALSE_REASONS]
@@ -182,7 +183,7 @@ def on_decided(state: State, entry: SegmentDecided) -> None:
     if entry.true and segment.sayers(Word.UNSERVED):
         awaits.begin(state, proof, awaited)
     for verifier in {*segment.called, *segment.drawers}:
-        _end_if_said(state, proof, verifier)
+        _end_if_said(state, proof, as_address(verifier))
     if not entry.true:
         assert entry.reason is not None, "a void segment has a reason"
         proof.void = proof.void or (entry.reason, entry.segment)
@@ -219,7 +220,7 @@ def on_called(state: State, entry: BenchCalled) -> None:
     segment.wide = bool(segment.called)
     segment.called.update(entry.members)
     for verifier in entry.members:
-        await_words(state, proof, verifier)
+        await_words(state, proof, as_address(verifier))
     state.touch(proof)
 
 
@@ -240,16 +241,16 @@ def due_fault(state: State, proof: ProofState, current: RoundState) -> VerifierF
     wrong = _wrong(proof, current.k) if terms.exact else []
     for verifier, fault in (*proof.found, *wrong):
         if (verifier, fault) not in proof.faults:
-            return VerifierFault(current.run, current.number, name, verifier, fault)
+            return VerifierFault(current.run, current.number, name, as_address(verifier), fault)
     for verifier in _overruled(proof, current.k):
         if verifier not in proof.overruled:
-            return Overruled(current.run, name, verifier, current.number + terms.behind_rounds)
+            return Overruled(current.run, name, as_address(verifier), current.number + terms.behind_rounds)
     return None
 
 
-def _wrong(proof: ProofState, k: int) -> list[tuple[str, Fault]]:
+def _wrong(proof: ProofState, k: int) -> list[tuple[Address, Fault]]:
     """In bit-exact runs a word against k equal ones is no accident (J12)."""
-    found: list[tuple[str, Fault]] = []
+    found: list[tuple[Address, Fault]] = []
     for segment in proof.segments.values():
         if segment.true is True:
             found += [(name, Fault.FALSE_WORD) for name in sorted(segment.sayers(Word.FALSE))]
@@ -258,10 +259,10 @@ def _wrong(proof: ProofState, k: int) -> list[tuple[str, Fault]]:
     return found
 
 
-def _overruled(proof: ProofState, k: int) -> list[str]:
+def _overruled(proof: ProofState, k: int) -> list[Address]:
     """Who said true against k that say otherwise, or the other way round; and whose `unserved` stood for a whole period
     after k had the bytes. A segment that is void as unserved overrules nobody."""
-    found: list[str] = []
+    found: list[Address] = []
     for segment in proof.segments.values():
         against: tuple[Word, ...] = ()
         if segment.true is True:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from contracts.ids import Address, ProofId, RunId
 from contracts.protocol.judge.facts import What, Word
 from contracts.protocol.judge.rules.reading import owed
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, RunState, SegmentState, Stage, State
@@ -15,14 +16,14 @@ from contracts.protocol.judge.state import Phase, ProofState, RoundState, RunSta
 class Hold:
     """Fetch a commitment's gradient by its digest, check it and the end that follows from it, and say `Has`."""
 
-    proof: str
+    proof: ProofId
 
 
 @dataclass(frozen=True, slots=True)
 class See:
     """Say `Seen` of the entry since which a beacon is awaited, while one's own chain stands before `beacon_time`."""
 
-    run: str
+    run: RunId
     round: int
     index: int
     beacon_time: int
@@ -32,7 +33,7 @@ class See:
 class Reveal:
     """Show the round's secret, once one's own chain has the beacon as final."""
 
-    run: str
+    run: RunId
     round: int
 
 
@@ -40,7 +41,7 @@ class Reveal:
 class Read:
     """Replay these segments and say a word on each."""
 
-    proof: str
+    proof: ProofId
     segments: tuple[int, ...]
 
 
@@ -48,7 +49,7 @@ class Read:
 class Look:
     """Try once more to get a segment's bytes, and replace one's `unserved`."""
 
-    proof: str
+    proof: ProofId
     segment: int
 
 
@@ -56,14 +57,14 @@ class Look:
 class Trace:
     """Show what was sealed with the words."""
 
-    proof: str
+    proof: ProofId
 
 
 @dataclass(frozen=True, slots=True)
 class Combine:
     """Compute the outer step over these gradients, by their digests, from the round's start."""
 
-    run: str
+    run: RunId
     round: int
     gradients: tuple[str, ...]
 
@@ -79,8 +80,8 @@ class SignEpoch:
 class SignFault:
     """Sign what costs a party stake, now that an epoch's root over it is final; `fault` is empty for a node."""
 
-    proof: str
-    party: str
+    proof: ProofId
+    party: Address
     fault: str
 
 
@@ -88,7 +89,7 @@ class SignFault:
 class ComeBack:
     """Sign a head that holds one's own lapse, and return to a run."""
 
-    run: str
+    run: RunId
     since: int
 
 
@@ -96,7 +97,7 @@ class ComeBack:
 class Commit:
     """Train the round from these weights and moments, and commit."""
 
-    run: str
+    run: RunId
     round: int
     theta: str
     inner: str
@@ -106,7 +107,7 @@ class Commit:
 class Open:
     """Open these boundaries of a proof, and serve their bytes until k verifiers have them."""
 
-    proof: str
+    proof: ProofId
     boundaries: tuple[int, ...]
 
 
@@ -114,18 +115,18 @@ class Open:
 class OpenPledge:
     """Open what was sealed at the commitment."""
 
-    proof: str
+    proof: ProofId
 
 
 VerifierDuty: TypeAlias = Hold | See | Reveal | Read | Look | Trace | Combine | SignEpoch | SignFault | ComeBack
 NodeDuty: TypeAlias = Commit | Open | OpenPledge | ComeBack
 
 
-def of_verifier(state: State, verifier: str) -> Iterator[VerifierDuty]:
+def of_verifier(state: State, verifier: Address) -> Iterator[VerifierDuty]:
     """Everything that is due of a verifier, run by run, round by round, proof by proof."""
     for name, run in state.runs.items():
         if verifier in run.away and not run.over:
-            yield ComeBack(name, run.away[verifier])
+            yield ComeBack(RunId(name), run.away[verifier])
         for current in run.rounds.values():
             if verifier in current.verifiers:
                 yield from _of_round(state, current, verifier)
@@ -136,7 +137,7 @@ def of_verifier(state: State, verifier: str) -> Iterator[VerifierDuty]:
     yield from (SignFault(*fault) for fault in sorted(state.signable))
 
 
-def of_node(state: State, node: str) -> Iterator[NodeDuty]:
+def of_node(state: State, node: Address) -> Iterator[NodeDuty]:
     """Everything that is due of a node."""
     for run in state.runs.values():
         yield from _of_member(run, node)
@@ -150,7 +151,7 @@ def of_node(state: State, node: str) -> Iterator[NodeDuty]:
             yield OpenPledge(proof.commitment.proof)
 
 
-def _of_member(run: RunState, node: str) -> Iterator[NodeDuty]:
+def _of_member(run: RunState, node: Address) -> Iterator[NodeDuty]:
     member, current = run.nodes.get(node), run.rounds.get(run.round)
     if member is None or run.over:
         return
@@ -163,7 +164,7 @@ def _of_member(run: RunState, node: str) -> Iterator[NodeDuty]:
         yield Commit(current.run, current.number, current.theta, listed.inner)
 
 
-def _of_round(state: State, current: RoundState, verifier: str) -> Iterator[VerifierDuty]:
+def _of_round(state: State, current: RoundState, verifier: Address) -> Iterator[VerifierDuty]:
     if current.phase is Phase.OPEN:
         waiting = (state.proofs[name] for name in current.proofs.values())
         yield from (Hold(proof.commitment.proof) for proof in waiting if verifier not in proof.has)
@@ -176,7 +177,7 @@ def _of_round(state: State, current: RoundState, verifier: str) -> Iterator[Veri
         yield Combine(current.run, current.number, current.merge_set.gradients)
 
 
-def _of_proof(proof: ProofState, verifier: str) -> Iterator[VerifierDuty]:
+def _of_proof(proof: ProofState, verifier: Address) -> Iterator[VerifierDuty]:
     silent = any(a.what is What.WORDS and a.party == verifier for a in proof.awaits)
     due = owed(proof, verifier) if proof.stage is Stage.READING or silent else []
     if due:
@@ -188,6 +189,6 @@ def _of_proof(proof: ProofState, verifier: str) -> Iterator[VerifierDuty]:
             yield Look(proof.commitment.proof, int(awaited.party))
 
 
-def _may_replace(segment: SegmentState, verifier: str) -> bool:
+def _may_replace(segment: SegmentState, verifier: Address) -> bool:
     said = segment.words.get(verifier)
     return said is not None and said.word is Word.UNSERVED and verifier not in segment.replaced

@@ -8,6 +8,7 @@ reading, spoken ── a void segment, openings withheld, a canary, no pledge �
 
 from __future__ import annotations
 
+from contracts.ids import Address, as_address
 from contracts.protocol.audit_rate import AuditPolicy, Outcome
 from contracts.protocol.judge.entries import Fault, FaultDerived, PanelSpoken, Posted, Undecided, Voided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
@@ -194,7 +195,7 @@ def take_trace(state: State, fact: TraceShown) -> None:
     state.touch(proof)
 
 
-def lapse_trace(state: State, proof: ProofState, verifier: str, period: int) -> None:
+def lapse_trace(state: State, proof: ProofState, verifier: Address, period: int) -> None:
     """A trace that is not shown after a second period is withheld."""
     state.runs[proof.commitment.run].away[verifier] = state.size - 1
     if period == 1:
@@ -225,7 +226,11 @@ def _kept(proof: ProofState) -> frozenset[Awaited]:
     return frozenset(
         awaited
         for awaited, known in proof.awaits.items()
-        if (awaited.what is What.WORDS and known.period == 2 and known.items & drawn_by(proof, awaited.party))
+        if (
+            awaited.what is What.WORDS
+            and known.period == 2
+            and known.items & drawn_by(proof, as_address(awaited.party))
+        )
         or (awaited.what is What.SECOND_LOOK and proof.segments[int(awaited.party)].true)
     )
 

@@ -10,17 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from contracts.ids import Address, as_address
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.terms import MOST_PAID
 from contracts.protocol.payout_shares import split
 
-Units = dict[tuple[int, str], int]
+Units = dict[tuple[int, Address], int]
 """Token units by kind and account; who waits for a place in an entry comes first, then the longest owed."""
 
 
 COMPUTE = 0
 """The kind of what nodes do (contracts/protocol/log_audit.py:Kind)."""
-Splits = Callable[[str, dict[int, dict[str, int]], int], Sequence[Line]]
+Splits = Callable[[str, dict[int, dict[Address, int]], int], Sequence[Line]]
 """Lines by a configuration, of what was given by kind and account, for so many units."""
 
 
@@ -28,8 +29,8 @@ class Earning(Protocol):
     """What a run's next epoch pays for (contracts/protocol/judge/state.py:RunState)."""
 
     paying: str
-    earned: dict[int, dict[str, int]]
-    late: dict[str, dict[str, int]]
+    earned: dict[int, dict[Address, int]]
+    late: dict[str, dict[Address, int]]
 
 
 def earned_by(lines: Sequence[Line]) -> Units:
@@ -50,7 +51,7 @@ def emitted(lines: Splits, run: Earning, emission: int) -> Units:
             own[COMPUTE][account] -= tokens
             key = next((key for key in whole if key in ((COMPUTE, account), (COMPUTE, account.lower()))), None)
             if key is not None:
-                part = whole[key] * tokens // _tokens(run.earned[COMPUTE], account)
+                part = whole[key] * tokens // _tokens(run.earned[COMPUTE], as_address(account))
                 units[key] = units.get(key, 0) + min(part, emission - sum(units.values()))
     left = emission - sum(units.values())
     rest = earned_by(lines(run.paying, own, left))
@@ -65,7 +66,7 @@ def lines_within(owed: Units, earned: Units, within: int) -> tuple[Line, ...]:
     first = _cut({key: owed[key] for key in placed if key in owed}, within)
     then = _cut({key: earned[key] for key in placed if key in earned}, within - sum(first.values()))
     paid = _sum(first, then)
-    return tuple(Line(account, kind, paid[kind, account]) for kind, account in sorted(paid, key=_place))
+    return tuple(Line(as_address(account), kind, paid[kind, account]) for kind, account in sorted(paid, key=_place))
 
 
 def left_of(owed: Units, earned: Units, lines: Sequence[Line]) -> Units:
@@ -76,7 +77,7 @@ def left_of(owed: Units, earned: Units, lines: Sequence[Line]) -> Units:
     return {key: left[key] for key in sorted(left, key=paid.__contains__)}
 
 
-def _tokens(given: Mapping[str, int], account: str) -> int:
+def _tokens(given: Mapping[Address, int], account: Address) -> int:
     """Of an account, however its address is spelled."""
     return sum(tokens for name, tokens in given.items() if name.lower() == account.lower())
 
@@ -93,10 +94,10 @@ def _cut(units: Units, within: int) -> Units:
     own units."""
     if sum(units.values()) <= within:
         return units
-    named: Mapping[str, tuple[int, str]] = {f"{account} {kind}": (kind, account) for kind, account in units}
+    named: Mapping[str, tuple[int, Address]] = {f"{account} {kind}": (kind, account) for kind, account in units}
     shares = split(within, {name: units[key] for name, key in named.items()})
     return {key: shares[name] for name, key in named.items()}
 
 
-def _place(key: tuple[int, str]) -> tuple[str, int]:
+def _place(key: tuple[int, Address]) -> tuple[str, int]:
     return key[1], key[0]

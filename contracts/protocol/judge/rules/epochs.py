@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.ids import RunId
 from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLapsed, EpochLimit, EpochStruck
 from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RunOver, Undecided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused, RunEnded
@@ -54,7 +55,7 @@ def on_decided(state: State, event: Decided) -> None:
             state.touched_runs[name] = None
 
 
-def due_decision(state: State, name: str, run: RunState) -> DecisionTaken | None:
+def due_decision(state: State, name: RunId, run: RunState) -> DecisionTaken | None:
     """The next decision, in the order of the chain: applied, or refused with its reason (J17)."""
     if run.over or not run.pending:
         return None
@@ -75,7 +76,7 @@ def on_decision(state: State, entry: DecisionTaken) -> None:
     state.touched_runs[entry.run] = None
 
 
-def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed | RunOver | None:
+def due_epoch(state: State, name: RunId, run: RunState) -> Undecided | EpochClosed | RunOver | None:
     """An epoch closes after its last round merged; a run's last one when nothing of it can be decided any more."""
     if run.over or run.merged != run.round or run.round == 0:
         return None
@@ -97,12 +98,12 @@ def due_epoch(state: State, name: str, run: RunState) -> Undecided | EpochClosed
     return _pay_off(state, name, run) if run.owed else RunOver(name)
 
 
-def _pay_off(state: State, name: str, run: RunState) -> EpochClosed | None:
+def _pay_off(state: State, name: RunId, run: RunState) -> EpochClosed | None:
     """An epoch after the last one, of what is still owed: none while the limit lets nothing through."""
     return _close(state, name, run) if state.limit != 0 else None
 
 
-def _close(state: State, name: str, run: RunState) -> EpochClosed:
+def _close(state: State, name: RunId, run: RunState) -> EpochClosed:
     """Also one that pays nobody, since faults are signed under its root."""
     number, earned = state.epoch + 1, _entitled(state, run)
     fallen, struck = state.falls.get(number, (0, False))
@@ -283,5 +284,5 @@ def _forget(state: State, run: RunState, proof: ProofState) -> None:
     del run.rounds[commitment.round].proofs[commitment.node]
 
 
-def _proofs(state: State, run: str) -> list[ProofState]:
+def _proofs(state: State, run: RunId) -> list[ProofState]:
     return [proof for proof in state.proofs.values() if proof.commitment.run == run]

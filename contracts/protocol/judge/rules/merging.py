@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.ids import NO_PROOF
 from contracts.protocol.judge.entries import MergeSet, RoundMerged
 from contracts.protocol.judge.errors import AlreadySaid, OutOfTime
 from contracts.protocol.judge.facts import Awaited, MergeSigned, What
@@ -17,7 +18,7 @@ _ENDS = frozenset({Stage.OUT, Stage.VOID, Stage.POSTED, Stage.ENDED, Stage.UNDEC
 
 def is_progressing(proof: ProofState, current: RoundState) -> bool:
     """Whether something is awaited that may still end the reading."""
-    secrets = (Awaited(What.SECRET, current.run, current.number, "", name) for name in proof.seats)
+    secrets = (Awaited(What.SECRET, current.run, current.number, NO_PROOF, name) for name in proof.seats)
     if any(awaited in current.awaits for awaited in secrets):
         return True
     return any(awaited.what is not What.TRACE and not _is_decided(proof, awaited) for awaited in proof.awaits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.ids import Address, RunId, as_address
 from contracts.protocol.audit_rate import MILLION, AuditPolicy, AuditRecord
 from contracts.protocol.judge.entries import Listed
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, RunEnded, UnknownSubject
@@ -22,7 +23,7 @@ MOST_STAKELESS = 1_000
 """Nodes without a stake that one run remembers."""
 
 
-def run_of(state: State, name: str) -> RunState:
+def run_of(state: State, name: RunId) -> RunState:
     """The run. Raises UnknownSubject."""
     found = state.runs.get(name)
     if found is None:
@@ -30,7 +31,7 @@ def run_of(state: State, name: str) -> RunState:
     return found
 
 
-def live_run(state: State, name: str) -> RunState:
+def live_run(state: State, name: RunId) -> RunState:
     """The run, which goes on. Raises UnknownSubject and RunEnded."""
     found = run_of(state, name)
     if found.over:
@@ -102,7 +103,7 @@ def take_leave(state: State, fact: Left) -> None:
     move_back(run, fact.node)
 
 
-def _check_change(known: NodeState, node: str, sequence: int) -> None:
+def _check_change(known: NodeState, node: Address, sequence: int) -> None:
     """Of what a node says of its place only the newest counts, in whatever order it is entered, and a few a round."""
     if sequence <= known.sequence:
         raise AlreadySaid(f"{node} has said something newer than {sequence}")
@@ -111,19 +112,19 @@ def _check_change(known: NodeState, node: str, sequence: int) -> None:
     known.changes += 1
 
 
-def move_back(run: RunState, node: str) -> None:
+def move_back(run: RunState, node: Address) -> None:
     """Who joins, leaves, lapses or delivers nothing stands behind all the others without a stake."""
     run.places += 1
     run.nodes[node].place = run.places
 
 
-def _make_room(state: State, run: RunState, node: str) -> None:
+def _make_room(state: State, run: RunState, node: Address) -> None:
     """Identities without a stake are free: a run remembers a stated number, and who left or lapsed goes first."""
     if _has_stake(state, run, node):
         return
     if run.newcomers >= MOST_NEWCOMERS:
         raise OutOfTime(f"{MOST_NEWCOMERS} nodes without a stake joined since the last round opened; the next has room")
-    stakeless = [name for name in run.nodes if not _has_stake(state, run, name)]
+    stakeless = [name for name in run.nodes if not _has_stake(state, run, as_address(name))]
     if len(stakeless) < MOST_STAKELESS:
         return
     held = {name for current in run.rounds.values() for name in (*current.listed, *current.proofs)}
@@ -133,7 +134,7 @@ def _make_room(state: State, run: RunState, node: str) -> None:
     del run.nodes[min(gone, key=lambda name: run.nodes[name].place)]
 
 
-def _has_stake(state: State, run: RunState, node: str) -> bool:
+def _has_stake(state: State, run: RunState, node: Address) -> bool:
     """As much as the run asks for: a stake of one wei is as good as none."""
     return state.stakes.get(node, 0) >= max(1, run.created.terms.node_stake)
 
@@ -154,11 +155,11 @@ def take_return(state: State, fact: Returned) -> None:
     for current in run.rounds.values():
         for name in current.closed:
             if name in state.proofs:
-                come_back(state, state.proofs[name], fact.party)
+                come_back(state, state.proofs[name], as_address(fact.party))
     state.touched_runs[fact.run] = None
 
 
-def node_of(run: RunState, name: str) -> NodeState:
+def node_of(run: RunState, name: Address) -> NodeState:
     """An enrolled node. Raises UnknownSubject."""
     found = run.nodes.get(name)
     if found is None:
@@ -166,13 +167,13 @@ def node_of(run: RunState, name: str) -> NodeState:
     return found
 
 
-def anchor_of(run: RunState, verifier: str, number: int) -> Anchored | None:
+def anchor_of(run: RunState, verifier: Address, number: int) -> Anchored | None:
     """The anchor that counts in a round; None without one that still has a secret."""
     known = [anchor for anchor in run.anchors.get(verifier, []) if anchor.first <= number]
     return known[-1] if known and number - known[-1].first < known[-1].length else None
 
 
-def members(state: State, run: RunState) -> list[str]:
+def members(state: State, run: RunState) -> list[Address]:
     """Admitted, anchored, and staked, or below the least stake through a fault: these make n.
 
     Who let its secrets run out counts as well, and one whose anchor is for later rounds: else a verifier that does not
@@ -185,13 +186,13 @@ def members(state: State, run: RunState) -> list[str]:
     ]
 
 
-def speakers(state: State, run: RunState, counted: list[str], number: int) -> list[str]:
+def speakers(state: State, run: RunState, counted: list[Address], number: int) -> list[Address]:
     """The members whose words count: those with their stake, and a secret for the round."""
     staked = (name for name in counted if state.verifiers[name].stake >= state.least_stake)
-    return [name for name in staked if anchor_of(run, name, number) is not None]
+    return [name for name in staked if anchor_of(run, as_address(name), number) is not None]
 
 
-def judges(run: RunState, verifiers: list[str], profile: str) -> list[str]:
+def judges(run: RunState, verifiers: list[Address], profile: str) -> list[Address]:
     """The verifiers that can judge a profile: all, or in a run with limits those with a calibrated pair."""
     pairs = run.created.terms.pairs
     if pairs is None:
@@ -200,7 +201,7 @@ def judges(run: RunState, verifiers: list[str], profile: str) -> list[str]:
     return [name for name, judged in known.items() if (profile, judged) in pairs]
 
 
-def free_stake(state: State, node: str) -> int:
+def free_stake(state: State, node: Address) -> int:
     """What of a node's stake is not reserved for anything in flight, in wei (J14)."""
     return max(0, state.stakes.get(node, 0) - state.reserved.get(node, 0))
 
@@ -211,14 +212,14 @@ def release(state: State, proof: ProofState) -> None:
     proof.reserved = 0
 
 
-def reserve(state: State, node: str, wanted: int) -> int:
+def reserve(state: State, node: Address, wanted: int) -> int:
     """Reserve what is free of a node's stake, up to `wanted` wei; returns how much."""
     amount = min(wanted, free_stake(state, node))
     state.reserved[node] = state.reserved.get(node, 0) + amount
     return amount
 
 
-def free(state: State, node: str, amount: int) -> None:
+def free(state: State, node: Address, amount: int) -> None:
     """Give a reserved amount free."""
     left = state.reserved.get(node, 0) - amount
     state.reserved[node] = left
@@ -226,16 +227,20 @@ def free(state: State, node: str, amount: int) -> None:
         del state.reserved[node]
 
 
-def listing(state: State, run: RunState, number: int, verifiers: list[str]) -> tuple[Listed, ...]:
+def listing(state: State, run: RunState, number: int, verifiers: list[Address]) -> tuple[Listed, ...]:
     """Who takes part, in order of node: who delivered last round keeps its place, then stake decides (J4)."""
     terms = run.created.terms
     due = [(n, s) for n, s in run.nodes.items() if not s.left and s.enrolled.first_round <= number]
     able = [(n, s) for n, s in due if len(judges(run, verifiers, s.enrolled.profile)) >= 2 * state.k - 1]
-    able.sort(key=lambda x: (not x[1].delivered, x[1].away is not None, -free_stake(state, x[0]), x[1].place))
-    return tuple(_listed(state, run, n, s) for n, s in sorted(able[: terms.max_nodes], key=lambda x: x[0].lower()))
+    able.sort(
+        key=lambda x: (not x[1].delivered, x[1].away is not None, -free_stake(state, as_address(x[0])), x[1].place)
+    )
+    return tuple(
+        _listed(state, run, as_address(n), s) for n, s in sorted(able[: terms.max_nodes], key=lambda x: x[0].lower())
+    )
 
 
-def _listed(state: State, run: RunState, name: str, node: NodeState) -> Listed:
+def _listed(state: State, run: RunState, name: Address, node: NodeState) -> Listed:
     terms, stake = run.created.terms, free_stake(state, name)
     trusted = terms.audit_floor < MILLION and stake >= terms.node_stake > 0
     rate = node.record.rate_ppm(AuditPolicy(terms.audit_floor)) if trusted else MILLION

@@ -6,6 +6,7 @@ seat: sits ── secret ──▶ drew ── openings ──▶ ready ── w
 
 from __future__ import annotations
 
+from contracts.ids import NO_PROOF, Address, as_address
 from contracts.protocol.judge.entries import Drawn, Fault, OpeningsClosed, PanelDrawn, SeatsFilled
 from contracts.protocol.judge.errors import AlreadySaid, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import Awaited, Opened, Reason, Secret, What
@@ -25,7 +26,7 @@ def on_panel(state: State, entry: PanelDrawn) -> None:
     proof = state.proofs[entry.proof]
     current = state.round_of(proof)
     current.phase = Phase.READING
-    awaits.end(state, current, Awaited(What.SEEN, current.run, current.number, "", ""))
+    awaits.end(state, current, Awaited(What.SEEN, current.run, current.number, NO_PROOF, ""))
     proof.audited, proof.order, proof.beacon = entry.audited, entry.order, entry.beacon
     proof.panel_at = state.size - 1
     if not entry.audited:
@@ -39,12 +40,12 @@ def on_panel(state: State, entry: PanelDrawn) -> None:
     state.touch(proof)
 
 
-def sit(state: State, proof: ProofState, verifiers: tuple[str, ...]) -> None:
+def sit(state: State, proof: ProofState, verifiers: tuple[Address, ...]) -> None:
     """Seat them, and await the secrets that are not known."""
     current = state.round_of(proof)
     for verifier in verifiers:
         proof.seats[verifier] = Seat()
-        awaited = Awaited(What.SECRET, current.run, current.number, "", verifier)
+        awaited = Awaited(What.SECRET, current.run, current.number, NO_PROOF, verifier)
         if verifier not in current.secrets and awaited not in current.awaits:
             awaits.begin(state, current, awaited)
     state.touch(proof)
@@ -64,12 +65,12 @@ def take_secret(state: State, fact: Secret) -> None:
     bound = current.anchors[fact.verifier]
     state.functions.check_secret(bound, fact.round - bound.first, fact.secret, fact.path)
     current.secrets[fact.verifier] = fact.secret
-    awaits.end(state, current, Awaited(What.SECRET, fact.run, fact.round, "", fact.verifier))
+    awaits.end(state, current, Awaited(What.SECRET, fact.run, fact.round, NO_PROOF, fact.verifier))
     for proof in seated:
         state.touch(proof)
 
 
-def lapse_secret(state: State, current: RoundState, verifier: str) -> None:
+def lapse_secret(state: State, current: RoundState, verifier: Address) -> None:
     """The verifier gives up every seat on which it has not drawn, and sits in no later round until it returns.
 
     The bench may call it all the same, and waits for it as for everybody.
@@ -92,7 +93,7 @@ def due_draw(state: State, proof: ProofState, current: RoundState) -> Drawn | No
             continue
         count = state.functions.segments(current.config)
         name = proof.commitment.proof
-        return Drawn(name, verifier, state.functions.draw(proof.beacon, secret, name, count, terms.samples))
+        return Drawn(name, as_address(verifier), state.functions.draw(proof.beacon, secret, name, count, terms.samples))
     return None
 
 
@@ -152,7 +153,7 @@ def due_openings_closed(proof: ProofState) -> OpeningsClosed | None:
     """A draw of which all is open."""
     for verifier, seat in proof.seats.items():
         if seat.segments is not None and not seat.ready and _is_open(proof, seat.segments):
-            return OpeningsClosed(proof.commitment.proof, verifier)
+            return OpeningsClosed(proof.commitment.proof, as_address(verifier))
     return None
 
 
@@ -167,7 +168,7 @@ def on_openings_closed(state: State, entry: OpeningsClosed) -> None:
     state.touch(proof)
 
 
-def lapse_openings(state: State, proof: ProofState, verifier: str, period: int) -> None:
+def lapse_openings(state: State, proof: ProofState, verifier: Address, period: int) -> None:
     """What is not opened after a second period is withheld, whatever comes later."""
     if period == 1:
         awaits.begin(state, proof, about(proof, What.OPENINGS, verifier), 2)
@@ -176,7 +177,7 @@ def lapse_openings(state: State, proof: ProofState, verifier: str, period: int) 
     state.touch(proof)
 
 
-def owed(proof: ProofState, verifier: str) -> list[int]:
+def owed(proof: ProofState, verifier: Address) -> list[int]:
     """Segments on which a verifier has to say a word: all that it drew and can read, decided or not, and what it was
     called to while that is open."""
     seat = proof.seats.get(verifier)
@@ -188,7 +189,7 @@ def owed(proof: ProofState, verifier: str) -> list[int]:
     ]
 
 
-def await_words(state: State, proof: ProofState, verifier: str) -> None:
+def await_words(state: State, proof: ProofState, verifier: Address) -> None:
     """Await what a verifier owes from now on, if nothing is awaited of it; who fell silent on this proof is not waited
     for again."""
     awaited, due = about(proof, What.WORDS, verifier), owed(proof, verifier)
@@ -196,7 +197,7 @@ def await_words(state: State, proof: ProofState, verifier: str) -> None:
         awaits.begin(state, proof, awaited, items=frozenset(due))
 
 
-def lapse_words(state: State, proof: ProofState, verifier: str, period: int) -> None:
+def lapse_words(state: State, proof: ProofState, verifier: Address, period: int) -> None:
     """A first lapse gives the seat up and puts what it drew before the full bench; a second one costs stake, once a
     round, where something that it drew is left and k others read all that it owed in time (J12)."""
     current = state.round_of(proof)
@@ -219,19 +220,19 @@ def _others_did(proof: ProofState, due: frozenset[int], k: int) -> bool:
     return all(len(proof.segments[number].read - proof.late) >= k for number in due)
 
 
-def question(proof: ProofState, verifier: str) -> None:
+def question(proof: ProofState, verifier: Address) -> None:
     """What a silent one drew and said nothing about goes to the bench."""
     for number in drawn_by(proof, verifier) & set(owed(proof, verifier)):
         proof.segments[number].questioned = True
 
 
-def drawn_by(proof: ProofState, verifier: str) -> set[int]:
+def drawn_by(proof: ProofState, verifier: Address) -> set[int]:
     """The segments of a seat."""
     seat = proof.seats.get(verifier)
     return set(seat.segments or ()) if seat is not None else set()
 
 
-def come_back(state: State, proof: ProofState, verifier: str) -> None:
+def come_back(state: State, proof: ProofState, verifier: Address) -> None:
     """Who fell silent on a proof, or gave its seat up, and returned is awaited once more."""
     if proof.done:
         return
@@ -263,7 +264,7 @@ def is_answered(proof: ProofState, k: int) -> bool:
     if _drawing(proof) or _drew(proof) < k:
         return False
     drew = (name for name, seat in proof.seats.items() if seat.segments is not None)
-    return all(name in proof.silent or not owed(proof, name) for name in drew)
+    return all(name in proof.silent or not owed(proof, as_address(name)) for name in drew)
 
 
 def _drew(proof: ProofState) -> int:

@@ -7,6 +7,7 @@ open ── every awaited node has k `Has`, or lapsed ──▶ closed ── be
 
 from __future__ import annotations
 
+from contracts.ids import NO_PROOF, Address, RunId, as_address
 from contracts.protocol.audit_rate import MILLION
 from contracts.protocol.judge.entries import BeaconFixed, BeaconMissed, PanelDrawn, RoundClosed, RoundOpened
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
@@ -27,7 +28,7 @@ from contracts.protocol.judge.rules.presence import (
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, RunState, Stage, State
 
 
-def due_opening(state: State, name: str, run: RunState) -> RoundOpened | None:
+def due_opening(state: State, name: RunId, run: RunState) -> RoundOpened | None:
     """The next round, once the last is merged and enough verifiers and nodes are there."""
     number = run.round + 1
     idle = not run.over and run.merged == run.round and number <= state.functions.rounds(run.config)
@@ -61,7 +62,7 @@ def on_opened(state: State, entry: RoundOpened) -> None:
         k=entry.k,
         opened_at=state.block.time if state.block is not None else 0,
         verifiers=frozenset(entry.verifiers),
-        anchors={name: anchor for name in entry.verifiers if (anchor := anchor_of(run, name, entry.round))},
+        anchors={name: anchor for name in entry.verifiers if (anchor := anchor_of(run, as_address(name), entry.round))},
         listed=listed,
     )
     run.round, run.newcomers = entry.round, 0
@@ -74,7 +75,7 @@ def on_opened(state: State, entry: RoundOpened) -> None:
         if node.staked:
             current.reserved[node.node] = reserve(state, node.node, run.created.terms.node_stake)
         if node.awaited:
-            awaits.begin(state, current, Awaited(What.COMMITMENT, entry.run, entry.round, "", node.node))
+            awaits.begin(state, current, Awaited(What.COMMITMENT, entry.run, entry.round, NO_PROOF, node.node))
 
 
 def take_commitment(state: State, fact: Committed) -> None:
@@ -111,7 +112,7 @@ def take_has(state: State, fact: Has) -> None:
         proof = state.proofs[name]
         proof.has.add(fact.verifier)
         if len(proof.has) >= current.k and current.phase is Phase.OPEN:
-            awaited = Awaited(What.COMMITMENT, fact.run, fact.round, "", proof.commitment.node)
+            awaited = Awaited(What.COMMITMENT, fact.run, fact.round, NO_PROOF, proof.commitment.node)
             awaits.end(state, current, awaited)
     state.touched_rounds[fact.run, fact.round] = None
 
@@ -139,8 +140,8 @@ def on_closed(state: State, entry: RoundClosed) -> None:
     for node, amount in current.reserved.items():
         free(state, node, amount)
     current.reserved.clear()
-    for name, member in run.nodes.items():
-        member.delivered = current.proofs.get(name) in entry.proofs
+    for node, member in run.nodes.items():
+        member.delivered = current.proofs.get(node) in entry.proofs
         member.away = None if member.delivered else member.away
     state.touched_rounds[entry.run, entry.round] = None
 
@@ -208,7 +209,7 @@ def on_fixed(state: State, entry: BeaconFixed) -> None:
     current = state.runs[entry.run].rounds[entry.round]
     current.beacon = entry
     if not _seen(current):
-        awaits.begin(state, current, Awaited(What.SEEN, entry.run, entry.round, "", ""))
+        awaits.begin(state, current, Awaited(What.SEEN, entry.run, entry.round, NO_PROOF, ""))
     state.touched_rounds[entry.run, entry.round] = None
 
 
@@ -249,7 +250,7 @@ def on_missed(state: State, entry: BeaconMissed) -> None:
     current.seen.clear()
 
 
-def lapse_commitment(state: State, current: RoundState, node: str) -> None:
+def lapse_commitment(state: State, current: RoundState, node: Address) -> None:
     """A node that is late is not awaited again until it returns."""
     run = state.runs[current.run]
     run.nodes[node].away = state.size - 1
