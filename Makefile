@@ -34,7 +34,17 @@ test: lint node-packages  ## lint, then the test suite: two files at a time, and
 	$(BIN)/pytest -m "not demo and not long and not longest" -n 2 --dist loadfile
 	$(BIN)/pytest -m demo
 
-test-long: install node-packages  ## what `make test` leaves out: every removed check, and PostgreSQL under every flow
+# openapi-python-client pins an older typer than ours: it has an environment of its own
+PYTHON_CLIENT := tests/cross/.python-client
+$(PYTHON_CLIENT)/.installed:
+	$(PYTHON) -m venv $(PYTHON_CLIENT)
+	$(PYTHON_CLIENT)/bin/pip install --quiet --disable-pip-version-check openapi-python-client==0.29.1 eth-account==0.14.0
+	touch $@
+
+openapi-clients: install node-packages $(PYTHON_CLIENT)/.installed  ## install what makes clients of /openapi.json, and try them
+	$(BIN)/pytest tests/cross/test_generated_clients.py
+
+test-long: install node-packages $(PYTHON_CLIENT)/.installed  ## what `make test` leaves out: every removed check, and PostgreSQL under every flow
 	$(BIN)/pytest -m long -n 2 --dist loadfile
 
 test-longest: install node-packages  ## real processes for many minutes: every user and signal, two minutes of weather
@@ -87,11 +97,11 @@ demo: install  ## train together, catch a cheat, claim shares, vote (about 5 min
 
 clean:  ## remove what is installed, cached or written by the demo
 	rm -rf .venv $(NODE_FOLDERS:%=%/node_modules) commonweight-demo dist
-	rm -rf contracts/foundry/.out contracts/foundry/.cache $(SLITHER)
+	rm -rf contracts/foundry/.out contracts/foundry/.cache $(SLITHER) $(PYTHON_CLIENT)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install node-packages lint test test-longest contracts migration initial-migration demo clean
+.PHONY: help install node-packages openapi-clients lint test test-longest contracts migration initial-migration demo clean
 
 # bench: each figure of docs/benchmarks.md, results in benchmarks/results/
 bench-false-rejections: install  ## honest work rejected, cheats against the limits (2,000 segments, long)

@@ -18,7 +18,20 @@ from api.http.growth import LogGrowth
 from api.http.known_query import known_query
 from api.http.methods import Heads
 from api.http.uploads import Uploads
-from api.routes import blobs, claims, epochs, faults, log_tiles, messages, metrics, network, ownership, receipts, runs
+from api.routes import (
+    blobs,
+    claims,
+    epochs,
+    faults,
+    log_tiles,
+    messages,
+    metrics,
+    network,
+    ownership,
+    receipts,
+    runs,
+    typed_data,
+)
 from api.settings import ServerSettings
 from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
@@ -39,7 +52,7 @@ LAST_SECONDS = 10
 """For the keeper, when the server ends."""
 WATCHER_SECONDS = 1.0
 """For what may wait for a database that is silent."""
-ROUTERS = (network, messages, blobs, runs, epochs, claims, faults, receipts, growth, ownership)
+ROUTERS = (network, messages, blobs, runs, epochs, claims, faults, receipts, growth, ownership, typed_data)
 """Below /v1. The log's tiles lie beside it, where whoever reads logs of this kind looks for them."""
 
 
@@ -79,11 +92,11 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
     Raises OtherLog unless the operator's key signs the log that the deployment names.
     """
     chosen = settings or ServerSettings.from_environment()
-    app = FastAPI(title="Commonweight", version="1", lifespan=_lifespan)
-    app.state.settings, app.state.uploads, app.state.begun = chosen, Uploads(), False
+    app = bare_app()
+    app.state.settings = chosen
+    app.state.uploads = Uploads()
+    app.state.begun = False
     app.state.ledger = ledger or _open_own(chosen)
-    problems.install(app)
-    document.install(app)
     app.add_middleware(JsonBodyLimit)
     app.add_middleware(Heads)
     if chosen.allow_origins:
@@ -94,6 +107,16 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
             allow_headers=["*"],
             expose_headers=["Retry-After"],
         )
+    return app
+
+
+def bare_app() -> FastAPI:
+    """All routes over no ledger: enough for `/openapi.json`, which depends on no setting."""
+    app = FastAPI(
+        title="Commonweight", version="1", lifespan=_lifespan, generate_unique_id_function=document.operation_name
+    )
+    problems.install(app)
+    document.install(app)
     for part in ROUTERS:
         app.include_router(part.router, prefix="/v1", dependencies=[Depends(known_query)])
     for router in (log_tiles.router, metrics.router):

@@ -31,6 +31,7 @@ from contracts.ids import NO_RUN, RunId, as_address, to_hex
 from contracts.process.clock_watch import LIMIT_SECONDS
 from contracts.process.outage import duration
 from contracts.protocol.run_config import RunConfig
+from contracts.wire.runs import Run
 from trainer.client import ApiClient
 from trainer.data.corpus import corpus_of
 from trainer.steps.determinism import configure_determinism
@@ -80,7 +81,7 @@ class Asked:
         """The deployment file, or the server's word where no file is given."""
         if self.deployment is not None:
             return Deployment.of_file(self.deployment)
-        return Deployment.from_mapping(self.client.network["deployment"])
+        return self.client.deployment
 
     @cached_property
     def w3(self) -> Web3:
@@ -101,7 +102,7 @@ class Asked:
     @cached_property
     def config(self) -> RunConfig:
         """Of the run, as the next round opens with it."""
-        return RunConfig.from_json(self.client.get(f"/runs/{self.run}")["config"])
+        return RunConfig.from_json(self.client.read(Run, f"/runs/{self.run}").config)
 
 
 class Skip(Exception):
@@ -160,7 +161,7 @@ def _finality(asked: Asked) -> Result:
 
 
 def _api(asked: Asked) -> Result:
-    shown = Deployment.from_mapping(asked.client.network["deployment"])
+    shown = asked.client.deployment
     if asked.deployment is not None and asked.place != shown:
         return Verdict.FAILED, f"{asked.api_url} serves another model, {shown.name}", "check --api and --deployment"
     return Verdict.FINE, f"{asked.api_url} serves the model {shown.name}", ""
@@ -221,10 +222,10 @@ def _verifiers(asked: Asked) -> Result:
 def _run(asked: Asked) -> Result:
     if not asked.run:
         raise Skip("no --run is given")
-    shown = asked.client.get(f"/runs/{asked.run}")
-    if shown["phase"] == "over":
+    shown = asked.client.read(Run, f"/runs/{asked.run}")
+    if shown.phase == "over":
         return Verdict.FAILED, "the run is over", "choose another: `commonweight run list`"
-    return Verdict.FINE, f"round {shown['round']}, {shown['phase']}", ""
+    return Verdict.FINE, f"round {shown.round}, {shown.phase}", ""
 
 
 def _corpus(asked: Asked) -> Result:
@@ -242,7 +243,7 @@ def _self_test(asked: Asked) -> Result:
     says = f"this machine computes as profile {digest} ({profile})"
     if not asked.run or profile != "exact":
         return Verdict.FINE, says, ""
-    alike = [one for one in asked.client.get(f"/runs/{asked.run}")["verifiers"] if one["profile"] == digest]
+    alike = [one for one in asked.client.read(Run, f"/runs/{asked.run}").verifiers if one.profile == digest]
     if not alike:
         return Verdict.FAILED, f"{says}, and no verifier of the run does", _OTHER_MACHINE
     return Verdict.FINE, f"{says}, as {len(alike)} verifiers of the run do", ""

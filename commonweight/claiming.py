@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
@@ -19,6 +18,9 @@ from contracts.ids import Address, to_hex
 from contracts.messages.for_contracts import ClaimTo
 from contracts.messages.signing import Domain, sign
 from contracts.protocol.log_audit import Kind
+from contracts.wire.epochs import ManyQueuedClaims, QueuedCall, QueuedClaims
+from contracts.wire.fields import Object
+from contracts.wire.requests import ClaimBody, ClaimManyBody, EpochClaim, SignedClaimBody
 
 AT_ONCE = 100
 """Epochs that one request names."""
@@ -51,7 +53,7 @@ class Paid:
     hash: str
     by_others: bool = False
 
-    def to_json(self, currency: str) -> dict[str, Any]:
+    def to_json(self, currency: str) -> Object:
         """One object of `--json`."""
         return {
             "about": "claim",
@@ -102,7 +104,7 @@ def claim_lines(
 ) -> list[Paid]:
     """Have these lines paid; what the chain says of each. Raises ClaimFailed, ApiProblem and ApiUnreachable."""
     asked = _plainly(model, account, found) if elsewhere is None else _signed(model, account, found, elsewhere)
-    ours = {str(line["hash"]) for line in wait_for(model.client, asked.calls)}
+    ours = {str(line.hash) for line in wait_for(model.client, asked.calls)}
     due = [claim for claim in found if claim.epoch not in asked.refused]
     paid = [_seen(model, claim, ours, account, elsewhere) for claim in due]
     if asked.refused:
@@ -115,14 +117,15 @@ def _plainly(model: WalletModel, account: Address, found: Sequence[Claim]) -> As
     """One epoch by its own route, whose refusals say most; several in one transaction."""
     epochs = list(dict.fromkeys(claim.epoch or 0 for claim in found))
     if len(epochs) == 1:
-        return Asked(set(model.client.post(f"/epochs/{epochs[0]}/claims", {"account": account})["transactions"]), {})
+        path, body = f"/epochs/{epochs[0]}/claims", ClaimBody(account=account)
+        return Asked(set(model.client.send(QueuedClaims, path, body).transactions), {})
     asked = Asked(set(), {})
     for start in range(0, len(epochs), AT_ONCE):
-        wanted = [{"epoch": epoch, "account": account} for epoch in epochs[start : start + AT_ONCE]]
-        answer = model.client.post("/claims", {"claims": wanted})
-        asked.calls.update(map(str, answer["transactions"]))
-        refused = (one for one in answer["passed_over"] if one["why"] != PAID)
-        asked.refused.update({int(one["epoch"]): f"{one['why']}: {one['detail']}" for one in refused})
+        wanted = [EpochClaim(epoch=epoch, account=account) for epoch in epochs[start : start + AT_ONCE]]
+        answer = model.client.send(ManyQueuedClaims, "/claims", ClaimManyBody(claims=wanted))
+        asked.calls.update(answer.transactions)
+        refused = (one for one in answer.passed_over if one.why != PAID)
+        asked.refused.update({one.epoch: f"{one.why}: {one.detail}" for one in refused})
     return asked
 
 
@@ -134,9 +137,10 @@ def _signed(model: WalletModel, account: Address, found: Sequence[Claim], elsewh
         kind = Kind[claim.kind.upper()]
         message = ClaimTo(claim.epoch or 0, claim.index, account, kind, claim.amount, elsewhere.to, deadline)
         signature = sign(message, domain, bytes(elsewhere.signer.key))
-        body = {"account": account, "index": claim.index, "to": elsewhere.to, "deadline": deadline}
-        answer = model.client.post(f"/epochs/{claim.epoch}/signed-claims", {**body, "signature": to_hex(signature)})
-        names.add(str(answer["transaction"]))
+        body = SignedClaimBody(
+            account=account, index=claim.index, to=elsewhere.to, deadline=deadline, signature=to_hex(signature)
+        )
+        names.add(model.client.send(QueuedCall, f"/epochs/{claim.epoch}/signed-claims", body).transaction)
     return Asked(names, {})
 
 

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
@@ -23,6 +22,9 @@ from contracts.protocol.log.signed import Envelope
 from contracts.protocol.log_audit import Kind
 from contracts.protocol.maintainers import Maintainers
 from contracts.protocol.run_config import RunConfig
+from contracts.wire.fields import Object
+from contracts.wire.log import Accepted
+from contracts.wire.runs import Run
 from trainer.client import ApiClient, octets
 
 
@@ -62,7 +64,7 @@ class ContributionFile:
         """As JSON."""
         save_file(file, json.dumps(self.to_json(), indent=1) + "\n")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Object:
         """What a file holds."""
         return {"message": to_json(self.message), "signatures": dict(self.signatures)}
 
@@ -82,9 +84,10 @@ class ContributionFile:
 
     def maintainers(self, client: ApiClient) -> Maintainers:
         """Of the run, by the server's word: the log decides. Raises ApiProblem."""
-        return Maintainers.parse(RunConfig.from_json(self._run(client)["config"]).maintainers)
+        run = client.read(Run, f"/runs/{to_hex(self.message.run)}")
+        return Maintainers.parse(RunConfig.from_json(run.config).maintainers)
 
-    def submit(self, client: ApiClient) -> dict[str, Any]:
+    def submit(self, client: ApiClient) -> Accepted:
         """Hand it in, its maintainers' signatures in the order of their signers; what the server answers. Signatures of
         others count for nothing, and are left out.
 
@@ -107,6 +110,3 @@ class ContributionFile:
     def describe(self) -> str:
         """One line a field."""
         return "\n".join(f"{name:<10} {value}" for name, value in to_json(self.message).items())
-
-    def _run(self, client: ApiClient) -> dict[str, Any]:
-        return dict(client.get(f"/runs/0x{self.message.run.hex()}"))

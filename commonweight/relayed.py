@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from commonweight.terminal.progress import Progress
 from contracts.errors import CommonweightError
 from contracts.wire.call_state import CallState
+from contracts.wire.relay import Transaction
 from trainer.client import ApiClient
 
 BROKEN = (CallState.REVERTED, CallState.FAILED, CallState.REFUSED, CallState.DEAD)
@@ -25,15 +25,15 @@ class ClaimFailed(CommonweightError):
     code = "claim-failed"
 
 
-def wait_for(client: ApiClient, wanted: Collection[str], seconds: float = PATIENCE_SECONDS) -> list[dict[str, Any]]:
+def wait_for(client: ApiClient, wanted: Collection[str], seconds: float = PATIENCE_SECONDS) -> list[Transaction]:
     """The server's lines of these transactions, each mined. Raises ClaimFailed, ApiProblem and ApiUnreachable."""
     end, progress = time.monotonic() + seconds, Progress("transactions mined")
     while True:
         lines = _lines(client, sorted(wanted))
-        broken = [line for line in lines if line["state"] in BROKEN]
+        broken = [line for line in lines if line.state in BROKEN]
         if broken:
-            raise ClaimFailed(f"{broken[0]['id']}: {broken[0]['error'] or CallState.REVERTED}")
-        done = sum(line["state"] in DONE for line in lines)
+            raise ClaimFailed(f"{broken[0].id}: {broken[0].error or CallState.REVERTED}")
+        done = sum(line.state in DONE for line in lines)
         if done == len(wanted):
             return lines
         if time.monotonic() > end:
@@ -42,6 +42,6 @@ def wait_for(client: ApiClient, wanted: Collection[str], seconds: float = PATIEN
         time.sleep(LOOK_SECONDS)
 
 
-def _lines(client: ApiClient, wanted: Sequence[str]) -> list[dict[str, Any]]:
-    pages = (client.get("/transactions", call=wanted[i : i + AT_ONCE]) for i in range(0, len(wanted), AT_ONCE))
-    return [dict(line) for page in pages for line in page]
+def _lines(client: ApiClient, wanted: Sequence[str]) -> list[Transaction]:
+    parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
+    return [line for part in parts for line in client.read_list(Transaction, "/transactions", call=part)]

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
-from fastapi.testclient import TestClient
 from httpx import Response
 from sqlmodel import SQLModel, select
 from web3.contract.contract import ContractFunction
@@ -33,6 +32,7 @@ from ledger.storage.tables import Epoch
 from tests.databases import fresh_file
 from tests.deployed import PARAMS, key_of
 from tests.ledger.served_run import Served, ServedRun
+from tests.wire import CheckedClient
 
 MAX_BLOB = 2**20
 
@@ -93,7 +93,7 @@ class House:
             keeper=False,
         )
         self.app = create_app(settings, self.ledger)
-        self.client = TestClient(self.app, raise_server_exceptions=False)
+        self.client = CheckedClient(self.app, raise_server_exceptions=False)
 
     def _close(self) -> None:
         self.client.__exit__(None, None, None)

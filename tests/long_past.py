@@ -55,6 +55,8 @@ from tests.house import House
 RUN = "0x" + "a1" * 32
 OF_ONE, PAGE, AT_ONCE = 3, 50, 500
 """Proofs of each round but the last, lines of a page, and rows of a statement."""
+DIGEST = "0x" + "44" * 32
+"""Of whatever nobody looks at."""
 BOOKED, LARGE = 10**24, 10**18
 UNITS = {"book": "units", "amount": LARGE, "made": 1}
 Booked: TypeAlias = dict[str, Any]
@@ -156,7 +158,12 @@ def _proofs(session: Session, past: Past) -> None:
 def _proof_view(past: Past, number: int) -> dict[str, Any]:
     node, current = address(number % past.nodes), round_of(past, number)
     said = {"state": "posted", "stage": "posted", "audited": True, "reason": None, "measured": "0", "limit": "0"}
-    body = {"proof": proof(number), "run": RUN, "round": current, "node": node, "payout": node, "work": 1_000, **said}
+    own = {"proof": proof(number), "run": RUN, "round": current, "node": node, "payout": node, "work": 1_000}
+    none = {"segment": None, "at_fault": None, "costs_stake": None, "pledge": None}
+    lists = {name: [] for name in ("has", "panel", "words", "bench", "faults", "overruled", "lapses")}
+    maps = {name: {} for name in ("draws", "openings", "decided", "traces")}
+    signed = {"message": {}, "signature": "0x" + "55" * 65, "gradient_blob": DIGEST, "segments": 8}
+    body = {**own, **said, **none, **lists, **maps, **signed}
     return {"proof": proof(number), "run": RUN, "number": current, "body": body}
 
 
@@ -277,28 +284,42 @@ def _views(session: Session, past: Past) -> None:
         "contributions": past.proposals,
         "faults": past.proposals,
     }
-    body = {"phase": "over", "round": past.epochs, "verifiers": [], "counts": counts, "last_epoch": past.epochs}
+    start = {"theta": DIGEST, "momentum": DIGEST, "theta_blob": None, "momentum_blob": None}
+    terms = {"creator": address(1), "manifest": {}, "config": "{}", "outer": start, "verifiers": []}
+    body = {**terms, "phase": "over", "round": past.epochs, "counts": counts, "last_epoch": past.epochs}
     _insert(session, RunView, ({"run": run(n), "body": {"run": run(n), **body}} for n in range(past.epochs)))
     _insert(session, RoundView, (_round_view(past, n) for n in range(1, past.epochs + 1)))
-    nodes = [{"node": address(n), "payout": address(n), "active": True, "entry": n} for n in range(past.nodes)]
+    enrolled = {"from_round": 1, "profile": DIGEST, "active": True}
+    nodes = [{"node": address(n), "payout": address(n), **enrolled, "entry": n} for n in range(past.nodes)]
     _insert(session, NodeView, ({"run": RUN, "node": body["node"], "body": body} for body in nodes))
-    for table, own in ((CreditView, {"account": payee(past)}), (FaultView, {"verifier": address(1)})):
+    subject = {"kind": 1, "source": "code", "subject": "a commit", "licence": "MIT", "weight": "1", "signers": []}
+    credit = {"account": payee(past), **subject}
+    fault = {"verifier": address(1), "proof": "", "fault": "fell-silent", "round": 1}
+    for table, own in ((CreditView, credit), (FaultView, fault)):
         lines = [{"entry": 2 * n, **own} for n in range(past.proposals)]
         _insert(session, table, ({"run": RUN, "entry": body["entry"], "body": body} for body in lines))
 
 
 def _round_view(past: Past, number: int) -> dict[str, Any]:
     names = [proof(n) for n in range((number - 1) * OF_ONE, number * OF_ONE) if n < past.proofs]
-    nodes = [{"node": address(int(name, 16) % past.nodes), "enrolment": 0} for name in names]
-    start = {"digest": "0x" + "44" * 32, "blob": None}
+    nodes = [_round_node(address(int(name, 16) % past.nodes)) for name in names]
+    start = {"digest": DIGEST, "blob": None}
     body = {
         "run": RUN,
         "round": number,
         "entry": 2 * number,
         "phase": "closed",
         "config": "{}",
-        "config_digest": "0x",
+        "config_digest": DIGEST,
+        "data_seed": DIGEST,
         "theta": start,
+        "momentum": start,
+        "verifiers": [address(1)],
+        "threshold": 1,
+        "block": number,
+        "lapses": [],
+        "beacon": {"block": number, "hash": DIGEST},
+        "merges": {},
         "nodes": nodes,
         "proofs": names,
         "merge_set": names,
@@ -306,6 +327,11 @@ def _round_view(past: Past, number: int) -> dict[str, Any]:
         "closed_by": 0,
     }
     return {"run": RUN, "number": number, "entry": 2 * number, "body": body}
+
+
+def _round_node(node: str) -> dict[str, Any]:
+    flags = {"awaited": True, "staked": False, "lapsed": False}
+    return {"node": node, "payout": node, "enrolment": 0, "inner": DIGEST, "profile": DIGEST, "rate": 0, **flags}
 
 
 def _governance(session: Session, past: Past, now: int) -> None:
@@ -317,7 +343,7 @@ def _governance(session: Session, past: Past, now: int) -> None:
                 id=f"{n:078d}",
                 proposer=address(1),
                 description=f"number {n}",
-                hash="0x",
+                hash=DIGEST,
                 actions=[],
                 over=over,
                 state="executed" if over else "queued",

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, TypeVar
 from urllib.request import getproxies
 
@@ -23,6 +24,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.ids import Address, from_hex
 from contracts.messages.for_contracts import Message
@@ -32,6 +34,9 @@ from contracts.protocol.log.leaf import write as leaf_text
 from contracts.protocol.log.signed import Envelope
 from contracts.recursion import bound_recursion
 from contracts.wire.answers import Problem, problem_in, refusal_in, retry_after
+from contracts.wire.fields import AnswerMisfit, Body, Object, read_as
+from contracts.wire.log import Accepted, LogSize
+from contracts.wire.network import Network
 
 MOST_BYTES = 2**29
 """Of one answer: no file of a run that a server takes is larger."""
@@ -40,6 +45,7 @@ PATIENCE_SECONDS = 30.0
 FIRST_WAIT, LONGEST_WAIT = 0.3, 10.0
 OCTETS = "application/octet-stream"
 T = TypeVar("T")
+Kind = TypeVar("Kind")
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}")
 
 logger = logging.getLogger(__name__)
@@ -109,8 +115,8 @@ class ApiClient:
         self.base_url, self._cache, self._say = base_url, cache, say
         self._patience = PATIENCE_SECONDS if patience is None else patience
         self._account: LocalAccount | None = None if key is None else Account.from_key(key)
-        self.network: dict[str, Any] = self.get("/network")
-        self.domain = self._domain_of(self.network)
+        self.network = self._network()
+        self.domain = Domain(self.network.chain_id, self.network.deployment.model_registry)
         if cache is not None:
             cache.mkdir(parents=True, exist_ok=True)
 
@@ -126,22 +132,40 @@ class ApiClient:
         """Checksum address of the key."""
         return self.account.address
 
+    @property
+    def deployment(self) -> Deployment:
+        """The model that the server names. Raises InvalidDeployment."""
+        return Deployment.from_mapping(self.network.deployment.to_json())
+
+    def read(self, kind: type[Kind], path: str, **query: Any) -> Kind:
+        """GET, as a class of contracts/wire/. Raises ApiProblem, ApiUnreachable and AnswerMisfit."""
+        return read_as(kind, self.get(path, **query))
+
+    def read_list(self, kind: type[Kind], path: str, **query: Any) -> list[Kind]:
+        """GET, as a list of a class of contracts/wire/. Raises ApiProblem, ApiUnreachable and AnswerMisfit."""
+        lines: type[list[Kind]] = GenericAlias(list, (kind,))  # type: ignore[assignment]
+        return self.read(lines, path, **query)
+
+    def send(self, kind: type[Kind], path: str, body: Body) -> Kind:
+        """POST, and the answer as a class of contracts/wire/. Raises ApiProblem, ApiUnreachable and AnswerMisfit."""
+        return read_as(kind, self.post(path, body.to_json()))
+
     def get(self, path: str, **query: Any) -> Any:
         """GET and decode. Raises ApiProblem and ApiUnreachable."""
         return self._patiently(_json, "GET", path, params=query)
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
+    def post(self, path: str, body: Object) -> Any:
         """POST as JSON and decode. Raises ApiProblem and ApiUnreachable."""
         return self._patiently(_json, "POST", path, json=body)
 
-    def give(self, message: Message, **beside: Any) -> dict[str, Any]:
+    def give(self, message: Message, **beside: Any) -> Accepted:
         """Sign a message of judgement and hand it to the server in its one text. Raises ApiProblem, ApiUnreachable."""
         signature = sign(message, self.domain, bytes(self.account.key))
         return self.hand(leaf_text(Envelope(message, (signature,), beside)))
 
-    def hand(self, text: str) -> dict[str, Any]:
-        """Hand a signed message to the server, as it is. Raises ApiProblem, ApiUnreachable."""
-        return dict(self._patiently(_json, "POST", "/messages", content=text.encode()))
+    def hand(self, text: str) -> Accepted:
+        """Hand a signed message to the server, as it is. Raises ApiProblem, ApiUnreachable, AnswerMisfit."""
+        return read_as(Accepted, self._patiently(_json, "POST", "/messages", content=text.encode()))
 
     def blob(self, name: str) -> bytes:
         """Bytes that hash to their name, from the cache where they lie there. Raises BlobCorrupt and ApiProblem.
@@ -163,13 +187,13 @@ class ApiClient:
 
     def news(self, size: int, seconds: float) -> int:
         """Wait until the log has more than `size` entries, `seconds` at the most; returns its size."""
-        return int(self.get("/log/size", above=size, wait=seconds)["size"])
+        return self.read(LogSize, "/log/size", above=size, wait=seconds).size
 
-    def _domain_of(self, network: Any) -> Domain:
+    def _network(self) -> Network:
         """Raises OtherApi."""
         try:
-            return Domain(int(network["chain_id"]), str(network["deployment"]["model_registry"]))
-        except (ValueError, KeyError, TypeError):
+            return self.read(Network, "/network")
+        except AnswerMisfit:
             raise OtherApi(f"{self.base_url} answers, but is no server of a model; check --api") from None
 
     def _patiently(self, read: Callable[[_Answer], T], method: str, path: str, **options: Any) -> T:

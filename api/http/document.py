@@ -6,21 +6,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from contracts.wire.problem import Problem
+from contracts.wire.requests import LeafBody
 
 REFUSALS = (400, 401, 403, 404, 408, 409, 410, 411, 413, 416, 422, 429, 500, 502, 503, 507)
 """Statuses of the error tree (contracts/errors.py) and of HTTP; not 405: the document has the methods of a path."""
-PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "description": "A problem document (RFC 9457). `code` is stable; docs/errors.md lists all.",
-    "required": ["type", "title", "status", "code", "detail"],
-    "properties": {
-        "type": {"type": "string", "pattern": "^urn:commonweight:[a-z0-9-]+$"},
-        "title": {"type": "string"},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "code": {"type": "string", "pattern": "^[a-z0-9-]+$"},
-        "detail": {"type": "string"},
-    },
-}
+DESCRIPTION = """What a server of a model answers is a claim: whoever acts on it reads the log, under the heads that
+verifiers cosigned. `x-unit` of a field is its unit. docs/http.md explains the routes."""
 _REFUSAL = {
     "description": "Refused, and nothing was changed.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -38,12 +32,18 @@ def install(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
+def operation_name(route: APIRoute) -> str:
+    """The name of an operation, for clients that are generated: that of its function."""
+    return route.name
+
+
 def _document(app: FastAPI) -> dict[str, Any]:
-    found = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    found = get_openapi(title=app.title, version=app.version, routes=app.routes, description=DESCRIPTION)
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    schemas["Problem"] = PROBLEM
+    schemas["Problem"] = Problem.model_json_schema()
+    schemas["LeafBody"] = LeafBody.model_json_schema()  # its route takes a text, and reads it itself
     for methods in found["paths"].values():
         for operation in methods.values():
             operation["responses"].update({str(status): _REFUSAL for status in REFUSALS})

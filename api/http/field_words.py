@@ -32,6 +32,8 @@ _WORDS = {
     "less_than": "must be less than {lt}",
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
+    "union_tag_invalid": "must name one of {expected_tags} in {discriminator}",
+    "union_tag_not_found": "needs a field {discriminator}",
     "value_error": "{error}",
 }
 _LENGTH = "holds {actual_length}, and {bound}"

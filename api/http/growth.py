@@ -12,6 +12,7 @@ from contextlib import suppress
 from fastapi import APIRouter, Query, Request
 
 from contracts.process.outage import GRACE_SECONDS, Outage, Troubles
+from contracts.wire.log import LogSize
 from ledger.books import log
 from ledger.context import Ledger
 from ledger.errors import DatabaseUnreachable, LedgerBusy
@@ -84,7 +85,7 @@ class LogGrowth:
 @router.get("/log/size")
 async def log_size(
     request: Request, above: int = Query(-1, ge=-1), wait: float = Query(0.0, ge=0, le=LONGEST_WAIT)
-) -> dict[str, int]:
+) -> LogSize:
     """Entries in the log; with `above` and `wait`, answers when there are more or the seconds have passed."""
     growth: LogGrowth = request.app.state.growth
-    return {"size": await growth.above(above, wait)}
+    return LogSize(size=await growth.above(above, wait))

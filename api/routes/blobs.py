@@ -15,6 +15,7 @@ from api.access import get_ledger, get_settings
 from api.http.uploads import Uploads, length_of
 from api.settings import ServerSettings
 from contracts.mirrors.tickets import HEADER, TO_SERVER, bringer
+from contracts.wire.log import StoredBlob
 from ledger.context import Ledger
 from ledger.errors import NotFound
 from ledger.intake import door
@@ -36,7 +37,7 @@ class Known:
     is_here: bool
 
 
-@router.put("/blobs/{name}", openapi_extra={"requestBody": OCTETS})
+@router.put("/blobs/{name}", response_model=StoredBlob, openapi_extra={"requestBody": OCTETS})
 async def put_blob(
     name: Name,
     request: Request,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import cast
 
 from eth_utils import to_checksum_address
 from fastapi import APIRouter, Depends, Query
 from sqlmodel import col, select
 
 from api.access import get_ledger
-from api.wire import LARGEST, PAGE, ClaimBody, EpochRootBody, EthAddress, Number, SignedClaimBody, octets
-from contracts.ids import as_address, to_hex
+from api.wire import Number
+from contracts.ids import as_address, from_hex, to_hex
 from contracts.messages import for_contracts as messages
 from contracts.messages.for_contracts import from_json
 from contracts.protocol.judge.entries import Line
+from contracts.wire import epochs as wire
+from contracts.wire.fields import LARGEST, PAGE, EthAddress
+from contracts.wire.requests import ClaimBody, EpochRootBody, SignedClaimBody
 from ledger import cosign
 from ledger.books import payouts
 from ledger.chainread import reorgs
@@ -31,7 +35,7 @@ def list_epochs(
     after: int = Query(-1, ge=-1, le=LARGEST),
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
-) -> list[dict[str, Any]]:
+) -> list[wire.Epoch]:
     """Closed epochs after a number, of one run or of all, with their signers."""
     wanted = select(Epoch).where(col(Epoch.number) > after)
     wanted = wanted if run is None else wanted.where(Epoch.run == run)
@@ -48,83 +52,88 @@ def epoch_payouts(
     start: int = Query(0, ge=0, le=LARGEST),
     limit: int = Query(500, ge=1, le=1000),
     ledger: Ledger = Depends(get_ledger),
-) -> dict[str, Any]:
+) -> wire.Payouts:
     """Lines of an epoch: those of its final root, or of its newest one until then."""
     with ledger.store.read() as session:
         epoch = settlement.require_epoch(session, number)
         if epoch.state == "final":
-            return {"payouts": [_line(line) for line in payouts.lines(session, number, start, limit)]}
+            return wire.Payouts(payouts=[_line(line) for line in payouts.lines(session, number, start, limit)])
         coming = list(enumerate(settlement.lines(session, epoch).lines))[start : start + limit]
-    return {"payouts": [_coming(index, line) for index, line in coming]}
+    return wire.Payouts(payouts=[_coming(index, line) for index, line in coming])
 
 
 @router.post("/epochs/{number}/signatures")
-def sign_epoch(number: Number, body: EpochRootBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, int]:
+def sign_epoch(number: Number, body: EpochRootBody, ledger: Ledger = Depends(get_ledger)) -> wire.SignedEpoch:
     """A verifier's signature under an epoch's root; k of them bring it to the chain."""
     message = from_json(messages.EpochRoot, body.message)
     settlement.sign(ledger, number, message, body.signature_bytes(), as_address(body.signer))
-    return {"epoch": number}
+    return wire.SignedEpoch(epoch=number)
 
 
 @router.get("/epochs/{number}/claims/{account}")
-def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> list[wire.ClaimLine]:
     """An account's lines with the proofs that the contract takes, and whether they are minted."""
     with ledger.store.read() as session:
         lines = payouts.lines_of(session, number, as_address(account))
         paths = payouts.proofs(
             ledger.blobs, session, settlement.require_epoch(session, number), [x.leaf for x in lines]
         )
-        return [
-            {**_line(x), "proof": [to_hex(n) for n in path], "minted": reorgs.mint_state(session, x.leaf)}
-            for x, path in zip(lines, paths, strict=True)
-        ]
+        return [_claim(x, path, reorgs.mint_state(session, x.leaf)) for x, path in zip(lines, paths, strict=True)]
 
 
 @router.post("/epochs/{number}/claims")
-def claim(number: Number, body: ClaimBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+def claim(number: Number, body: ClaimBody, ledger: Ledger = Depends(get_ledger)) -> wire.QueuedClaims:
     """Mint an account's lines at the relayer's cost. Anybody may ask; only the account is paid."""
-    return {"transactions": settlement.claim(ledger, number, as_address(body.account))}
+    return wire.QueuedClaims(transactions=settlement.claim(ledger, number, as_address(body.account)))
 
 
 @router.post("/epochs/{number}/signed-claims")
-def signed_claim(number: Number, body: SignedClaimBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+def signed_claim(number: Number, body: SignedClaimBody, ledger: Ledger = Depends(get_ledger)) -> wire.QueuedCall:
     """Mint one line where its account signed, at the relayer's cost."""
-    signature = octets(body.signature)
+    signature = from_hex(body.signature)
     asked = SignedClaim(number, body.index, as_address(body.account), body.to, body.deadline, signature)
-    return {"transaction": signed_claims.claim_to(ledger, asked)}
+    return wire.QueuedCall(transaction=signed_claims.claim_to(ledger, asked))
 
 
-def _epoch(row: Epoch, signers: list[str]) -> dict[str, Any]:
-    return {
-        "epoch": row.number,
-        "run": row.run,
-        "state": row.state,
-        "attempt": row.attempt,
-        "first_round": row.first_round,
-        "last_round": row.last_round,
-        "root": row.root,
-        "total": str(row.total),
-        "count": row.count,
-        "log_size": row.log_size,
-        "log_root": row.log_root,
-        "settled_at": row.settled_at,
-        "deadline": row.deadline,
-        "ours": row.ours,
-        "signatures": signers,
-    }
+def _epoch(row: Epoch, signers: list[str]) -> wire.Epoch:
+    return wire.Epoch(
+        epoch=row.number,
+        run=row.run,
+        state=cast(wire.EpochState, row.state),
+        attempt=row.attempt,
+        first_round=row.first_round,
+        last_round=row.last_round,
+        root=row.root,
+        total=str(row.total),
+        count=row.count,
+        log_size=row.log_size,
+        log_root=row.log_root,
+        settled_at=row.settled_at,
+        deadline=row.deadline,
+        ours=row.ours,
+        signatures=signers,
+    )
 
 
-def _line(line: PayoutRow) -> dict[str, Any]:
-    return {
-        "index": line.index,
-        "account": line.account,
-        "kind": line.kind,
-        "amount": str(line.amount),
-        "leaf": line.leaf,
-    }
+def _line(line: PayoutRow) -> wire.PayoutLine:
+    return wire.PayoutLine(
+        index=line.index, account=line.account, kind=line.kind, amount=str(line.amount), leaf=line.leaf
+    )
 
 
-def _coming(index: int, line: Line) -> dict[str, Any]:
+def _claim(line: PayoutRow, path: Sequence[bytes], minted: reorgs.MintState | None) -> wire.ClaimLine:
+    return wire.ClaimLine(
+        index=line.index,
+        account=line.account,
+        kind=line.kind,
+        amount=str(line.amount),
+        leaf=line.leaf,
+        proof=[to_hex(node) for node in path],
+        minted=minted,
+    )
+
+
+def _coming(index: int, line: Line) -> wire.PayoutLine:
     """A line that no final root pays yet."""
     account = to_checksum_address(line.account)
-    return {"index": index, "account": account, "kind": line.kind, "amount": str(line.amount), "leaf": None}
+    return wire.PayoutLine(index=index, account=account, kind=line.kind, amount=str(line.amount), leaf=None)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Depends
 
 from api.access import get_ledger
-from api.wire import NodeFaultBody, VerifierFaultBody
 from contracts.ids import as_address
 from contracts.messages import for_contracts as messages
 from contracts.messages.for_contracts import from_json, to_json
+from contracts.wire.faults import Charge, ChargedNode, ChargedVerifier
+from contracts.wire.requests import NodeFaultBody, VerifierFaultBody
 from ledger import cosign, faults
 from ledger.context import Ledger
 
@@ -18,32 +17,32 @@ router = APIRouter()
 
 
 @router.get("/faults")
-def list_faults(ledger: Ledger = Depends(get_ledger)) -> list[dict[str, Any]]:
+def list_faults(ledger: Ledger = Depends(get_ledger)) -> list[Charge]:
     """Faults that may be signed now, each as the message that verifiers sign, and who did."""
     found = faults.signable(ledger)
     with ledger.store.read() as session:
         return [
-            {
-                "kind": type(charge.message).__name__,
-                "party": charge.party,
-                "message": to_json(charge.message),
-                "signatures": cosign.signers(ledger, session, charge.message),
-            }
+            Charge(
+                kind="NodeFault" if isinstance(charge.message, messages.NodeFault) else "VerifierFault",
+                party=charge.party,
+                message=to_json(charge.message),
+                signatures=cosign.signers(ledger, session, charge.message),
+            )
             for charge in found
         ]
 
 
 @router.post("/faults/signatures")
-def sign_fault(body: VerifierFaultBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+def sign_fault(body: VerifierFaultBody, ledger: Ledger = Depends(get_ledger)) -> ChargedVerifier:
     """A verifier's word for another's fault."""
     message = from_json(messages.VerifierFault, body.message)
     faults.sign(ledger, message, body.signature_bytes(), as_address(body.signer))
-    return {"verifier": message.verifier}
+    return ChargedVerifier(verifier=message.verifier)
 
 
 @router.post("/node-faults/signatures")
-def sign_node_fault(body: NodeFaultBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+def sign_node_fault(body: NodeFaultBody, ledger: Ledger = Depends(get_ledger)) -> ChargedNode:
     """A verifier's word for a node's fault."""
     message = from_json(messages.NodeFault, body.message)
     faults.sign(ledger, message, body.signature_bytes(), as_address(body.signer))
-    return {"node": message.node}
+    return ChargedNode(node=message.node)

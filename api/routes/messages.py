@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 
 from api.access import get_ledger
 from contracts.protocol.log.leaf import LARGEST_LEAF
+from contracts.wire.fields import Object
+from contracts.wire.log import Accepted
+from contracts.wire.network import MirrorPlace, Mirrors
 from ledger.context import Ledger
 from ledger.intake import door
 from ledger.intake.admitted import admitted
 
 router = APIRouter()
-LEAF: dict[str, Any] = {
+LEAF: Object = {
     "required": True,
     "description": "The text that becomes its leaf, in canonical JSON (docs/http.md): nobody can make one up.",
-    "content": {
-        "application/json": {"schema": {"type": "object", "required": ["beside", "kind", "message", "signatures"]}}
-    },
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/LeafBody"}}},
 }
 
 
 @router.post("/messages", openapi_extra={"requestBody": LEAF})
-async def take(request: Request, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+async def take(request: Request, ledger: Ledger = Depends(get_ledger)) -> Accepted:
     """A signed message in its one text; what follows from it is entered with it. Sent again it changes nothing."""
     data = await request.body()
     if len(data) > LARGEST_LEAF:
         raise HTTPException(413, f"a message has at most {LARGEST_LEAF} bytes")
-    return asdict(await run_in_threadpool(door.take, ledger, data))
+    taken = await run_in_threadpool(door.take, ledger, data)
+    return Accepted(digest=taken.digest, index=taken.index, entered=taken.entered)
 
 
 @router.get("/mirrors")
-def list_mirrors(ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+def list_mirrors(ledger: Ledger = Depends(get_ledger)) -> Mirrors:
     """Where verifiers serve their copies, by their own signed word; the same form as a mirror's own list."""
     first = ledger.chain.deployment.first_mirrors()
     with ledger.store.read() as session:
@@ -46,5 +46,5 @@ def list_mirrors(ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
         row = signed.get(verifier)
         url = row.url if row is not None else first.get(verifier)
         message = json.loads(row.text) if row is not None else None
-        shown.append({"verifier": verifier, "url": None if url == "-" else url, "message": message})
-    return {"mirrors": shown, "evidence": []}
+        shown.append(MirrorPlace(verifier=verifier, url=None if url == "-" else url, message=message))
+    return Mirrors(mirrors=shown, evidence=[])

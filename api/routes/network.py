@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from fastapi import APIRouter, Depends
 
 from api.access import get_ledger, get_settings
 from api.settings import ServerSettings
+from contracts.wire.network import DeployedModel, Network
 from ledger.context import Ledger
 from ledger.intake.admitted import admitted
 from ledger.public_log import unseen
@@ -17,17 +17,19 @@ router = APIRouter()
 
 
 @router.get("/network")
-def network(ledger: Ledger = Depends(get_ledger), settings: ServerSettings = Depends(get_settings)) -> dict[str, Any]:
+def network(ledger: Ledger = Depends(get_ledger), settings: ServerSettings = Depends(get_settings)) -> Network:
     """Chain, contracts, limits, and the log's verifiers; `unseen` is what the chain has and this log lacks, or null."""
     with ledger.store.read() as session:
         missing = unseen.told(ledger, session)
         verifiers, k = admitted(ledger, session)
-    return {
-        "chain_id": ledger.chain.deployment.chain_id,
-        "deployment": asdict(ledger.chain.deployment),
-        "operator": ledger.operator.address,
-        "verifiers": verifiers,
-        "threshold": k,
-        "max_blob_bytes": settings.max_blob_bytes,
-        "unseen": missing,
-    }
+    place = ledger.chain.deployment
+    lists = {"mirrors": list(place.mirrors), "creations": list(place.creations)}
+    return Network(
+        chain_id=place.chain_id,
+        deployment=DeployedModel(**{**asdict(place), **lists}),
+        operator=ledger.operator.address,
+        verifiers=verifiers,
+        threshold=k,
+        max_blob_bytes=settings.max_blob_bytes,
+        unseen=missing,
+    )

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 from eth_utils import to_checksum_address
 from fastapi import APIRouter, Depends, Query
 from sqlmodel import col, select
 
 from api.access import get_ledger
-from api.wire import LARGEST, PAGE, BallotBody, DelegationBody, EthAddress, ProposalBody, octets
 from contracts.bindings.governor import Action
 from contracts.bindings.token import Delegation
-from contracts.ids import as_address
+from contracts.ids import as_address, from_hex
+from contracts.wire import votes as wire
+from contracts.wire.epochs import QueuedCall
+from contracts.wire.fields import LARGEST, PAGE, Balance, EthAddress
+from contracts.wire.log import LogLine, LogPage
+from contracts.wire.relay import CallStateText, RelayBudget, Transaction
+from contracts.wire.requests import BallotBody, DelegationBody, ProposalBody
 from ledger.books import journal, log
 from ledger.context import Ledger
 from ledger.governance import delegations, proposals, relaying, shown, votes
@@ -29,10 +34,10 @@ def log_entries(
     start: int = Query(0, ge=0, le=LARGEST),
     limit: int = Query(500, ge=1, le=1000),
     ledger: Ledger = Depends(get_ledger),
-) -> dict[str, Any]:
+) -> LogPage:
     """Leaves of the log."""
     with ledger.store.read() as session:
-        return {"entries": [{"index": e.index, "body": e.body} for e in log.bodies(session, start, limit)]}
+        return LogPage(entries=[LogLine(index=e.index, body=e.body) for e in log.bodies(session, start, limit)])
 
 
 @router.get("/transactions")
@@ -41,7 +46,7 @@ def transactions(
     after: int = Query(0, ge=0, le=LARGEST),
     limit: int = Query(500, ge=1, le=1000),
     ledger: Ledger = Depends(get_ledger),
-) -> list[dict[str, Any]]:
+) -> list[Transaction]:
     """Transactions of the relayer, oldest first, after the one of an `order`; `call` names the ones to show."""
     with ledger.store.read() as session:
         rows = outbox.listed(session, call, after, limit)
@@ -56,7 +61,7 @@ def balances(
     after: str = Query("", max_length=100),
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
-) -> dict[str, str]:
+) -> dict[str, Balance]:
     """Balances of one book of the journal (`work`, `units`): of these accounts, or of the next ones after one."""
     journal.require_book(book)
     wanted = journal.accounts_of(book, account)
@@ -66,14 +71,14 @@ def balances(
 
 
 @router.post("/proposals")
-def propose(body: ProposalBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+def propose(body: ProposalBody, ledger: Ledger = Depends(get_ledger)) -> wire.QueuedProposal:
     """Relay a signed proposal."""
-    calls = [Action(to_checksum_address(call.target), octets(call.data), int(call.value)) for call in body.calls]
+    calls = [Action(to_checksum_address(call.target), from_hex(call.data), int(call.value)) for call in body.calls]
     signed = relaying.SignedProposal(
-        body.proposer, body.description, body.decisions, calls, body.deadline, octets(body.signature)
+        body.proposer, body.description, body.decisions, calls, body.deadline, from_hex(body.signature)
     )
     proposal = relaying.propose(ledger, signed)
-    return {"proposal": proposal}
+    return wire.QueuedProposal(proposal=proposal)
 
 
 @router.get("/proposals")
@@ -81,7 +86,7 @@ def list_proposals(
     after: str = Query("", max_length=100),
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
-) -> list[dict[str, Any]]:
+) -> list[wire.ProposalLine]:
     """All proposals of the Governor, by name, with their calls in words; `after` is the last of the page before."""
     with ledger.store.read() as session:
         rows = proposals.page(session, after, limit)
@@ -89,7 +94,7 @@ def list_proposals(
 
 
 @router.get("/proposals/{proposal}")
-def show_proposal(proposal: str, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+def show_proposal(proposal: str, ledger: Ledger = Depends(get_ledger)) -> wire.Proposal:
     """One proposal, with the Governor's word on its state."""
     with ledger.store.read() as session:
         row = proposals.require(session, proposal)
@@ -97,7 +102,7 @@ def show_proposal(proposal: str, ledger: Ledger = Depends(get_ledger)) -> dict[s
 
 
 @router.get("/proposals/{proposal}/tally")
-def tally(proposal: str, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+def tally(proposal: str, ledger: Ledger = Depends(get_ledger)) -> wire.Tally:
     """The API's count beside the Governor's, at the same block."""
     with ledger.store.read() as session:
         row = proposals.require(session, proposal)
@@ -111,7 +116,7 @@ def list_votes(
     log_index: int = Query(-1, ge=-1, le=LARGEST),
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
-) -> list[dict[str, Any]]:
+) -> list[wire.VoteLine]:
     """Votes in the order of the chain, after the vote at this place (`block`, `log_index`)."""
     with ledger.store.read() as session:
         row = proposals.require(session, proposal)
@@ -119,17 +124,17 @@ def list_votes(
 
 
 @router.post("/proposals/{proposal}/ballots")
-def vote(proposal: str, body: BallotBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+def vote(proposal: str, body: BallotBody, ledger: Ledger = Depends(get_ledger)) -> wire.TakenBallot:
     """Relay a signed vote; the same vote again is answered with what became of it."""
-    ballot = relaying.vote(ledger, proposal, as_address(body.voter), body.support, octets(body.signature))
-    return {"voter": to_checksum_address(body.voter), "ballot": ballot}
+    ballot = relaying.vote(ledger, proposal, as_address(body.voter), body.support, from_hex(body.signature))
+    return wire.TakenBallot(voter=to_checksum_address(body.voter), ballot=cast(wire.BallotState, ballot))
 
 
 @router.post("/delegations")
-def delegate(body: DelegationBody, ledger: Ledger = Depends(get_ledger)) -> dict[str, str]:
+def delegate(body: DelegationBody, ledger: Ledger = Depends(get_ledger)) -> QueuedCall:
     """Relay a signed delegation of votes."""
     delegation = Delegation(to_checksum_address(body.delegatee), body.nonce, body.expiry)
-    return {"transaction": delegations.delegate(ledger, body.delegator, delegation, octets(body.signature))}
+    return QueuedCall(transaction=delegations.delegate(ledger, body.delegator, delegation, from_hex(body.signature)))
 
 
 @router.get("/delegations/{account}")
@@ -138,32 +143,32 @@ def show_delegation(
     after: str = Query("", max_length=100),
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
-) -> dict[str, Any]:
+) -> wire.Delegations:
     """Whom an account lends its votes (null: it never did), and a page of those who lend it theirs."""
     name = to_checksum_address(account)
     with ledger.store.read() as session:
         row = session.get(DelegationRow, name)
         found = delegations.lenders(session, name, after, limit)
-        return {"account": name, "to": row.to if row else None, "lenders": [lender.delegator for lender in found]}
+        return wire.Delegations(account=name, to=row.to if row else None, lenders=[one.delegator for one in found])
 
 
 @router.get("/relay/{account}")
-def relay(account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+def relay(account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> RelayBudget:
     """For whom the relayer pays, and by what the next call of an account is judged today."""
     name, rules = to_checksum_address(account), ledger.relay
     share = budget.share_of(ledger, name)
     with ledger.store.read() as session:
         left = budget.left(ledger, session, name, share)
-    return {
-        "proposal_ppm": rules.proposal_ppm,
-        "ballot_ppm": rules.ballot_ppm,
-        "gas_left": left.account,
-        "gas_left_everybody": left.everybody,
-        "gas_a_day": budget.most_of(ledger, share),
-        "gas_a_day_everybody": rules.daily_gas,
-        "share_ppm": share.ppm,
-        "weighed_at": share.second,
-    }
+    return RelayBudget(
+        proposal_ppm=rules.proposal_ppm,
+        ballot_ppm=rules.ballot_ppm,
+        gas_left=left.account,
+        gas_left_everybody=left.everybody,
+        gas_a_day=budget.most_of(ledger, share),
+        gas_a_day_everybody=rules.daily_gas,
+        share_ppm=share.ppm,
+        weighed_at=share.second,
+    )
 
 
 @router.get("/decisions")
@@ -171,7 +176,7 @@ def decisions(
     after: int = Query(-1, ge=-1, le=LARGEST),
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
-) -> list[dict[str, Any]]:
+) -> list[wire.Decision]:
     """What holders decided after a decision, in chain order, and what each run made of it."""
     catch_up(ledger)
     with ledger.store.read() as session:
@@ -182,12 +187,21 @@ def decisions(
         return [_decision(row, [one for one in taken if one.sequence == row.sequence]) for row in rows]
 
 
-def _decision(row: DecisionRow, taken: Sequence[TakenView]) -> dict[str, Any]:
-    said = [{"run": one.run, "applied": one.body["applied"], "detail": one.body["detail"]} for one in taken]
-    return {"sequence": row.sequence, "key": row.key, "value": row.value, "block": row.block, "taken": said}
+def _decision(row: DecisionRow, taken: Sequence[TakenView]) -> wire.Decision:
+    said = [wire.RunTook(run=one.run, applied=one.body["applied"], detail=one.body["detail"]) for one in taken]
+    return wire.Decision(sequence=row.sequence, key=row.key, value=row.value, block=row.block, taken=said)
 
 
-def _outgoing(row: Outgoing, hashes: list[str]) -> dict[str, Any]:
+def _outgoing(row: Outgoing, hashes: list[str]) -> Transaction:
     """A call of the relayer; any of its hashes may be the one that is mined, `hash` is or is the newest."""
-    shown = ("id", "order", "state", "nonce", "hash", "block", "error", "tries")
-    return {**{name: getattr(row, name) for name in shown}, "hashes": hashes}
+    return Transaction(
+        id=row.id,
+        order=row.order,
+        state=cast(CallStateText, row.state),
+        nonce=row.nonce,
+        hash=row.hash,
+        block=row.block,
+        error=row.error,
+        tries=row.tries,
+        hashes=hashes,
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Depends
 
 from api.access import get_ledger
-from api.wire import EthAddress, Number
+from api.wire import Number
 from contracts.ids import as_address
+from contracts.wire.epochs import ReceiptParts
+from contracts.wire.fields import EthAddress
 from ledger.context import Ledger
 from ledger.epochs import receipts
 
@@ -16,6 +16,6 @@ router = APIRouter()
 
 
 @router.get("/receipts/{number}/{account}")
-def show_receipt(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+def show_receipt(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> ReceiptParts:
     """An account's lines of an epoch with their proofs, and the indices of its entries in the log."""
     return receipts.receipt_of(ledger, number, as_address(account))

@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import JSONResponse
 from sqlmodel import col, select, tuple_
 from sqlmodel.sql.expression import SelectOfScalar
 
 from api.access import get_ledger
-from api.wire import LARGEST, PAGE, Number
+from api.wire import Number, as_it_is
 from contracts.ids import RunId
+from contracts.wire.fields import LARGEST, PAGE
+from contracts.wire.proofs import Proof
+from contracts.wire.rounds import LineageRound, ProofLine, Round
+from contracts.wire.runs import Credit, NodeLine, Run, RunLine, TakenDecision, VerifierFaultLine, Waiting
 from ledger.context import Ledger
 from ledger.errors import NotFound
 from ledger.storage.tables import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
+from ledger.views.documents import Document
 from ledger.views.lineage import lineage
 from ledger.views.projection import catch_up
 from ledger.views.waiting import waiting
@@ -26,75 +32,73 @@ After = Annotated[int, Query(ge=-1, le=LARGEST)]
 Limit = Annotated[int, Query(ge=1, le=PAGE)]
 
 
-@router.get("/runs")
+@router.get("/runs", response_model=list[RunLine])
 def list_runs(
     after: str = Query("", max_length=100),
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
-) -> list[dict[str, Any]]:
+) -> JSONResponse:
     """Runs by name, a line each; `after` is the last one of the page before."""
     catch_up(ledger)
     with ledger.store.read() as session:
         rows = session.exec(select(RunView).where(col(RunView.run) > after).order_by(col(RunView.run)).limit(limit))
-        return [{name: row.body[name] for name in ("run", "phase", "round")} for row in rows]
+        return as_it_is([{name: row.body[name] for name in ("run", "phase", "round")} for row in rows])
 
 
-@router.get("/runs/{run}")
-def show_run(run: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+@router.get("/runs/{run}", response_model=Run)
+def show_run(run: Hash, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
     """One run: its terms, its verifiers, where it stands, and how much it has of what comes in pages."""
     catch_up(ledger)
     with ledger.store.read() as session:
         row = session.get(RunView, run)
         if row is None:
             raise NotFound(f"no run {run}")
-        return row.body
+        return as_it_is(row.body)
 
 
-@router.get("/runs/{run}/nodes")
+@router.get("/runs/{run}/nodes", response_model=list[NodeLine])
 def list_nodes(
     run: Hash,
     after: str = Query("", max_length=100),
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
-) -> list[dict[str, Any]]:
+) -> JSONResponse:
     """Nodes of a run by address, as each enrolled last; `after` is the last one of the page before."""
     node = col(NodeView.node)
     wanted = select(NodeView).where(NodeView.run == run, node > after).order_by(node).limit(limit)
     return _rows(ledger, RunId(run), wanted)
 
 
-@router.get("/runs/{run}/decisions")
-def list_taken(
-    run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
-) -> list[dict[str, Any]]:
+@router.get("/runs/{run}/decisions", response_model=list[TakenDecision])
+def list_taken(run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
     """What a run made of the holders' decisions, in the log's order."""
     return _rows(ledger, RunId(run), _after_entry(TakenView, RunId(run), after, limit))
 
 
-@router.get("/runs/{run}/contributions")
+@router.get("/runs/{run}/contributions", response_model=list[Credit])
 def list_credits(
     run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
-) -> list[dict[str, Any]]:
+) -> JSONResponse:
     """What a run credited of code and data, in the log's order."""
     return _rows(ledger, RunId(run), _after_entry(CreditView, RunId(run), after, limit))
 
 
-@router.get("/runs/{run}/faults")
+@router.get("/runs/{run}/faults", response_model=list[VerifierFaultLine])
 def list_run_faults(
     run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
-) -> list[dict[str, Any]]:
+) -> JSONResponse:
     """Faults of verifiers in a run, in the log's order."""
     return _rows(ledger, RunId(run), _after_entry(FaultView, RunId(run), after, limit))
 
 
 @router.get("/runs/{run}/waiting")
-def show_waiting(run: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+def show_waiting(run: Hash, ledger: Ledger = Depends(get_ledger)) -> Waiting:
     """What is awaited of whom, since when, and why no round opens: by the machine at the end of the log."""
     return waiting(ledger, RunId(run))
 
 
-@router.get("/runs/{run}/rounds/{number}")
-def show_round(run: Hash, number: Number, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+@router.get("/runs/{run}/rounds/{number}", response_model=Round)
+def show_round(run: Hash, number: Number, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
     """One round: who takes part, each proof in a line, what was merged."""
     catch_up(ledger)
     with ledger.store.read() as session:
@@ -103,21 +107,21 @@ def show_round(run: Hash, number: Number, ledger: Ledger = Depends(get_ledger)) 
             raise NotFound(f"round {number} of run {run} has not opened")
         proofs = session.exec(select(ProofView).where(ProofView.run == run, ProofView.number == number))
         lines = {proof.proof: _line(proof.body) for proof in proofs}
-        return {**row.body, "proofs": [lines[name] for name in row.body["proofs"]]}
+        return as_it_is({**row.body, "proofs": [lines[name] for name in row.body["proofs"]]})
 
 
-@router.get("/proofs/{proof}")
-def show_proof(proof: Hash, ledger: Ledger = Depends(get_ledger)) -> dict[str, Any]:
+@router.get("/proofs/{proof}", response_model=Proof)
+def show_proof(proof: Hash, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
     """One proof with everything that was said about it."""
     catch_up(ledger)
     with ledger.store.read() as session:
         row = session.get(ProofView, proof)
         if row is None:
             raise NotFound(f"no proof {proof}")
-        return row.body
+        return as_it_is(row.body)
 
 
-@router.get("/runs/{run}/proofs")
+@router.get("/runs/{run}/proofs", response_model=list[ProofLine])
 def list_proofs(
     run: Hash,
     first: int = Query(1, ge=1, le=LARGEST),
@@ -125,7 +129,7 @@ def list_proofs(
     after: str = Query("", max_length=100),
     limit: int = Query(500, ge=1, le=1000),
     ledger: Ledger = Depends(get_ledger),
-) -> list[dict[str, Any]]:
+) -> JSONResponse:
     """Proofs of the rounds from `first` to `last`, a line each, by round and id. The next page begins in the round of
     the last line (`first`), `after` its proof."""
     catch_up(ledger)
@@ -133,7 +137,7 @@ def list_proofs(
     wanted = select(ProofView).where(ProofView.run == run, place > (first, after), number <= last)
     with ledger.store.read() as session:
         rows = session.exec(wanted.order_by(number, col(ProofView.proof)).limit(limit))
-        return [_line(row.body) for row in rows]
+        return as_it_is([_line(row.body) for row in rows])
 
 
 @router.get("/runs/{run}/lineage")
@@ -143,7 +147,7 @@ def show_lineage(
     last: int = Query(LARGEST, ge=1, le=LARGEST),
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
-) -> list[dict[str, Any]]:
+) -> list[LineageRound]:
     """What led to weights: each round with the proofs that were merged, the decisions that it opened with, what else
     was credited, and the epoch that pays it."""
     catch_up(ledger)
@@ -156,15 +160,14 @@ def _after_entry(kind: type[OfRun], run: RunId, after: int, limit: int) -> Selec
     return select(kind).where(kind.run == run, entry > after).order_by(entry).limit(limit)
 
 
-def _rows(ledger: Ledger, run: RunId, wanted: SelectOfScalar[Any]) -> list[dict[str, Any]]:
+def _rows(ledger: Ledger, run: str, wanted: SelectOfScalar[Any]) -> JSONResponse:
     """Raises NotFound for a run that is none."""
     catch_up(ledger)
     with ledger.store.read() as session:
         if session.get(RunView, run) is None:
             raise NotFound(f"no run {run}")
-        return [row.body for row in session.exec(wanted)]
+        return as_it_is([row.body for row in session.exec(wanted)])
 
 
-def _line(body: dict[str, Any]) -> dict[str, Any]:
-    shown = ("proof", "round", "node", "payout", "work", "state", "stage", "audited", "reason", "measured", "limit")
-    return {name: body[name] for name in shown}
+def _line(body: Document) -> Document:
+    return {name: body[name] for name in ProofLine.model_fields}

@@ -10,12 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from commonweight.terminal.console import emit
 from contracts.ids import Address, RunId, as_address
 from contracts.process.spawner import end_with_spawner
 from contracts.protocol.run_config import RunConfig
+from contracts.wire.rounds import Round
+from contracts.wire.runs import Run
 from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.client import ApiClient, octets
 from trainer.data.corpus import corpus_of
@@ -23,7 +24,7 @@ from trainer.model.state import initial_theta
 from trainer.steps.evaluate import held_out_loss
 
 
-def closed_rounds(client: ApiClient, run: RunId, count: int) -> Iterator[dict[str, Any]]:
+def closed_rounds(client: ApiClient, run: str, count: int) -> Iterator[Round]:
     """The run's first `count` rounds, each as soon as it is closed."""
     for number in range(1, count + 1):
         while not (found := _closed(client, run, number)):
@@ -31,16 +32,16 @@ def closed_rounds(client: ApiClient, run: RunId, count: int) -> Iterator[dict[st
         yield found
 
 
-def _closed(client: ApiClient, run: RunId, number: int) -> dict[str, Any] | None:
-    if client.get(f"/runs/{run}")["round"] < number:
+def _closed(client: ApiClient, run: str, number: int) -> Round | None:
+    if client.read(Run, f"/runs/{run}").round < number:
         return None
-    found = dict(client.get(f"/runs/{run}/rounds/{number}"))
-    return found if found["phase"] == "closed" else None
+    found = client.read(Round, f"/runs/{run}/rounds/{number}")
+    return found if found.phase == "closed" else None
 
 
-def _public(view: dict[str, Any]) -> PublicRound:
-    accepted = [p["node"] for p in view["proofs"] if p["state"] == "posted"]
-    return PublicRound(RunConfig.from_json(view["config"]), octets(view["data_seed"]), accepted)
+def _public(view: Round) -> PublicRound:
+    accepted = [p.node for p in view.proofs if p.state == "posted"]
+    return PublicRound(RunConfig.from_json(view.config), octets(view.data_seed), accepted)
 
 
 def main(kind: str, api: str, run: RunId, rounds: int, node: Address, data: list[str]) -> None:
@@ -48,7 +49,7 @@ def main(kind: str, api: str, run: RunId, rounds: int, node: Address, data: list
     client = ApiClient(api)
     corpus = corpus_of([Path(p) for p in data])
     first = next(closed_rounds(client, run, 1))
-    config = RunConfig.from_json(first["config"])
+    config = RunConfig.from_json(first.config)
     theta = initial_theta(config)
     emit({"kind": kind, "round": 0, "loss": held_out_loss(config, theta, corpus.held_out)})
     public = map(_public, closed_rounds(client, run, rounds))

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from contracts.ids import Address
+from contracts.ids import Address, as_address
 from contracts.protocol.run_config import RunConfig
+from contracts.wire.rounds import ProofLine, Round, RoundNode
 
 REFRESH_A_SECOND = 4
 
@@ -71,28 +71,28 @@ class Board:
             self._nodes.update(self._bars[bar.name], completed=bar.step, total=bar.steps, note=bar.note)
 
 
-def bars(view: Mapping[str, Any], name_of: Callable[[Address], str], steps_of: Callable[[str], int]) -> list[Bar]:
+def bars(view: Round, name_of: Callable[[Address], str], steps_of: Callable[[str], int]) -> list[Bar]:
     """The bars of a round as the API shows it; `steps_of` gives the inner steps that a node of that name has done."""
-    steps = RunConfig.from_json(view["config"]).steps
-    proofs = {proof["node"]: proof for proof in view["proofs"]}
-    names = {node["node"]: name_of(node["node"]) for node in view["nodes"]}
+    steps = RunConfig.from_json(view.config).steps
+    proofs = {proof.node: proof for proof in view.proofs}
+    names = {node.node: name_of(as_address(node.node)) for node in view.nodes}
     return [
         Bar(
-            names[node["node"]],
-            steps if node["node"] in proofs else min(steps_of(names[node["node"]]), steps),
+            names[node.node],
+            steps if node.node in proofs else min(steps_of(names[node.node]), steps),
             steps,
             _note(node, proofs),
         )
-        for node in view["nodes"]
+        for node in view.nodes
     ]
 
 
-def _note(node: Mapping[str, Any], proofs: Mapping[str, Mapping[str, Any]]) -> str:
-    proof = proofs.get(node["node"])
+def _note(node: RoundNode, proofs: Mapping[str, ProofLine]) -> str:
+    proof = proofs.get(node.node)
     if proof is None:
-        return "[yellow]fell silent" if node["lapsed"] else "trains"
-    if proof["state"] == "posted":
+        return "[yellow]fell silent" if node.lapsed else "trains"
+    if proof.state == "posted":
         return "[green]verified"
-    if proof["state"] == "voided":
-        return f"[red]voided: {proof['reason']}"
-    return "before the full bench" if proof["stage"] == "bench" else str(proof["stage"])
+    if proof.state == "voided":
+        return f"[red]voided: {proof.reason}"
+    return "before the full bench" if proof.stage == "bench" else str(proof.stage)

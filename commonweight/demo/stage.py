@@ -13,6 +13,7 @@ from commonweight.demo.cast import Cast
 from commonweight.demo.live import Board
 from commonweight.demo.narrator import Narrator
 from commonweight.demo.processes import Processes, free_port
+from contracts.wire.rounds import Round
 from trainer.client import ApiClient
 
 ROUNDS, KILL_ROUND, KILL_STEP, NEW_LR = 4, 3, 8, "0.0005"
@@ -47,9 +48,9 @@ class Stage:
         """A reader of the API, which must run."""
         return ApiClient(self.api)
 
-    def round(self, number: int) -> dict[str, Any]:
+    def round(self, number: int) -> Round:
         """One round as the API shows it."""
-        return dict(self.client.get(f"/runs/{self.run}/rounds/{number}"))
+        return self.client.read(Round, f"/runs/{self.run}/rounds/{number}")
 
     def steps(self, name: str, number: int) -> int:
         """Inner steps of a round that a node has done, by its own lines."""

@@ -15,9 +15,11 @@ from contracts.bindings.token import Delegation, ModelToken
 from contracts.calls.effects import Preview, preview
 from contracts.calls.text import parse_call
 from contracts.chain.connection import connect, send
-from contracts.chain.deployment import Deployment
 from contracts.genesis.creation import first_block
 from contracts.ids import Address, RunId, to_hex
+from contracts.wire.epochs import QueuedCall
+from contracts.wire.requests import BallotBody, CallBody, DelegationBody, ProposalBody
+from contracts.wire.votes import QueuedProposal, TakenBallot
 from trainer.client import ApiClient, octets
 from verifier.log.settled_weights import settled_weights
 
@@ -30,11 +32,12 @@ class GovernanceClient:
 
     def __init__(self, api_url: str, rpc_url: str) -> None:
         self.client = ApiClient(api_url)
-        deployment, w3 = self.client.network["deployment"], connect(rpc_url)
-        self.deployment = checked(w3, Deployment.from_mapping(deployment))
-        self.governor = ModelGovernor(w3, deployment["governor"])
-        self.token = ModelToken(w3, deployment["token"])
-        self._models, self._model = ModelRegistry(w3, deployment["model_registry"]), octets(deployment["model"])
+        w3 = connect(rpc_url)
+        self.deployment = checked(w3, self.client.deployment)
+        self.governor = ModelGovernor(w3, self.deployment.governor)
+        self.token = ModelToken(w3, self.deployment.token)
+        self._models = ModelRegistry(w3, self.deployment.model_registry)
+        self._model = octets(self.deployment.model)
 
     def calls(self, texts: Sequence[str]) -> list[Action]:
         """The calls that these texts mean, on the contracts that the server names. Raises BadField."""
@@ -62,20 +65,21 @@ class GovernanceClient:
         ] + list(calls)
         until = self._in_an_hour()
         signature = self.governor.sign_proposal(account, actions, description, until)
-        body = {
-            "proposer": account.address,
-            "description": description,
-            "decisions": list(decisions),
-            "deadline": until,
-            "calls": [{"target": c.target, "value": str(c.value), "data": to_hex(c.data)} for c in calls],
-            "signature": to_hex(signature),
-        }
-        own, told = str(proposal_id_of(actions, keccak(text=description))), self.client.post("/proposals", body)
-        if str(told["proposal"]) != own:
-            raise ProposalDiffers(
-                f"the proposal was handed in as {own}; the server calls it {str(told['proposal'])[:80]}"
-            )
+        body = ProposalBody(
+            proposer=account.address,
+            description=description,
+            decisions=list(decisions),
+            deadline=until,
+            calls=[CallBody(target=c.target, value=str(c.value), data=to_hex(c.data)) for c in calls],
+            signature=to_hex(signature),
+        )
+        own, told = str(proposal_id_of(actions, keccak(text=description))), self._handed_in(body)
+        if told != own:
+            raise ProposalDiffers(f"the proposal was handed in as {own}; the server calls it {told[:80]}")
         return own
+
+    def _handed_in(self, body: ProposalBody) -> str:
+        return self.client.send(QueuedProposal, "/proposals", body).proposal
 
     def release(
         self, account: LocalAccount, description: str, weights: tuple[RunId, int], version: str, licence: str
@@ -98,8 +102,8 @@ class GovernanceClient:
         Returns the server's word: taken, or of the same vote again waiting or counted. Raises ApiProblem.
         """
         ballot = self.governor.sign_ballot(account, int(found.id), support)
-        body = {"voter": account.address, "support": support, "signature": to_hex(ballot.signature)}
-        return str(self.client.post(f"/proposals/{found.id}/ballots", body)["ballot"])
+        body = BallotBody(voter=account.address, support=support, signature=to_hex(ballot.signature))
+        return self.client.send(TakenBallot, f"/proposals/{found.id}/ballots", body).ballot
 
     def object_to(self, account: LocalAccount, proposal: str) -> tuple[int, int, str]:
         """Object with the account's own gas; returns objections, votes for it, and where it stands then.
@@ -136,12 +140,12 @@ class GovernanceClient:
 
     def delegate(self, account: LocalAccount, to: str) -> str:
         """Sign and hand in a delegation of votes; returns the id of the relayer's transaction. Raises ApiProblem."""
-        delegation = Delegation(to, self.token.nonce(account.address), self._in_an_hour())
-        body = {
-            "delegator": account.address,
-            "delegatee": to,
-            "nonce": delegation.nonce,
-            "expiry": delegation.expiry,
-            "signature": to_hex(self.token.sign_delegation(account, delegation)),
-        }
-        return str(self.client.post("/delegations", body)["transaction"])
+        lent = Delegation(to, self.token.nonce(account.address), self._in_an_hour())
+        body = DelegationBody(
+            delegator=account.address,
+            delegatee=lent.to,
+            nonce=lent.nonce,
+            expiry=lent.expiry,
+            signature=to_hex(self.token.sign_delegation(account, lent)),
+        )
+        return self.client.send(QueuedCall, "/delegations", body).transaction

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Iterator
 from itertools import chain
-from typing import Any
 
 from commonweight.governance import proposal_state
 from commonweight.governance.proposal_state import OVER, Standing
@@ -17,9 +16,9 @@ from commonweight.governance.proven import ProposalDiffers, Proven, asked, of_ch
 from commonweight.model.known_model import checked, home
 from contracts.bindings.governor import ModelGovernor
 from contracts.chain.connection import connect
-from contracts.chain.deployment import Deployment
 from contracts.genesis.remembered import is_remembered
 from contracts.ids import as_address
+from contracts.wire.fields import Object
 from trainer.client import ApiClient, ApiProblem, ApiUnreachable
 
 WATCH_SECONDS = 5.0
@@ -31,7 +30,7 @@ class ProposalReader:
     def __init__(self, api_url: str, rpc_url: str = "") -> None:
         """Raises ApiUnreachable, OtherApi and, of a model that the chain node does not bear out, GenesisRefused."""
         self.client = ApiClient(api_url)
-        self.deployment = Deployment.from_mapping(self.client.network["deployment"])
+        self.deployment = self.client.deployment
         self.governor: ModelGovernor | None = None
         folder = home()
         self.names_checked = folder is not None and is_remembered(self.deployment, folder)
@@ -72,7 +71,7 @@ class ProposalReader:
         """Ids that the server names beside those."""
         with well_formed("list of proposals"):
             rows = all_proposals(self.client)
-            named = [str(row["id"]) for row in rows if self.governor is not None or not (open_only and row["over"])]
+            named = [row.id for row in rows if self.governor is not None or not (open_only and row.over)]
         yield from dict.fromkeys(name for name in named if name not in known)
 
     def lines(self, found: Proven, at: Standing) -> Iterator[str]:
@@ -83,7 +82,7 @@ class ProposalReader:
         """For a terminal that has shown it before."""
         yield from standing_lines(at, found.id)
 
-    def document(self, found: Proven, at: Standing) -> dict[str, Any]:
+    def document(self, found: Proven, at: Standing) -> Object:
         """For scripts."""
         return as_document(found, at, self.deployment)
 

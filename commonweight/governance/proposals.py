@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from commonweight.governance.proposal_state import Standing, next_command, sentence, turns
 from commonweight.governance.proven import ProposalDiffers, Proven, well_formed, words_of
@@ -14,10 +14,12 @@ from contracts.bindings.governor import PROPOSER_MARK
 from contracts.calls.words import MOST_CALLS
 from contracts.chain.deployment import Deployment
 from contracts.ids import to_hex
+from contracts.wire.fields import Object
+from contracts.wire.votes import Decision, ProposalLine, VoteLine
 from trainer.client import ApiClient
 
 PAGE = 100
-Place = TypeVar("Place", str, int, tuple[int, ...])
+Place = TypeVar("Place", str, int, tuple[int, int])
 MOST_VOTERS = 20
 HIDDEN = "the server does not show it: calls and text are the Governor's"
 UNCHECKED = "; which contract has which address is the server's word (--rpc-url checks it)"
@@ -26,29 +28,28 @@ SUPPORT = {"against": 0, "for": 1, "abstain": 2}
 _NAMES = {number: name for name, number in SUPPORT.items()}
 
 
-def all_proposals(client: ApiClient) -> Iterator[dict[str, Any]]:
+def all_proposals(client: ApiClient) -> Iterator[ProposalLine]:
     """Every proposal, by its id."""
     after = ""
-    while rows := client.get("/proposals", after=after, limit=PAGE):
+    while rows := client.read_list(ProposalLine, "/proposals", after=after, limit=PAGE):
         yield from rows
-        after = _after(after, str(rows[-1]["id"]))
+        after = _after(after, rows[-1].id)
 
 
-def all_votes(client: ApiClient, proposal: str) -> Iterator[dict[str, Any]]:
+def all_votes(client: ApiClient, proposal: str) -> Iterator[VoteLine]:
     """Every vote on a proposal, in the order of the chain."""
-    place = {"block": -1, "log_index": -1}
-    while rows := client.get(f"/proposals/{proposal}/votes", limit=PAGE, **place):
+    block, index, path = -1, -1, f"/proposals/{proposal}/votes"
+    while rows := client.read_list(VoteLine, path, limit=PAGE, block=block, log_index=index):
         yield from rows
-        last = _after(tuple(place.values()), tuple(int(rows[-1][name]) for name in place))
-        place = dict(zip(place, last, strict=True))
+        block, index = _after((block, index), (rows[-1].block, rows[-1].log_index))
 
 
-def all_decisions(client: ApiClient) -> Iterator[dict[str, Any]]:
+def all_decisions(client: ApiClient) -> Iterator[Decision]:
     """Every decision, in the order of the chain."""
     after = -1
-    while rows := client.get("/decisions", after=after, limit=PAGE):
+    while rows := client.read_list(Decision, "/decisions", after=after, limit=PAGE):
         yield from rows
-        after = _after(after, int(rows[-1]["sequence"]))
+        after = _after(after, rows[-1].sequence)
 
 
 def _after(before: Place, last: Place) -> Place:
@@ -117,7 +118,7 @@ def word_of(at: Standing) -> str:
     return "the Governor on your chain node" if at.of_chain else "the server's word alone (--rpc-url asks the Governor)"
 
 
-def as_document(found: Proven, at: Standing, deployment: Deployment) -> dict[str, Any]:
+def as_document(found: Proven, at: Standing, deployment: Deployment) -> Object:
     """A proposal for scripts: what its id proves, and whose word the rest is."""
     words = [*words_of(found, deployment)]
     words += [""] * (len(found.actions) - len(words))
@@ -153,16 +154,16 @@ def title_of(found: Proven) -> str:
     return one_line(found.text.split(PROPOSER_MARK)[0].strip().split("\n")[0])
 
 
-def vote_line(vote: dict[str, Any]) -> str:
+def vote_line(vote: VoteLine) -> str:
     """A vote for a terminal."""
-    weight = amount(vote["weight"], VOTES) if vote["weight"] is not None else "not weighed yet"
-    return f"{_NAMES[vote['support']]:<8} {vote['voter']}  {weight}"
+    weight = amount(vote.weight, VOTES) if vote.weight is not None else "not weighed yet"
+    return f"{_NAMES[vote.support]:<8} {vote.voter}  {weight}"
 
 
-def decision_lines(decisions: Iterable[dict[str, Any]]) -> Iterator[str]:
+def decision_lines(decisions: Iterable[Decision]) -> Iterator[str]:
     """Decisions for a terminal, each with what every run made of it."""
     for row in decisions:
-        yield f"{row['sequence']:>4} {one_line(row['key'])} = {one_line(row['value'])}"
-        for taken in row["taken"]:
-            done = "obeys" if taken["applied"] else f"refused: {one_line(taken['detail'])}"
-            yield f"     {taken['run'][:10]} {done}"
+        yield f"{row.sequence:>4} {one_line(row.key)} = {one_line(row.value)}"
+        for taken in row.taken:
+            done = "obeys" if taken.applied else f"refused: {one_line(taken.detail)}"
+            yield f"     {taken.run[:10]} {done}"

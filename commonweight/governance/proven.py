@@ -22,6 +22,7 @@ from contracts.calls.words import MOST_WORDS, calls_in_words
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.ids import from_hex, to_hex
+from contracts.wire.fields import AnswerMisfit
 from trainer.client import ApiClient
 
 DIGEST = 32
@@ -40,7 +41,7 @@ def well_formed(what: str) -> Iterator[None]:
     """Around the reading of what a server says beside. Raises ProposalDiffers for what is no such document."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except (AnswerMisfit, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise ProposalDiffers(f"the server gives no {what} that can be read ({error!r:.100})") from None
 
 

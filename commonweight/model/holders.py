@@ -34,7 +34,7 @@ class Holder:
     votes: int
     delegate: Address
 
-    def to_json(self, supply: int) -> dict[str, Any]:
+    def to_json(self, supply: int) -> dict[str, object]:
         """One object of `--json`."""
         return {
             "about": "holder",
@@ -54,7 +54,7 @@ class Holders:
     supply: int
     holders: list[Holder]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The first object of `--json`."""
         return {"about": "holders", "block": self.block, "supply": str(self.supply), "count": len(self.holders)}
 

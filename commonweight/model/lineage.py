@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from commonweight.terminal.console import one_line
-from contracts.ids import RunId
+from contracts.wire.rounds import LineageRound
 from trainer.client import ApiClient
 
 PAGE = 100
 
 
-def rounds_of(client: ApiClient, run: RunId, last: int) -> list[dict[str, Any]]:
+def rounds_of(client: ApiClient, run: str, last: int) -> list[LineageRound]:
     """Every round of a run up to `last`, page by page."""
-    found: list[dict[str, Any]] = []
-    while rows := client.get(f"/runs/{run}/lineage", first=len(found) + 1, last=last, limit=PAGE):
+    found: list[LineageRound] = []
+    while rows := client.read_list(LineageRound, f"/runs/{run}/lineage", first=len(found) + 1, last=last, limit=PAGE):
         found += rows
     return found
 
 
-def lines_of(rounds: Sequence[dict[str, Any]]) -> Iterator[str]:
+def lines_of(rounds: Sequence[LineageRound]) -> Iterator[str]:
     """Texts of contributors and holders stand within a line each."""
     for row in rounds:
-        epoch, weights = row["epoch"], row["weights"] or "not merged"
-        paid = f"epoch {epoch['epoch']} is {epoch['state']}" if epoch else "its epoch has not closed"
-        yield f"round {row['round']}: {weights}, {paid}"
-        for decision in row["decisions"]:
-            yield f"  decided {one_line(str(decision['key']))} = {one_line(str(decision['value']))}"
-        for proof in row["proofs"]:
-            yield f"  trained by {proof['node']}, {proof['work']} tokens, proof {proof['proof']}"
-        for credit in row["contributions"]:
-            yield f"  credited {one_line(credit['subject'])} ({one_line(credit['licence'])}) to {credit['account']}"
+        epoch, weights = row.epoch, row.weights or "not merged"
+        paid = f"epoch {epoch.epoch} is {epoch.state}" if epoch else "its epoch has not closed"
+        yield f"round {row.round}: {weights}, {paid}"
+        for decision in row.decisions:
+            yield f"  decided {one_line(str(decision.key))} = {one_line(str(decision.value))}"
+        for proof in row.proofs:
+            yield f"  trained by {proof.node}, {proof.work} tokens, proof {proof.proof}"
+        for credit in row.contributions:
+            yield f"  credited {one_line(credit.subject)} ({one_line(credit.licence)}) to {credit.account}"

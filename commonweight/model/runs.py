@@ -10,6 +10,9 @@ from typing import Any
 
 from contracts.ids import RunId
 from contracts.process.outage import duration
+from contracts.wire.fields import Object
+from contracts.wire.rounds import Round
+from contracts.wire.runs import NodeLine, Run, RunLine, Waiting
 from trainer.client import ApiClient, ApiProblem
 
 Document = Mapping[str, Any]
@@ -52,9 +55,9 @@ WHATS = {
 def all_runs(client: ApiClient) -> Iterator[Document]:
     """Every run, page by page."""
     after = ""
-    while rows := client.get("/runs", after=after, limit=PAGE):
-        yield from rows
-        after = rows[-1]["run"]
+    while rows := client.read_list(RunLine, "/runs", after=after, limit=PAGE):
+        yield from (row.to_json() for row in rows)
+        after = rows[-1].run
 
 
 def run_lines(rows: Sequence[Document]) -> Iterator[str]:
@@ -65,19 +68,24 @@ def run_lines(rows: Sequence[Document]) -> Iterator[str]:
         yield "no run yet; `commonweight model train` opens one"
 
 
-def read_run(client: ApiClient, run: RunId) -> dict[str, Any]:
+def read_run(client: ApiClient, run: RunId) -> Object:
     """The run, its first nodes, what it waits for, and its newest round, each as the server has it.
 
     Raises ApiProblem.
     """
-    shown, waits = client.get(f"/runs/{run}"), client.get(f"/runs/{run}/waiting")
-    nodes = client.get(f"/runs/{run}/nodes", limit=PAGE)
-    return {"run": shown, "nodes": nodes, "waiting": waits, "round": _round(client, run, int(shown["round"]))}
+    shown, waits = client.read(Run, f"/runs/{run}"), client.read(Waiting, f"/runs/{run}/waiting")
+    nodes = client.read_list(NodeLine, f"/runs/{run}/nodes", limit=PAGE)
+    return {
+        "run": shown.to_json(),
+        "nodes": [node.to_json() for node in nodes],
+        "waiting": waits.to_json(),
+        "round": _round(client, run, shown.round),
+    }
 
 
 def _round(client: ApiClient, run: RunId, number: int) -> Document | None:
     try:
-        return dict(client.get(f"/runs/{run}/rounds/{number}")) if number else None
+        return client.read(Round, f"/runs/{run}/rounds/{number}").to_json() if number else None
     except ApiProblem as error:
         if error.code == "not-found":
             return None

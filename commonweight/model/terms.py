@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from contracts.ids import Address, as_address
+from contracts.ids import Address
 from contracts.messages.for_log import RunTerms
 from contracts.protocol.limits import LimitTable
 from contracts.protocol.run_config import RunConfig
@@ -58,10 +58,10 @@ def open_run(
     """Open the run and return its id, 0x-hex. Raises InvalidRunConfig, ApiProblem and ApiUnreachable."""
     config = _config(overrides, data, limits)
     client = ApiClient(api_url, key)
-    model = octets(client.network["deployment"]["model"])
+    model = octets(client.network.deployment.model)
     beside = {"config": config.to_json()} | ({} if limits is None else {"limits": limits.to_json()})
-    answer = client.give(terms(model, as_address(client.address), config, rules), **beside)
-    return str(answer["digest"])
+    answer = client.give(terms(model, client.address, config, rules), **beside)
+    return answer.digest
 
 
 def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) -> RunTerms:

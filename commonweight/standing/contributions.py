@@ -13,10 +13,10 @@ from enum import StrEnum
 from typing import Any
 
 from commonweight.contribution_file import ContributionFile
-from commonweight.standing.model import all_runs, pages, run_with
+from commonweight.standing.model import SeenRun, all_runs, pages, run_with
 from commonweight.standing.sentence import Sentence, helper, told
 from contracts.errors import BadSignature
-from contracts.ids import RunId, as_address, to_hex
+from contracts.ids import as_address, to_hex
 from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Contribution
 from contracts.messages.signing import digest, recover
@@ -26,6 +26,10 @@ from contracts.protocol.log.signed import read_envelope
 from contracts.protocol.log_audit import Kind
 from contracts.protocol.maintainers import Maintainers
 from contracts.protocol.run_config import RunConfig
+from contracts.wire.epochs import Epoch
+from contracts.wire.fields import Object
+from contracts.wire.log import LogPage
+from contracts.wire.runs import Run
 from trainer.client import ApiClient, octets
 
 
@@ -134,7 +138,7 @@ class Standing:
         """What moves it on."""
         return helper(SENTENCES, self.state, self.values)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Object:
         """One object of `--json`."""
         shown = ("entry", "epoch", "quorum", "missing_signers", "strangers", "missigned_signers")
         known = {name: self.values[name] for name in shown if name in self.values}
@@ -164,20 +168,20 @@ class Contributions:
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
-        self._epochs = list(pages(client, "/epochs", "epoch", -1))
+        self._epochs = list(pages(client, Epoch, "/epochs", "epoch", -1))
 
-    def runs(self) -> list[dict[str, Any]]:
+    def runs(self) -> list[SeenRun]:
         """All runs with what they credited."""
-        return all_runs(self._client, "contributions")
+        return all_runs(self._client)
 
-    def run(self, run: RunId) -> dict[str, Any]:
+    def run(self, run: str) -> SeenRun:
         """One run with what it credited. Raises ApiProblem."""
-        return run_with(self._client, run, "contributions")
+        return run_with(self._client, run)
 
-    def credited(self, runs: Sequence[dict[str, Any]]) -> list[Standing]:
+    def credited(self, runs: Sequence[SeenRun]) -> list[Standing]:
         """Of these runs, in the order of the log. Raises BadSignature, BadField and InvalidLeaf."""
-        lines = [(int(line["entry"]), str(run["run"])) for run in runs for line in run["contributions"]]
-        return [self._entry(index, RunId(run)) for index, run in sorted(lines)]
+        lines = [(line.entry, run.shown.run) for run in runs for line in run.contributions]
+        return [self._entry(index, run) for index, run in sorted(lines)]
 
     def of_file(self, file: ContributionFile) -> Standing:
         """Where a file rests: signed by whom, missing whom, until when; or credited already."""
@@ -185,17 +189,17 @@ class Contributions:
         same = [c for c in self.credited(self.runs()) if _subject(c.message) == _subject(file.message)]
         if same and same[0].id == name:
             return same[0]
-        run = dict(self._client.get(f"/runs/0x{file.message.run.hex()}"))
-        config = RunConfig.from_json(run["config"])
+        run = self._client.read(Run, f"/runs/0x{file.message.run.hex()}")
+        config = RunConfig.from_json(run.config)
         signing = signing_of(file, Maintainers.parse(config.maintainers), self._client)
-        state = state_of(signing, over=run["phase"] == "over", taken=bool(same))
+        state = state_of(signing, over=run.phase == "over", taken=bool(same))
         values = {
-            "run": run["run"],
+            "run": run.run,
             "quorum": signing.quorum,
             "signed": len(signing.signed),
             "missing": ", ".join(signing.missing),
             "missigned": ", ".join(signing.missigned),
-            "until": f"the epoch of round {config.rounds} closes, the run's last one (now round {run['round']})",
+            "until": f"the epoch of round {config.rounds} closes, the run's last one (now round {run.round})",
             "missing_signers": signing.missing,
             "strangers": signing.strangers,
             "missigned_signers": signing.missigned,
@@ -203,15 +207,15 @@ class Contributions:
         taken = {"entry": same[0].values["entry"], "id": same[0].id} if same else {}
         return Standing(name, file.message, state, signing.signed, values | taken)
 
-    def _entry(self, index: int, run: RunId) -> Standing:
-        (entry,) = self._client.get("/log/entries", start=index, limit=1)["entries"]
-        fact = read(entry["body"], self._client.domain, as_address)
-        body = json.loads(entry["body"])
+    def _entry(self, index: int, run: str) -> Standing:
+        (entry,) = self._client.read(LogPage, "/log/entries", start=index, limit=1).entries
+        fact = read(entry.body, self._client.domain, as_address)
+        body = json.loads(entry.body)
         body.pop("kind")
         message = read_envelope(Contribution, body).message
         assert isinstance(fact, Credited), "a run's document names entries that credit"
         assert isinstance(message, Contribution), "it was read as one"
-        paid = [int(e["epoch"]) for e in self._epochs if e["run"] == run and int(e["log_size"]) - 1 > index]
+        paid = [epoch.epoch for epoch in self._epochs if epoch.run == run and epoch.log_size - 1 > index]
         state = ContributionState.IN_EPOCH if paid else ContributionState.CREDITED
         values = {"entry": index, "account": message.account} | ({"epoch": min(paid)} if paid else {})
         return Standing(to_hex(digest(message, self._client.domain)), message, state, fact.signers, values)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from commonweight.standing.sentence import Sentence, helper, told, until
 from contracts.amounts import COINS, amount
@@ -95,7 +94,7 @@ class Departure:
         values = {"stake": amount(self.stake, COINS), "epochs": self.leaving.epochs, "free": free}
         return told(DEPARTURES, self.state, values)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """One object of `--json`."""
         return {
             "about": "departure",

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from commonweight.model.currency import Money
 from commonweight.standing.sentence import Sentence, helper, told, until
@@ -160,7 +159,7 @@ class Round:
         )
 
     @property
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, object]:
         """What its sentences take."""
         text = self.money.text
         return {
@@ -187,7 +186,7 @@ class Round:
             f"leave      buyers may until {until(self.release_at, self.now)}; holders can pay with the money then",
         ]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """One object of `--json`; amounts as text, in units of the currency, the price in 1e-18 tokens."""
         return {
             "about": "round",
@@ -231,7 +230,7 @@ class Deposit:
         return deposit_state(self.round.state, self.units, self.round.now >= self.round.withdraw_until)
 
     @property
-    def _values(self) -> dict[str, Any]:
+    def _values(self) -> dict[str, object]:
         own = {"deposit": self.round.money.text(self.units), "tokens": amount(self.tokens, self.round.symbol)}
         return self.round.values | own
 
@@ -239,7 +238,7 @@ class Deposit:
         """For people."""
         return f"{told(DEPOSITS, self.state, self._values)}  {helper(DEPOSITS, self.state, self._values)}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """One object of `--json`."""
         return {
             "about": "deposit",

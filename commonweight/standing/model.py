@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from web3 import Web3
 
@@ -16,10 +16,13 @@ from contracts.bindings.token import ModelToken
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
-from contracts.ids import RunId, as_address
+from contracts.ids import as_address
+from contracts.wire.epochs import Epoch
+from contracts.wire.runs import Credit, NodeLine, Run, RunLine
 from trainer.client import ApiClient
 
 LONGEST_SYMBOL = 12
+Line = TypeVar("Line")
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,7 @@ class WalletModel:
         Raises GenesisRefused, ApiProblem and ApiUnreachable.
         """
         client, w3 = ApiClient(api_url), connect(rpc_url)
-        named = client.network["deployment"]
-        place = Deployment.of_file(deployment) if deployment else Deployment.from_mapping(named)
+        place = Deployment.of_file(deployment) if deployment else client.deployment
         return cls(client, w3, checked(w3, place))
 
     @property
@@ -64,13 +66,13 @@ class WalletModel:
         """The chain's clock, in Unix seconds."""
         return int(self.w3.eth.get_block("latest")["timestamp"])
 
-    def runs(self) -> list[dict[str, Any]]:
+    def runs(self) -> list[SeenRun]:
         """All runs, with their nodes and contributions: what the server says, to be told and not to be paid by."""
-        return all_runs(self.client, "nodes", "contributions")
+        return all_runs(self.client, nodes=True)
 
-    def epochs(self) -> dict[int, dict[str, Any]]:
+    def epochs(self) -> dict[int, Epoch]:
         """Closed epochs by number, as the server has them."""
-        return {int(epoch["epoch"]): epoch for epoch in pages(self.client, "/epochs", "epoch", -1)}
+        return {epoch.epoch: epoch for epoch in pages(self.client, Epoch, "/epochs", "epoch", -1)}
 
 
 def symbol_of(w3: Web3, deployment: Deployment) -> str:
@@ -78,26 +80,35 @@ def symbol_of(w3: Web3, deployment: Deployment) -> str:
     return one_line(ModelToken(w3, as_address(deployment.token)).symbol(), LONGEST_SYMBOL)
 
 
-LISTS: dict[str, tuple[str, Any]] = {"nodes": ("node", ""), "contributions": ("entry", -1)}
-"""Of a run, each with the field by which its pages go on, and where they begin."""
+@dataclass(frozen=True)
+class SeenRun:
+    """A run with its lists, by the server's word; `nodes` stays empty where it was not asked for."""
+
+    shown: Run
+    nodes: tuple[NodeLine, ...]
+    contributions: tuple[Credit, ...]
 
 
-def all_runs(client: ApiClient, *lists: str) -> list[dict[str, Any]]:
-    """Documents of all runs, each with these of its lists."""
-    return [run_with(client, RunId(str(run["run"])), *lists) for run in pages(client, "/runs", "run", "")]
+def all_runs(client: ApiClient, *, nodes: bool = False) -> list[SeenRun]:
+    """All runs with what they credited, and with their nodes where those are wanted."""
+    return [run_with(client, line.run, nodes=nodes) for line in pages(client, RunLine, "/runs", "run", "")]
 
 
-def run_with(client: ApiClient, run: RunId, *lists: str) -> dict[str, Any]:
-    """A run's document, with these of its lists. Raises ApiProblem and ApiUnreachable."""
-    found = {name: list(pages(client, f"/runs/{run}/{name}", *LISTS[name])) for name in lists}
-    return {**client.get(f"/runs/{run}"), **found}
+def run_with(client: ApiClient, run: str, *, nodes: bool = False) -> SeenRun:
+    """One of them. Raises ApiProblem and ApiUnreachable."""
+    return SeenRun(
+        client.read(Run, f"/runs/{run}"),
+        tuple(pages(client, NodeLine, f"/runs/{run}/nodes", "node", "")) if nodes else (),
+        tuple(pages(client, Credit, f"/runs/{run}/contributions", "entry", -1)),
+    )
 
 
-def pages(client: ApiClient, path: str, key: str, first: Any) -> Iterator[dict[str, Any]]:
+def pages(client: ApiClient, kind: type[Line], path: str, key: str, first: object) -> Iterator[Line]:
     """All of a list that comes in pages, each page after the last line's `key` of the one before."""
     after = first
-    while found := client.get(path, after=after):
+    while found := client.read_list(kind, path, after=after):
         yield from found
-        if found[-1][key] == after:
+        last = getattr(found[-1], key)
+        if last == after:
             return  # a server that repeats itself ends nobody's patience
-        after = found[-1][key]
+        after = last

@@ -6,20 +6,21 @@ found. What is claimed the token says itself, by the line's receipt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from commonweight.standing import claims
 from commonweight.standing.claims import SENTENCES, ClaimState, EpochFacts
-from commonweight.standing.model import WalletModel
+from commonweight.standing.model import SeenRun, WalletModel
 from commonweight.standing.sentence import helper, told, until
 from contracts.bindings.verifier_registry import EpochState, EpochStatus
 from contracts.errors import InvalidTree
 from contracts.ids import Address, as_address, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.protocol.log_audit import Kind
+from contracts.wire.epochs import Epoch, Payouts
+from contracts.wire.fields import Object
 
 AT_ONCE = 1_000
 """Lines of an epoch in one answer of a server."""
@@ -38,7 +39,7 @@ class Claim:
 
     state: ClaimState
     epoch: int | None
-    values: dict[str, Any]
+    values: Mapping[str, object]
     amount: int = 0
     kind: str = ""
     index: int = -1
@@ -54,7 +55,7 @@ class Claim:
         """What says more, or moves it on."""
         return helper(SENTENCES, self.state, self.values)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Object:
         """One object of `--json`."""
         line = {"index": self.index, "kind": self.kind, "receipt": to_hex(self.leaf)} if self.leaf else {}
         said = {"state": str(self.state), "sentence": self.sentence, "command": self.command}
@@ -91,14 +92,14 @@ def read_owed(model: WalletModel, account: Address, only: int | None = None, rep
 class _Look:
     """One account's look at a model."""
 
-    def __init__(self, model: WalletModel, account: Address, runs: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, model: WalletModel, account: Address, runs: Sequence[SeenRun]) -> None:
         self._model, self._account, self._runs = model, account, runs
         self._limit, self._k = model.registry.dispute_limit(), model.registry.threshold()
         self._now, self._contract = model.now(), model.distributor.only_its_own(account)
-        own = [node for run in runs for node in run["nodes"] if node["node"] == account and node["payout"] != account]
-        self._elsewhere = str(own[-1]["payout"]) if own else ""
+        own = [node for run in runs for node in run.nodes if node.node == account and node.payout != account]
+        self._elsewhere = own[-1].payout if own else ""
 
-    def epoch(self, number: int, shown: dict[str, Any] | None) -> list[Claim]:
+    def epoch(self, number: int, shown: Epoch | None) -> list[Claim]:
         """Lines of the account in an epoch, or one claim that says why there are none; nothing of what is not there."""
         chain = self._model.registry.epoch_of(number)
         if shown is None and chain.status is EpochStatus.NONE:
@@ -110,9 +111,9 @@ class _Look:
             self._claim(facts, chain, number, None)
         ]
 
-    def coming(self, shown: dict[int, dict[str, Any]]) -> list[Claim]:
+    def coming(self, shown: dict[int, Epoch]) -> list[Claim]:
         """The epochs that are open yet, of the runs that name the account."""
-        live = [run for run in self._runs if run["phase"] != "over"]
+        live = [run for run in self._runs if run.shown.phase != "over"]
         named = [run for run in live if self._names(run)]
         if named:
             return [self._open(run, shown) for run in named]
@@ -123,16 +124,18 @@ class _Look:
         state = claims.state_without_epochs(len(self._runs), is_payee=False, merged=0)
         return [Claim(state, None, {"account": self._account})]
 
-    def _names(self, run: dict[str, Any]) -> bool:
-        payees = {node["payout"] for node in run["nodes"]} | {line["account"] for line in run["contributions"]}
+    def _names(self, run: SeenRun) -> bool:
+        payees = {node.payout for node in run.nodes} | {line.account for line in run.contributions}
         return self._account in payees
 
-    def _open(self, run: dict[str, Any], shown: dict[int, dict[str, Any]]) -> Claim:
-        paid = max((int(epoch["last_round"]) for epoch in shown.values() if epoch["run"] == run["run"]), default=0)
-        merged = int(run["round"]) - (run["phase"] == "training")
+    def _open(self, run: SeenRun, shown: dict[int, Epoch]) -> Claim:
+        paid = max((epoch.last_round for epoch in shown.values() if epoch.run == run.shown.run), default=0)
+        merged = run.shown.round - (run.shown.phase == "training")
         state = claims.state_without_epochs(1, is_payee=True, merged=max(0, merged))
-        last = paid + int(run["manifest"]["roundsPerEpoch"])
-        return Claim(state, None, {"run": run["run"], "last": last, "round": run["round"], "account": self._account})
+        last = paid + int(run.shown.manifest["roundsPerEpoch"])
+        return Claim(
+            state, None, {"run": run.shown.run, "last": last, "round": run.shown.round, "account": self._account}
+        )
 
     def _claim(self, facts: EpochFacts, chain: EpochState, number: int, line: Payout | None) -> Claim:
         final = line is not None and facts.status is EpochStatus.FINAL
@@ -164,10 +167,8 @@ class _Look:
         found: list[Payout] = []
         while len(found) < MOST_LINES:
             path = f"/epochs/{number}/payouts"
-            page = self._model.client.get(path, start=len(found), limit=AT_ONCE)["payouts"]
-            found += [
-                made(int(p["index"]), as_address(str(p["account"])), int(p["kind"]), int(p["amount"])) for p in page
-            ]
+            page = self._model.client.read(Payouts, path, start=len(found), limit=AT_ONCE).payouts
+            found += [made(line.index, as_address(line.account), line.kind, int(line.amount)) for line in page]
             if len(page) < AT_ONCE:
                 break
         return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from commonweight.model.currency import Money
 from commonweight.standing.sentence import Sentence, helper, told
@@ -58,7 +57,7 @@ class Share:
     units: int
 
     @property
-    def _values(self) -> dict[str, Any]:
+    def _values(self) -> dict[str, object]:
         own = {"id": self.id, "account": self.account, "currency": self.money.address}
         return own | {"money": self.money.text(self.units)}
 
@@ -72,7 +71,7 @@ class Share:
         """What moves it on."""
         return helper(SHARES, self.state, self._values)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """One object of `--json`."""
         return {
             "about": "share",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from commonweight.standing.claims import ClaimState
 from commonweight.standing.model import WalletModel
@@ -48,7 +47,7 @@ class Holding:
             as_address("" if delegate == ZERO else delegate),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """One object of `--json`: amounts as text, null for nobody."""
         texts = {name: str(value) if isinstance(value, int) else value for name, value in asdict(self).items()}
         return {"about": "wallet", **texts, "delegate": self.delegate or None}

@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO, TypeAlias
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -74,12 +74,22 @@ def say(text: str) -> None:
     console.print(visible(text), soft_wrap=True, markup=False)
 
 
-def tell(found: Mapping[str, Any] | Iterable[Mapping[str, Any]], lines: Iterable[RenderableType]) -> None:
+class Document(Protocol):
+    """An answer of a server (contracts/wire/)."""
+
+    def to_json(self) -> Mapping[str, Any]:
+        """The object that it is."""
+
+
+Told: TypeAlias = Mapping[str, Any] | Document
+
+
+def tell(found: Told | Iterable[Told], lines: Iterable[RenderableType]) -> None:
     """What was found: for scripts the object, or each of them on a line of its own; else lines and tables, which are
     made only then."""
     if speaks_json():
-        for one in [found] if isinstance(found, Mapping) else found:
-            emit(one)
+        for one in found if isinstance(found, Iterable) and not isinstance(found, Mapping) else [found]:
+            emit(one if isinstance(one, Mapping) else one.to_json())
         return
     for line in lines:
         say(line) if isinstance(line, str) else console.print(line)

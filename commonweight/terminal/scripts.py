@@ -94,11 +94,11 @@ def _with_json(command: Callable[..., Any] | None) -> Callable[..., Any]:
     return without
 
 
-def _where(error: Exception) -> dict[str, Any]:
+def _where(error: Exception) -> dict[str, object]:
     """The option or argument that is wrong, and the help that explains it."""
     context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
     named = getattr(error, "param_hint", None) or getattr(error, "option_name", None)
-    found: dict[str, Any] = {"field": named or (parameter.opts[0] if parameter is not None else None)}
+    found: dict[str, object] = {"field": named or (parameter.opts[0] if parameter is not None else None)}
     if context is not None:
         found["help"] = f"{context.command_path} --help"
     return found

@@ -28,5 +28,10 @@ def typed_data(
     }
 
 
+def domain_types() -> list[dict[str, str]]:
+    """The fields of every domain here, as typed data names them."""
+    return _named(_DOMAIN)
+
+
 def _named(fields: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"name": name, "type": kind} for name, kind in fields]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
@@ -134,10 +135,13 @@ class ModelToken:
         r, s, v = signature[:32], signature[32:64], signature[64]
         return self._call.delegateBySig(delegation.to, delegation.nonce, delegation.expiry, v, r, s)
 
-    def _typed(self, delegation: Delegation) -> SignableMessage:
+    def delegation_typed_data(self, delegation: Delegation) -> dict[str, Any]:
+        """EIP-712 typed data that a holder signs."""
         message = {"delegatee": delegation.to, "nonce": delegation.nonce, "expiry": delegation.expiry}
-        typed = typed_data(self._call, "Delegation", _DELEGATION, message)
-        return encode_typed_data(full_message=typed)
+        return typed_data(self._call, "Delegation", _DELEGATION, message)
+
+    def _typed(self, delegation: Delegation) -> SignableMessage:
+        return encode_typed_data(full_message=self.delegation_typed_data(delegation))
 
     def transfer(self, to: str, amount: int) -> ContractFunction:
         """Send tokens."""

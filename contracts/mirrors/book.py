@@ -38,7 +38,7 @@ class Book:
         self._first: dict[str, str] = {to_checksum_address(verifier): url for verifier, url in first.items()}
         self._asked: frozenset[str] = frozenset()
         self._newest: dict[str, tuple[int, str]] = {}
-        self._bodies: dict[str, Any] = {}
+        self._bodies: dict[str, object] = {}
         self._lock = threading.Lock()
         self._load()
 

@@ -7,7 +7,7 @@ strings of units, messages in their wire form (contracts/messages/fields.py).
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -80,7 +80,7 @@ class Receipt(_Part):
     format: Literal["commonweight-receipt-2"] = "commonweight-receipt-2"
     contracts: Contracts
     account: AddressText
-    epoch: dict[str, Any]
+    epoch: dict[str, object]
     signatures: dict[AddressText, SignatureText]
     consistency: Path
     entries: list[ProvenEntry]

@@ -9,7 +9,7 @@ What is read here shows what is mined and has no effect. It is credited by ledge
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from sqlmodel import Session, col, delete, select
 from web3.exceptions import BlockNotFound, Web3RPCError
@@ -22,6 +22,7 @@ from ledger.crash_points import reach
 from ledger.errors import FinalityViolated
 from ledger.storage.tables import FINAL, ChainEvent, Cursor, Header, PendingEvent, Transfer
 
+MintState: TypeAlias = Literal["final", "mined"]
 WINDOW = 1_000
 """Blocks beyond which the tip is not followed: whoever is so far behind reads by range first."""
 
@@ -48,7 +49,7 @@ def track(ledger: Ledger) -> None:
         _write(ledger, cursor, known, ancestor, fresh, events)
 
 
-def mint_state(session: Session, leaf: str, known: Set[str] | None = None) -> str | None:
+def mint_state(session: Session, leaf: str, known: Set[str] | None = None) -> MintState | None:
     """Whether a leaf's mint is `final` or `mined`, in a block that may still be taken back. None: neither. Who asks for
     many reads `mined` once, and gives it as `known`."""
     if session.get(Transfer, f"minted:{leaf}") is not None:

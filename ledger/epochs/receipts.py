@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import cast
 
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, func, select
@@ -18,6 +18,7 @@ from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Commitment
 from contracts.protocol.judge.entries import FaultDerived, Posted, Undecided, Voided
 from contracts.protocol.log.codec import slug
+from contracts.wire.epochs import EpochState, ReceiptLine, ReceiptParts
 from ledger import cosign
 from ledger.books import log
 from ledger.context import Ledger
@@ -35,7 +36,7 @@ AT_ONCE = 500
 ENDS = frozenset(slug(kind) for kind in (Posted, Voided, Undecided))
 
 
-def receipt_of(ledger: Ledger, number: int, account: Address) -> dict[str, Any]:
+def receipt_of(ledger: Ledger, number: int, account: str) -> ReceiptParts:
     """What `account` did and is paid in an epoch. Raises NotFound where it has neither work nor pay in it."""
     catch_up(ledger)
     name = str(to_checksum_address(account))
@@ -47,28 +48,28 @@ def receipt_of(ledger: Ledger, number: int, account: Address) -> dict[str, Any]:
         root = settlement.root_message(ledger, epoch)
         signed = cosign.signatures(ledger, session, root)
         run = session.get_one(RunView, epoch.run).body
-        return {
-            "epoch": to_json(root),
-            "state": epoch.state,
-            "signatures": {signer: to_hex(signature) for signer, signature in sorted(signed.items())},
-            "entries": sorted({*entries, epoch.log_size - 1}),
-            "anchors": sorted(line["entry"] for line in run["verifiers"]),
-            "payouts": lines,
-        }
+        return ReceiptParts(
+            epoch=to_json(root),
+            state=cast(EpochState, epoch.state),
+            signatures={signer: to_hex(signature) for signer, signature in sorted(signed.items())},
+            entries=sorted({*entries, epoch.log_size - 1}),
+            anchors=sorted(line["entry"] for line in run["verifiers"]),
+            payouts=lines,
+        )
 
 
-def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: Address) -> list[dict[str, Any]]:
+def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: str) -> list[ReceiptLine]:
     """Its lines with their proofs, by the closing entry."""
     payouts = payouts_of(ledger.judge.functions, epoch.number, settlement.lines(session, epoch).lines)
     own = [payout for payout in payouts if to_checksum_address(payout.account) == account]
     tree = PayoutTree.of(payout.leaf() for payout in payouts) if own else None
     return [
-        {
-            "index": payout.index,
-            "kind": payout.kind,
-            "amount": str(payout.amount),
-            "proof": [to_hex(node) for node in tree.proof(payout.leaf())] if tree is not None else [],
-        }
+        ReceiptLine(
+            index=payout.index,
+            kind=payout.kind,
+            amount=str(payout.amount),
+            proof=[to_hex(node) for node in tree.proof(payout.leaf())] if tree is not None else [],
+        )
         for payout in own
     ]
 

@@ -17,6 +17,7 @@ from contracts.bindings.verifier_registry import EpochStatus
 from contracts.errors import CommonweightError
 from contracts.evm.chain_trouble import chain_trouble
 from contracts.evm.errors import ChainAtFault
+from contracts.wire import network as wire
 from ledger.books import log
 from ledger.context import Ledger
 from ledger.storage.tables import Epoch
@@ -46,16 +47,16 @@ class Unseen:
             parts.append(f"a root there was signed over {self.signed_over} entries, and this log has {self.size}")
         return "; ".join(parts)
 
-    def body(self) -> dict[str, object] | None:
+    def body(self) -> wire.Unseen | None:
         """For people who ask over HTTP; None where nothing is missing."""
         if not self:
             return None
-        return {
-            "epochs": list(self.epochs),
-            "signed_over": self.signed_over,
-            "entries": self.size,
-            "detail": f"{self.words()}: the operator has to {REMEDY}",
-        }
+        return wire.Unseen(
+            epochs=list(self.epochs),
+            signed_over=self.signed_over,
+            entries=self.size,
+            detail=f"{self.words()}: the operator has to {REMEDY}",
+        )
 
 
 def look(ledger: Ledger, session: Session) -> Unseen:
@@ -73,13 +74,13 @@ def look(ledger: Ledger, session: Session) -> Unseen:
     return Unseen(tuple(missing), signed_over if signed_over > size else 0, size)
 
 
-def told(ledger: Ledger, session: Session) -> dict[str, object] | None:
+def told(ledger: Ledger, session: Session) -> wire.Unseen | None:
     """As `look`, for people who ask over HTTP; a chain that does not answer is told in its place."""
     try:
         return look(ledger, session).body()
     except (RequestException, ChainAtFault) as error:
         why = error.detail if isinstance(error, CommonweightError) else chain_trouble(error)
-        return {"epochs": [], "signed_over": 0, "entries": log.size(session), "detail": f"not known: {why}"}
+        return wire.Unseen(epochs=[], signed_over=0, entries=log.size(session), detail=f"not known: {why}")
 
 
 def _named(epochs: Sequence[int]) -> str:

@@ -195,14 +195,14 @@ def _say(ledger: Ledger, held: Held, call: Outgoing, why: str) -> Outgoing:
     return call if call.error == why else _note(ledger, held, call.id, why)
 
 
-def _what(ledger: Ledger, call: Outgoing, cancels: bool) -> dict[str, Any]:
+def _what(ledger: Ledger, call: Outgoing, cancels: bool) -> dict[str, object]:
     """A call's own fields, or those of a transaction that does nothing."""
     if cancels:
         return {"to": _address(ledger), "data": "0x", "value": 0}
     return {"to": call.to, "data": call.data, "value": call.value}
 
 
-def _gas(ledger: Ledger, what: dict[str, Any], allowed: int = 0) -> int:
+def _gas(ledger: Ledger, what: dict[str, object], allowed: int = 0) -> int:
     """Raises ContractRejected, also for what takes more than was allowed: a wallet's check may cost what it likes."""
     with rejections():
         call = cast(TxParams, what | {"from": _address(ledger)})

@@ -8,16 +8,19 @@ round that opened with them, contributions at the round during which they were c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 from sqlmodel import Session, col, select
 
 from contracts.ids import RunId
+from contracts.wire import rounds as wire
+from contracts.wire.epochs import EpochState
+from contracts.wire.runs import Credit
 from ledger.errors import NotFound
 from ledger.storage.tables import CreditView, DecisionRow, Epoch, ProofView, RoundView, RunView, TakenView
 
 
-def lineage(session: Session, run: RunId, first: int, last: int, limit: int) -> list[dict[str, Any]]:
+def lineage(session: Session, run: RunId, first: int, last: int, limit: int) -> list[wire.LineageRound]:
     """Rounds `first` to `last` of a run, at most `limit`. Raises NotFound for a run that is none."""
     if session.get(RunView, run) is None:
         raise NotFound(f"no run {run}")
@@ -46,49 +49,60 @@ def _ends(session: Session, run: RunId, rounds: Sequence[RoundView]) -> dict[int
     return found
 
 
-def _round(session: Session, row: RoundView, epochs: Sequence[Epoch], before: int, after: int | None) -> dict[str, Any]:
+def _round(
+    session: Session, row: RoundView, epochs: Sequence[Epoch], before: int, after: int | None
+) -> wire.LineageRound:
     body, number, opened = row.body, row.number, row.entry
     merge = body["merge"]
     members = [session.get_one(ProofView, proof).body for proof in body.get("merge_set", ())]
     epoch = next((row for row in epochs if row.first_round <= number <= row.last_round), None)
-    return {
-        "round": number,
-        "entry": opened,
-        "config_digest": body["config_digest"],
-        "from": body["theta"]["digest"],
-        "weights": merge["theta"] if merge else None,
-        "weights_blob": merge["theta_blob"] if merge else None,
-        "merged_at": merge["entry"] if merge else None,
-        "proofs": [{name: proof[name] for name in ("proof", "node", "payout", "work")} for proof in members],
-        "decisions": _decisions(session, RunId(row.run), before, opened),
-        "contributions": _credits(session, RunId(row.run), opened if before >= 0 else 0, after),
-        "epoch": _epoch(epoch),
-    }
+    return wire.LineageRound(
+        round=number,
+        entry=opened,
+        config_digest=body["config_digest"],
+        start=body["theta"]["digest"],
+        weights=merge["theta"] if merge else None,
+        weights_blob=merge["theta_blob"] if merge else None,
+        merged_at=merge["entry"] if merge else None,
+        proofs=[
+            wire.LineageProof(proof=one["proof"], node=one["node"], payout=one["payout"], work=one["work"])
+            for one in members
+        ],
+        decisions=_decisions(session, row.run, before, opened),
+        contributions=_credits(session, row.run, opened if before >= 0 else 0, after),
+        epoch=_epoch(epoch),
+    )
 
 
-def _credits(session: Session, run: RunId, since: int, until: int | None) -> list[dict[str, Any]]:
+def _credits(session: Session, run: str, since: int, until: int | None) -> list[Credit]:
     """What was credited from an entry on and before another."""
     entry = col(CreditView.entry)
     wanted = select(CreditView).where(CreditView.run == run, entry >= since)
     wanted = wanted if until is None else wanted.where(entry < until)
-    return [row.body for row in session.exec(wanted.order_by(entry))]
+    return [Credit.model_validate(row.body) for row in session.exec(wanted.order_by(entry))]
 
 
-def _decisions(session: Session, run: RunId, before: int, opened: int) -> list[dict[str, Any]]:
+def _decisions(session: Session, run: str, before: int, opened: int) -> list[wire.LineageDecision]:
     """Those that the run obeys from this round on."""
     entry = col(TakenView.entry)
     wanted = select(TakenView).where(TakenView.run == run, entry > before, entry < opened).order_by(entry)
     lines = [row.body for row in session.exec(wanted) if row.body["applied"]]
     rows = {line["sequence"]: session.get(DecisionRow, line["sequence"]) for line in lines}
     return [
-        {"sequence": number, "key": row.key if row else None, "value": row.value if row else None}
+        wire.LineageDecision(sequence=number, key=row.key if row else None, value=row.value if row else None)
         for number, row in rows.items()
     ]
 
 
-def _epoch(row: Epoch | None) -> dict[str, Any] | None:
+def _epoch(row: Epoch | None) -> wire.LineageEpoch | None:
     """The epoch that pays the round, once it closed; `ours` tells whether the chain's final root is the log's."""
     if row is None:
         return None
-    shown = {"epoch": row.number, "state": row.state, "root": row.root, "ours": row.ours}
-    return {**shown, "log_size": row.log_size, "log_root": row.log_root}
+    return wire.LineageEpoch(
+        epoch=row.number,
+        state=cast(EpochState, row.state),
+        root=row.root,
+        ours=row.ours,
+        log_size=row.log_size,
+        log_root=row.log_root,
+    )

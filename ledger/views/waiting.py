@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlmodel import Session, col, select
 
 from contracts.ids import RunId
@@ -12,6 +10,7 @@ from contracts.protocol.judge.rules.awaits import scope_of
 from contracts.protocol.judge.rules.obstacles import obstacles
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.codec import parse
+from contracts.wire import runs as wire
 from ledger.context import Ledger
 from ledger.errors import NotFound
 from ledger.storage.tables import LogEntry
@@ -20,7 +19,7 @@ MOST = 500
 """Things that are listed; how many there are is always said."""
 
 
-def waiting(ledger: Ledger, run: RunId) -> dict[str, Any]:
+def waiting(ledger: Ledger, run: RunId) -> wire.Waiting:
     """By the machine at the end of the log. Times in Unix seconds of the chain. Raises NotFound."""
     with ledger.store.read() as session, ledger.judge.view(session) as state:
         known = state.runs.get(run)
@@ -29,35 +28,37 @@ def waiting(ledger: Ledger, run: RunId) -> dict[str, Any]:
         mine = [(since, awaited) for awaited, since in state.open.items() if awaited.run == run]
         open_ = sorted(mine, key=lambda known: known[0])
         times: dict[int, int | None] = {}
-        return {
-            "run": run,
-            "round": known.round,
-            "now": None if state.block is None else state.block.time,
-            "obstacles": [
-                {"obstacle": missing.obstacle.name.lower().replace("_", "-"), "text": str(missing)}
+        return wire.Waiting(
+            run=run,
+            round=known.round,
+            now=None if state.block is None else state.block.time,
+            obstacles=[
+                wire.ObstacleLine(obstacle=missing.obstacle.name.lower().replace("_", "-"), text=str(missing))
                 for missing in obstacles(state, known)
             ],
-            "awaited": [_line(session, state, awaited, since, times) for since, awaited in open_[:MOST]],
-            "count": len(open_),
-        }
+            awaited=[_line(session, state, awaited, since, times) for since, awaited in open_[:MOST]],
+            count=len(open_),
+        )
 
 
-def _line(session: Session, state: State, awaited: Awaited, since: int, times: dict[int, int | None]) -> dict[str, Any]:
+def _line(
+    session: Session, state: State, awaited: Awaited, since: int, times: dict[int, int | None]
+) -> wire.AwaitedLine:
     """`late` are the verifiers that said that it did not come in time."""
     scope, _ = scope_of(state, awaited)
     known = scope.awaits.get(awaited)
     if since not in times:
         times[since] = _chain_time(session, since)
-    return {
-        "what": str(awaited.what),
-        "party": awaited.party,
-        "round": awaited.round,
-        "proof": awaited.proof,
-        "since_entry": since,
-        "since": times[since],
-        "period": 1 if known is None else known.period,
-        "late": [] if known is None else sorted(known.words),
-    }
+    return wire.AwaitedLine(
+        what=str(awaited.what),
+        party=awaited.party,
+        round=awaited.round,
+        proof=awaited.proof,
+        since_entry=since,
+        since=times[since],
+        period=1 if known is None else known.period,
+        late=[] if known is None else sorted(known.words),
+    )
 
 
 def _chain_time(session: Session, index: int) -> int | None:

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from contracts.wire.network import Network
 from tests.verifier.mirror.world import raw_server
+from tests.wire import sample
 from trainer import client
 from trainer.client import OCTETS, ApiClient, ApiProblem, ApiUnreachable, BlobCorrupt, OtherApi
 
 pytestmark = pytest.mark.integration
-NETWORK = {"chain_id": 31337, "deployment": {"model_registry": "0x" + "ab" * 20, "verifier_registry": "0x" + "cd" * 20}}
+NETWORK = sample(Network, chain_id=31337)
 Answer = bytes | Callable[[socket.socket], None]
 Serve = Callable[..., ApiClient]
 JSON, PROBLEM, HTML = "application/json", "application/problem+json", "text/html"

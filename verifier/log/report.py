@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from contracts.errors import CommonweightError
 
@@ -26,7 +25,7 @@ class Finding:
     what: str
     index: int | None = None
     due: str = ""
-    evidence: dict[str, Any] | None = None
+    evidence: dict[str, object] | None = None
 
     def line(self) -> str:
         """For people."""
@@ -43,7 +42,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> dict[str, object]:
         """As JSON."""
         return asdict(self)
 

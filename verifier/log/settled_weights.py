@@ -13,11 +13,12 @@ from web3 import Web3
 from contracts.bindings.verifier_registry import EpochStatus, VerifierRegistry
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
-from contracts.ids import RunId, as_address
+from contracts.ids import RunId
 from contracts.mirrors.places import open_place
 from contracts.mirrors.reading import LogReader
 from contracts.protocol.judge.entries import RoundMerged
 from contracts.protocol.log.codec import from_object, parse, slug
+from contracts.wire.rounds import LineageRound
 from trainer.client import ApiClient
 
 
@@ -40,21 +41,22 @@ class Settled:
 
 def settled_weights(client: ApiClient, deployment: Deployment, w3: Web3, run: RunId, number: int) -> Settled:
     """The weights after a round of a run. Raises NotSettled, ApiProblem, and what the log's reading raises."""
-    found = client.get(f"/runs/{run}/lineage", first=number, last=number)
-    if not found or found[0]["weights"] is None or found[0]["epoch"] is None:
+    found = client.read_list(LineageRound, f"/runs/{run}/lineage", first=number, last=number)
+    said = found[0] if found else None
+    if said is None or said.merged_at is None or said.weights is None or said.epoch is None:
         raise NotSettled(f"round {number} is not merged, or its epoch has not closed")
-    said, epoch = found[0], int(found[0]["epoch"]["epoch"])
-    state = VerifierRegistry(w3, as_address(deployment.verifier_registry)).epoch_of(epoch)
+    epoch = said.epoch.epoch
+    state = VerifierRegistry(w3, deployment.verifier_registry).epoch_of(epoch)
     if state.status is not EpochStatus.FINAL:
         raise NotSettled(f"epoch {epoch}, which pays round {number}, is {state.status.name.lower()} on the chain")
-    index, log = int(said["merged_at"]), deployment.log_key()
-    reader = LogReader(open_place(as_address(client.base_url), log), log)
+    index, log = said.merged_at, deployment.log_key()
+    reader = LogReader(open_place(client.base_url, log), log)
     if reader.size < state.log_size or reader.tree.root(state.log_size) != state.log_root:
         raise NotSettled(f"epoch {epoch} is final over another log than this one")
     merged = _merged(reader, index)
     if (merged.run, merged.round) != (run, number) or index >= state.log_size:
         raise NotSettled(f"entry {index} does not merge round {number} of this run under epoch {epoch}")
-    return Settled(merged.theta, str(said["weights_blob"]), number, index, epoch)
+    return Settled(merged.theta, str(said.weights_blob), number, index, epoch)
 
 
 def _merged(reader: LogReader, index: int) -> RoundMerged:

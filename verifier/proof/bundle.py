@@ -132,7 +132,7 @@ def open_bundle(folder: Path, trusted: Deployment | None = None) -> Bundle:
     return Bundle(deployment, case_of(ProofId(proof), leaves, _domain(deployment)), BundleFiles(folder / "blobs"))
 
 
-def _proven(reader: LogReader, index: int, body: str) -> dict[str, Any]:
+def _proven(reader: LogReader, index: int, body: str) -> dict[str, object]:
     return {"body": body, "proof": reader.prove(index).format().decode()}
 
 

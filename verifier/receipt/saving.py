@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from web3 import Web3
 
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.deployment import Deployment
-from contracts.ids import Address, as_address, to_hex
+from contracts.ids import as_address, to_hex
 from contracts.messages.for_log import VerifierAnchor
 from contracts.messages.signing import Domain, recover
 from contracts.mirrors.finding import find_mirrors
@@ -23,6 +22,8 @@ from contracts.protocol.receipt import Contracts, ProvenEntry, Receipt
 from contracts.tlog.keys import SignatureType, VerifierKey
 from contracts.tlog.policy import Policy, k_of_n
 from contracts.tlog.policy_text import format_policy
+from contracts.wire.epochs import ReceiptParts
+from contracts.wire.fields import Object
 from trainer.client import ApiClient
 from verifier.receipt.heads import cosigned_head
 
@@ -40,8 +41,8 @@ class Judges:
     def of(cls, client: ApiClient, deployment: Deployment, w3: Web3 | None) -> Judges:
         """The chain's word, or the server's where no chain is asked."""
         if w3 is None:
-            return cls(tuple(client.network["verifiers"]), int(client.network["threshold"]))
-        registry = VerifierRegistry(w3, as_address(deployment.verifier_registry))
+            return cls(tuple(client.network.verifiers), client.network.threshold)
+        registry = VerifierRegistry(w3, deployment.verifier_registry)
         return cls(tuple(registry.verifiers()), registry.threshold())
 
 
@@ -56,15 +57,14 @@ def save_receipt(
     """The receipt for an epoch and an account (`place`). Raises ApiProblem, HeadsApart, and what the log's reading
     raises."""
     epoch, account = place
-    said = client.get(f"/receipts/{epoch}/{account}")
+    said = client.read(ReceiptParts, f"/receipts/{epoch}/{account}")
     log, domain = deployment.log_key(), Domain(deployment.chain_id, deployment.model_registry)
     server = open_place(as_address(client.base_url), log)
     now = LogReader(server, log)
-    anchors = [now.entry(int(index)).decode() for index in said["anchors"]]
+    anchors = [now.entry(index).decode() for index in said.anchors]
     policy = _policy(log, anchors, judges, domain)
-    mirrors, _ = find_mirrors(deployment, domain, judges.verifiers, server, as_address(client.base_url))
-    indices = [int(index) for index in said["entries"]]
-    note = cosigned_head(mirrors, policy, max(indices) + 1, seconds, waits)
+    mirrors, _ = find_mirrors(deployment, domain, judges.verifiers, server, client.base_url)
+    note = cosigned_head(mirrors, policy, max(said.entries) + 1, seconds, waits)
     reader = LogReader(server, log, note)
     return Receipt.from_json(json.dumps(_body(reader, deployment, as_address(account), said, policy, anchors)))
 
@@ -97,21 +97,21 @@ def _policy(log: VerifierKey, anchors: list[str], judges: Judges, domain: Domain
 def _body(
     reader: LogReader,
     deployment: Deployment,
-    account: Address,
-    said: Mapping[str, Any],
+    account: str,
+    said: ReceiptParts,
     policy: Policy,
     anchors: list[str],
-) -> dict[str, Any]:
-    path = reader.tree.consistency_proof(int(said["epoch"]["logSize"]), reader.size)
-    entries = [ProvenEntry(body=reader.entry(i).decode(), proof=_proof(reader, i)) for i in map(int, said["entries"])]
+) -> Object:
+    path = reader.tree.consistency_proof(int(said.epoch["logSize"]), reader.size)
+    entries = [ProvenEntry(body=reader.entry(i).decode(), proof=_proof(reader, i)) for i in said.entries]
     return {
         "contracts": Contracts.of(deployment).model_dump(),
         "account": account,
-        "epoch": said["epoch"],
-        "signatures": said["signatures"],
+        "epoch": said.epoch,
+        "signatures": said.signatures,
         "consistency": [to_hex(node) for node in path],
         "entries": [entry.model_dump() for entry in entries],
-        "payouts": said["payouts"],
+        "payouts": [line.to_json() for line in said.payouts],
         "policy": format_policy(policy).decode(),
         "anchors": anchors,
     }

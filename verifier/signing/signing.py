@@ -81,6 +81,6 @@ class Voice:
             return False
         return True
 
-    def _signed(self, message: Message, beside: dict[str, Any]) -> Signed:
+    def _signed(self, message: Message, beside: dict[str, object]) -> Signed:
         envelope = Envelope(message, (sign(message, self.domain, bytes(self._account.key)),), beside)
         return self._reader.read(canonical({"kind": slug(type(message)), **envelope.body()}).encode())

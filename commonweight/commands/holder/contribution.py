@@ -133,8 +133,8 @@ def submit(file: File, api: Api = DEFAULT_API) -> None:
     from trainer.client import ApiClient
 
     answer = ContributionFile.load(file).submit(ApiClient(api))
-    said = f"entry {answer['index']} of the log: {answer['digest']}"
-    tell({"contribution": answer["digest"], "entry": answer["index"]}, [said])
+    said = f"entry {answer.index} of the log: {answer.digest}"
+    tell({"contribution": answer.digest, "entry": answer.index}, [said])
 
 
 def _write(made: ContributionFile, file: Path) -> None:

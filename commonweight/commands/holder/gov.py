@@ -220,14 +220,15 @@ def decisions(api: Api = DEFAULT_API) -> None:
 @app.command("relay")
 def relay(account: Account, api: Api = DEFAULT_API) -> None:
     """For whom the relayer pays, and what gas is left of its budget today."""
+    from contracts.wire.relay import RelayBudget
     from trainer.client import ApiClient
 
-    found = ApiClient(api).get(f"/relay/{account}")
+    found = ApiClient(api).read(RelayBudget, f"/relay/{account}")
     lines = (
-        f"proposals from {found['proposal_ppm']} millionths of the tokens on, ballots from {found['ballot_ppm']}",
-        f"today is weighed at second {found['weighed_at']}: {found['share_ppm']} millionths of the votes are its own",
-        f"left today: {found['gas_left']} of {found['gas_a_day']} gas for {account}",
-        f"            {found['gas_left_everybody']} of {found['gas_a_day_everybody']} gas for all together",
+        f"proposals from {found.proposal_ppm} millionths of the tokens on, ballots from {found.ballot_ppm}",
+        f"today is weighed at second {found.weighed_at}: {found.share_ppm} millionths of the votes are its own",
+        f"left today: {found.gas_left} of {found.gas_a_day} gas for {account}",
+        f"            {found.gas_left_everybody} of {found.gas_a_day_everybody} gas for all together",
     )
     tell(found, lines)
 
@@ -256,19 +257,24 @@ def tally(proposal: ProposalId, api: Api = DEFAULT_API, rpc_url: ChainRpc = "") 
     from commonweight.governance.proposal_reader import ProposalReader
     from commonweight.governance.proposals import SUPPORT, word_of
     from commonweight.governance.proven import well_formed
+    from contracts.wire.votes import Tally
 
     reader = ProposalReader(api, rpc_url)
-    (_, at), counts = reader.read(proposal), reader.client.get(f"/proposals/{proposal}/tally")
-    if at.of_chain:
-        counts["governor"] = {"against": str(at.against), "for": str(at.in_favour), "abstain": str(at.abstain)}
-        counts["block"] = None
+    _, at = reader.read(proposal)
     with well_formed("tally"):
-        waiting = f", {int(counts['unweighed'])} not weighed yet" if counts["unweighed"] else ""
-        lines = [f"state {one_line(at.state)}, by {word_of(at)}; {int(counts['votes'])} votes{waiting}"]
-        for name in SUPPORT:
-            ours, theirs = (amount(counts[source][name], VOTES) for source in ("api", "governor"))
-            lines.append(f"{name:<8} api {ours:>34}   governor {theirs:>34}")
-    tell({"proposal": proposal, "state": at.state, "word": "chain" if at.of_chain else "server", **counts}, lines)
+        counts = reader.client.read(Tally, f"/proposals/{proposal}/tally")
+    ours, theirs = counts.api.to_json(), counts.governor.to_json()
+    block = counts.block
+    if at.of_chain:
+        theirs = {"against": str(at.against), "for": str(at.in_favour), "abstain": str(at.abstain)}
+        block = None
+    waiting = f", {counts.unweighed} not weighed yet" if counts.unweighed else ""
+    lines = [f"state {one_line(at.state)}, by {word_of(at)}; {counts.votes} votes{waiting}"]
+    for name in SUPPORT:
+        own, governors = (amount(str(said[name]), VOTES) for said in (ours, theirs))
+        lines.append(f"{name:<8} api {own:>34}   governor {governors:>34}")
+    said_so = {"proposal": proposal, "state": at.state, "word": "chain" if at.of_chain else "server"}
+    tell({**said_so, **counts.to_json(), "governor": theirs, "block": block}, lines)
 
 
 def _require_text(description: str) -> None:

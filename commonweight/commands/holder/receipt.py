@@ -39,7 +39,7 @@ def save(
 
     client = ApiClient(api)
     place = Deployment.of_file(deployment) if deployment else None
-    place = place or Deployment.from_mapping(client.network["deployment"])
+    place = place or client.deployment
     judges = Judges.of(client, place, connect(rpc_url) if rpc_url else None)
     receipt = save_receipt(client, place, judges, (epoch, account), seconds)
     save_file(out, receipt.model_dump_json(indent=1) + "\n")

@@ -100,7 +100,7 @@ def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC
     from contracts.chain.connection import connect
     from trainer.client import ApiClient
 
-    token = ModelToken(connect(rpc_url), ApiClient(api).network["deployment"]["token"])
+    token = ModelToken(connect(rpc_url), as_address(ApiClient(api).network.deployment.token))
     units, votes, supply = token.balance_of(as_address(account)), token.votes(as_address(account)), token.total_supply()
     share, currency = 100 * units / max(1, supply), one_line(token.symbol(), 12)
     said = {"account": account, "units": str(units), "votes": str(votes), "supply": str(supply), "currency": currency}
@@ -123,20 +123,22 @@ def delegate(
 
     client = GovernanceClient(api, rpc_url)
     done = wait_for(client.client, {client.delegate(open_keystore(keystore), to)})
-    tell(done, (f"{line['id']}  {line['state']}  {line['hash']}" for line in done))
+    tell([line.to_json() for line in done], (f"{line.id}  {line.state}  {line.hash}" for line in done))
 
 
 @app.command("delegation")
 def delegation(account: Account, api: Api = DEFAULT_API) -> None:
     """Whom an account lends its votes, and who lends it theirs."""
+    from contracts.wire.votes import Delegations
     from trainer.client import ApiClient
 
     client = ApiClient(api)
-    found = client.get(f"/delegations/{account}")
-    while rest := client.get(f"/delegations/{account}", after=(found["lenders"] or ["0x"])[-1])["lenders"]:
-        found["lenders"] += rest
-    lenders = (f"votes for {lender}" for lender in found["lenders"])
-    tell(found, (f"lends its votes to {found['to'] or 'nobody'}", *lenders))
+    found = client.read(Delegations, f"/delegations/{account}")
+    lenders = list(found.lenders)
+    while rest := client.read(Delegations, f"/delegations/{account}", after=(lenders or ["0x"])[-1]).lenders:
+        lenders += rest
+    lines = (f"votes for {lender}" for lender in lenders)
+    tell({**found.to_json(), "lenders": lenders}, (f"lends its votes to {found.to or 'nobody'}", *lines))
 
 
 def _elsewhere(account: Address, to: str | None, keystore: Path | None) -> Elsewhere | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -59,7 +59,7 @@ def _pay_free(money: HeldMoney, keystore: Path) -> None:
         tell(_fields(item) | {"event": "paid"}, [said])
 
 
-def _fields(item: HeldItem) -> dict[str, Any]:
+def _fields(item: HeldItem) -> dict[str, object]:
     return {name: getattr(item, name) for name in item.__slots__} | {"amount": str(item.amount)}
 
 

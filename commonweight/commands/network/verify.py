@@ -70,7 +70,7 @@ def _bundle(proof: ProofId, api: str, folder: Path | None, deployment: Path | No
     trusted = Deployment.of_file(deployment) if deployment else None
     if Path(proof).is_dir():
         return open_bundle(Path(proof), trusted)
-    place = trusted or Deployment.from_mapping(ApiClient(api).network["deployment"])
+    place = trusted or ApiClient(api).deployment
     chosen = folder or Path(tempfile.mkdtemp(prefix="commonweight-proof-"))
     return fetch_bundle(chosen, proof, place, api, Progress("entries read"))
 

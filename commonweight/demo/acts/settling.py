@@ -6,6 +6,7 @@ from commonweight.demo.cast import CHEAT, NODES, wallet
 from commonweight.demo.processes import ActorFailed
 from commonweight.demo.stage import Stage
 from contracts.ids import as_address
+from contracts.wire.epochs import Epoch
 
 
 def settle(stage: Stage) -> None:
@@ -21,12 +22,12 @@ def settle(stage: Stage) -> None:
 
 
 def _final(stage: Stage) -> bool:
-    epoch = stage.client.get("/epochs")[0]
-    if epoch["signatures"]:
-        signers = ", ".join(sorted(stage.cast.name_of(s) for s in epoch["signatures"]))
+    epoch = stage.client.read_list(Epoch, "/epochs")[0]
+    if epoch.signatures:
+        signers = ", ".join(sorted(stage.cast.name_of(as_address(s)) for s in epoch.signatures))
         stage.once("epoch 1", f"payout root rebuilt from the log and signed by {signers}")
-    stage.once("epoch 1", f"is {epoch['state']}")
-    return bool(epoch["state"] == "final")
+    stage.once("epoch 1", f"is {epoch.state}")
+    return bool(epoch.state == "final")
 
 
 def _cheat_claims(stage: Stage) -> None:
@@ -39,4 +40,4 @@ def _cheat_claims(stage: Stage) -> None:
 
 
 def _minted(stage: Stage) -> int:
-    return sum(account.startswith("minted:") for account in stage.client.get("/balances/units"))
+    return sum(account.startswith("minted:") for account in stage.client.read(dict[str, str], "/balances/units"))

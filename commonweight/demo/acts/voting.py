@@ -10,6 +10,8 @@ from commonweight.demo.processes import ActorFailed
 from commonweight.demo.stage import NEW_LR, Stage
 from contracts.amounts import TOKENS, amount
 from contracts.ids import as_address
+from contracts.wire.runs import Run
+from contracts.wire.votes import Proposal, Tally
 
 VOTES = (("ada", "for"), ("ben", "against"), ("dee", "for"))
 
@@ -40,9 +42,10 @@ def vote(stage: Stage) -> str:
     )
     stage.say("vote", ", ".join(f"{name} {said}" for name, said in VOTES) + "; all by signature")
     _await_state(stage, proposal, "executed")
-    counts = stage.client.get(f"/proposals/{proposal}/tally")
-    for who, name in (("api", "the API counts"), ("governor", "the Governor counts")):
-        shares = ", ".join(f"{amount(units, TOKENS)} {side}" for side, units in counts[who].items())
+    counts = stage.client.read(Tally, f"/proposals/{proposal}/tally")
+    for said, name in ((counts.api, "the API counts"), (counts.governor, "the Governor counts")):
+        sides = (("against", said.against), ("for", said.in_favour), ("abstain", said.abstain))
+        shares = ", ".join(f"{amount(units, TOKENS)} {side}" for side, units in sides)
         stage.say("vote", f"{name} {shares}")
     return proposal
 
@@ -52,22 +55,22 @@ def obey(stage: Stage) -> int:
     number = int(stage.wait("a round as it was voted", lambda: _voted(stage), seconds=600))
     stage.wait(f"round {number}", lambda: watch(stage) >= number, seconds=600)
     for current in (stage.round(number - 1), stage.round(number)):
-        lr = json.loads(current["config"])["inner_lr"]
-        stage.say("obeyed", f"round {current['round']}: inner_lr {lr}, digest {current['config_digest']}")
+        lr = json.loads(current.config)["inner_lr"]
+        stage.say("obeyed", f"round {current.round}: inner_lr {lr}, digest {current.config_digest}")
     return number
 
 
 def _voted(stage: Stage) -> int:
     """The newest round's number, if it trains with what was voted, else 0."""
     watch(stage)
-    newest = stage.round(stage.client.get(f"/runs/{stage.run}")["round"])
-    return int(newest["round"]) if json.loads(newest["config"])["inner_lr"] == NEW_LR else 0
+    newest = stage.round(stage.client.read(Run, f"/runs/{stage.run}").round)
+    return int(newest.round) if json.loads(newest.config)["inner_lr"] == NEW_LR else 0
 
 
 def _await_state(stage: Stage, proposal: str, state: str) -> None:
     def reached() -> bool:
         watch(stage)
-        found = stage.client.get(f"/proposals/{proposal}")["state"]
+        found = stage.client.read(Proposal, f"/proposals/{proposal}").state
         stage.once("vote", f"is {found}")
         if found in ("defeated", "canceled", "expired"):
             raise ActorFailed(f"the proposal is {found}")

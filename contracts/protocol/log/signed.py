@@ -51,7 +51,7 @@ class Envelope:
     signatures: tuple[bytes, ...]
     beside: Beside
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> dict[str, object]:
         """The wire form."""
         signed = [to_hex(signature) for signature in self.signatures]
         return {"message": to_json(self.message), "signatures": signed, "beside": dict(self.beside)}

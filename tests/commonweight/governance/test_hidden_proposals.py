@@ -6,7 +6,6 @@ executed without a holder who could have objected.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -16,7 +15,9 @@ from commonweight.governance.proposal_reader import ProposalReader
 from commonweight.governance.proposals import HIDDEN, list_lines
 from contracts.bindings.governor import Action, ProposalState
 from contracts.errors import BadField, CommonweightError
+from contracts.wire.votes import ProposalLine
 from tests.contracts.bindings.test_contracts import World
+from tests.wire import Typed, sample
 from trainer.client import ApiProblem, ApiUnreachable
 
 pytestmark = pytest.mark.integration
@@ -26,11 +27,11 @@ NOT_FOUND = ApiProblem(404, "not-found", "no proposal of this id")
 OTHER = {"calls": [], "description_hash": "0x" + "11" * 32, "description": "another"}
 
 
-class Operator:
+class Operator(Typed):
     """A server that shows what it likes of the proposals."""
 
     def __init__(self, world: World, rows: list[dict[str, Any]]) -> None:
-        self.rows, self.network = rows, {"deployment": json.loads(world.deployment.to_json())}
+        self.rows, self.deployment = rows, world.deployment
 
     lie: Any = NOT_FOUND
     """What it says of each proposal."""
@@ -70,7 +71,7 @@ def proposed(world: World, text: str) -> str:
 def test_what_a_server_leaves_out_is_listed(world: World, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     name = proposed(world, "for me")
     world.wait(2)
-    rows = [] if said == "nothing" else [{"id": name, "over": True}]
+    rows = [] if said == "nothing" else [sample(ProposalLine, id=name, over=True)]
     ((found, at),) = reader(world, monkeypatch, *rows).all(open_only=True)
     assert (found.id, found.text, at.state) == (name, "for me", "active")
     assert [action.target for action in found.actions] == [world.deployment.token]
@@ -85,7 +86,9 @@ def test_no_answer_of_a_server_keeps_a_proposal_hidden(world: World, monkeypatch
     monkeypatch.setattr(Operator, "lie", lie)
     name = proposed(world, "for me")
     world.wait(2)
-    asked = reader(world, monkeypatch, {"id": "1", "over": False}, {"id": name, "over": False})
+    asked = reader(
+        world, monkeypatch, sample(ProposalLine, id="1", over=False), sample(ProposalLine, id=name, over=False)
+    )
     listed = asked.all(open_only=True)
     assert next(listed)[0].id == name
     with pytest.raises(CommonweightError):  # what the server names beside is told behind it
@@ -98,7 +101,7 @@ def test_what_is_over_is_the_governors_word(world: World, monkeypatch: pytest.Mo
     name = proposed(world, "nobody votes")
     world.wait(60)
     assert world.governor.state(int(name)) is ProposalState.DEFEATED
-    asked = reader(world, monkeypatch, {"id": name, "over": False})
+    asked = reader(world, monkeypatch, sample(ProposalLine, id=name, over=False))
     assert list(asked.all(open_only=True)) == []
     assert [found.id for found, _ in asked.all(open_only=False)] == [name]
 

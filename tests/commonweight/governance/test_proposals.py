@@ -11,19 +11,21 @@ from commonweight.governance.proposals import all_decisions, all_proposals, all_
 from commonweight.governance.proven import Proven
 from commonweight.terminal.console import one_line, visible
 from contracts.bindings.governor import Action
+from contracts.wire.votes import Decision, ProposalLine, VoteLine
 from tests.commonweight.governance.test_proven import DEPLOYMENT
+from tests.wire import Typed, sample
 from trainer.client import ApiClient
 
 pytestmark = pytest.mark.unit
 
 
-class Pages:
+class Pages(Typed):
     """A server with two rows a page."""
 
     def __init__(self, rows: list[dict[str, Any]]) -> None:
         self.rows = rows
 
-    def get(self, _path: str, limit: int, **after: Any) -> list[dict[str, Any]]:
+    def get(self, path: str, limit: int = 2, **after: Any) -> list[dict[str, Any]]:
         def place(row: dict[str, Any]) -> tuple[Any, ...]:
             return tuple(row[{"after": "id" if "id" in row else "sequence"}.get(name, name)] for name in after)
 
@@ -35,12 +37,12 @@ def client(rows: list[dict[str, Any]]) -> ApiClient:
 
 
 def test_every_page_is_read() -> None:
-    proposals = [{"id": str(number)} for number in range(5)]
-    assert list(all_proposals(client(proposals))) == proposals
-    decisions = [{"sequence": number} for number in range(5)]
-    assert list(all_decisions(client(decisions))) == decisions
-    votes = [{"block": number // 2, "log_index": number % 2} for number in range(5)]
-    assert list(all_votes(client(votes), "7")) == votes
+    proposals = [sample(ProposalLine, id=str(number)) for number in range(5)]
+    assert [one.to_json() for one in all_proposals(client(proposals))] == proposals
+    decisions = [sample(Decision, sequence=number) for number in range(5)]
+    assert [one.to_json() for one in all_decisions(client(decisions))] == decisions
+    votes = [sample(VoteLine, block=number // 2, log_index=number % 2) for number in range(5)]
+    assert [one.to_json() for one in all_votes(client(votes), "7")] == votes
 
 
 def test_a_proposers_text_cannot_pass_for_what_the_command_says() -> None:

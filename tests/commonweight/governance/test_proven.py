@@ -27,7 +27,9 @@ from commonweight.governance.proposal_state import (
 from commonweight.governance.proven import ProposalDiffers, proven
 from contracts.bindings.governor import Action, proposal_id_of
 from contracts.chain.deployment import Deployment
+from contracts.wire.votes import ProposalLine
 from tests.commonweight.conftest import Command
+from tests.wire import Typed, sample
 
 pytestmark = pytest.mark.unit
 NAMES = ("token", "timelock", "governor", "verifier_registry", "distributor", "splitter", "model_registry")
@@ -61,23 +63,23 @@ def document(calls: list[Action], text: str, **other: Any) -> dict[str, Any]:
     }
 
 
-class Server:
+class Server(Typed):
     """It shows what it was given, under whatever id it is asked for."""
 
     def __init__(self, said: dict[str, Any]) -> None:
         self.said, self.posted = said, list[str]()
         self.others: Any = []
-        self.network = {"deployment": json.loads(DEPLOYMENT.to_json())}
+        self.deployment = DEPLOYMENT
 
     def __call__(self, *_: Any) -> Server:
         return self
 
     def get(self, path: str, **query: Any) -> Any:
         if path == "/proposals":
-            return [] if query["after"] else [{"id": EVIL_ID, "over": False}]
+            return [] if query["after"] else [sample(ProposalLine, id=EVIL_ID, over=False)]
         return self.others if path.endswith(("/votes", "/tally")) else self.said
 
-    def post(self, path: str, _body: Any) -> None:
+    def post(self, path: str, body: Any) -> None:
         self.posted.append(path)
 
 

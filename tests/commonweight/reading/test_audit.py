@@ -33,7 +33,7 @@ def test_a_sound_log_holds_against_ones_own_chain(place: Town, commonweight: Com
         assert f"holds        {line}" in said.out
     assert said.out.count("not checked") == 1
     parsed = parse_policy(policy.read_bytes())
-    verifiers = place.stage.client.network["verifiers"]
+    verifiers = place.stage.client.network.verifiers
     assert [witness.name for witness in parsed.witnesses] == sorted(verifiers)
     assert parsed.groups[0].threshold == 2
 

@@ -22,6 +22,7 @@ from contracts.tlog.policy_text import parse_policy
 from contracts.tlog.tiles import Tile
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, key
 from tests.verifier.log.files import KeyedRun, cosigned, deployment, tree_of, write_log
+from tests.wire import Typed
 from trainer.client import ApiClient
 from verifier.receipt import saving
 from verifier.receipt.saving import Judges, save_receipt
@@ -131,10 +132,10 @@ class Made:
         """With what the server answers, and mirrors that all show the whole log."""
         given = self.answer() if answer is None else answer
 
-        class Client:
+        class Client(Typed):
             base_url = str(self.folder)
 
-            def get(self, path: str) -> dict[str, Any]:
+            def get(self, path: str, **query: Any) -> dict[str, Any]:
                 return given
 
         shown = mirrors or {name: Mirror([cosigned(self.run.leaves, name)]) for name in self.names}

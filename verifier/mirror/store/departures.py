@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from contracts.tlog.checkpoint import Checkpoint, open_checkpoint
 from contracts.tlog.keys import VerifierKey
@@ -59,7 +58,7 @@ class Departure:
         if not 0 <= self.index < open_checkpoint(self.head, log).size:
             raise EntryRefused(self.index, "the head has no such entry")
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> dict[str, object]:
         """As it is shown."""
         return {"head": self.head.decode(), "index": self.index, "reason": self.reason}
 

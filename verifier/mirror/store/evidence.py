@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.tlog.checkpoint import open_checkpoint
@@ -56,7 +55,7 @@ class Evidence:
         if small.root == self.prefix:
             raise NoEvidence("both heads may be of one log")
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> dict[str, object]:
         """As it is shown: notes as text, hashes as base64."""
         return {
             "smaller": self.smaller.decode(),

@@ -5,27 +5,53 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from contracts.messages.fields import LARGEST_NUMBER
-from contracts.messages.for_contracts import Message, field_types
+from contracts.messages.fields import LARGEST_NUMBER, LONGEST_LIST, Struct, field_types, structs
+
+_EXAMPLES: dict[str, object] = {
+    "address": "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf",
+    "bytes32": "0x" + "5a" * 32,
+    "uint256": "250000000000000000000",
+    "string": "a few words",
+    "bool": True,
+}
 
 
-def schema_of(kind: type[Message]) -> dict[str, Any]:
-    """Exactly the fields, each of its type; structs within structs and lists stand in the log's messages alone."""
-    properties = {name: _field(solidity) for name, solidity in field_types(kind).items()}
+def schema_of(kind: type[Struct]) -> dict[str, Any]:
+    """Exactly the fields, each of its type, with the Solidity type as its unit; structs and lists within."""
+    inner = structs(kind)
+    properties = {name: _field(kind, name, solidity, inner) for name, solidity in field_types(kind).items()}
     return {
         "type": "object",
         "title": kind.__name__,
+        "description": f"The struct {kind.__name__} of EIP-712 in its wire form.",
         "required": list(properties),
         "properties": properties,
         "additionalProperties": False,
     }
 
 
-def _field(solidity: str) -> dict[str, Any]:
+def _field(kind: type[Struct], name: str, solidity: str, inner: dict[str, type[Struct]]) -> dict[str, Any]:
+    said = {"description": f"{name} of {kind.__name__}.", "x-unit": solidity}
+    if not solidity.endswith("[]"):
+        return _form(solidity, inner) | said
+    return {"type": "array", "maxItems": LONGEST_LIST, "items": _form(solidity[:-2], inner), "examples": [[]]} | said
+
+
+def _form(solidity: str, inner: dict[str, type[Struct]]) -> dict[str, Any]:
+    if solidity in inner:
+        return schema_of(inner[solidity])
+    return _value(solidity) | {"examples": [_EXAMPLES.get(solidity, 1)]}
+
+
+def _value(solidity: str) -> dict[str, Any]:
     if solidity == "address":
         return {"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"}
     if solidity == "bytes32":
         return {"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"}
+    if solidity == "string":
+        return {"type": "string", "pattern": "^[\\x20-\\x7e]{1,200}$"}
+    if solidity == "bool":
+        return {"type": "boolean"}
     largest = 2 ** int(solidity.removeprefix("uint")) - 1
     if solidity == "uint256":
         return {"type": "string", "pattern": decimals(0, largest)}

@@ -1,0 +1,188 @@
+"""What the fields of requests and answers are made of: each kind of value with its form, its bounds, its unit and an
+example, which `/openapi.json` shows.
+
+An answer is a claim of whoever gives it: its class says that it has the form, and nothing of whether it is true.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from contracts.errors import CommonweightError
+from contracts.messages.fields import LARGEST_NUMBER
+
+LARGEST = 2**31 - 1
+"""Of an epoch, a round, an entry or a block that a path or a query names."""
+PAGE = 100
+"""Lines at most of a list that costs something for each of them."""
+LONGEST_TEXT = 4000
+"""Characters of a text that somebody else wrote."""
+EPOCHS = "epochs, counted from 1"
+ROUNDS = "rounds, counted from 1; 0 before the first"
+BLOCKS = "blocks of the chain"
+ENTRIES = "entries of the log, counted from 0"
+TOKENS = "1e-18 tokens"
+ERRORS = "1e-18"
+_DIGEST = "0x5a1b7c0e9d3f48a6b2c4d6e8f00112233445566778899aabbccddeeff0010203"
+_ADDRESS = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
+
+Object: TypeAlias = dict[str, object]
+"""JSON whose keys are not fixed."""
+
+
+class AnswerMisfit(CommonweightError):
+    """What a server answered has not the form that the route promises."""
+
+    code = "answer-misfit"
+    status = 502
+
+
+def unit(text: str) -> dict[str, Any]:
+    """The unit of a number, or of a text that holds one, as `/openapi.json` says it."""
+    return {"x-unit": text}
+
+
+class Part(BaseModel):
+    """Of an answer: its fields as they are named, nothing converted. A server that is newer may say more, which is
+    left out here."""
+
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True, validate_by_name=True, validate_by_alias=True)
+
+    def to_json(self) -> Object:
+        """As it came, without the fields that this version does not know."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+class Body(BaseModel):
+    """A request body: exactly the fields that are named."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    def to_json(self) -> Object:
+        """As it is sent."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+Kind = TypeVar("Kind")
+
+
+def read_as(kind: type[Kind], said: object) -> Kind:
+    """Decoded JSON as a class of answers, or a list or dict of them. Raises AnswerMisfit, which names the field."""
+    try:
+        return _adapter(kind).validate_python(said, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the answer"
+        raise AnswerMisfit(f"{place[:200]}: {first['msg'][:200]}") from None
+
+
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[Kind]) -> TypeAdapter[Kind]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+# -- of answers -------------------------------------------------------------------------------------------------------
+
+Digest = Annotated[
+    str, Field(pattern=r"^0x[0-9a-fA-F]{64}$", examples=[_DIGEST], json_schema_extra=unit("32 bytes, 0x-hex"))
+]
+Address = Annotated[
+    str, Field(pattern=r"^0x[0-9a-fA-F]{40}$", examples=[_ADDRESS], json_schema_extra=unit("20 bytes, 0x-hex"))
+]
+"""With its checksum, but where a document has it as the log does."""
+SignatureText = Annotated[
+    str,
+    Field(
+        pattern=r"^0x([0-9a-fA-F]{2})*$",
+        examples=["0x" + "1f" * 32 + "2e" * 32 + "1b"],
+        json_schema_extra=unit("bytes, 0x-hex: r, s and v of a key"),
+    ),
+]
+Octets = Annotated[
+    str, Field(pattern=r"^0x([0-9a-fA-F]{2})*$", examples=["0xa9059cbb"], json_schema_extra=unit("bytes, 0x-hex"))
+]
+BlobName = Annotated[
+    str,
+    Field(pattern=r"^[0-9a-f]{64}$", examples=[_DIGEST[2:]], json_schema_extra=unit("BLAKE3 digest, 64 hex digits")),
+]
+Amount = Annotated[
+    str, Field(pattern=r"^(0|[1-9][0-9]*)$", examples=["250000000000000000000"], json_schema_extra=unit(TOKENS))
+]
+"""A whole number beyond what every JSON reader holds, as a decimal string."""
+Balance = Annotated[
+    str, Field(pattern=r"^(0|-?[1-9][0-9]*)$", examples=["-250000000000000000000"], json_schema_extra=unit(TOKENS))
+]
+"""An amount of a book in which debits are negative."""
+Wei = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)$", examples=["0"], json_schema_extra=unit("wei"))]
+Error = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)$", examples=["2500000000000"], json_schema_extra=unit(ERRORS))]
+"""A measured distance, or its limit."""
+Count = Annotated[int, Field(ge=0, le=LARGEST_NUMBER, examples=[3], json_schema_extra=unit("count"))]
+EpochNumber = Annotated[int, Field(ge=0, le=LARGEST_NUMBER, examples=[1], json_schema_extra=unit(EPOCHS))]
+RoundNumber = Annotated[
+    int,
+    Field(ge=0, le=LARGEST_NUMBER, examples=[2], json_schema_extra=unit(ROUNDS)),
+]
+Entry = Annotated[int, Field(ge=0, le=LARGEST_NUMBER, examples=[412], json_schema_extra=unit(ENTRIES))]
+BlockNumber = Annotated[
+    int,
+    Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER, examples=[19_000_123], json_schema_extra=unit(BLOCKS)),
+]
+Seconds = Annotated[
+    int, Field(ge=0, le=LARGEST_NUMBER, examples=[1_767_225_600], json_schema_extra=unit("Unix seconds"))
+]
+Duration = Annotated[int, Field(ge=0, le=LARGEST_NUMBER, examples=[3_600], json_schema_extra=unit("seconds"))]
+Ppm = Annotated[int, Field(ge=0, le=1_000_000, examples=[1_000], json_schema_extra=unit("parts per million"))]
+Gas = Annotated[int, Field(ge=0, le=LARGEST_NUMBER, examples=[12_000_000], json_schema_extra=unit("gas"))]
+Tokens = Annotated[
+    int, Field(ge=0, le=LARGEST_NUMBER, examples=[81_920], json_schema_extra=unit("tokens of training data"))
+]
+Bytes = Annotated[int, Field(ge=0, le=LARGEST_NUMBER, examples=[268_435_456], json_schema_extra=unit("bytes"))]
+Segment = Annotated[
+    int, Field(ge=0, le=2**32 - 1, examples=[4], json_schema_extra=unit("segments of a proof, counted from 0"))
+]
+SegmentKey = Annotated[
+    str, Field(pattern=r"^(0|[1-9][0-9]{0,9})$", examples=["4"], json_schema_extra=unit("segments of a proof"))
+]
+"""JSON has no keys but text."""
+Loss = Annotated[
+    int, Field(ge=0, le=LARGEST_NUMBER, examples=[2_310_000_000], json_schema_extra=unit("1e-9 nats per token"))
+]
+Text = Annotated[str, Field(examples=["a few words"])]
+"""Well-formed text, by whoever wrote it."""
+Name = Annotated[str, Field(min_length=1, examples=["claim:" + _DIGEST])]
+"""Of something that the server named."""
+Flag = Annotated[bool, Field(examples=[True])]
+
+# -- of requests ------------------------------------------------------------------------------------------------------
+
+Signature = Annotated[
+    str,
+    StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){0,80}$"),
+    Field(examples=["0x" + "1f" * 32 + "2e" * 32 + "1b"], json_schema_extra=unit("bytes, 0x-hex")),
+]
+RequestText = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), Field(examples=["inner_lr"])]
+"""Well-formed text: half a surrogate is none."""
+EthAddress = Annotated[
+    str,
+    StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$"),
+    Field(examples=[_ADDRESS], json_schema_extra=unit("20 bytes, 0x-hex")),
+]
+
+
+def whole_number(one: Any) -> Any:
+    """JSON knows no whole numbers: 5.0 is 5."""
+    return int(one) if isinstance(one, float) and one.is_integer() else one
+
+
+def _whole_numbers(fields: Any) -> Any:
+    return {name: whole_number(one) for name, one in fields.items()} if isinstance(fields, dict) else fields
+
+
+MessageFields = Annotated[dict[str, Any], BeforeValidator(_whole_numbers)]
+"""Of a signed message, which from_json reads strictly."""
