@@ -12,9 +12,15 @@ from trainer.steps.self_test import exact_digest, variant_digest
 from trainer.steps.variants import chosen
 
 _ANYWHERE = NumericsProfile(
-    device="any", machine="any", torch_version="any", dtype=PORTABLE, threads=0, cpu_capability="any", onednn=False,
+    device="any",
+    machine="any",
+    torch_version="any",
+    dtype=PORTABLE,
+    threads=0,
+    cpu_capability="any",
+    onednn=False,
     deterministic=True,
-)  # fmt: skip
+)
 
 
 def configure_determinism(profile: str = "exact") -> NumericsProfile:
