@@ -16,7 +16,7 @@ from contracts.amounts import amount
 from contracts.errors import CommonweightError
 from contracts.ids import Address, to_hex
 from contracts.messages.for_contracts import ClaimTo
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from contracts.protocol.log_audit import Kind
 from contracts.wire.epochs import ManyQueuedClaims, QueuedCall, QueuedClaims
 from contracts.wire.fields import Object

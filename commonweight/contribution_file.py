@@ -15,7 +15,7 @@ from contracts.files.whole_file import save_file
 from contracts.ids import Address, RunId, to_hex
 from contracts.messages.for_contracts import from_json, to_json
 from contracts.messages.for_log import Contribution
-from contracts.messages.signing import recover, sign
+from contracts.messages.signatures import recover, sign
 from contracts.protocol.contribution import NotMaintainer
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope

@@ -19,7 +19,7 @@ from contracts.chain.connection import contract_at
 from contracts.chain.deployment import Deployment
 from contracts.genesis.creation import first_block
 from contracts.ids import as_address, from_hex
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 
 
 class ModelChain:

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from contracts.ids import Address, from_hex, to_hex
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import digest, require_signer
+from contracts.messages.signatures import digest, require_signer
 from contracts.protocol.judge.state import State
 from ledger.context import Ledger
 from ledger.errors import NotVerifier

@@ -20,7 +20,7 @@ from contracts.ids import from_hex, to_hex
 from contracts.messages.fields import LARGEST_NUMBER, from_json, to_json, typed_fields
 from contracts.messages.for_contracts import ClaimTo, EpochRoot, Message, NodeFault, VerifierFault
 from contracts.messages.for_log import JUDGED
-from contracts.messages.signing import Domain, digest
+from contracts.messages.signatures import Domain, digest
 from contracts.protocol.log.codec import slug
 from contracts.wire import typed_data as wire
 from ledger.context import Ledger

@@ -23,7 +23,7 @@ from api.settings import ServerSettings
 from contracts.bindings.governor import Action, description_of
 from contracts.chain.connection import send
 from contracts.messages.for_contracts import EpochRoot, Message, to_json
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from ledger.chainread import indexer
 from ledger.clock import keeper
 from ledger.epochs import settlement

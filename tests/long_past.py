@@ -16,7 +16,7 @@ from eth_utils import to_checksum_address
 from sqlalchemy import insert, text
 from sqlmodel import Session
 
-from contracts.messages.signing import digest
+from contracts.messages.signatures import digest
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import EpochClosed, Line, Posted
 from contracts.protocol.judge.rules.roots import grow

@@ -15,7 +15,7 @@ from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.for_contracts import EpochRoot
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.protocol.log.operator import LogSigner
 from contracts.protocol.log_audit import Kind, epoch_payouts
 from ledger.books import journal, payouts

@@ -23,7 +23,7 @@ def test_imports_go_one_way() -> None:
 
 def test_contracts_load_neither_torch_nor_a_database() -> None:
     program = (
-        "import contracts.messages.for_contracts, contracts.messages.signing, contracts.tensors.tensorfile, sys;"
+        "import contracts.messages.for_contracts, contracts.messages.signatures, contracts.tensors.tensorfile, sys;"
         "import contracts.merkle.payout_tree;"
         "print([m for m in ('torch', 'sqlalchemy') if m in sys.modules])"
     )

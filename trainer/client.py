@@ -28,7 +28,7 @@ from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.ids import Address, from_hex
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from contracts.process.outage import Outage
 from contracts.protocol.log.leaf import write as leaf_text
 from contracts.protocol.log.signed import Envelope

@@ -17,7 +17,7 @@ from contracts.errors import CommonweightError
 from contracts.ids import Address, as_address
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.for_log import Commitment
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.pledge import Pledge, draw_pledge
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest, theta_digest

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.weather.network import Network
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.mirrors.places import open_place
 from contracts.mirrors.reading import LogReader
 from contracts.protocol.judge.entries import (

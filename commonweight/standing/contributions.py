@@ -19,7 +19,7 @@ from contracts.errors import BadSignature
 from contracts.ids import as_address, to_hex
 from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Contribution
-from contracts.messages.signing import digest, recover
+from contracts.messages.signatures import digest, recover
 from contracts.protocol.judge.facts import Credited
 from contracts.protocol.log.leaf import read
 from contracts.protocol.log.signed import read_envelope

@@ -19,7 +19,7 @@ from contracts.errors import CommonweightError
 from contracts.files.whole_file import DiskFull, replace_file
 from contracts.ids import Address, as_address
 from contracts.messages.for_log import MirrorAddress
-from contracts.messages.signing import Domain, recover
+from contracts.messages.signatures import Domain, recover
 from contracts.mirrors.urls import NOWHERE, parse_url
 from contracts.protocol.log.codec import InvalidLeaf, parse
 from contracts.protocol.log.signed import read_envelope

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.mirrors.book import Book
 from contracts.mirrors.places import Place, is_loopback, mirror_place
 

@@ -18,7 +18,7 @@ from contracts.errors import BadField, CommonweightError
 from contracts.ids import ZERO_ADDRESS, as_address
 from contracts.messages.fields import Address, Bytes32, Uint64
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import Domain, require_signer, sign
+from contracts.messages.signatures import Domain, require_signer, sign
 from contracts.protocol.log.codec import InvalidLeaf, canonical, parse
 from contracts.protocol.log.signed import Envelope, read_envelope
 

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from contracts.errors import BadField
 from contracts.ids import Address
 from contracts.messages.for_contracts import ClaimTo
-from contracts.messages.signing import Domain, require_signer
+from contracts.messages.signatures import Domain, require_signer
 from ledger.context import Ledger
 from ledger.crash_points import reach
 from ledger.epochs import claim_calls, settlement

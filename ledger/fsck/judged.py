@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from contracts.bindings.verifier_registry import SET_EVENTS, EpochStatus, VerifierSet
 from contracts.errors import CommonweightError
 from contracts.ids import to_hex
-from contracts.messages.signing import Domain, digest
+from contracts.messages.signatures import Domain, digest
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.log.leaf import DERIVED, SIGNED
 from contracts.protocol.log.signed import read_envelope

@@ -13,7 +13,7 @@ from eth_utils import to_checksum_address
 
 from contracts.ids import ZERO_DIGEST, RunId, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree
-from contracts.messages.signing import Domain, digest
+from contracts.messages.signatures import Domain, digest
 from contracts.protocol.judge.chain_events import EpochFinal
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded, Posted, RoundClosed, Undecided, Voided
 from contracts.protocol.judge.facts import Block, Committed

@@ -21,7 +21,7 @@ from sqlmodel import Session, col, func, select
 from contracts.errors import CommonweightError
 from contracts.ids import Address, ProofId, RunId, as_address, to_hex
 from contracts.messages.for_log import Contribution
-from contracts.messages.signing import Domain, digest
+from contracts.messages.signatures import Domain, digest
 from contracts.protocol.judge.errors import Refused, UnknownSubject
 from contracts.protocol.judge.facts import Block, Fact, Rules
 from contracts.protocol.judge.held import proof_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.ids import RunId
-from contracts.messages.signing import Domain, recover
+from contracts.messages.signatures import Domain, recover
 from contracts.protocol.judge.errors import NotBound
 from contracts.protocol.judge.rules.presence import live_run
 from contracts.protocol.judge.state import State

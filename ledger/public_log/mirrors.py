@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from contracts.errors import BadField
 from contracts.messages.for_log import MirrorAddress
-from contracts.messages.signing import Domain, require_signer
+from contracts.messages.signatures import Domain, require_signer
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.signed import Envelope
 from ledger.errors import NotVerifier

@@ -1,7 +1,7 @@
 """What a node says when it is handed a transaction, told apart by its words: the codes differ from node to node.
 
 geth, Erigon and Nethermind answer everything with -32000 or -32010, anvil with -32003, and each words it its own way.
-An answer never decides what became of a transaction: that is looked up by hash (ledger/relay/settling.py).
+An answer never decides what became of a transaction: that is looked up by hash (ledger/relay/confirmations.py).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Its states are drawn in ledger/relay/call_state.py. A retry sends the same bytes. Who holds the lease of the key signs,
 nobody else (ledger/relay/leases.py); sending committed bytes once more harms nothing. A call that is not mined is
-signed again at the same nonce for more (ledger/relay/attempts.py), all its hashes are remembered, and what became of it
-the chain says (ledger/relay/settling.py). The contracts refuse a second mint of a receipt, so no crash between two
+signed again at the same nonce for more (ledger/relay/signing.py), all its hashes are remembered, and what became of it
+the chain says (ledger/relay/confirmations.py). The contracts refuse a second mint of a receipt, so no crash between two
 lines can pay twice.
 """
 
@@ -18,11 +18,11 @@ from web3.contract.contract import ContractFunction
 from ledger.context import Ledger
 from ledger.crash_points import reach
 from ledger.errors import NotDead, NotFound
-from ledger.relay import attempts, broadcast, call_state, leases, settling
+from ledger.relay import broadcast, call_state, confirmations, leases, signing
 from ledger.relay.broadcast import Said
 from ledger.relay.call_state import ABANDONED, NOT_FINAL, TO_RETRY, TO_SIGN, CallState
+from ledger.relay.confirmations import Sight
 from ledger.relay.leases import Held
-from ledger.relay.settling import Sight
 from ledger.storage.tables import Attempt, Outgoing
 
 HELD_UP_SECONDS = 1.0
@@ -87,10 +87,10 @@ def flush(ledger: Ledger) -> None:
     if held is None:
         return
     reach("leases.taken")
-    settling.settle(ledger, held)
-    attempts.sign_due(ledger, held)
+    confirmations.settle(ledger, held)
+    signing.sign_due(ledger, held)
     if _send_all(ledger, held):
-        settling.settle(ledger, held)
+        confirmations.settle(ledger, held)
 
 
 def due_in(ledger: Ledger) -> float | None:
@@ -148,7 +148,7 @@ def hashes(session: Session, calls: Sequence[str]) -> dict[str, list[str]]:
 
 def _send_all(ledger: Ledger, held: Held) -> bool:
     """Hand what is not in a block to the node, by nonce, each key's until one is not taken; whether any was handed."""
-    waiting = sorted(settling.watched(ledger, (CallState.SIGNED,)), key=lambda c: (c.signer, c.nonce))
+    waiting = sorted(confirmations.watched(ledger, (CallState.SIGNED,)), key=lambda c: (c.signer, c.nonce))
     sight, stuck, sent = Sight(ledger.chain) if waiting else None, set[str | None](), False
     for call in waiting:
         assert sight is not None
@@ -156,7 +156,7 @@ def _send_all(ledger: Ledger, held: Held) -> bool:
         if call.signer in stuck or cast(int, call.nonce) < used:
             continue
         if call.nonce == used and _is_late(ledger, call):
-            call = attempts.replace(ledger, held, call)
+            call = signing.replace(ledger, held, call)
         if 0 <= ledger.now() - call.sent < ledger.relay.resend_seconds:
             continue  # a time to come was noted by a clock that ran ahead
         sent = True
@@ -172,7 +172,7 @@ def _is_late(ledger: Ledger, call: Outgoing) -> bool:
     """
     if _is_held_up(call.error):
         return False
-    newest = attempts.newest_of(ledger, call)
+    newest = signing.newest_of(ledger, call)
     just_made = 0 <= ledger.now() - newest.made < ledger.relay.replace_seconds
     return call.signer == ledger.operator.address and not just_made
 
@@ -183,13 +183,13 @@ def _is_held_up(error: str | None) -> bool:
 
 
 def _send(ledger: Ledger, held: Held, call: Outgoing) -> Said:
-    newest = attempts.newest_of(ledger, call)
+    newest = signing.newest_of(ledger, call)
     leases.check(ledger, held)
     reach("outbox.sending")
     said, words = broadcast.send(ledger.chain.w3, newest.raw)
     reach("outbox.sent")
     if _note(ledger, held, newest, said, words):
-        attempts.replace(ledger, held, call, cancel=True)
+        signing.replace(ledger, held, call, cancel=True)
     return said
 
 

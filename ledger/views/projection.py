@@ -10,7 +10,7 @@ from typing import Any
 from sqlmodel import Session
 
 from contracts.ids import Address, ProofId, as_address
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.log.leaf import Entry, read
 from ledger.books import log
 from ledger.context import Ledger

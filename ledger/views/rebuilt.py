@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from sqlmodel import Session, col, select
 
 from contracts.ids import Address, ProofId, RunId
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from ledger.errors import NotFound
 from ledger.storage.tables import LogEntry
 from ledger.storage.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView

@@ -6,7 +6,7 @@ from sqlmodel import Session, col, select
 
 from contracts.ids import RunId
 from contracts.protocol.judge.facts import Awaited
-from contracts.protocol.judge.rules.awaits import scope_of
+from contracts.protocol.judge.rules.lapses import scope_of
 from contracts.protocol.judge.rules.obstacles import obstacles
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.codec import parse

@@ -30,10 +30,13 @@ def test_mutants_are_named_shortly_and_know_their_strategies() -> None:
 def test_a_mutant_leaves_the_machine_as_it_was() -> None:
     name = "one false word voids"
     histories_until(MUTANTS[name], MUTANTS[name].seeds, MUTANTS[name].most)
-    unchanged = Mutant("J8", "bench", "if len(false) >= k:", "if len(false) >= k :", (), ("liar-on-true",))
+    unchanged = Mutant("J8", "full_bench", "if len(false) >= k:", "if len(false) >= k :", (), ("liar-on-true",))
     assert histories_until(unchanged, 1, 20) == (0, "")
 
 
 def test_a_rule_that_has_moved_is_named() -> None:
-    with pytest.raises(LookupError, match="bench has 0 times"), installed(Mutant("J8", "bench", "gone", "", (), ())):
+    with (
+        pytest.raises(LookupError, match="full_bench has 0 times"),
+        installed(Mutant("J8", "full_bench", "gone", "", (), ())),
+    ):
         pass

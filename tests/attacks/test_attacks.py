@@ -55,7 +55,7 @@ def test_a_canary_is_found_is_not_paid_and_not_at_fault(theatre: Theatre) -> Non
 
 @holds(
     "Honest work beside the cheats is paid",
-    by="contracts/protocol/judge/rules/ending.py:due_end",
+    by="contracts/protocol/judge/rules/verdicts.py:due_end",
     against=Threat.FALSE_WORK,
 )
 @pytest.mark.parametrize(("name", "rounds"), [(HONEST, 2), (RESTARTED, 1)])

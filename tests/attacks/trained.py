@@ -22,11 +22,11 @@ from fastapi.testclient import TestClient
 from contracts.errors import CommonweightError
 from contracts.ids import to_hex
 from contracts.messages import for_log as messages
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.mirrors.tickets import TO_SERVER, Tickets
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.facts import What
-from contracts.protocol.judge.rules.reading import owed
+from contracts.protocol.judge.rules.seats import owed
 from contracts.protocol.judge.state import ProofState, Stage
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.signed import Envelope

@@ -13,7 +13,7 @@ from contracts.compile import SOLIDITY
 from contracts.messages.fields import Struct, field_types, structs, to_json, type_string, typed_fields
 from contracts.messages.for_contracts import MESSAGES, Message
 from contracts.messages.for_log import JUDGED
-from contracts.messages.signing import Domain, digest
+from contracts.messages.signatures import Domain, digest
 from contracts.mirrors.tickets import UploadTicket
 from tests.cross.node import ask
 from tests.holds import Threat, holds

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from eth_account.signers.local import LocalAccount
 
 from contracts.chain.connection import connect_devnet
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.protocol import Protocol

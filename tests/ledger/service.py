@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sqlmodel import Session, SQLModel, select
 
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.chain.reading import ChainReader
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.snapshot import dump

@@ -119,7 +119,7 @@ class Payments(RuleBasedStateMachine):
 
 @holds(
     "No order of claims, reorgs and crashes loses, doubles or creates a unit",
-    by="ledger/relay/settling.py:settle",
+    by="ledger/relay/confirmations.py:settle",
     against=Threat.BAD_CHAIN,
 )
 def test_no_order_of_reorgs_and_crashes_loses_doubles_or_invents_a_unit(

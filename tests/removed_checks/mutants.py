@@ -222,10 +222,10 @@ PYTHON: dict[str, Mutant] = {
         ("tests/verifier/quorum/test_on_a_chain.py::test_the_accused_is_not_among_those_who_bring_its_fault",),
     ),
     "time: looks that saw nobody count": Mutant(
-        "verifier/mirror/store/presence.py",
+        "verifier/mirror/store/stopwatch.py",
         "step if sight.counts else 0.0",
         "step",
-        ("tests/verifier/mirror/store/test_presence.py::test_a_look_that_does_not_count_adds_nothing",),
+        ("tests/verifier/mirror/store/test_stopwatch.py::test_a_look_that_does_not_count_adds_nothing",),
     ),
     "time: one's own deadline waits for looks that count": Mutant(
         "verifier/duties/read.py",
@@ -234,7 +234,7 @@ PYTHON: dict[str, Mutant] = {
         ("tests/verifier/duties/test_doing.py::test_who_is_singled_out_says_unserved_in_its_time",),
     ),
     "time: bytes are late for who could ask nobody": Mutant(
-        "verifier/mirror/store/presence.py",
+        "verifier/mirror/store/stopwatch.py",
         "own if sight.reached else 0.0",
         "own",
         ("tests/verifier/duties/test_doing.py::test_who_is_cut_off_calls_nothing_unserved",),
@@ -252,7 +252,7 @@ PYTHON: dict[str, Mutant] = {
         ("tests/verifier/duties/test_doing.py::test_a_slow_segment_keeps_no_quick_one_back",),
     ),
     "time: an outage makes nodes look quick": Mutant(
-        "verifier/mirror/store/presence.py",
+        "verifier/mirror/store/stopwatch.py",
         '"seconds": chain - one.opened',
         '"seconds": 0.0',
         ("tests/verifier/duties/test_lapse.py::test_an_outage_makes_no_slow_node_look_quick",),
@@ -264,22 +264,24 @@ PYTHON: dict[str, Mutant] = {
         ("tests/verifier/duties/test_lapse.py::test_what_others_called_missing_is_no_measure",),
     ),
     "time: who dawdles has longer each round": Mutant(
-        "verifier/duties/periods.py",
+        "verifier/duties/lapse_periods.py",
         "min(most, max(least, keep(times * passed)))",
         "max(least, keep(times * passed))",
-        ("tests/verifier/duties/test_periods.py::test_who_dawdles_holds_no_round_up_for_longer_than_nobody_does",),
+        (
+            "tests/verifier/duties/test_lapse_periods.py::test_who_dawdles_holds_no_round_up_for_longer_than_nobody_does",
+        ),
     ),
     "time: who delivered nothing last round is a newcomer": Mutant(
-        "verifier/duties/periods.py",
+        "verifier/duties/lapse_periods.py",
         "if name in run.nodes}",
         "if name in run.nodes and run.nodes[name].delivered}",
-        ("tests/verifier/duties/test_periods.py::test_who_was_late_once_has_its_own_time_in_the_next_round",),
+        ("tests/verifier/duties/test_lapse_periods.py::test_who_was_late_once_has_its_own_time_in_the_next_round",),
     ),
     "time: a quick one hurries newcomers": Mutant(
-        "verifier/duties/periods.py",
+        "verifier/duties/lapse_periods.py",
         "max(FIRST_PERIODS * period, TIMES_NEW",
         "max(period, TIMES_NEW",
-        ("tests/verifier/duties/test_periods.py::test_a_newcomer_has_a_multiple_of_what_the_slowest_took",),
+        ("tests/verifier/duties/test_lapse_periods.py::test_a_newcomer_has_a_multiple_of_what_the_slowest_took",),
     ),
     "time: removed verifiers are waited for": Mutant(
         "verifier/mirror/exchange/handing_on.py",
@@ -306,24 +308,24 @@ PYTHON: dict[str, Mutant] = {
         ("tests/verifier/duties/test_doing.py::test_commitments_to_one_file_are_one_question",),
     ),
     "time: the chain runs ahead": Mutant(
-        "verifier/mirror/store/presence.py",
+        "verifier/mirror/store/stopwatch.py",
         "self._ahead = min(most, self._ahead - step)",
         "self._ahead -= step",
         (
-            "tests/verifier/mirror/store/test_presence.py::test_what_the_chain_is_ahead_is_a_small_part_of_the_shortest_period",
+            "tests/verifier/mirror/store/test_stopwatch.py::test_what_the_chain_is_ahead_is_a_small_part_of_the_shortest_period",
         ),
     ),
     "lapse: what a mirror shows is missing": Mutant(
-        "verifier/mirror/store/presence.py",
+        "verifier/mirror/store/stopwatch.py",
         "if known is None or sight.shown else step",
         "if known is None else step",
-        ("tests/verifier/mirror/store/test_presence.py::test_what_a_mirror_showed_is_not_missing",),
+        ("tests/verifier/mirror/store/test_stopwatch.py::test_what_a_mirror_showed_is_not_missing",),
     ),
     "lapse: released twice": Mutant(
-        "verifier/mirror/store/presence.py",
+        "verifier/mirror/store/stopwatch.py",
         "_RELEASE, _key(missing)).rowcount == 1",
         "_RELEASE, _key(missing)) is not None",
-        ("tests/verifier/mirror/store/test_presence.py::test_a_lapse_is_released_once",),
+        ("tests/verifier/mirror/store/test_stopwatch.py::test_a_lapse_is_released_once",),
     ),
     "blobs: bytes of another name are kept": Mutant(
         "verifier/mirror/store/blobs.py",
@@ -404,10 +406,10 @@ PYTHON: dict[str, Mutant] = {
         ("tests/ledger/chainread/test_indexer.py::test_a_node_that_lags_behind_is_waited_for",),
     ),
     "signature": Mutant(
-        "contracts/messages/signing.py",
+        "contracts/messages/signatures.py",
         "if found != to_checksum_address(signer):",
         "if False:",
-        ("tests/contracts/messages/test_signing.py::test_foreign_chain_or_contract_is_refused",),
+        ("tests/contracts/messages/test_signatures.py::test_foreign_chain_or_contract_is_refused",),
     ),
     "log: any two heads are consistent": Mutant(
         "contracts/merkle/positional_tree.py",
@@ -422,13 +424,13 @@ PYTHON: dict[str, Mutant] = {
         ("tests/ledger/relay/test_leases.py::test_who_slept_through_its_end_can_neither_write_nor_send",),
     ),
     "outbox: a block is believed without its hash": Mutant(
-        "ledger/relay/settling.py",
+        "ledger/relay/confirmations.py",
         "call.state != CallState.SIGNED and sight.hash_of(cast(int, call.block)) == call.block_hash",
         "call.state != CallState.SIGNED",
         ("tests/ledger/relay/test_outbox.py::test_a_block_is_known_by_its_hash_and_not_by_its_number",),
     ),
     "outbox: lack of a receipt frees a nonce": Mutant(
-        "ledger/relay/settling.py",
+        "ledger/relay/confirmations.py",
         "if foreign is None or foreign in {attempt.hash for attempt in made}:",
         "if False:",
         ("tests/ledger/relay/test_outbox.py::test_without_the_foreign_transaction_in_sight_nothing_is_signed_again",),

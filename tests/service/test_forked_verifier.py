@@ -14,7 +14,7 @@ import pytest
 
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.messages import for_log as messages
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.operator import LogSigner
 from contracts.protocol.log.signed import Envelope

@@ -10,7 +10,7 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from trainer.conduct import Conduct, Job, Made, NothingToCopy

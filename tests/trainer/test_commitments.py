@@ -11,7 +11,7 @@ from blake3 import blake3
 from contracts.errors import BadSignature, CommonweightError, InvalidTensorFile, InvalidTree
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.fields import to_json
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.protocol.log.signed import Envelope, fact_of
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest

@@ -30,7 +30,7 @@ from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.merkle.stored_tree import GrowingTree
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import digest
+from contracts.messages.signatures import digest
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.rules import duties

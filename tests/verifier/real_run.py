@@ -29,7 +29,7 @@ from contracts.ids import to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE, SHA256_TREE
 from contracts.merkle.stored_tree import GrowingTree
 from contracts.messages import for_log as messages
-from contracts.messages.signing import digest, sign
+from contracts.messages.signatures import digest, sign
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
 from contracts.protocol.judge.facts import Block

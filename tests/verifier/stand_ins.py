@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from contracts.merkle.positional_tree import SHA256_TREE
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import read

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from contracts.chain.deployment import Deployment
 from contracts.ids import to_hex
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.judge.rules.duties import VerifierDuty, of_verifier
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
@@ -24,7 +24,7 @@ from verifier.mirror.exchange.handing_on import Answer, Look, Outcome
 from verifier.mirror.store.addresses import AddressBook
 from verifier.mirror.store.messages import MessageStore
 from verifier.mirror.store.parsing import Reader
-from verifier.mirror.store.presence import Stopwatch
+from verifier.mirror.store.stopwatch import Stopwatch
 from verifier.quorum.bringing import Bringer, subjects
 from verifier.quorum.store import QuorumStore, Signed
 from verifier.replica.errors import ServerRefused
@@ -33,7 +33,7 @@ from verifier.service.welcome import AnnouncedBlobs, Announcer, Welcome
 from verifier.settings import VerifierSettings
 from verifier.signing.memory import Memory
 from verifier.signing.secrets import RoundSecrets
-from verifier.signing.signing import Voice
+from verifier.signing.voice import Voice
 
 REGISTRY = "0x" + "ef" * 20
 LONGEST = 100.0

@@ -11,7 +11,7 @@ from blake3 import blake3
 from eth_utils import keccak
 
 from contracts.merkle.positional_tree import KECCAK_TREE
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.tensors.state_layout import boundary_entry, inner_digest, theta_digest
 from contracts.tensors.tensorfile import pack, state_digest
 from trainer.client import octets

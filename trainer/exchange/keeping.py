@@ -16,7 +16,7 @@ from contracts.errors import CommonweightError
 from contracts.files.blob_files import BlobFiles
 from contracts.files.whole_file import replace_file, sweep
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from contracts.protocol.log.codec import canonical, parse, slug
 from contracts.protocol.log.leaf import SIGNED
 from contracts.protocol.log.signed import Envelope, read_envelope

@@ -18,7 +18,7 @@ from pathlib import Path
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
 from contracts.ids import Address, as_address
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.follower import Follower

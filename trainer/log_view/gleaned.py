@@ -9,7 +9,7 @@ from __future__ import annotations
 from contracts.errors import CommonweightError
 from contracts.ids import NO_ADDRESS, to_hex
 from contracts.messages.for_log import Merge, RunTerms, VerifierAnchor
-from contracts.messages.signing import Domain, digest, recover
+from contracts.messages.signatures import Domain, digest, recover
 from contracts.protocol.judge.chain_events import Quorum, VerifierStands
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.log.codec import parse

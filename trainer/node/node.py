@@ -9,7 +9,7 @@ from eth_account import Account
 from contracts.files.whole_file import DiskFull, named_full
 from contracts.ids import NO_PROOF, Address, as_address
 from contracts.messages.for_log import LeaseRenewal
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.mirrors.book import Book
 from contracts.mirrors.peer import Limits
 from contracts.mirrors.tickets import Tickets

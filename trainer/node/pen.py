@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from contracts.ids import to_hex
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from trainer.client import octets
 from trainer.conduct import Made
 from trainer.exchange.keeping import Store, signed_text

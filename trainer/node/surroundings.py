@@ -15,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 from contracts.ids import Address, RunId, to_hex
 from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Commitment, StateOpening
-from contracts.messages.signing import Domain, digest
+from contracts.messages.signatures import Domain, digest
 from contracts.protocol.judge.state import ProofState, RoundState, Stage, State
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import SIGNED

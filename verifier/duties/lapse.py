@@ -13,12 +13,12 @@ from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.leaf import ZERO_ADDRESS
 from contracts.protocol.log.signed import WHAT, ZERO
-from verifier.duties.periods import allowed
-from verifier.duties.sightings import absence_of, is_shown, renewal
+from verifier.duties.lapse_periods import allowed
+from verifier.duties.last_seen import absence_of, is_shown, renewal
 from verifier.duties.world import World
 from verifier.mirror.exchange.handing_on import Look
 from verifier.mirror.store.parsing import Claim
-from verifier.mirror.store.presence import Absence, Came, Observation
+from verifier.mirror.store.stopwatch import Absence, Came, Observation
 
 Counts: TypeAlias = Callable[[int], bool]
 """Whether a look counts that has to have reached who holds so many entries."""

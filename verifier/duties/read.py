@@ -21,10 +21,10 @@ from contracts.messages.for_log import SegmentVerdict, Verdict
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import What, Word
 from contracts.protocol.judge.rules.duties import Look, Read
-from contracts.protocol.judge.rules.reading import about
+from contracts.protocol.judge.rules.seats import about
 from contracts.protocol.log.signed import WORDS
+from verifier.duties.last_seen import absence_of
 from verifier.duties.progress import Progress
-from verifier.duties.sightings import absence_of
 from verifier.duties.world import World
 from verifier.replay import asking
 from verifier.replay.pace import Effort

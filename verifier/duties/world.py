@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from contracts.chain.deployment import Deployment
 from contracts.ids import NO_ADDRESS, NO_PROOF, Address, ProofId, from_hex
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.rules.duties import SignFault
 from verifier.duties.progress import Progress
 from verifier.mirror.store.blobs import BlobStore
 from verifier.mirror.store.copy import LogCopy
 from verifier.mirror.store.messages import MessageStore
-from verifier.mirror.store.presence import Stopwatch
+from verifier.mirror.store.stopwatch import Stopwatch
 from verifier.quorum.store import QuorumStore
 from verifier.replay.work import Work
 from verifier.replica.chain import Chain
@@ -22,7 +22,7 @@ from verifier.replica.replica import Replica
 from verifier.settings import VerifierSettings
 from verifier.signing.memory import Memory
 from verifier.signing.secrets import RoundSecrets
-from verifier.signing.signing import Voice
+from verifier.signing.voice import Voice
 
 
 @dataclass

@@ -13,7 +13,7 @@ from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
 from contracts.ids import Address, as_address, from_hex
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.mirrors.finding import find_mirrors
 from contracts.mirrors.places import Place, open_place
 from contracts.mirrors.reading import LogReader

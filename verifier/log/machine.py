@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.errors import CommonweightError
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.functions import Functions

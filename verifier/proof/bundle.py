@@ -17,7 +17,7 @@ from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
 from contracts.ids import ProofId
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.mirrors.places import Web
 from contracts.mirrors.reading import LogReader
 from contracts.tlog.keys import VerifierKey

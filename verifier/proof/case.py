@@ -13,7 +13,7 @@ from contracts.errors import CommonweightError
 from contracts.ids import ProofId, as_address, from_hex, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.for_log import Commitment, Merge, RunTerms, StateOpening
-from contracts.messages.signing import Domain, digest
+from contracts.messages.signatures import Domain, digest
 from contracts.protocol.judge.entries import (
     BenchCalled,
     Drawn,

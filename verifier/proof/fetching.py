@@ -8,7 +8,7 @@ from pathlib import Path
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.ids import ProofId
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.mirrors.finding import mirror_urls
 from contracts.mirrors.places import Web, is_loopback, open_place
 from contracts.mirrors.reading import LogReader

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from contracts.errors import BadField, BadSignature
 from contracts.ids import Address, as_address, from_hex, to_hex
 from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault, from_json, to_json
-from contracts.messages.signing import Domain, digest, require_signer
+from contracts.messages.signatures import Domain, digest, require_signer
 from verifier.mirror.store.database import Database
 
 Charter: TypeAlias = EpochRoot | NodeFault | VerifierFault

@@ -17,7 +17,7 @@ from contracts.ids import ProofId, as_address, from_hex, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree, check_proof
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.messages.for_contracts import EpochRoot, from_json
-from contracts.messages.signing import Domain, require_signer
+from contracts.messages.signatures import Domain, require_signer
 from contracts.protocol.judge.entries import EpochClosed
 from contracts.protocol.log.leaf import Entry, read
 from contracts.protocol.receipt import Contracts, MalformedReceipt, ProvenPayout, Receipt

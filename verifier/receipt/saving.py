@@ -12,7 +12,7 @@ from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.deployment import Deployment
 from contracts.ids import as_address, to_hex
 from contracts.messages.for_log import VerifierAnchor
-from contracts.messages.signing import Domain, recover
+from contracts.messages.signatures import Domain, recover
 from contracts.mirrors.finding import find_mirrors
 from contracts.mirrors.places import open_place
 from contracts.mirrors.reading import LogReader

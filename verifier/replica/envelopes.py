@@ -8,7 +8,7 @@ from typing import Any
 from contracts.ids import ProofId, RunId, to_hex
 from contracts.messages.for_contracts import Message, from_json, to_json
 from contracts.messages.for_log import Commitment, Merge, RunTerms, StateOpening
-from contracts.messages.signing import Domain, digest
+from contracts.messages.signatures import Domain, digest
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import SIGNED
 from contracts.protocol.log.signed import Envelope, read_envelope

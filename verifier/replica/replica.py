@@ -20,7 +20,7 @@ from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
 from contracts.ids import Address, ProofId
 from contracts.messages.for_log import VerifierAnchor
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import Block

@@ -17,7 +17,7 @@ from contracts.protocol.judge.facts import Fact
 from contracts.protocol.judge.held import proof_of, require_speaker, round_of
 from contracts.protocol.judge.machine import apply
 from contracts.protocol.judge.rules.presence import live_run
-from contracts.protocol.judge.rules.reading import check_opening
+from contracts.protocol.judge.rules.seats import check_opening
 from contracts.protocol.judge.state import Phase, RoundState, RunState, State
 
 _OF_A_PROOF = (facts.Opened, facts.Words, facts.PledgeOpened, facts.TraceShown)

@@ -21,7 +21,7 @@ from contracts.chain.connection import connect, hang_up
 from contracts.errors import CommonweightError
 from contracts.ids import NO_PROOF, Address, ProofId, RunId, as_address, from_hex
 from contracts.messages.for_log import MirrorAddress
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
 from contracts.process.clock_watch import ClockWatch
@@ -58,7 +58,7 @@ from verifier.mirror.store.addresses import AddressBook
 from verifier.mirror.store.copy import Cosigner, LogCopy
 from verifier.mirror.store.messages import MessageStore
 from verifier.mirror.store.parsing import Reader
-from verifier.mirror.store.presence import Stopwatch
+from verifier.mirror.store.stopwatch import Stopwatch
 from verifier.quorum.bringing import Bringer, subjects
 from verifier.quorum.chain import Contracts
 from verifier.quorum.store import QuorumStore
@@ -73,7 +73,7 @@ from verifier.service.welcome import AnnouncedBlobs, Announcer, Welcome
 from verifier.settings import VerifierSettings
 from verifier.signing.memory import Memory
 from verifier.signing.secrets import RoundSecrets
-from verifier.signing.signing import Voice
+from verifier.signing.voice import Voice
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -16,7 +16,7 @@ from contracts.mirrors.arrival import LEAST_RATE
 from contracts.mirrors.slots import FAIR_RATE, Sender
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import NotSeated
-from contracts.protocol.judge.rules.merging import MOST_STEPS
+from contracts.protocol.judge.rules.merges import MOST_STEPS
 from contracts.protocol.judge.rules.presence import live_run
 from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.maintainers import Maintainers

@@ -17,7 +17,7 @@ from contracts.protocol.judge.entries import Derived, Lapsed
 from contracts.protocol.judge.errors import Differs, NotBound, Refused
 from contracts.protocol.judge.facts import Block, Fact, Rules, What
 from contracts.protocol.judge.functions import Functions
-from contracts.protocol.judge.rules import awaits, bench, ending, epochs, merging, presence, reading, rounds
+from contracts.protocol.judge.rules import epochs, full_bench, lapses, merges, presence, rounds, seats, verdicts
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage, State, VerifierState
 
 VERSION = "0.2.0"
@@ -79,11 +79,11 @@ def _next_of_proofs(state: State) -> Derived | None:
         if proof is not None:
             current = state.round_of(proof)
             found = (
-                bench.due_fault(state, proof, current)
-                or awaits.due_lapse(proof, current.k)
+                full_bench.due_fault(state, proof, current)
+                or lapses.due_lapse(proof, current.k)
                 or _next_of_reading(state, proof, current)
-                or ending.due_end(proof, current)
-                or ending.due_node_fault(state, proof)
+                or verdicts.due_end(proof, current)
+                or verdicts.due_node_fault(state, proof)
             )
             if found is not None:
                 return found
@@ -93,15 +93,15 @@ def _next_of_proofs(state: State) -> Derived | None:
 
 def _next_of_reading(state: State, proof: ProofState, current: RoundState) -> Derived | None:
     if proof.stage is Stage.UNDECIDED:
-        return bench.due_late_decision(proof, current.k)
+        return full_bench.due_late_decision(proof, current.k)
     if proof.stage is not Stage.READING or proof.void is not None:
         return None
     return (
-        reading.due_draw(state, proof, current)
-        or reading.due_openings_closed(proof)
-        or bench.due_decision(proof, current.k)
-        or bench.due_call(proof, current)
-        or reading.due_substitutes(state, proof, current)
+        seats.due_draw(state, proof, current)
+        or seats.due_openings_closed(proof)
+        or full_bench.due_decision(proof, current.k)
+        or full_bench.due_call(proof, current)
+        or seats.due_substitutes(state, proof, current)
     )
 
 
@@ -110,12 +110,12 @@ def _next_of_rounds(state: State) -> Derived | None:
         current = state.runs[run].rounds.get(number)
         if current is not None:
             found = (
-                awaits.due_lapse(current, current.k)
+                lapses.due_lapse(current, current.k)
                 or rounds.due_closing(state, current)
                 or rounds.due_miss(state, current)
                 or rounds.due_beacon(state, current)
-                or merging.due_merge_set(state, current)
-                or merging.due_merged(current)
+                or merges.due_merge_set(state, current)
+                or merges.due_merged(current)
             )
             if found is not None:
                 return found
@@ -160,17 +160,17 @@ def _take_block(state: State, fact: Block) -> None:
 def _on_lapsed(state: State, entry: Lapsed) -> None:
     """What follows when k verifiers missed something."""
     awaited = entry.awaited
-    scope, current = awaits.scope_of(state, awaited)
-    awaits.end(state, scope, awaited)
+    scope, current = lapses.scope_of(state, awaited)
+    lapses.end(state, scope, awaited)
     if not awaited.proof:
         _OF_A_ROUND[awaited.what](state, current, as_address(awaited.party))
         state.touched_rounds[awaited.run, awaited.round] = None
         return
     proof = state.proofs[awaited.proof]
     if awaited.what is What.SECOND_LOOK:
-        bench.lapse_second_look(state, proof, awaited.party)
+        full_bench.lapse_second_look(state, proof, awaited.party)
     elif awaited.what is What.PLEDGE:
-        ending.lapse_pledge(state, proof, entry.period)
+        verdicts.lapse_pledge(state, proof, entry.period)
     else:
         _LAPSE[awaited.what](state, proof, as_address(awaited.party), entry.period)
 
@@ -220,13 +220,13 @@ _TAKE: dict[type[Fact], _Handler] = {
     facts.Committed: rounds.take_commitment,
     facts.Has: rounds.take_has,
     facts.Seen: rounds.take_seen,
-    facts.Secret: reading.take_secret,
-    facts.Opened: reading.take_opening,
-    facts.Words: bench.take_words,
-    facts.PledgeOpened: ending.take_pledge,
-    facts.TraceShown: ending.take_trace,
-    facts.Lapse: awaits.take_lapse,
-    facts.MergeSigned: merging.take_merge,
+    facts.Secret: seats.take_secret,
+    facts.Opened: seats.take_opening,
+    facts.Words: full_bench.take_words,
+    facts.PledgeOpened: verdicts.take_pledge,
+    facts.TraceShown: verdicts.take_trace,
+    facts.Lapse: lapses.take_lapse,
+    facts.MergeSigned: merges.take_merge,
     facts.Credited: epochs.take_credit,
 }
 
@@ -246,13 +246,13 @@ _EVENT: dict[type[ChainEvent], _Handler] = {
 _OF_A_ROUND: dict[What, Callable[[State, RoundState, Address], None]] = {
     What.COMMITMENT: rounds.lapse_commitment,
     What.SEEN: rounds.lapse_seen,
-    What.SECRET: reading.lapse_secret,
+    What.SECRET: seats.lapse_secret,
 }
 
 _LAPSE: dict[What, Callable[[State, Any, Address, int], None]] = {
-    What.OPENINGS: reading.lapse_openings,
-    What.WORDS: reading.lapse_words,
-    What.TRACE: ending.lapse_trace,
+    What.OPENINGS: seats.lapse_openings,
+    What.WORDS: seats.lapse_words,
+    What.TRACE: verdicts.lapse_trace,
 }
 
 _ON: dict[type[Derived], _Handler] = {
@@ -261,22 +261,22 @@ _ON: dict[type[Derived], _Handler] = {
     entries.RoundClosed: rounds.on_closed,
     entries.BeaconFixed: rounds.on_fixed,
     entries.BeaconMissed: rounds.on_missed,
-    entries.PanelDrawn: reading.on_panel,
-    entries.SeatsFilled: reading.on_filled,
-    entries.Drawn: reading.on_drawn,
-    entries.OpeningsClosed: reading.on_openings_closed,
-    entries.BenchCalled: bench.on_called,
-    entries.SecondLook: bench.on_second_look,
-    entries.SegmentDecided: bench.on_decided,
-    entries.PanelSpoken: ending.on_spoken,
-    entries.Voided: ending.on_voided,
-    entries.FaultDerived: ending.on_node_fault,
-    entries.Posted: ending.on_posted,
-    entries.Undecided: ending.on_undecided,
-    entries.VerifierFault: bench.on_fault,
-    entries.Overruled: bench.on_overruled,
-    entries.MergeSet: merging.on_merge_set,
-    entries.RoundMerged: merging.on_merged,
+    entries.PanelDrawn: seats.on_panel,
+    entries.SeatsFilled: seats.on_filled,
+    entries.Drawn: seats.on_drawn,
+    entries.OpeningsClosed: seats.on_openings_closed,
+    entries.BenchCalled: full_bench.on_called,
+    entries.SecondLook: full_bench.on_second_look,
+    entries.SegmentDecided: full_bench.on_decided,
+    entries.PanelSpoken: verdicts.on_spoken,
+    entries.Voided: verdicts.on_voided,
+    entries.FaultDerived: verdicts.on_node_fault,
+    entries.Posted: verdicts.on_posted,
+    entries.Undecided: verdicts.on_undecided,
+    entries.VerifierFault: full_bench.on_fault,
+    entries.Overruled: full_bench.on_overruled,
+    entries.MergeSet: merges.on_merge_set,
+    entries.RoundMerged: merges.on_merged,
     entries.DecisionTaken: epochs.on_decision,
     entries.EpochClosed: epochs.on_epoch,
     entries.EpochEnded: epochs.on_ended,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from contracts.errors import CommonweightError
 from contracts.ids import Address, ProofId
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import Fact

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 from contracts.ids import ZERO_ADDRESS as ZERO_ADDRESS
 from contracts.ids import Address, ProofId
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.protocol.judge import chain_events, entries
 from contracts.protocol.judge.chain_events import ChainEvent
 from contracts.protocol.judge.entries import Derived

@@ -17,7 +17,7 @@ from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.fields import field_types, from_json, to_json
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import Domain, digest, recover
+from contracts.messages.signatures import Domain, digest, recover
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Fact, Reason, SegmentWord, What, Word

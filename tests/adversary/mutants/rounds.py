@@ -6,14 +6,14 @@ from tests.adversary.mutants.core import Mutant
 
 MUTANTS: dict[str, Mutant] = {
     "one verifier's word makes a lapse": Mutant(
-        "J3", "awaits", "        if len(known.words) >= k:", "        if known.words:", ("I2", "I8"), ("early-lapses",)
+        "J3", "lapses", "        if len(known.words) >= k:", "        if known.words:", ("I2", "I8"), ("early-lapses",)
     ),
     "anybody's word counts for a lapse": Mutant(
-        "J3", "awaits", "if fact.verifier not in current.verifiers:", "if False:", ("I2", "I8", "Effect"), ("crowd",)
+        "J3", "lapses", "if fact.verifier not in current.verifiers:", "if False:", ("I2", "I8", "Effect"), ("crowd",)
     ),
     "a lapse counts though what it is about came": Mutant(
         "J3",
-        "awaits",
+        "lapses",
         "scope.past[awaited, known.since] = known.words\n        del state.open[awaited]",
         "scope.awaits[awaited] = known",
         ("I5", "I8"),
@@ -21,7 +21,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "words about the first period count in the second": Mutant(
         "J3",
-        "awaits",
+        "lapses",
         "if known is None or known.since != fact.since:",
         "if known is None:",
         ("I8", "I2"),

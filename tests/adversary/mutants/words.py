@@ -10,7 +10,7 @@ CHEATS = ("skip", "helped-cheat", "skip-and-withhold", "skip-and-starve", "opera
 MUTANTS: dict[str, Mutant] = {
     "a false word questions nothing": Mutant(
         "J8",
-        "bench",
+        "full_bench",
         "segment.questioned = segment.questioned or said.word is not Word.TRUE",
         "pass",
         ("I1", "I5", "I8"),
@@ -18,17 +18,19 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a second class of word questions nothing": Mutant(
         "J8",
-        "bench",
+        "full_bench",
         "segment.questioned = segment.questioned or proof.stage is Stage.READING",
         "pass",
         ("I1", "I8"),
         ("two-words",),
         seeds=14,
     ),
-    "one false word voids": Mutant("J8", "bench", "if len(false) >= k:", "if false:", ("I2", "I8"), ("liar-on-true",)),
+    "one false word voids": Mutant(
+        "J8", "full_bench", "if len(false) >= k:", "if false:", ("I2", "I8"), ("liar-on-true",)
+    ),
     "one true word clears": Mutant(
         "J8",
-        "bench",
+        "full_bench",
         "if len(segment.sayers(Word.TRUE)) >= k:",
         "if segment.sayers(Word.TRUE):",
         ("I1", "I8"),
@@ -36,7 +38,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "false and unserved count together at once": Mutant(
         "J8",
-        "bench",
+        "full_bench",
         "if len(together & segment.looked) >= k:",
         "if len(together) >= k:",
         ("I2", "I8"),
@@ -44,7 +46,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "false and unserved never meet": Mutant(
         "J8",
-        "bench",
+        "full_bench",
         "if len(together & segment.looked) >= k:",
         "if False:",
         ("I5", "I8"),
@@ -52,7 +54,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "the bench is k, and nobody else comes in": Mutant(
         "J8",
-        "bench",
+        "full_bench",
         "first = proof.order[: 2 * current.k - 1]",
         "first = proof.order[: current.k]",
         ("I2", "I5", "I8"),
@@ -60,7 +62,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "the rest never come in": Mutant(
         "J8",
-        "bench",
+        "full_bench",
         "if rest and not looking and _is_heard(proof, segment):",
         "if False:",
         ("I5", "I8"),
@@ -69,7 +71,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "the rest are called while the first read": Mutant(
         "J8",
-        "bench",
+        "full_bench",
         "if rest and not looking and _is_heard(proof, segment):",
         "if rest:",
         ("I8",),
@@ -77,7 +79,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "who spoke is awaited all the same": Mutant(
         "J8",
-        "bench",
+        "full_bench",
         "if known is None or known.items & set(owed(proof, verifier)):",
         "if True:",
         ("I3", "I5", "I8"),
@@ -85,7 +87,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "unserved cannot be replaced": Mutant(
         "J10",
-        "bench",
+        "full_bench",
         "if known is not None and verifier in segment.replaced:",
         "if known is not None:",
         ("I2", "I3", "I5", "I8"),
@@ -93,7 +95,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "unserved after another word is evidence": Mutant(
         "J10",
-        "bench",
+        "full_bench",
         "if known is not None and said.word in (known.word, Word.UNSERVED):",
         "if known is not None and said.word is known.word:",
         ("I3",),
@@ -102,18 +104,18 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a second word of another class replaces the first": Mutant(
         "J10",
-        "bench",
+        "full_bench",
         "if known is not None and known.word is not Word.UNSERVED:",
         "if False:",
         ("I2", "I8"),
         ("two-words",),
     ),
     "two words cost nothing": Mutant(
-        "J10", "bench", "proof.found.append((verifier, Fault.TWO_WORDS))", "pass", ("I8",), ("two-words",)
+        "J10", "full_bench", "proof.found.append((verifier, Fault.TWO_WORDS))", "pass", ("I8",), ("two-words",)
     ),
     "who need not read a segment has a word on it": Mutant(
         "J10",
-        "bench",
+        "full_bench",
         "    if not (called or drew):\n",
         "    if segment is None:\n",
         ("I2", "I8", "Effect"),
@@ -121,7 +123,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "drift is a word in bit-exact runs, too": Mutant(
         "J10",
-        "bench",
+        "full_bench",
         "if not fits or (exact and said.word is Word.DRIFT):",
         "if not fits:",
         ("I8",),
@@ -129,7 +131,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "words need no sealed trace": Mutant(
         "J12",
-        "bench",
+        "full_bench",
         "if exact and sealed and not fact.witness and fact.verifier not in proof.witnesses:",
         "if False:",
         ("I8",),
@@ -137,7 +139,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "whoever the bench contradicts loses stake": Mutant(
         "J12",
-        "bench",
+        "full_bench",
         "if segment.true is False and len(segment.sayers(Word.FALSE)) >= k:",
         "if segment.true is False:",
         ("I3", "I8"),
@@ -145,7 +147,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "in bounded runs false words cost stake": Mutant(
         "J12",
-        "bench",
+        "full_bench",
         "wrong = _wrong(proof, current.k) if terms.exact else []",
         "wrong = _wrong(proof, current.k)",
         ("I3", "I8"),
@@ -154,7 +156,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a false word costs nothing": Mutant(
         "J12",
-        "bench",
+        "full_bench",
         "found += [(name, Fault.FALSE_WORD) for name in sorted(segment.sayers(Word.FALSE))]",
         "pass",
         ("I7", "I8"),
@@ -162,18 +164,18 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a fake that was passed costs nothing": Mutant(
         "J12",
-        "bench",
+        "full_bench",
         "found += [(name, Fault.PASSED_A_FAKE) for name in sorted(segment.sayers(Word.TRUE))]",
         "pass",
         ("I7", "I8"),
         ("liar-on-false", "helped-cheat"),
     ),
     "nobody is overruled": Mutant(
-        "J12", "bench", "for verifier in _overruled(proof, current.k):", "for verifier in ():", ("I8",), LIARS
+        "J12", "full_bench", "for verifier in _overruled(proof, current.k):", "for verifier in ():", ("I8",), LIARS
     ),
     "unserved is overruled": Mutant(
         "J12",
-        "bench",
+        "full_bench",
         "against = (Word.FALSE, Word.DRIFT)\n",
         "against = (Word.FALSE, Word.DRIFT, Word.UNSERVED)\n",
         ("I3", "I8"),
@@ -181,7 +183,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "who had the bytes is overruled by who had not": Mutant(
         "J12",
-        "bench",
+        "full_bench",
         "elif segment.true is False and any(len(segment.sayers(word)) >= k for word in (Word.FALSE, Word.DRIFT)):",
         "elif segment.true is False:",
         ("I3", "I8"),

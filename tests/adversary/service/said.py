@@ -11,7 +11,7 @@ from contracts.ids import to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import digest, sign
+from contracts.messages.signatures import digest, sign
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.chain_events import ChainEvent

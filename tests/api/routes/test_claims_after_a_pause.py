@@ -11,7 +11,7 @@ from web3.contract.contract import ContractFunctions
 
 from contracts.chain.connection import contract_at
 from contracts.messages.for_contracts import ClaimTo
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from tests.api.routes.test_many_claims import calls, post
 from tests.api.routes.test_signed_claims import COLD, ask
 from tests.house import House, accepted

@@ -15,7 +15,7 @@ from httpx import Response
 from api.http.body_size import MAX_JSON_BYTES
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from contracts.protocol.log.codec import canonical
 from contracts.protocol.log.leaf import LARGEST_LEAF, write
 from contracts.protocol.log.signed import Envelope

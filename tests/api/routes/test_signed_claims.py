@@ -13,7 +13,7 @@ from eth_account.signers.local import LocalAccount
 from httpx import Response
 
 from contracts.messages.for_contracts import ClaimTo
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from ledger.relay.budget import CARRYING, EVERYBODY, LEAST, SMALL, SMALL_HOLDERS
 from ledger.relay_rules import RelayRules
 from ledger.storage.tables import RelayDay, RelaySpending

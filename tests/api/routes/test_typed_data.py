@@ -14,7 +14,7 @@ from contracts.bindings.token import Delegation
 from contracts.ids import to_hex
 from contracts.messages.for_contracts import ClaimTo, EpochRoot, to_json
 from contracts.messages.for_log import Contribution
-from contracts.messages.signing import Domain, digest
+from contracts.messages.signatures import Domain, digest
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted, check_refused
 

@@ -20,14 +20,14 @@ from httpx import Client, Response
 from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message, NodeFault, VerifierFault, to_json
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived, Fault
 from contracts.protocol.judge.facts import Awaited, What, Word
 from contracts.protocol.judge.protocol import Protocol
-from contracts.protocol.judge.rules.reading import about, owed
+from contracts.protocol.judge.rules.seats import about, owed
 from contracts.protocol.judge.state import ProofState
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import WHAT, WORDS, Envelope

@@ -13,7 +13,7 @@ from blake3 import blake3
 from contracts.ids import to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
-from contracts.messages.signing import digest
+from contracts.messages.signatures import digest
 from contracts.protocol.judge.facts import Reason, What, Word
 from contracts.protocol.judge.state import ProofState, Stage
 from tests.attacks.outsiders.script import Refused, Script, another, script

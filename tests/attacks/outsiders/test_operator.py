@@ -19,7 +19,7 @@ from contracts.protocol.judge.entries import BenchCalled, EpochClosed, Lapsed, L
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import Awaited, What, Word
 from contracts.protocol.judge.protocol import Protocol
-from contracts.protocol.judge.rules import awaits, bench, ending, epochs, presence, rounds
+from contracts.protocol.judge.rules import epochs, full_bench, lapses, presence, rounds, verdicts
 from contracts.protocol.judge.state import Phase, ProofState, Stage
 from tests.attacks.outsiders.script import Script, script
 from tests.attacks.outsiders.served import key
@@ -61,13 +61,13 @@ def test_a_harmless_segment_on_the_bench_is_found(run: Script) -> None:
     """F3: the fake is questioned, and the operator calls the bench to another segment."""
     proof = opened(run)[0]
     run.false[proof.commitment.node] = {2}
-    call = bench.due_call
+    call = full_bench.due_call
 
     def harmless(proof: ProofState, current: Any) -> BenchCalled | None:
         found = None if proof.segments[0].called else call(proof, current)
         return replace(found, segment=0) if found is not None else None
 
-    run.departs = [(bench, "due_call", harmless)]
+    run.departs = [(full_bench, "due_call", harmless)]
     found_at(run, lambda: run.speak(proof, run.verifiers[0]))
 
 
@@ -75,7 +75,7 @@ def test_a_fake_that_is_posted_all_the_same_is_found(run: Script) -> None:
     """F3: the operator passes over all words, and posts."""
     proof = opened(run)[0]
     run.false[proof.commitment.node] = {2}
-    end = ending.due_end
+    end = verdicts.due_end
 
     def posted(proof: ProofState, current: Any) -> Any:
         commitment = proof.commitment
@@ -83,7 +83,7 @@ def test_a_fake_that_is_posted_all_the_same_is_found(run: Script) -> None:
             return Posted(commitment.proof, current.listed[commitment.node].payout, commitment.tokens)
         return end(proof, current)
 
-    run.departs = [(ending, "due_end", posted), (bench, "due_call", lambda *_: None)]
+    run.departs = [(verdicts, "due_end", posted), (full_bench, "due_call", lambda *_: None)]
     found_at(run, lambda: run.speak(proof, run.verifiers[0]))
 
 
@@ -115,7 +115,7 @@ def _opening_with(listing: Any) -> Any:
 def test_a_lapse_by_the_operators_word_is_found(run: Script) -> None:
     """F29: the node is at work; k verifiers did not miss it, and the log says that it is late."""
     friend, other = run.nodes
-    due = awaits.due_lapse
+    due = lapses.due_lapse
 
     def early(scope: Any, k: int) -> Lapsed | None:
         for awaited, known in scope.awaits.items():
@@ -123,7 +123,7 @@ def test_a_lapse_by_the_operators_word_is_found(run: Script) -> None:
                 return Lapsed(awaited, known.since, known.period)
         return due(scope, k)
 
-    run.departs = [(awaits, "due_lapse", early)]
+    run.departs = [(lapses, "due_lapse", early)]
     name = run.commit(friend)
     said = messages.Has(run.run, 1, run.verifiers[0].address, (name,))
     found_at(run, lambda: run.send(said, run.verifiers[0]))

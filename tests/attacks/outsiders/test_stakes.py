@@ -14,7 +14,7 @@ from contracts.bindings.node_stakes import NodeStakes
 from contracts.chain.connection import ContractRejected, send
 from contracts.ids import to_hex
 from contracts.messages import for_log as messages
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from ledger.epochs import settlement
 from tests.attacks.outsiders.script import another, script
 from tests.attacks.outsiders.served import key

@@ -10,7 +10,7 @@ import pytest
 
 from commonweight.contribution_file import ContributionFile
 from commonweight.keystore import write_keystore
-from contracts.messages.signing import sign as sign_message
+from contracts.messages.signatures import sign as sign_message
 from contracts.protocol.maintainers import Maintainers
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.commonweight.standing.online import Online, online

@@ -32,7 +32,7 @@ from contracts.genesis.refused import GenesisRefused
 from contracts.keccak import keccak256
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.for_contracts import EpochRoot, Message, VerifierFault
-from contracts.messages.signing import Domain, digest, sign
+from contracts.messages.signatures import Domain, digest, sign
 from tests.chains import StillChain, twin
 from tests.contracts.currencies import deploy_currency
 from tests.holds import Threat, holds
@@ -192,7 +192,7 @@ def refused(error: str) -> Iterator[None]:
 
 @holds(
     "Python and Solidity compute the same digest of a message",
-    by="contracts/messages/signing.py:digest",
+    by="contracts/messages/signatures.py:digest",
     against=Threat.FORGED_MESSAGE,
 )
 def test_both_sides_hash_alike(world: World) -> None:

@@ -15,7 +15,7 @@ from contracts.bindings.verifier_registry import in_signer_order
 from contracts.chain.connection import contract_at, send
 from contracts.devnet.chain import Devnet
 from contracts.messages.for_contracts import NodeFault, VerifierFault
-from contracts.messages.signing import Domain, digest, sign
+from contracts.messages.signatures import Domain, digest, sign
 from tests.contracts.bindings.test_contracts import PARAMS, World, refused
 from tests.holds import Threat, holds
 

@@ -14,7 +14,7 @@ from contracts.chain.connection import contract_at, rejections, send
 from contracts.genesis.check import check_genesis
 from contracts.merkle.payout_tree import PayoutTree
 from contracts.messages.for_contracts import ClaimTo, NodeFault, VerifierFault
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from tests.contracts.bindings.test_contracts import PARAMS, World, refused
 from tests.contracts.currencies import deploy_currency
 from tests.holds import Threat, holds

@@ -12,7 +12,7 @@ from contracts.chain.connection import contract_at
 from contracts.chain.deployment import ZERO, Deployment
 from contracts.genesis.powers import ADMIN, role
 from contracts.messages.for_contracts import EpochRoot
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from tests.contracts.genesis.maker import Tampered, Town
 
 DEPLOYER, RIVAL, GOVERNOR, TIMELOCK = "the deployer", "the rival", "the governor", "the timelock"

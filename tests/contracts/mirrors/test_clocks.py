@@ -14,7 +14,7 @@ import pytest
 from eth_account import Account
 
 from contracts.errors import CommonweightError
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.mirrors.peer import Peer
 from contracts.mirrors.tickets import HEADER, TO_SERVER, Tickets, bringer
 from tests.holds import Threat, holds

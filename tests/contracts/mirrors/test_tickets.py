@@ -12,7 +12,7 @@ from eth_account import Account
 
 from contracts.errors import BadSignature, CommonweightError
 from contracts.messages.fields import type_string
-from contracts.messages.signing import Domain
+from contracts.messages.signatures import Domain
 from contracts.mirrors import tickets
 from contracts.mirrors.tickets import (
     HEADER,

@@ -12,8 +12,8 @@ from contracts.bindings.verifier_registry import EpochStatus
 from contracts.chain.connection import send
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.for_contracts import EpochRoot
-from contracts.messages.signing import Domain
-from contracts.messages.signing import sign as signature_of
+from contracts.messages.signatures import Domain
+from contracts.messages.signatures import sign as signature_of
 from ledger.books import payouts
 from ledger.storage.tables import Outgoing, PayoutRow
 from tests.deployed import PARAMS

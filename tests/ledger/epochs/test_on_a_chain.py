@@ -11,7 +11,7 @@ from sqlmodel import select
 from contracts.chain.connection import send
 from contracts.errors import CommonweightError
 from contracts.messages.for_contracts import NodeFault, VerifierFault
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.protocol.judge.entries import Fault
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.log.follower import audit

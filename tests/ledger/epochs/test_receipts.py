@@ -11,7 +11,7 @@ import pytest
 from contracts.merkle.payout_tree import Payout, check_proof
 from contracts.messages.for_contracts import EpochRoot, from_json
 from contracts.messages.for_log import Commitment
-from contracts.messages.signing import Domain, digest, require_signer
+from contracts.messages.signatures import Domain, digest, require_signer
 from contracts.protocol.log.signed import read_envelope
 from ledger.context import Ledger
 from ledger.epochs.receipts import receipt_of

@@ -16,7 +16,7 @@ from sqlmodel import select
 from contracts.errors import CommonweightError
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.protocol.log.follower import audit
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope

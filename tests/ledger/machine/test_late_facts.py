@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.messages import for_log as messages
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.protocol.judge.errors import AlreadySaid
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.snapshot import dump

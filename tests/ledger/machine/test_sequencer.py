@@ -19,7 +19,7 @@ from sqlmodel import Session
 
 from benchmarks.submitted_round import Opened, open_rounds
 from contracts.messages.for_log import Commitment
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.protocol.judge.errors import Refused
 from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.log import follower

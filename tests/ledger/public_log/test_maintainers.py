@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts.messages.for_log import Contribution
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.protocol.log.leaf import Entry, read
 from contracts.protocol.log.signed import Envelope
 from ledger.epochs.receipts import receipt_of

@@ -1,4 +1,4 @@
-"""The words of nodes. tests/ledger/relay/test_settling.py has the answers of a real one."""
+"""The words of nodes. tests/ledger/relay/test_confirmations.py has the answers of a real one."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from eth_account.signers.local import LocalAccount
 from contracts.ids import to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
-from contracts.messages.signing import Domain, recover
+from contracts.messages.signatures import Domain, recover
 from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Word

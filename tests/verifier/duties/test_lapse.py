@@ -16,10 +16,10 @@ from contracts.protocol.log.signed import WHAT
 from tests.contracts.protocol.log.signed_run import SignedRun, hashed, key
 from tests.verifier.duties.test_doing import closed
 from tests.verifier.town import Party, make_party, text_of
-from verifier.duties import lapse, periods
-from verifier.duties.periods import TIMES_NEW
+from verifier.duties import lapse, lapse_periods
+from verifier.duties.lapse_periods import TIMES_NEW
 from verifier.mirror.exchange.handing_on import Answer, Look, Outcome
-from verifier.mirror.store.presence import Absence
+from verifier.mirror.store.stopwatch import Absence
 
 pytestmark = pytest.mark.unit
 
@@ -135,7 +135,7 @@ def test_a_node_without_a_heartbeat_lapses_after_a_lease(tmp_path: Path) -> None
 def test_a_node_that_only_beats_lapses_when_the_others_took_half_the_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(periods, "FIRST_PERIODS", 1)
+    monkeypatch.setattr(lapse_periods, "FIRST_PERIODS", 1)
     party = begin(tmp_path, SignedRun(nodes=2))
     slow, quick = party.made.nodes
     beats = iter(range(1, 1_000))

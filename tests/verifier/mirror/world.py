@@ -25,7 +25,7 @@ from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.merkle.stored_tree import GrowingTree
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from contracts.mirrors.tickets import LIFE, Tickets, UploadTicket
 from contracts.mirrors.timed_protocol import TimedProtocol
 from contracts.protocol.log.codec import canonical, slug

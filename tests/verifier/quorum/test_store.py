@@ -10,7 +10,7 @@ import pytest
 
 from contracts.errors import BadField
 from contracts.messages.for_contracts import NodeFault, VerifierFault, to_json
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from tests.contracts.protocol.log.signed_run import key
 from verifier.quorum import store as stores
 from verifier.quorum.store import QuorumStore

@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.ids import to_hex
 from contracts.messages.for_contracts import EpochRoot, from_json
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from contracts.protocol.log.codec import canonical
 from contracts.protocol.receipt import Receipt
 from contracts.tlog.cosignature import cosign

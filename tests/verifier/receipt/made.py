@@ -13,7 +13,7 @@ from contracts.ids import to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.for_contracts import EpochRoot, to_json
 from contracts.messages.for_log import Commitment
-from contracts.messages.signing import Domain, digest, sign
+from contracts.messages.signatures import Domain, digest, sign
 from contracts.protocol.log.signed import read_envelope
 from contracts.protocol.receipt import Receipt
 from contracts.tlog.note import SignedNote

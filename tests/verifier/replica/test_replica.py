@@ -12,7 +12,7 @@ import pytest
 
 from contracts.ids import to_hex
 from contracts.messages import for_log as messages
-from contracts.messages.signing import digest
+from contracts.messages.signatures import digest
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.snapshot import dump

@@ -17,7 +17,7 @@ from contracts.errors import BadField, BadSignature
 from contracts.ids import NO_ADDRESS, Address, ProofId, as_address, to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import LeaseRenewal, MirrorAddress
-from contracts.messages.signing import Domain, digest, recover
+from contracts.messages.signatures import Domain, digest, recover
 from contracts.protocol.judge.facts import Credited, Fact, Opened, PledgeOpened
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.envelope import parse_envelope

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from contracts.ids import Address, ProofId, RunId
 from contracts.protocol.judge.facts import What, Word
-from contracts.protocol.judge.rules.reading import owed
+from contracts.protocol.judge.rules.seats import owed
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, RunState, SegmentState, Stage, State
 
 

@@ -16,9 +16,9 @@ from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLaps
 from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RunOver, Undecided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused, RunEnded
 from contracts.protocol.judge.facts import Credited
-from contracts.protocol.judge.rules import awaits, roots
+from contracts.protocol.judge.rules import lapses, roots
 from contracts.protocol.judge.rules.entitlements import Units, emitted, left_of, lines_within
-from contracts.protocol.judge.rules.merging import is_progressing
+from contracts.protocol.judge.rules.merges import is_progressing
 from contracts.protocol.judge.rules.presence import live_run
 from contracts.protocol.judge.state import EpochState, ProofState, RunState, Stage, State
 from contracts.protocol.judge.terms import MOST_CREDITED
@@ -272,7 +272,7 @@ def on_ended(state: State, entry: EpochEnded) -> None:
         if proof.done and not proof.awaits and proof.ended_at < epoch.index:
             _forget(state, run, proof)
     for number in [n for n, current in run.rounds.items() if not current.proofs and n < run.round]:
-        awaits.end_all(state, run.rounds[number])
+        lapses.end_all(state, run.rounds[number])
         del run.rounds[number]
     roots.forget(state)
 

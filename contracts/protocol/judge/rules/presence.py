@@ -7,7 +7,7 @@ from contracts.protocol.audit_rate import MILLION, AuditPolicy, AuditRecord
 from contracts.protocol.judge.entries import Listed
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, RunEnded, UnknownSubject
 from contracts.protocol.judge.facts import Anchored, Enrolled, Left, Returned, RunCreated
-from contracts.protocol.judge.rules.reading import come_back
+from contracts.protocol.judge.rules.seats import come_back
 from contracts.protocol.judge.state import NodeState, ProofState, RunState, State
 from contracts.protocol.judge.terms import check_terms
 

@@ -13,7 +13,7 @@ from contracts.protocol.judge.entries import BeaconFixed, BeaconMissed, PanelDra
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import Awaited, Block, Committed, Has, Seen, What
 from contracts.protocol.judge.held import require_speaker, round_of
-from contracts.protocol.judge.rules import awaits, roots
+from contracts.protocol.judge.rules import lapses, roots
 from contracts.protocol.judge.rules.presence import (
     anchor_of,
     free,
@@ -75,7 +75,7 @@ def on_opened(state: State, entry: RoundOpened) -> None:
         if node.staked:
             current.reserved[node.node] = reserve(state, node.node, run.created.terms.node_stake)
         if node.awaited:
-            awaits.begin(state, current, Awaited(What.COMMITMENT, entry.run, entry.round, NO_PROOF, node.node))
+            lapses.begin(state, current, Awaited(What.COMMITMENT, entry.run, entry.round, NO_PROOF, node.node))
 
 
 def take_commitment(state: State, fact: Committed) -> None:
@@ -113,7 +113,7 @@ def take_has(state: State, fact: Has) -> None:
         proof.has.add(fact.verifier)
         if len(proof.has) >= current.k and current.phase is Phase.OPEN:
             awaited = Awaited(What.COMMITMENT, fact.run, fact.round, NO_PROOF, proof.commitment.node)
-            awaits.end(state, current, awaited)
+            lapses.end(state, current, awaited)
     state.touched_rounds[fact.run, fact.round] = None
 
 
@@ -209,7 +209,7 @@ def on_fixed(state: State, entry: BeaconFixed) -> None:
     current = state.runs[entry.run].rounds[entry.round]
     current.beacon = entry
     if not _seen(current):
-        awaits.begin(state, current, Awaited(What.SEEN, entry.run, entry.round, NO_PROOF, ""))
+        lapses.begin(state, current, Awaited(What.SEEN, entry.run, entry.round, NO_PROOF, ""))
     state.touched_rounds[entry.run, entry.round] = None
 
 

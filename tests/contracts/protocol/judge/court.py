@@ -223,7 +223,7 @@ class Court:
 
     def say(self, proof: str, verifier: str, trace: str = "trace", **words: str) -> list[Derived]:
         """Words by segment: `s1="true"`; with none, true on all that the verifier owes."""
-        from contracts.protocol.judge.rules.reading import owed
+        from contracts.protocol.judge.rules.seats import owed
 
         named = {int(key[1:]): Word(value) for key, value in words.items()}
         named = named or dict.fromkeys(owed(self.state.proofs[proof], verifier), Word.TRUE)

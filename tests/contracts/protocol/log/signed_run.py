@@ -20,13 +20,13 @@ from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.merkle.stored_tree import StoredTree
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import Domain, digest, sign
+from contracts.messages.signatures import Domain, digest, sign
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.machine import VERSION
 from contracts.protocol.judge.protocol import Protocol, secret_leaf
-from contracts.protocol.judge.rules.reading import owed
+from contracts.protocol.judge.rules.seats import owed
 from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import write

@@ -14,7 +14,7 @@ from contracts.errors import BadField, BadSignature, CommonweightError, InvalidT
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import chain_events, entries, facts
 from contracts.protocol.judge.facts import What, Word

@@ -9,7 +9,7 @@ from eth_account import Account
 
 from contracts.errors import BadField, CommonweightError
 from contracts.ids import to_hex
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.protocol.judge.facts import RunCreated
 from contracts.protocol.limits import METRICS, InvalidLimits, LimitTable, PairLimits, pair_key
 from contracts.protocol.log.codec import InvalidLeaf

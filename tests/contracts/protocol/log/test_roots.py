@@ -14,7 +14,7 @@ from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import What
-from contracts.protocol.judge.rules.reading import owed
+from contracts.protocol.judge.rules.seats import owed
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.signed import WHAT
 from tests.contracts.protocol.log.signed_run import DOMAIN, PROFILE, SignedRun, hashed, key

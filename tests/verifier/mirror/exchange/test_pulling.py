@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from contracts.errors import BadSignature
 from contracts.messages import for_log as messages
-from contracts.messages.signing import sign
+from contracts.messages.signatures import sign
 from contracts.mirrors.peer import Peer, PeerMisbehaved
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.crash_points import armed
 from ledger.errors import NotDead, NotFound
-from ledger.relay import outbox, settling
+from ledger.relay import confirmations, outbox
 from ledger.relay.broadcast import Said, send
 from ledger.relay.leases import Held
 from ledger.storage.tables import LeaseRow, Outgoing
@@ -32,7 +32,9 @@ def test_what_is_mined_is_final_only_when_its_block_is(relay: Relay) -> None:
 
 
 @holds(
-    "A transaction that a reorg removed is sent again", by="ledger/relay/settling.py:settle", against=Threat.BAD_CHAIN
+    "A transaction that a reorg removed is sent again",
+    by="ledger/relay/confirmations.py:settle",
+    against=Threat.BAD_CHAIN,
 )
 @pytest.mark.parametrize("depth", [1, 3, 8])
 def test_what_a_reorg_takes_back_goes_out_again_with_the_same_bytes(relay: Relay, depth: int) -> None:
@@ -122,7 +124,7 @@ def test_a_lost_transaction_leaves_no_gap(relay: Relay) -> None:
 
 @holds(
     "A nonce is abandoned only when an external transaction that used it is final",
-    by="ledger/relay/settling.py:Sight.sent_by",
+    by="ledger/relay/confirmations.py:Sight.sent_by",
     against=Threat.BAD_CHAIN,
 )
 def test_a_nonce_that_a_foreign_hand_used_is_replaced_only_when_that_is_final(relay: Relay) -> None:
@@ -284,7 +286,7 @@ def test_a_foreign_transaction_below_the_block_that_was_final_at_signing_is_foun
     relay.anvil.mine(3)
     foreign = relay.foreign(used)
     relay.anvil.mine(2 * relay.anvil.slots + 1)
-    sight = settling.Sight(relay.place.model)
+    sight = confirmations.Sight(relay.place.model)
     looked_at: list[int] = []
     found = sight.sent_by(relay.place.operator.address, used, sight.final, lambda: looked_at.append(1))
     assert (found, len(looked_at)) == (foreign, 1)
@@ -296,7 +298,7 @@ def test_where_the_node_has_no_old_states_each_block_is_looked_at(
     used = relay.count()
     foreign = relay.foreign(used)
     relay.anvil.mine(2 * relay.anvil.slots + 1)
-    sight, looked_at = settling.Sight(relay.place.model), list[int]()
+    sight, looked_at = confirmations.Sight(relay.place.model), list[int]()
 
     def missing(*_: object) -> int:
         raise ValueError("missing trie node")

@@ -24,7 +24,7 @@ from contracts.ids import to_hex
 from ledger.chain import ModelChain
 from ledger.context import Ledger
 from ledger.crash_points import reach
-from ledger.relay import attempts, call_state, leases
+from ledger.relay import call_state, leases, signing
 from ledger.relay.call_state import WATCHED, CallState, Inclusion
 from ledger.relay.leases import Held
 from ledger.storage.tables import Attempt, Outgoing
@@ -119,7 +119,7 @@ def watched(ledger: Ledger, states: tuple[CallState, ...]) -> list[Outgoing]:
 def _look_up(ledger: Ledger, held: Held, sight: Sight, call: Outgoing) -> None:
     """Under all hashes of its nonce: the last one sent need not be the one that was mined."""
     with ledger.store.read() as session:
-        made = attempts.of(session, call)
+        made = signing.of(session, call)
     for attempt in made:
         receipt = sight.receipt(attempt.hash)
         if receipt is not None:
@@ -155,7 +155,7 @@ def _back_in_line(ledger: Ledger, held: Held, call: Outgoing) -> None:
         row = session.get_one(Outgoing, call.id, with_for_update=True)
         if (row.state, row.nonce, row.block_hash) != (call.state, call.nonce, call.block_hash):
             return
-        call_state.mark_unmined(row, attempts.of(session, row)[0].hash)
+        call_state.mark_unmined(row, signing.of(session, row)[0].hash)
         session.add(row)
         reach("outbox.returned")
 

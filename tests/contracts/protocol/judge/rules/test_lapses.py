@@ -36,7 +36,7 @@ def test_a_verifier_says_it_once() -> None:
 
 @holds(
     "A time-out needs k verifiers, and a late one has no effect",
-    by="contracts/protocol/judge/rules/awaits.py:take_lapse",
+    by="contracts/protocol/judge/rules/lapses.py:take_lapse",
     against=Threat.BAD_VERIFIER,
 )
 def test_a_lapse_that_comes_too_late_has_no_effect() -> None:

@@ -1,7 +1,7 @@
 """Signing: a nonce and bytes for a call, committed before anybody sees them. One writer a key, fenced by its lease.
 
 Chain calls happen before the transaction. What is read there can only be stale in one way that matters, a nonce that
-somebody else's program used meanwhile, and ledger/relay/settling.py finds that out.
+somebody else's program used meanwhile, and ledger/relay/confirmations.py finds that out.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from contracts.messages.for_log import Has, RunTerms
 from contracts.protocol.judge.facts import Awaited, What
 from tests.contracts.protocol.log.signed_run import SignedRun
 from tests.holds import Threat, holds
-from verifier.duties import periods
-from verifier.duties.periods import FIRST_PERIODS, MOST_PERIODS, TIMES_KNOWN, TIMES_NEW
-from verifier.mirror.store.presence import Allowed, opening_seconds
+from verifier.duties import lapse_periods
+from verifier.duties.lapse_periods import FIRST_PERIODS, MOST_PERIODS, TIMES_KNOWN, TIMES_NEW
+from verifier.mirror.store.stopwatch import Allowed, opening_seconds
 from verifier.replay.sizes import weights_size
 from verifier.replica.envelopes import Collected
 
@@ -29,7 +29,7 @@ def allowed(made: SignedRun, node: int, passed: float = 1.0, took: Mapping[str, 
     run, log = to_hex(made.run), Collected()
     log.terms = {run: terms_of(made)}
     awaited = Awaited(What.COMMITMENT, run, made.round.number, "", made.nodes[node].address)
-    return periods.allowed(made.state, log, awaited, passed, lambda found: found, took or {})
+    return lapse_periods.allowed(made.state, log, awaited, passed, lambda found: found, took or {})
 
 
 def terms_of(made: SignedRun) -> RunTerms:
@@ -57,7 +57,9 @@ def delivered(made: SignedRun, *nodes: int) -> None:
         made.state.runs[to_hex(made.run)].nodes[made.nodes[number].address].delivered = True
 
 
-@holds("An empty commitment shortens no deadline", by="verifier/duties/periods.py:allowed", against=Threat.FALSE_WORK)
+@holds(
+    "An empty commitment shortens no deadline", by="verifier/duties/lapse_periods.py:allowed", against=Threat.FALSE_WORK
+)
 def test_before_anything_is_known_an_empty_commitment_hurries_nobody(made: SignedRun) -> None:
     assert allowed(made, 0).period == FIRST_PERIODS * PERIOD
 
@@ -76,7 +78,7 @@ def test_where_nobody_comes_the_round_ends_all_the_same() -> None:
 
 @holds(
     "No other party's speed or blocks set a deadline",
-    by="verifier/duties/periods.py:allowed",
+    by="verifier/duties/lapse_periods.py:allowed",
     against=Threat.BAD_VERIFIER,
 )
 def test_a_node_has_a_multiple_of_what_it_took_itself(made: SignedRun) -> None:

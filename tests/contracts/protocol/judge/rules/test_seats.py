@@ -37,7 +37,7 @@ def test_a_secret_is_the_rounds_own_and_not_shown_early() -> None:
 
 @holds(
     "The seat of a late verifier goes to the next one in the draw",
-    by="contracts/protocol/judge/rules/reading.py:due_substitutes",
+    by="contracts/protocol/judge/rules/seats.py:due_substitutes",
     against=Threat.BAD_VERIFIER,
 )
 def test_a_seat_without_a_secret_goes_to_the_next() -> None:

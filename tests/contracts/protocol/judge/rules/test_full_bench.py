@@ -34,7 +34,7 @@ def test_what_is_not_questioned_is_cleared_by_its_drawers() -> None:
 
 @holds(
     "Every drawn segment is accepted by its verifier, or goes to the bench",
-    by="contracts/protocol/judge/rules/bench.py:is_read",
+    by="contracts/protocol/judge/rules/full_bench.py:is_read",
     against=Threat.BAD_VERIFIER,
 )
 def test_every_drawn_segment_needs_a_word() -> None:
@@ -60,7 +60,7 @@ def test_k_false_words_void_and_cost_stake() -> None:
 
 @holds(
     "One false verdict voids nothing, and is detected",
-    by="contracts/protocol/judge/rules/bench.py:is_read",
+    by="contracts/protocol/judge/rules/full_bench.py:is_read",
     against=Threat.BAD_VERIFIER,
 )
 def test_one_liar_does_not_void_and_is_found() -> None:
@@ -145,7 +145,7 @@ def test_unserved_is_replaced_in_the_second_look() -> None:
 
 @holds(
     "A verdict that was entered before the one that it replaces is no evidence",
-    by="contracts/protocol/judge/rules/bench.py:take_words",
+    by="contracts/protocol/judge/rules/full_bench.py:take_words",
     against=Threat.BAD_VERIFIER,
 )
 def test_a_second_word_of_another_class_is_evidence() -> None:
@@ -201,7 +201,7 @@ ALL, SOME = {"s0": "true", "s2": "true"}, {"s0": "true"}
 
 @holds(
     "Silence costs stake only where k others were in time",
-    by="contracts/protocol/judge/rules/reading.py:lapse_words",
+    by="contracts/protocol/judge/rules/seats.py:lapse_words",
     against=Threat.BAD_VERIFIER,
 )
 def test_silence_says_nothing_of_anybody_where_k_others_did_not_read_it_in_time() -> None:

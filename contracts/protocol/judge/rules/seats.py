@@ -11,7 +11,7 @@ from contracts.protocol.judge.entries import Drawn, Fault, OpeningsClosed, Panel
 from contracts.protocol.judge.errors import AlreadySaid, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import Awaited, Opened, Reason, Secret, What
 from contracts.protocol.judge.held import proof_of, require_speaker, round_of
-from contracts.protocol.judge.rules import awaits
+from contracts.protocol.judge.rules import lapses
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, Seat, SegmentState, Stage, State
 
 
@@ -26,12 +26,12 @@ def on_panel(state: State, entry: PanelDrawn) -> None:
     proof = state.proofs[entry.proof]
     current = state.round_of(proof)
     current.phase = Phase.READING
-    awaits.end(state, current, Awaited(What.SEEN, current.run, current.number, NO_PROOF, ""))
+    lapses.end(state, current, Awaited(What.SEEN, current.run, current.number, NO_PROOF, ""))
     proof.audited, proof.order, proof.beacon = entry.audited, entry.order, entry.beacon
     proof.panel_at = state.size - 1
     if not entry.audited:
         proof.stage = Stage.SPOKEN
-        awaits.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node))
+        lapses.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node))
     else:
         proof.stage = Stage.READING
         segments = state.functions.segments(current.config)
@@ -47,7 +47,7 @@ def sit(state: State, proof: ProofState, verifiers: tuple[Address, ...]) -> None
         proof.seats[verifier] = Seat()
         awaited = Awaited(What.SECRET, current.run, current.number, NO_PROOF, verifier)
         if verifier not in current.secrets and awaited not in current.awaits:
-            awaits.begin(state, current, awaited)
+            lapses.begin(state, current, awaited)
     state.touch(proof)
 
 
@@ -65,7 +65,7 @@ def take_secret(state: State, fact: Secret) -> None:
     bound = current.anchors[fact.verifier]
     state.functions.check_secret(bound, fact.round - bound.first, fact.secret, fact.path)
     current.secrets[fact.verifier] = fact.secret
-    awaits.end(state, current, Awaited(What.SECRET, fact.run, fact.round, NO_PROOF, fact.verifier))
+    lapses.end(state, current, Awaited(What.SECRET, fact.run, fact.round, NO_PROOF, fact.verifier))
     for proof in seated:
         state.touch(proof)
 
@@ -104,7 +104,7 @@ def on_drawn(state: State, entry: Drawn) -> None:
     for segment in entry.segments:
         proof.segments.setdefault(segment, SegmentState()).drawers.append(entry.verifier)
     if not _is_open(proof, entry.segments):
-        awaits.begin(state, proof, about(proof, What.OPENINGS, entry.verifier))
+        lapses.begin(state, proof, about(proof, What.OPENINGS, entry.verifier))
     state.touch(proof)
 
 
@@ -161,7 +161,7 @@ def on_openings_closed(state: State, entry: OpeningsClosed) -> None:
     """The verifier's period to read begins."""
     proof = state.proofs[entry.proof]
     proof.seats[entry.verifier].ready = True
-    awaits.end(state, proof, about(proof, What.OPENINGS, entry.verifier))
+    lapses.end(state, proof, about(proof, What.OPENINGS, entry.verifier))
     if entry.verifier in proof.silent:
         question(proof, entry.verifier)
     await_words(state, proof, entry.verifier)
@@ -171,7 +171,7 @@ def on_openings_closed(state: State, entry: OpeningsClosed) -> None:
 def lapse_openings(state: State, proof: ProofState, verifier: Address, period: int) -> None:
     """What is not opened after a second period is withheld, whatever comes later."""
     if period == 1:
-        awaits.begin(state, proof, about(proof, What.OPENINGS, verifier), 2)
+        lapses.begin(state, proof, about(proof, What.OPENINGS, verifier), 2)
     else:
         proof.void = proof.void or (Reason.WITHHELD, None)
     state.touch(proof)
@@ -194,7 +194,7 @@ def await_words(state: State, proof: ProofState, verifier: Address) -> None:
     for again."""
     awaited, due = about(proof, What.WORDS, verifier), owed(proof, verifier)
     if due and verifier not in proof.silent and awaited not in proof.awaits:
-        awaits.begin(state, proof, awaited, items=frozenset(due))
+        lapses.begin(state, proof, awaited, items=frozenset(due))
 
 
 def lapse_words(state: State, proof: ProofState, verifier: Address, period: int) -> None:
@@ -210,7 +210,7 @@ def lapse_words(state: State, proof: ProofState, verifier: Address, period: int)
             current.silent.add(verifier)
             proof.found.append((verifier, Fault.FELL_SILENT))
     elif due:
-        awaits.begin(state, proof, about(proof, What.WORDS, verifier), 2, due)
+        lapses.begin(state, proof, about(proof, What.WORDS, verifier), 2, due)
     state.touch(proof)
 
 
@@ -256,7 +256,7 @@ def end_secrets(state: State, current: RoundState) -> None:
     reading = [proof for proof in held_proofs(state, current) if proof.stage is Stage.READING]
     seats = {name for proof in reading for name, seat in proof.seats.items() if seat.segments is None}
     for awaited in [a for a in current.awaits if a.what is What.SECRET and a.party not in seats]:
-        awaits.end(state, current, awaited)
+        lapses.end(state, current, awaited)
 
 
 def is_answered(proof: ProofState, k: int) -> bool:

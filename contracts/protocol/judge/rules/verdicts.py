@@ -14,10 +14,10 @@ from contracts.protocol.judge.entries import Fault, FaultDerived, PanelSpoken, P
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import AT_FAULT, Awaited, Committed, PledgeOpened, Reason, TraceShown, What
 from contracts.protocol.judge.held import proof_of
-from contracts.protocol.judge.rules import awaits
-from contracts.protocol.judge.rules.bench import is_read
+from contracts.protocol.judge.rules import lapses
+from contracts.protocol.judge.rules.full_bench import is_read
 from contracts.protocol.judge.rules.presence import move_back, release
-from contracts.protocol.judge.rules.reading import about, drawn_by, end_secrets, is_answered
+from contracts.protocol.judge.rules.seats import about, drawn_by, end_secrets, is_answered
 from contracts.protocol.judge.state import ProofState, RoundState, RunState, Stage, State
 
 
@@ -31,7 +31,7 @@ def take_pledge(state: State, fact: PledgeOpened) -> None:
     if state.functions.seal_pledge(proof.commitment.node, fact.salt, fact.fake) != proof.commitment.pledge:
         raise NotBound("another pledge than was sealed")
     proof.pledge = fact
-    awaits.end(state, proof, about(proof, What.PLEDGE, proof.commitment.node))
+    lapses.end(state, proof, about(proof, What.PLEDGE, proof.commitment.node))
     segment = None if fact.fake is None else proof.segments.get(fact.fake)
     if segment is not None and proof.stage is Stage.SPOKEN:
         segment.questioned = True
@@ -42,7 +42,7 @@ def take_pledge(state: State, fact: PledgeOpened) -> None:
 def lapse_pledge(state: State, proof: ProofState, period: int) -> None:
     """Without its pledge a proof is not posted, and nothing excuses a void one."""
     if period == 1:
-        awaits.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node), 2)
+        lapses.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node), 2)
     else:
         proof.pledge_lapsed = True
     state.touch(proof)
@@ -71,21 +71,21 @@ def due_end(proof: ProofState, current: RoundState) -> PanelSpoken | Voided | Po
 def on_spoken(state: State, entry: PanelSpoken) -> None:
     """A post is certain but for the pledge: the node has two periods to open it."""
     proof = state.proofs[entry.proof]
-    awaits.end_all(state, proof, keep=_kept(proof))
+    lapses.end_all(state, proof, keep=_kept(proof))
     proof.stage = Stage.SPOKEN
-    awaits.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node))
+    lapses.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node))
     state.touch(proof)
 
 
 def on_voided(state: State, entry: Voided) -> None:
     """The reading ends; the pledge is awaited where it is not known, and the seats show their traces."""
     proof = state.proofs[entry.proof]
-    awaits.end_all(state, proof, keep=_kept(proof))
+    lapses.end_all(state, proof, keep=_kept(proof))
     proof.stage, proof.void = Stage.VOID, (entry.reason, entry.segment)
     end_secrets(state, state.round_of(proof))
     _set_back(state, proof)
     if proof.pledge is None and not proof.pledge_lapsed:
-        awaits.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node))
+        lapses.begin(state, proof, about(proof, What.PLEDGE, proof.commitment.node))
     _await_traces(state, proof)
     state.touch(proof)
 
@@ -94,7 +94,7 @@ def on_posted(state: State, entry: Posted) -> None:
     """The work counts in the epoch that closes next."""
     proof = state.proofs[entry.proof]
     run, node = state.runs[proof.commitment.run], proof.commitment.node
-    awaits.end_all(state, proof, keep=_kept(proof))
+    lapses.end_all(state, proof, keep=_kept(proof))
     proof.stage, proof.ended_at = Stage.POSTED, state.size - 1
     earned = run.earned.setdefault(0, {})
     earned[entry.account] = earned.get(entry.account, 0) + entry.tokens
@@ -169,7 +169,7 @@ def on_node_fault(state: State, entry: FaultDerived) -> None:
 def on_undecided(state: State, entry: Undecided) -> None:
     """No pay and no stake; the record goes back to full audits like with all that was not posted."""
     proof = state.proofs[entry.proof]
-    awaits.end_all(state, proof, keep=_kept(proof))
+    lapses.end_all(state, proof, keep=_kept(proof))
     proof.stage, proof.ended_at = Stage.UNDECIDED, state.size - 1
     end_secrets(state, state.round_of(proof))
     _set_back(state, proof)
@@ -190,7 +190,7 @@ def take_trace(state: State, fact: TraceShown) -> None:
     if state.functions.seal_trace(fact.verifier, fact.trace) != sealed:
         raise NotBound("another trace than was sealed")
     proof.traces[fact.verifier] = fact.trace
-    awaits.end(state, proof, about(proof, What.TRACE, fact.verifier))
+    lapses.end(state, proof, about(proof, What.TRACE, fact.verifier))
     _compare_traces(state, proof)
     state.touch(proof)
 
@@ -199,7 +199,7 @@ def lapse_trace(state: State, proof: ProofState, verifier: Address, period: int)
     """A trace that is not shown after a second period is withheld."""
     state.runs[proof.commitment.run].away[verifier] = state.size - 1
     if period == 1:
-        awaits.begin(state, proof, about(proof, What.TRACE, verifier), 2)
+        lapses.begin(state, proof, about(proof, What.TRACE, verifier), 2)
     else:
         proof.found.append((verifier, Fault.TRACE_WITHHELD))
     state.touch(proof)
@@ -218,7 +218,7 @@ def _compare_traces(state: State, proof: ProofState) -> None:
 def _await_traces(state: State, proof: ProofState) -> None:
     for verifier in proof.witnesses:
         if verifier not in proof.traces:
-            awaits.begin(state, proof, about(proof, What.TRACE, verifier))
+            lapses.begin(state, proof, about(proof, What.TRACE, verifier))
 
 
 def _kept(proof: ProofState) -> frozenset[Awaited]:

@@ -16,7 +16,7 @@ from contracts.protocol.judge.facts import Awaited, What
 from tests.alone import alone
 from tests.holds import Threat, holds
 from tests.verifier.mirror.killing import killed_at
-from verifier.mirror.store.presence import (
+from verifier.mirror.store.stopwatch import (
     LOOKS_AHEAD,
     PART_AHEAD,
     Absence,
@@ -319,7 +319,7 @@ def test_a_restart_keeps_what_has_passed(world: World) -> None:
 
 @holds(
     "A verifier reports silence only after a whole period by its own clock",
-    by="verifier/mirror/store/presence.py:Stopwatch",
+    by="verifier/mirror/store/stopwatch.py:Stopwatch",
     against=Threat.BAD_VERIFIER,
 )
 @pytest.mark.parametrize("seed", range(5))
@@ -354,7 +354,7 @@ def test_a_kill_at_any_line_releases_once_at_most(tmp_path: Path) -> None:
         def prepare(folder: Path = folder) -> Callable[[], None]:
             return partial(_release, World(folder), folder)
 
-        killed = killed_at(line, prepare, ("store/presence.py", "store/database.py"))
+        killed = killed_at(line, prepare, ("store/stopwatch.py", "store/database.py"))
         again = World(folder).watch
         assert not (folder / "said").exists() or again.released() == [WORDS]
         assert again.released() == [WORDS] or again.release(WORDS)

@@ -9,10 +9,10 @@ from contracts.ids import Address, as_address, to_hex
 from contracts.messages.for_log import LeaseRenewal
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Awaited, What, Word
-from contracts.protocol.judge.rules.reading import owed
+from contracts.protocol.judge.rules.seats import owed
 from contracts.protocol.judge.state import ProofState, RoundState, State
 from verifier.mirror.store.parsing import Claim
-from verifier.mirror.store.presence import Absence
+from verifier.mirror.store.stopwatch import Absence
 
 T = TypeVar("T")
 

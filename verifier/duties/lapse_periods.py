@@ -17,7 +17,7 @@ from contracts.ids import Address, as_address
 from contracts.messages.for_log import RunTerms
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import ProofState, RunState, State
-from verifier.mirror.store.presence import Allowed, opening_seconds
+from verifier.mirror.store.stopwatch import Allowed, opening_seconds
 from verifier.replay.sizes import state_size, weights_size
 from verifier.replica.envelopes import Collected
 

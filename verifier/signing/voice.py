@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 from contracts.ids import Address
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import MirrorAddress
-from contracts.messages.signing import Domain, sign
+from contracts.messages.signatures import Domain, sign
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
 from verifier.mirror.errors import NotWelcome

@@ -9,7 +9,7 @@ from eth_keys.constants import SECPK1_N
 from contracts.errors import BadField, BadSignature
 from contracts.messages import for_contracts as messages
 from contracts.messages.for_log import StateOpening
-from contracts.messages.signing import Domain, digest, recover, require_signer, sign
+from contracts.messages.signatures import Domain, digest, recover, require_signer, sign
 from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
@@ -33,7 +33,7 @@ def test_the_signer_is_recovered() -> None:
 
 @holds(
     "A message is valid only for its signer, chain and registry",
-    by="contracts/messages/signing.py:require_signer",
+    by="contracts/messages/signatures.py:require_signer",
     against=Threat.FORGED_MESSAGE,
 )
 @pytest.mark.parametrize("other", [Domain(1, DOMAIN.verifying_contract), Domain(31337, "0x" + "cd" * 20)])
@@ -48,7 +48,9 @@ def test_changed_field_is_refused() -> None:
 
 
 @holds(
-    "A signature has exactly one valid form", by="contracts/messages/signing.py:recover", against=Threat.FORGED_MESSAGE
+    "A signature has exactly one valid form",
+    by="contracts/messages/signatures.py:recover",
+    against=Threat.FORGED_MESSAGE,
 )
 def test_high_s_twin_is_refused_though_the_library_takes_it() -> None:
     with pytest.raises(BadSignature, match="lower half"):

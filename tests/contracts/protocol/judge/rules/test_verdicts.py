@@ -55,7 +55,7 @@ def test_a_canary_that_nobody_drew_is_unpaid_and_blameless() -> None:
 
 @holds(
     "A canary is not paid, and a verifier that accepted it is named",
-    by="contracts/protocol/judge/rules/ending.py:due_end",
+    by="contracts/protocol/judge/rules/verdicts.py:due_end",
     against=Threat.BAD_VERIFIER,
 )
 def test_a_canary_that_was_passed_goes_to_the_bench() -> None:

@@ -11,8 +11,8 @@ from contracts.protocol.judge.entries import BenchCalled, Fault, Overruled, Seco
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import FALSE_REASONS, Reason, SegmentWord, What, Word, Words
 from contracts.protocol.judge.held import proof_of
-from contracts.protocol.judge.rules import awaits, roots
-from contracts.protocol.judge.rules.reading import about, await_words, drawn_by, owed
+from contracts.protocol.judge.rules import lapses, roots
+from contracts.protocol.judge.rules.seats import about, await_words, drawn_by, owed
 from contracts.protocol.judge.state import ProofState, RoundState, SegmentState, Stage, State
 
 
@@ -40,13 +40,13 @@ def take_words(state: State, fact: Words) -> None:
     if exact and sealed and fact.witness and fact.verifier not in proof.witnesses:
         proof.witnesses[fact.verifier] = fact.witness
         if proof.stage not in (Stage.READING, Stage.SPOKEN):
-            awaits.begin(state, proof, about(proof, What.TRACE, fact.verifier))
+            lapses.begin(state, proof, about(proof, What.TRACE, fact.verifier))
     for said in fact.words:
         if said.word is not Word.UNSERVED and _is_in_time(proof, fact.verifier, said.segment):
             proof.segments[said.segment].read.add(fact.verifier)
         _hear(proof, fact.verifier, said)
         if not proof.segments[said.segment].sayers(Word.UNSERVED):
-            awaits.end(state, proof, about(proof, What.SECOND_LOOK, str(said.segment)))
+            lapses.end(state, proof, about(proof, What.SECOND_LOOK, str(said.segment)))
     _end_if_said(state, proof, fact.verifier)
     state.touch(proof)
 
@@ -104,7 +104,7 @@ def _end_if_said(state: State, proof: ProofState, verifier: Address) -> None:
     known = proof.awaits.get(awaited)
     if known is None or known.items & set(owed(proof, verifier)):
         return
-    awaits.end(state, proof, awaited)
+    lapses.end(state, proof, awaited)
     await_words(state, proof, verifier)
 
 
@@ -157,7 +157,7 @@ def _reason(segment: SegmentState, false: set[Address]) -> Reason:
 def on_second_look(state: State, entry: SecondLook) -> None:
     """One more period in which `unserved` may be replaced."""
     proof = state.proofs[entry.proof]
-    awaits.begin(state, proof, about(proof, What.SECOND_LOOK, str(entry.segment)))
+    lapses.begin(state, proof, about(proof, What.SECOND_LOOK, str(entry.segment)))
     state.touch(proof)
 
 
@@ -179,9 +179,9 @@ def on_decided(state: State, entry: SegmentDecided) -> None:
     if proof.stage is not Stage.READING:
         return
     awaited = about(proof, What.SECOND_LOOK, str(entry.segment))
-    awaits.end(state, proof, awaited)
+    lapses.end(state, proof, awaited)
     if entry.true and segment.sayers(Word.UNSERVED):
-        awaits.begin(state, proof, awaited)
+        lapses.begin(state, proof, awaited)
     for verifier in {*segment.called, *segment.drawers}:
         _end_if_said(state, proof, as_address(verifier))
     if not entry.true:
