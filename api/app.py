@@ -73,7 +73,8 @@ def open_ledger(settings: ServerSettings, makes: bool = False) -> Ledger:
         account_gas=settings.account_gas,
         daily_gas=settings.daily_gas,
     )
-    store, operator = Store(settings.database_url, makes=makes), Account.from_key(settings.operator_key)
+    store = Store(settings.database_url, makes=makes)
+    operator = Account.from_key(settings.operator_key)
     return opening.open_ledger(store, BlobFolder(settings.blobs), chain, operator, relay=rules, makes=makes)
 
 
@@ -147,7 +148,9 @@ def _begin(ledger: Ledger, settings: ServerSettings) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    stop, ledger, keeps = threading.Event(), app.state.ledger, app.state.settings.keeper
+    stop = threading.Event()
+    ledger = app.state.ledger
+    keeps = app.state.settings.keeper
     thread = threading.Thread(target=keeper.run, args=(ledger, stop), name="keeper", daemon=True)
     # one of the two says that the database is away
     app.state.growth = LogGrowth(ledger) if keeps else LogGrowth(ledger, logger.warning)

@@ -145,7 +145,8 @@ def _proxy(_asked: Asked) -> Result:
 
 
 def _chain(asked: Asked) -> Result:
-    place, chain_id = asked.place, int(asked.w3.eth.chain_id)
+    place = asked.place
+    chain_id = int(asked.w3.eth.chain_id)
     if place is not None and chain_id != place.chain_id:
         says = f"{asked.rpc_url} is chain {chain_id}, and the model is of chain {place.chain_id}"
         return Verdict.FAILED, says, "give the chain node of the model by --rpc-url"
@@ -210,7 +211,8 @@ def _verifiers(asked: Asked) -> Result:
     if asked.place is None:
         raise Skip("no deployment is known")
     registry = VerifierRegistry(asked.w3, as_address(asked.place.verifier_registry))
-    names, k = registry.verifiers(), registry.threshold()
+    names = registry.verifiers()
+    k = registry.threshold()
     says = f"{len(names)} are admitted, {k} decide"
     if asked.keystore is not None and asked.key.address in names:
         says += f"; this key is one of them, with {amount(registry.stake_of(asked.key.address), COINS)} staked"

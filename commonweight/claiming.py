@@ -117,7 +117,8 @@ def _plainly(model: WalletModel, account: Address, found: Sequence[Claim]) -> As
     """One epoch by its own route, whose refusals say most; several in one transaction."""
     epochs = list(dict.fromkeys(claim.epoch or 0 for claim in found))
     if len(epochs) == 1:
-        path, body = f"/epochs/{epochs[0]}/claims", ClaimBody(account=account)
+        path = f"/epochs/{epochs[0]}/claims"
+        body = ClaimBody(account=account)
         return Asked(set(model.client.send(QueuedClaims, path, body).transactions), {})
     asked = Asked(set(), {})
     for start in range(0, len(epochs), AT_ONCE):
@@ -149,7 +150,8 @@ def _seen(model: WalletModel, claim: Claim, ours: set[str], account: Address, el
 
     Whoever was quicker without a signature paid the account itself: that is as good, unless it said where else to pay.
     """
-    name, end = to_hex(claim.leaf), time.monotonic() + PATIENCE_SECONDS
+    name = to_hex(claim.leaf)
+    end = time.monotonic() + PATIENCE_SECONDS
     while not model.distributor.is_claimed(claim.epoch or 0, claim.index):
         if time.monotonic() > end:
             raise ClaimFailed(f"the server calls the mint of {name} mined, and your chain node does not have it")

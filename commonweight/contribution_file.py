@@ -53,7 +53,8 @@ class ContributionFile:
         """Read what `save` wrote. Raises BadField."""
         try:
             body = json.loads(file.read_text("utf-8"))
-            message, signatures = body["message"], {str(name): str(said) for name, said in body["signatures"].items()}
+            message = body["message"]
+            signatures = {str(name): str(said) for name, said in body["signatures"].items()}
         except OSError as error:
             raise BadField(f"{file} cannot be read: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -12,7 +12,9 @@ from pathlib import Path
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import PART
 
-WITH_ROUND, WITH_LOG, ALWAYS = "until the round is over", "as long as the log", "always"
+WITH_ROUND = "until the round is over"
+WITH_LOG = "as long as the log"
+ALWAYS = "always"
 
 
 class NoFolder(CommonweightError):

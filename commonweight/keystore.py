@@ -66,7 +66,8 @@ def given_passphrase() -> str | None:
 
     Raises KeystoreRefused for a file that cannot be read.
     """
-    given, file = os.environ.get(PASSPHRASE_VARIABLE), os.environ.get(FILE_VARIABLE)
+    given = os.environ.get(PASSPHRASE_VARIABLE)
+    file = os.environ.get(FILE_VARIABLE)
     if given is not None or not file:
         return given
     try:

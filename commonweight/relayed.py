@@ -27,7 +27,8 @@ class ClaimFailed(CommonweightError):
 
 def wait_for(client: ApiClient, wanted: Collection[str], seconds: float = PATIENCE_SECONDS) -> list[Transaction]:
     """The server's lines of these transactions, each mined. Raises ClaimFailed, ApiProblem and ApiUnreachable."""
-    end, progress = time.monotonic() + seconds, Progress("transactions mined")
+    end = time.monotonic() + seconds
+    progress = Progress("transactions mined")
     while True:
         lines = _lines(client, sorted(wanted))
         broken = [line for line in lines if line.state in BROKEN]

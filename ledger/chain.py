@@ -26,7 +26,8 @@ class ModelChain:
     """Wrappers of one deployment on one connection."""
 
     def __init__(self, w3: Web3, deployment: Deployment) -> None:
-        self.w3, self.deployment = w3, deployment
+        self.w3 = w3
+        self.deployment = deployment
         self.token = ModelToken(w3, as_address(deployment.token))
         self.governor = ModelGovernor(w3, as_address(deployment.governor))
         self.registry = VerifierRegistry(w3, as_address(deployment.verifier_registry))

@@ -58,7 +58,8 @@ def reach(point: str) -> None:
 def armed(point: str, action: Callable[[], None] | str, nth: int = 1) -> Iterator[None]:
     """Do `action` (kill, raise, hang, or a function) the `nth` time that a thread reaches `point`, or for 0 always."""
     global _armed
-    before, _armed = _armed, _watch(point, action, nth)
+    before = _armed
+    _armed = _watch(point, action, nth)
     try:
         yield
     finally:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LONGEST_PAUSE, MAX_DOUBLINGS = 86_400, 30
+LONGEST_PAUSE = 86_400
+MAX_DOUBLINGS = 30
 PPM = 1_000_000
 
 

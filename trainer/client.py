@@ -42,7 +42,8 @@ MOST_BYTES = 2**29
 """Of one answer: no file of a run that a server takes is larger."""
 PATIENCE_SECONDS = 30.0
 """For how long weather is waited out."""
-FIRST_WAIT, LONGEST_WAIT = 0.3, 10.0
+FIRST_WAIT = 0.3
+LONGEST_WAIT = 10.0
 OCTETS = "application/octet-stream"
 T = TypeVar("T")
 Kind = TypeVar("Kind")
@@ -56,7 +57,8 @@ class ApiProblem(CommonweightError):
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(detail)
-        self.status, self.code = status, code
+        self.status = status
+        self.code = code
 
 
 class ApiUnreachable(CommonweightError):
@@ -92,7 +94,9 @@ class _Weather(Exception):
 
     def __init__(self, why: str, status: int = 0, problem: Problem | None = None, least: float | None = None) -> None:
         super().__init__(why)
-        self.status, self.problem, self.least = status, problem, least or 0.0
+        self.status = status
+        self.problem = problem
+        self.least = least or 0.0
 
 
 class ApiClient:
@@ -112,7 +116,9 @@ class ApiClient:
         """Raises ApiUnreachable and OtherApi."""
         bound_recursion()
         self._http = _http_client(base_url)
-        self.base_url, self._cache, self._say = base_url, cache, say
+        self.base_url = base_url
+        self._cache = cache
+        self._say = say
         self._patience = PATIENCE_SECONDS if patience is None else patience
         self._account: LocalAccount | None = None if key is None else Account.from_key(key)
         self.network = self._network()
@@ -198,7 +204,8 @@ class ApiClient:
 
     def _patiently(self, read: Callable[[_Answer], T], method: str, path: str, **options: Any) -> T:
         """Our answer, as `read` has it. Raises ApiProblem, and ApiUnreachable where weather outlasts the patience."""
-        end, outage = time.monotonic() + self._patience, Outage(self.base_url, self._say, grace=0.0)
+        end = time.monotonic() + self._patience
+        outage = Outage(self.base_url, self._say, grace=0.0)
         tries = Retrying(
             retry=retry_if_exception_type(_Weather),
             wait=_pause,

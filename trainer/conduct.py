@@ -143,7 +143,8 @@ class Conduct:
 
 def commitment(job: Job, trajectory: Trajectory, pledge: Pledge) -> Made:
     """The commitment that follows from a settled trajectory."""
-    entries, end = list(trajectory.boundary_entries), trajectory.end_state
+    entries = list(trajectory.boundary_entries)
+    end = trajectory.end_state
     gradient = pack(trajectory.pseudo_gradient)
     message = Commitment(
         run=octets(job.run),

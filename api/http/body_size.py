@@ -27,7 +27,8 @@ class JsonBodyLimit:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        body, has_ended = Arrival(receive, seconds=IDLE_SECONDS), False
+        body = Arrival(receive, seconds=IDLE_SECONDS)
+        has_ended = False
 
         async def counted() -> Message:
             nonlocal has_ended

@@ -17,7 +17,8 @@ from ledger.books import log
 from ledger.context import Ledger
 from ledger.errors import DatabaseUnreachable, LedgerBusy
 
-router, logger = APIRouter(), logging.getLogger(__name__)
+router = APIRouter()
+logger = logging.getLogger(__name__)
 WATCH_SECONDS = 3.0
 """Between two looks while nothing is heard of: within so many a database that is away is noticed."""
 GATHER_SECONDS = 0.02
@@ -41,7 +42,8 @@ class LogGrowth:
         is woken, and it is asked on."""
         with self._ledger.store.changes.watched() as changes:
             while not stop.is_set():
-                seen, size = changes.count, self._read()
+                seen = changes.count
+                size = self._read()
                 if size is not None and size != self._size:
                     self._tell(size, loop)
                 if changes.wait(seen, WATCH_SECONDS, stop):

@@ -29,7 +29,8 @@ class Numbers(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Each number with what it means."""
         with self._ledger.store.read() as session:
-            entries, waiting = log.size(session), outbox.counts(session)
+            entries = log.size(session)
+            waiting = outbox.counts(session)
         yield GaugeMetricFamily("commonweight_log_entries", "Entries of the log.", value=entries)
         calls = GaugeMetricFamily("commonweight_outbox_calls", "Calls that are owed to the chain.", labels=["state"])
         for state, number in waiting.items():

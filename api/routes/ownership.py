@@ -155,7 +155,8 @@ def show_delegation(
 @router.get("/relay/{account}")
 def relay(account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> RelayBudget:
     """For whom the relayer pays, and by what the next call of an account is judged today."""
-    name, rules = to_checksum_address(account), ledger.relay
+    name = to_checksum_address(account)
+    rules = ledger.relay
     share = budget.share_of(ledger, name)
     with ledger.store.read() as session:
         left = budget.left(ledger, session, name, share)

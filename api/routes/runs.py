@@ -133,7 +133,8 @@ def list_proofs(
     """Proofs of the rounds from `first` to `last`, a line each, by round and id. The next page begins in the round of
     the last line (`first`), `after` its proof."""
     catch_up(ledger)
-    number, place = col(ProofView.number), tuple_(col(ProofView.number), col(ProofView.proof))
+    number = col(ProofView.number)
+    place = tuple_(col(ProofView.number), col(ProofView.proof))
     wanted = select(ProofView).where(ProofView.run == run, place > (first, after), number <= last)
     with ledger.store.read() as session:
         rows = session.exec(wanted.order_by(number, col(ProofView.proof)).limit(limit))

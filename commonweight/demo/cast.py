@@ -12,7 +12,10 @@ from commonweight.keystore import write_keystore
 from contracts.ids import Address, as_address
 
 PASSPHRASE = "throwaway keys of a demo on this machine"  # noqa: S105 - the demo's keys guard nothing
-HONEST, CHEAT, JOINER, KILLED = ("ada", "ben", "dee"), "cal", "dee", "ben"
+HONEST = ("ada", "ben", "dee")
+CHEAT = "cal"
+JOINER = "dee"
+KILLED = "ben"
 NODES = ("ada", "ben", "cal", "dee")
 VERIFIERS = ("vera", "vito", "viki")
 SERVICES = ("creator", "operator")

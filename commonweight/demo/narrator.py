@@ -14,7 +14,8 @@ class Narrator:
     """Says each thing with the seconds since the start, or none where it is `silent`."""
 
     def __init__(self, console: Console, silent: bool = False) -> None:
-        self._console, self._silent = console, silent
+        self._console = console
+        self._silent = silent
         self._began, self._told = time.monotonic(), set[tuple[str, str]]()
 
     def say(self, topic: str, text: str) -> None:

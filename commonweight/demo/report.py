@@ -15,7 +15,9 @@ from commonweight.terminal.console import console
 from contracts.amounts import TOKENS, amount, digits
 
 mpl.rcParams["svg.hashsalt"] = "commonweight"
-INK, MUTED, LINES = "#1d2330", "#6b7385", ("#0b6e6e", "#c2571a", "#7a6ff0")
+INK = "#1d2330"
+MUTED = "#6b7385"
+LINES = ("#0b6e6e", "#c2571a", "#7a6ff0")
 
 
 def print_summary(summary: dict[str, Any], page: Path) -> None:
@@ -87,10 +89,12 @@ def _losses(summary: dict[str, Any]) -> Table:
     table = Table(title="Held-out loss, nats per byte", title_justify="left")
     for column in ("round", "together", "alone", "data-parallel", "inner lr", "configuration"):
         table.add_column(column, justify="right")
-    solo, parallel = summary["baselines"]["solo"], summary["baselines"]["data-parallel"]
+    solo = summary["baselines"]["solo"]
+    parallel = summary["baselines"]["data-parallel"]
     table.add_row("start", f"{solo[0]:.4f}", f"{solo[0]:.4f}", f"{parallel[0]:.4f}", "", "")
     for r in summary["rounds"]:
-        alone, both = solo[r["round"]], parallel[r["round"]]
+        alone = solo[r["round"]]
+        both = parallel[r["round"]]
         table.add_row(
             str(r["round"]),
             f"{r['held_out_loss']:.4f}",

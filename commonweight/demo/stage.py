@@ -16,7 +16,10 @@ from commonweight.demo.processes import Processes, free_port
 from contracts.wire.rounds import Round
 from trainer.client import ApiClient
 
-ROUNDS, KILL_ROUND, KILL_STEP, NEW_LR = 4, 3, 8, "0.0005"
+ROUNDS = 4
+KILL_ROUND = 3
+KILL_STEP = 8
+NEW_LR = "0.0005"
 MOST_ROUNDS = 40
 """Of the run: it goes on while the holders vote."""
 
@@ -35,8 +38,11 @@ class Stage:
     """One performance; `run` is set once the run is created."""
 
     def __init__(self, settings: DemoSettings, processes: Processes, narrator: Narrator, board: Board) -> None:
-        self.settings, self.processes, self.board = settings, processes, board
-        self.say, self.once = narrator.say, narrator.once
+        self.settings = settings
+        self.processes = processes
+        self.board = board
+        self.say = narrator.say
+        self.once = narrator.once
         self.cast = Cast(settings.seed, settings.out / "keys")
         self.api = f"http://127.0.0.1:{free_port()}"
         self.rpc = settings.rpc_url or f"http://127.0.0.1:{free_port()}"

@@ -53,7 +53,8 @@ def collect(source: Source) -> dict[str, Any]:
 
 
 def _chain(source: Source, epoch: Epoch) -> dict[str, Any]:
-    w3, deployment = connect(source.rpc_url), source.client.network.deployment
+    w3 = connect(source.rpc_url)
+    deployment = source.client.network.deployment
     token = ModelToken(w3, as_address(deployment.token))
     state = VerifierRegistry(w3, as_address(deployment.verifier_registry)).epoch_of(epoch.epoch)
     balances = {
@@ -128,7 +129,8 @@ def _round(source: Source, current: Round) -> dict[str, Any]:
 
 
 def _checks(source: Source, summary: dict[str, Any], epoch: Epoch, rounds: list[Round]) -> dict[str, bool]:
-    chain, cast = summary["chain"], source.cast
+    chain = summary["chain"]
+    cast = source.cast
     lines = source.client.read(Payouts, f"/epochs/{epoch.epoch}/payouts").payouts
     paid = {line.account: int(line.amount) for line in lines}
     minted = {

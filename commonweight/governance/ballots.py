@@ -73,7 +73,8 @@ class GovernanceClient:
             calls=[CallBody(target=c.target, value=str(c.value), data=to_hex(c.data)) for c in calls],
             signature=to_hex(signature),
         )
-        own, told = str(proposal_id_of(actions, keccak(text=description))), self._handed_in(body)
+        own = str(proposal_id_of(actions, keccak(text=description)))
+        told = self._handed_in(body)
         if told != own:
             raise ProposalDiffers(f"the proposal was handed in as {own}; the server calls it {told[:80]}")
         return own
@@ -110,7 +111,8 @@ class GovernanceClient:
 
         Its calls are the chain's, not the server's. Raises BadField, ProposalDiffers and ContractRejected.
         """
-        number, first = int(proposal), first_block(self.governor.w3, self.deployment)
+        number = int(proposal)
+        first = first_block(self.governor.w3, self.deployment)
         actions, digest = self.governor.calls_of(number, first)
         if proposal_id_of(actions, digest) != number:
             raise ProposalDiffers(f"the chain node shows calls under {proposal} that are another proposal's")

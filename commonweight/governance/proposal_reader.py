@@ -37,7 +37,8 @@ class ProposalReader:
         if rpc_url:
             w3 = connect(rpc_url)
             checked(w3, self.deployment)
-            self.governor, self.names_checked = ModelGovernor(w3, as_address(self.deployment.governor)), True
+            self.governor = ModelGovernor(w3, as_address(self.deployment.governor))
+            self.names_checked = True
 
     def read(self, proposal: str) -> tuple[Proven, Standing]:
         """One proposal, and where it stands; what the server does not show as its id proves it, from the Governor where

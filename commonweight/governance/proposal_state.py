@@ -17,7 +17,8 @@ from contracts.amounts import VOTES, amount
 from contracts.bindings.governor import ModelGovernor, ProposalState
 from contracts.process.outage import duration
 
-RELAYING, ENDED = "relaying", "ended"
+RELAYING = "relaying"
+ENDED = "ended"
 OVER = ("executed", "defeated", "canceled", "expired")
 STATES = (RELAYING, ENDED, *(state.name.lower() for state in ProposalState))
 
@@ -66,10 +67,12 @@ def by_server(said: Mapping[str, Any]) -> Standing:
 
 def by_chain(governor: ModelGovernor, proposal: int, first_block: int) -> Standing:
     """As the Governor says now; one that it does not know is on its way."""
-    now, snapshot = int(governor.w3.eth.get_block("latest")["timestamp"]), governor.snapshot(proposal)
+    now = int(governor.w3.eth.get_block("latest")["timestamp"])
+    snapshot = governor.snapshot(proposal)
     if not snapshot:
         return Standing(RELAYING, now, of_chain=True)
-    state, counts = governor.state(proposal), governor.votes(proposal)
+    state = governor.state(proposal)
+    counts = governor.votes(proposal)
     passed = state in (ProposalState.SUCCEEDED, ProposalState.QUEUED)
     heard = governor.objected(proposal, first_block) if passed else []
     return Standing(
@@ -92,7 +95,8 @@ def by_chain(governor: ModelGovernor, proposal: int, first_block: int) -> Standi
 def sentence(at: Standing) -> str:
     """Where it rests, with its times."""
     told = _SENTENCES.get(at.state, "This version does not know its state.")
-    begins, ends = when(at.snapshot, at.now), when(at.deadline, at.now)
+    begins = when(at.snapshot, at.now)
+    ends = when(at.deadline, at.now)
     return told.format(begins=begins, ends=ends, due=_due(at), why=_why_defeated(at))
 
 

@@ -38,7 +38,9 @@ def all_proposals(client: ApiClient) -> Iterator[ProposalLine]:
 
 def all_votes(client: ApiClient, proposal: str) -> Iterator[VoteLine]:
     """Every vote on a proposal, in the order of the chain."""
-    block, index, path = -1, -1, f"/proposals/{proposal}/votes"
+    block = -1
+    index = -1
+    path = f"/proposals/{proposal}/votes"
     while rows := client.read_list(VoteLine, path, limit=PAGE, block=block, log_index=index):
         yield from rows
         block, index = _after((block, index), (rows[-1].block, rows[-1].log_index))

@@ -79,7 +79,8 @@ def proven(said: Any, proposal: str) -> Proven:
     """What a document shows of the proposal of this id. Raises ProposalDiffers."""
     try:
         actions = tuple(_action(call) for call in said["calls"])
-        digest, text = from_hex(said["description_hash"]), str(said["description"])
+        digest = from_hex(said["description_hash"])
+        text = str(said["description"])
         found = proposal_id_of(actions, digest) if len(digest) == DIGEST else None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ProposalDiffers(

@@ -24,7 +24,8 @@ class Money:
     @classmethod
     def of(cls, currency: Currency) -> Money:
         """As the currency tells; where it tells none, in its smallest units."""
-        decimals, symbol = currency.decimals(), one_line(currency.symbol(), LONGEST_SYMBOL)
+        decimals = currency.decimals()
+        symbol = one_line(currency.symbol(), LONGEST_SYMBOL)
         if not 0 <= decimals <= MOST_DECIMALS or not symbol:
             return cls(currency.address, symbol or "units", 0)
         return cls(currency.address, symbol, decimals)

@@ -47,7 +47,8 @@ def large_voters(w3: Web3, d: Deployment) -> list[tuple[str, int]]:
 def power_in_words(w3: Web3, d: Deployment) -> list[str]:
     """Who has more than a third of the votes, and who may mint or owes tokens."""
     token = ModelToken(w3, as_address(d.token))
-    supply, owed = token.total_supply(), token.reserved_of(d.distributor)
+    supply = token.total_supply()
+    owed = token.reserved_of(d.distributor)
     lines = [f"{who} has {amount(has, VOTES)}, {_share(has, supply)} of all" for who, has in large_voters(w3, d)]
     lines = lines or ["nobody has more than a third of the votes"]
     lines.append(

@@ -22,7 +22,8 @@ def rounds_of(client: ApiClient, run: str, last: int) -> list[LineageRound]:
 def lines_of(rounds: Sequence[LineageRound]) -> Iterator[str]:
     """Texts of contributors and holders stand within a line each."""
     for row in rounds:
-        epoch, weights = row.epoch, row.weights or "not merged"
+        epoch = row.epoch
+        weights = row.weights or "not merged"
         paid = f"epoch {epoch.epoch} is {epoch.state}" if epoch else "its epoch has not closed"
         yield f"round {row.round}: {weights}, {paid}"
         for decision in row.decisions:

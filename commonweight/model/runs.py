@@ -73,7 +73,8 @@ def read_run(client: ApiClient, run: RunId) -> Object:
 
     Raises ApiProblem.
     """
-    shown, waits = client.read(Run, f"/runs/{run}"), client.read(Waiting, f"/runs/{run}/waiting")
+    shown = client.read(Run, f"/runs/{run}")
+    waits = client.read(Waiting, f"/runs/{run}/waiting")
     nodes = client.read_list(NodeLine, f"/runs/{run}/nodes", limit=PAGE)
     return {
         "run": shown.to_json(),
@@ -138,7 +139,8 @@ def _proof(proof: Document) -> str:
 
 
 def _people(run: Document, nodes: Sequence[Document]) -> Iterator[str]:
-    known, active = run["counts"]["nodes"], run["counts"]["active_nodes"]
+    known = run["counts"]["nodes"]
+    active = run["counts"]["active_nodes"]
     yield f"nodes: {active} enrolled, {known - active} left"
     for node in (node for node in nodes if node["active"]):
         yield f"  {node['node']} from round {node['from_round']}, paid to {node['payout']}, profile {node['profile']}"

@@ -82,7 +82,8 @@ class Departure:
     def read(cls, registry: VerifierRegistry, account: Address) -> Departure:
         """By the chain."""
         now = int(registry.w3.eth.get_block("latest")["timestamp"])
-        leaving, stake = registry.leaving(account), registry.stake_of(account)
+        leaving = registry.leaving(account)
+        stake = registry.stake_of(account)
         seated = account in registry.verifiers()
         state = departure_state(seated=seated, stake=stake, leaving=leaving, now=now)
         return cls(account, state, stake, leaving, now)

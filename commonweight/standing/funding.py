@@ -135,9 +135,11 @@ class Round:
     def read(cls, pool: CapitalPool, symbol: str) -> Round:
         """`symbol` is that of the token that is sold."""
         (soft, hard), (token_units, paid_units) = pool.caps(), pool.price()
-        deposited, now = pool.deposited(), int(pool.w3.eth.get_block("latest")["timestamp"])
+        deposited = pool.deposited()
+        now = int(pool.w3.eth.get_block("latest")["timestamp"])
         funded = deposited >= hard or ModelToken(pool.w3, as_address(pool.token())).budget_of(pool.address) > 0
-        released, cancelled = now >= pool.release_at(), pool.is_cancelled()
+        released = now >= pool.release_at()
+        cancelled = pool.is_cancelled()
         state = round_state(pool.status(), cancelled=cancelled, funded=funded, released=released)
         return cls(
             pool.address,

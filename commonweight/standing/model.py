@@ -39,7 +39,8 @@ class WalletModel:
 
         Raises GenesisRefused, ApiProblem and ApiUnreachable.
         """
-        client, w3 = ApiClient(api_url), connect(rpc_url)
+        client = ApiClient(api_url)
+        w3 = connect(rpc_url)
         place = Deployment.of_file(deployment) if deployment else client.deployment
         return cls(client, w3, checked(w3, place))
 

@@ -76,7 +76,8 @@ class Owed:
 
 def read_owed(model: WalletModel, account: Address, only: int | None = None, report: Report = lambda *_: None) -> Owed:
     """What each epoch has for an account; `only` one of them. Raises ApiProblem and ApiUnreachable."""
-    shown, runs = model.epochs(), model.runs()
+    shown = model.epochs()
+    runs = model.runs()
     look = _Look(model, account, runs)
     last = max((*shown, model.registry.finalized_epochs()), default=0)
     wanted = range(1, last + 2) if only is None else [only]
@@ -93,7 +94,9 @@ class _Look:
     """One account's look at a model."""
 
     def __init__(self, model: WalletModel, account: Address, runs: Sequence[SeenRun]) -> None:
-        self._model, self._account, self._runs = model, account, runs
+        self._model = model
+        self._account = account
+        self._runs = runs
         self._limit, self._k = model.registry.dispute_limit(), model.registry.threshold()
         self._now, self._contract = model.now(), model.distributor.only_its_own(account)
         own = [node for run in runs for node in run.nodes if node.node == account and node.payout != account]

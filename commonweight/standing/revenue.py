@@ -88,7 +88,8 @@ class Share:
 
 def read_shares(splitter: RevenueSplitter, account: Address, first_block: int) -> list[Share]:
     """Of every distribution since a block. What is due of several of one currency is told as if each came first."""
-    shared, paid = splitter.shared(first_block), splitter.released_to(account, first_block)
+    shared = splitter.shared(first_block)
+    paid = splitter.released_to(account, first_block)
     waiting = [id_ for id_, _ in shared if id_ not in paid]
     due = dict(zip(waiting, splitter.due_of(account, waiting), strict=True))
     monies = _monies(splitter, list(dict.fromkeys(currency for _, currency in shared)))

@@ -33,7 +33,8 @@ class Holding:
     @classmethod
     def read(cls, model: WalletModel, owed: Owed) -> Holding:
         """Sums of what was read, and what the token says of the account."""
-        token, account = model.token, owed.account
+        token = model.token
+        account = owed.account
         delegate = token.delegate_of(account)
         return cls(
             account,

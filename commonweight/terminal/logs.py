@@ -13,7 +13,8 @@ from typing import TextIO
 from commonweight.terminal.console import speaks_json
 
 PACKAGES = ("api", "commonweight", "contracts", "ledger", "trainer", "verifier")
-LEVEL_VARIABLE, FORMAT_VARIABLE = "COMMONWEIGHT_LOG_LEVEL", "COMMONWEIGHT_LOG_FORMAT"
+LEVEL_VARIABLE = "COMMONWEIGHT_LOG_LEVEL"
+FORMAT_VARIABLE = "COMMONWEIGHT_LOG_FORMAT"
 
 
 class Level(StrEnum):

@@ -19,7 +19,8 @@ from commonweight.terminal.console import complain, speak_json
 from commonweight.terminal.logs import without_a_log
 from contracts.errors import CommonweightError
 
-FLAG, PARAMETER = "--json", "as_json"
+FLAG = "--json"
+PARAMETER = "as_json"
 
 
 class WrongUsage(CommonweightError):
@@ -96,7 +97,8 @@ def _with_json(command: Callable[..., Any] | None) -> Callable[..., Any]:
 
 def _where(error: Exception) -> dict[str, object]:
     """The option or argument that is wrong, and the help that explains it."""
-    context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
+    context = getattr(error, "ctx", None)
+    parameter = getattr(error, "param", None)
     named = getattr(error, "param_hint", None) or getattr(error, "option_name", None)
     found: dict[str, object] = {"field": named or (parameter.opts[0] if parameter is not None else None)}
     if context is not None:

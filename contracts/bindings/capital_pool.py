@@ -27,7 +27,8 @@ class CapitalPool:
     """The pool at `address`. Writes return a call to send."""
 
     def __init__(self, w3: Web3, address: Address) -> None:
-        self.w3, self.address = w3, address
+        self.w3 = w3
+        self.address = address
         self._contract = contract_at(w3, "CapitalPool", address)
         self._call = self._contract.functions
 

@@ -103,7 +103,8 @@ class ModelGovernor:
     """The governor at `address`. Writes return a call to send."""
 
     def __init__(self, w3: Web3, address: Address) -> None:
-        self.w3, self.address = w3, address
+        self.w3 = w3
+        self.address = address
         self._call = contract_at(w3, "ModelGovernor", address).functions
 
     def state(self, proposal_id: int, block: int | None = None) -> ProposalState:

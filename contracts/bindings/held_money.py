@@ -54,7 +54,8 @@ class HeldMoney:
         found: dict[tuple[bytes, str], HeldItem] = {}
         for event in self._history.until():
             said = event["args"]
-            ground, account = bytes(said["ground"]), str(said["account"])
+            ground = bytes(said["ground"])
+            account = str(said["account"])
             found.pop((ground, account), None)
             if event["event"] == "MoneyHeld":
                 held = (int(said["amount"]), int(said["freeAt"]), bool(said["isAccounts"]))

@@ -27,7 +27,9 @@ class ModelRegistry:
     """The registry at `address`, its decisions read from `first_block` on. Writes return a call to send."""
 
     def __init__(self, w3: Web3, address: Address, first_block: int = 0) -> None:
-        self.w3, self.address, self._first = w3, address, first_block
+        self.w3 = w3
+        self.address = address
+        self._first = first_block
         self._contract = contract_at(w3, "ModelRegistry", address)
         self._call = self._contract.functions
         self._histories: dict[bytes, EventHistory] = {}

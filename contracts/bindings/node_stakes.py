@@ -37,7 +37,8 @@ class NodeStakes:
     """The node stakes in the registry at `address`, read from `first_block` on. Writes return a call to send."""
 
     def __init__(self, w3: Web3, address: Address, first_block: int = 0) -> None:
-        self.w3, self.address = w3, address
+        self.w3 = w3
+        self.address = address
         contract = contract_at(w3, "VerifierRegistry", address)
         self._call = contract.functions
         self._history = EventHistory(contract, ["NodeStakeChanged"], first_block)

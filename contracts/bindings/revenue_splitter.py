@@ -33,7 +33,8 @@ class RevenueSplitter:
     """The splitter at `address`. Writes return a call to send."""
 
     def __init__(self, w3: Web3, address: Address) -> None:
-        self.w3, self.address = w3, address
+        self.w3 = w3
+        self.address = address
         self._call = contract_at(w3, "RevenueSplitter", address).functions
 
     def distributions(self) -> int:

@@ -33,7 +33,8 @@ class ModelToken:
     """The token at `address`. Reads raise ContractRejected; writes return a call to send."""
 
     def __init__(self, w3: Web3, address: Address) -> None:
-        self.w3, self.address = w3, address
+        self.w3 = w3
+        self.address = address
         self._call = contract_at(w3, "ModelToken", address).functions
 
     def balance_of(self, account: Address) -> int:
@@ -132,7 +133,9 @@ class ModelToken:
 
     def delegate_by_sig(self, delegation: Delegation, signature: bytes) -> ContractFunction:
         """Lend the votes of whoever signed."""
-        r, s, v = signature[:32], signature[32:64], signature[64]
+        r = signature[:32]
+        s = signature[32:64]
+        v = signature[64]
         return self._call.delegateBySig(delegation.to, delegation.nonce, delegation.expiry, v, r, s)
 
     def delegation_typed_data(self, delegation: Delegation) -> dict[str, Any]:

@@ -90,7 +90,8 @@ class VerifierSet:
     @classmethod
     def after(cls, events: Iterable[tuple[str, Mapping[str, Any]]]) -> VerifierSet:
         """What (name, arguments) of SET_EVENTS since the registry's creation lead to. Raises BadField if none set k."""
-        members, threshold = set[str](), 0
+        members = set[str]()
+        threshold = 0
         for name, said in events:
             if name == "ThresholdSet":
                 threshold = int(said["threshold"])
@@ -107,7 +108,8 @@ class VerifierRegistry:
     """The registry at `address`, its events read from `first_block` on. Writes return a call to send."""
 
     def __init__(self, w3: Web3, address: Address, first_block: int = 0) -> None:
-        self.w3, self.address = w3, address
+        self.w3 = w3
+        self.address = address
         self._contract = contract_at(w3, "VerifierRegistry", address)
         self._call = self._contract.functions
         self._history = EventHistory(self._contract, SET_EVENTS, first_block)
@@ -156,7 +158,8 @@ class VerifierRegistry:
         threshold = self.threshold()
         if len(given) < threshold:
             return {}
-        admitted, least = self.verifiers(), self.min_stake()
+        admitted = self.verifiers()
+        least = self.min_stake()
         others = [name for name in sorted(given) if name in admitted and name.lower() != accused.lower()]
         counting = [name for name in others if self.stake_of(as_address(name)) >= least]
         return {name: given[name] for name in counting[:threshold]} if len(counting) >= threshold else {}

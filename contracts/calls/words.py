@@ -98,7 +98,8 @@ def calls_in_words(w3: Web3, deployment: Deployment, actions: Sequence[Action]) 
     Reading a call costs by its length, and strangers write them: of all calls together MOST_READ bytes are read as
     functions, the rest is told as the bytes that it is.
     """
-    told, spare = list[str](), MOST_READ
+    told = list[str]()
+    spare = MOST_READ
     for action in actions[:MOST_CALLS]:
         told.append(_cut(in_words(w3, deployment, action, spare).words, MOST_WORDS))
         spare = max(0, spare - len(action.data))
@@ -107,7 +108,8 @@ def calls_in_words(w3: Web3, deployment: Deployment, actions: Sequence[Action]) 
 
 def in_words(w3: Web3, deployment: Deployment, action: Action, most_read: int = LONGEST_READ) -> CallInWords:
     """One call of a proposal; longer than `most_read` bytes it is told as it is. Reads no chain and never fails."""
-    target, data = Web3.to_checksum_address(action.target), to_hex(action.data)
+    target = Web3.to_checksum_address(action.target)
+    data = to_hex(action.data)
     contract = contract_names(deployment).get(target, "")
     read = len(action.data) <= most_read
     function, arguments = _decoded(w3, contract, target, action.data) if contract and read else ("", {})

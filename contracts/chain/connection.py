@@ -54,7 +54,8 @@ class ContractRejected(CommonweightError):
         shown = ", ".join(f"{k}={v.hex() if isinstance(v, bytes) else v}" for k, v in args_.items())
         said = sentence(error, args_)
         super().__init__(storable(f"{error}({shown})" if said is None else f"{said} [{error}({shown})]"))
-        self.error, self.args_ = error, args_
+        self.error = error
+        self.args_ = args_
 
 
 class DevnetProvider(JSONBaseProvider):

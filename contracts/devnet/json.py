@@ -15,7 +15,9 @@ class RpcError(Exception):
 
     def __init__(self, code: int, message: str, data: str | None = None) -> None:
         super().__init__(message)
-        self.code, self.message, self.data = code, message, data
+        self.code = code
+        self.message = message
+        self.data = data
 
     def body(self) -> dict[str, Any]:
         """Return the JSON-RPC error object."""

@@ -17,7 +17,8 @@ from contracts.evm.errors import ChainUnfit, NoJsonRpc
 
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
-_HASH, _ADDRESS = re.compile(r"0x[0-9a-fA-F]{64}"), re.compile(r"0x[0-9a-fA-F]{40}")
+_HASH = re.compile(r"0x[0-9a-fA-F]{64}")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _LARGEST_NUMBER = 2**64
 """Above numbers and times of blocks."""
 SHOWN = 60
@@ -108,8 +109,11 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-_quantity, _data, _hash = _like(_QUANTITY), _like(_DATA), _like(_HASH)
-_number, _address = _like(_QUANTITY, _LARGEST_NUMBER), _like(_ADDRESS)
+_quantity = _like(_QUANTITY)
+_data = _like(_DATA)
+_hash = _like(_HASH)
+_number = _like(_QUANTITY, _LARGEST_NUMBER)
+_address = _like(_ADDRESS)
 _place = {"to": _address, "blockNumber": _number, "blockHash": _hash, "gasPrice": _quantity, "type": _number}
 _transaction = _of({"hash": _hash, "from": _address, "nonce": _number, "input": _data}, _place)
 _foreign = _of({"hash": _hash, "from": _address}, {"nonce": _number, **_place})

@@ -31,7 +31,9 @@ class Weather(Exception):
 
     def __init__(self, cause: RequestException, wait: float = 0.0, alone: bool = False) -> None:
         super().__init__(str(cause))
-        self.cause, self.wait, self.alone = cause, wait, alone
+        self.cause = cause
+        self.wait = wait
+        self.alone = alone
 
 
 class OneNode(HTTPProvider):

@@ -25,7 +25,9 @@ class Pace:
 
     def __init__(self) -> None:
         self.span = MOST_BLOCKS
-        self._given, self._patience, self._trying = 0, SHORTEST_PATIENCE, False
+        self._given = 0
+        self._patience = SHORTEST_PATIENCE
+        self._trying = False
         self._lock = threading.Lock()
 
     def blocks(self) -> int:
@@ -41,23 +43,28 @@ class Pace:
             else:
                 divisor = OF_TIME if slow else 2
             self.span = max(1, asked // divisor)
-            self._given, self._trying = 0, False
+            self._given = 0
+            self._trying = False
             return self.span
 
     def given(self, asked: int, logs: int) -> None:
         """`asked` blocks were answered, with so many logs."""
         with self._lock:
             if logs > MOST_LOGS:
-                self.span, self._given, self._trying = max(1, asked // 2), 0, False
+                self.span = max(1, asked // 2)
+                self._given = 0
+                self._trying = False
                 return
             if asked < self.blocks():
                 return  # a short range says nothing about a longer one
             if self._trying:
-                self._trying, self._patience = False, SHORTEST_PATIENCE
+                self._trying = False
+                self._patience = SHORTEST_PATIENCE
             self._given += 1
             if self._given >= self._patience and self.span < MOST_BLOCKS:
                 self.span = min(2 * self.span, MOST_BLOCKS)
-                self._given, self._trying = 0, True
+                self._given = 0
+                self._trying = True
 
 
 _BY_ADDRESS: dict[str, Pace] = {}

@@ -70,7 +70,8 @@ def pieces(w3: Web3, wanted: Wanted, first: int, last: int) -> Iterator[Piece]:
 
     Raises ChainUnfit, LogsRefused, and what the node's weather raises: RequestException or Web3RPCError.
     """
-    pace, start = pace_of(w3.provider), first
+    pace = pace_of(w3.provider)
+    start = first
     while start <= last:
         piece = _piece(w3, wanted, pace, start, min(pace.blocks(), last - start + 1))
         yield piece
@@ -146,7 +147,8 @@ def _check_form(log: LogReceipt) -> None:
     numbers = (log["blockNumber"], log["logIndex"], log["transactionIndex"])
     if not all(type(number) is int and 0 <= number <= MOST_NUMBER for number in numbers):
         raise ValueError("a place that no log has")
-    hashes, data = (log["blockHash"], log["transactionHash"], *log["topics"]), log["data"]
+    hashes = (log["blockHash"], log["transactionHash"], *log["topics"])
+    data = log["data"]
     if not all(isinstance(name, bytes) and len(name) == 32 for name in hashes) or len(log["topics"]) > MOST_TOPICS:
         raise ValueError("hashes of another length")
     if not isinstance(data, bytes) or not isinstance(log["address"], str):
@@ -156,7 +158,8 @@ def _check_form(log: LogReceipt) -> None:
 def _check(wanted: Wanted, found: list[LogReceipt], first: int, last: int) -> None:
     """Raises ChainUnfit for a log that was not asked for, and for two in one place."""
     for log in found:
-        block, address = log["blockNumber"], log["address"]
+        block = log["blockNumber"]
+        address = log["address"]
         if address not in wanted.addresses or log.get("removed") or not first <= block <= last or not wanted.fits(log):
             raise ChainUnfit(storable(f"a log of block {block} at {address} was not asked for"))
     if any(_place(one) == _place(other) for one, other in pairwise(found)):

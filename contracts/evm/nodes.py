@@ -49,7 +49,9 @@ class ChainNodes(JSONBaseProvider):
 
     def __init__(self, nodes: Sequence[OneNode], depth: int | None = None, patience: float = PATIENCE_SECONDS) -> None:
         super().__init__()
-        self._nodes, self._depth, self._patience = list(nodes), depth, patience
+        self._nodes = list(nodes)
+        self._depth = depth
+        self._patience = patience
         self._first = 0
         self._away = False
         self._final = -1
@@ -144,7 +146,8 @@ class ChainNodes(JSONBaseProvider):
 
     def _two(self, ask: Callable[[OneNode], RPCResponse]) -> list[tuple[OneNode, RPCResponse]]:
         """The first two nodes that answer in the right form, and what they say."""
-        found, troubles = list[tuple[OneNode, RPCResponse]](), list[Weather | ChainAtFault]()
+        found = list[tuple[OneNode, RPCResponse]]()
+        troubles = list[Weather | ChainAtFault]()
         for place in self._order():
             try:
                 found.append((self._nodes[place], ask(self._nodes[place])))

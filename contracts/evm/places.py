@@ -27,7 +27,10 @@ class Places:
         stalled: float = STALLED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most, self._free, self._stalled, self._clock = most, most, stalled, clock
+        self._most = most
+        self._free = most
+        self._stalled = stalled
+        self._clock = clock
         self._changed, self._moved = Condition(), clock()
         self.closed = Event()
         """Set when none is given any more."""

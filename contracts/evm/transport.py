@@ -31,8 +31,10 @@ class _Within(io.RawIOBase):
     """The bytes of an answer until its time, from now on, or its length is over: then TimeoutError."""
 
     def __init__(self, raw: io.RawIOBase, connection: socket.socket, seconds: float) -> None:
-        self._raw, self._connection = raw, connection
-        self._end, self._left = time.monotonic() + seconds, MOST_BYTES
+        self._raw = raw
+        self._connection = connection
+        self._end = time.monotonic() + seconds
+        self._left = MOST_BYTES
 
     def readable(self) -> bool:
         """It is."""

@@ -53,7 +53,8 @@ class BlobFiles:
     file system: the folder itself, without."""
 
     def __init__(self, folder: Path, coming: Path | None = None) -> None:
-        self.folder, self._coming = folder, coming or folder
+        self.folder = folder
+        self._coming = coming or folder
         self._checked: dict[str, tuple[int, int, int]] = {}
         self._lock = threading.Lock()
 
@@ -91,7 +92,8 @@ class BlobFiles:
         spoilt ones are removed."""
         if NAME.fullmatch(name) is None:
             return False
-        path, digest = self.folder / name, blake3()
+        path = self.folder / name
+        digest = blake3()
         try:
             with path.open("rb") as file:
                 stat = path.stat()

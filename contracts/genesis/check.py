@@ -47,7 +47,8 @@ def check_genesis(w3: Web3, d: Deployment) -> Genesis:
     budgets = budgets_of(events)
     check_roles(d, events)
     params = params_of(_arguments(made), budgets.get(d.distributor, 0), _began(made))
-    symbol, verifiers = str(made["ModelToken"].arguments[1]), seats_of(events)
+    symbol = str(made["ModelToken"].arguments[1])
+    verifiers = seats_of(events)
     _check_wiring(d, made, params, symbol)
     check_budgets(d, params, budgets)
     check_name(d.name, symbol)
@@ -72,7 +73,8 @@ def _check_entry(w3: Web3, d: Deployment) -> None:
 
 def _check_wiring(d: Deployment, made: Mapping[str, Creation], p: GenesisParams, symbol: str) -> None:
     # 2.
-    seats, deadline = made["VerifierRegistry"].arguments[3], _began(made) + p.funding_seconds
+    seats = made["VerifierRegistry"].arguments[3]
+    deadline = _began(made) + p.funding_seconds
     for name, wanted in arguments_of(d, p, symbol, seats, deadline).items():
         found = made[name]
         require(found.arguments == wanted, f"{name} was made with {found.arguments!r} where {wanted!r} belongs")

@@ -45,7 +45,8 @@ def contract_names(d: Deployment) -> tuple[str, ...]:
 
 def creations(w3: Web3, d: Deployment) -> dict[str, Creation]:
     """How each contract was made, by contract name. Raises GenesisRefused where it was not made by our code."""
-    names, addresses = contract_names(d), d.contracts()
+    names = contract_names(d)
+    addresses = d.contracts()
     require(len(set(addresses)) == len(addresses), "one address stands for two contracts")
     require(len(d.creations) == len(names), f"{len(d.creations)} creations are named for {len(names)} contracts")
     found = zip(names, addresses, d.creations, strict=True)
@@ -71,10 +72,8 @@ def creation_of(w3: Web3, name: str, address: Address, transaction: str) -> Crea
     Raises GenesisRefused.
     """
     try:
-        sent, receipt = (
-            w3.eth.get_transaction(HexBytes(transaction)),
-            w3.eth.get_transaction_receipt(HexBytes(transaction)),
-        )
+        sent = w3.eth.get_transaction(HexBytes(transaction))
+        receipt = w3.eth.get_transaction_receipt(HexBytes(transaction))
     except (TransactionNotFound, ValueError):
         require(False, f"the chain has no transaction {transaction[:80]}, which is said to have made {name}")
         raise
@@ -88,7 +87,8 @@ def creation_of(w3: Web3, name: str, address: Address, transaction: str) -> Crea
 
 def _arguments(w3: Web3, name: str, sent: TxData) -> Arguments:
     """Raises GenesisRefused unless the init code is ours, and behind it arguments stand in their one encoding."""
-    data, code = bytes(sent["input"]), bytes(HexBytes(load_artifact(name)["bytecode"]))
+    data = bytes(sent["input"])
+    code = bytes(HexBytes(load_artifact(name)["bytecode"]))
     require(data.startswith(code), f"{name} was made by other code than ours")
     types = _types(name)
     try:

@@ -38,16 +38,15 @@ def deploy_model(
 
     `log` is the operator's log key, which nothing on the chain holds. Raises ContractRejected, GenesisRefused.
     """
-    p, seats = params or GenesisParams(), [Web3.to_checksum_address(v) for v in verifiers]
+    p = params or GenesisParams()
+    seats = [Web3.to_checksum_address(v) for v in verifiers]
     p = replace(p, funding_currency=p.funding_currency and Web3.to_checksum_address(p.funding_currency))
     check_name(name, symbol)
     check_terms(p, seats, w3.eth.chain_id)
     d = _planned(w3, deployer, name, p, shared or _registry(w3, deployer), log)
     deadline = w3.eth.get_block("latest")["timestamp"] + p.funding_seconds
-    wanted, creations = (
-        arguments_of(d, p, symbol, seats, deadline),
-        dict(zip(d.contracts()[6:7], d.creations, strict=True)),
-    )
+    wanted = arguments_of(d, p, symbol, seats, deadline)
+    creations = dict(zip(d.contracts()[6:7], d.creations, strict=True))
     for contract in (*ORDER, *(["CapitalPool"] if d.pool else [])):
         receipt = create(w3, deployer, contract, *wanted[contract])
         creations[str(receipt["contractAddress"])] = to_hex(receipt["transactionHash"])
@@ -76,7 +75,8 @@ def open_round(w3: Web3, payer: LocalAccount, d: Deployment, p: GenesisParams) -
     deadline = w3.eth.get_block("latest")["timestamp"] + p.funding_seconds
     p = replace(p, funding_currency=Web3.to_checksum_address(p.funding_currency))
     receipt = create(w3, payer, "CapitalPool", d.token, d.timelock, round_terms(p, deadline))
-    made, creation = str(receipt["contractAddress"]), to_hex(receipt["transactionHash"])
+    made = str(receipt["contractAddress"])
+    creation = to_hex(receipt["transactionHash"])
     check_round(w3, d, as_address(made), creation)
     return made, creation
 
@@ -119,10 +119,8 @@ def _planned(
 
 
 def _hand_over(w3: Web3, deployer: LocalAccount, d: Deployment, p: GenesisParams) -> None:
-    token, timelock = (
-        contract_at(w3, "ModelToken", as_address(d.token)),
-        contract_at(w3, "ModelTimelock", as_address(d.timelock)),
-    )
+    token = contract_at(w3, "ModelToken", as_address(d.token))
+    timelock = contract_at(w3, "ModelTimelock", as_address(d.timelock))
     budgets = {d.distributor: p.distributor_budget(), **({d.pool: p.tokens_sold()} if d.pool else {})}
     for minter, budget in budgets.items():
         send(w3, deployer, token.functions.setBudget(minter, budget))

@@ -97,7 +97,8 @@ def check_roles(d: Deployment, events: list[Event]) -> None:
     The timelock administers itself, token, verifiers and pool, arbitrates and guards; the governor proposes and
     cancels; anybody executes.
     """
-    held, needed = _held(events), _needed(d)
+    held = _held(events)
+    needed = _needed(d)
     for where, what, holder in sorted(held - needed):
         raise GenesisRefused(f"{holder} holds role 0x{what.hex()} on {where}")
     for where, what, holder in sorted(needed - held):

@@ -12,7 +12,8 @@ from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused, require
 
 PRIVATE_CHAINS = frozenset({1337, 31337})
-HOUR, DAY = 3_600, 86_400
+HOUR = 3_600
+DAY = 86_400
 GRACE = 7 * DAY
 """Seconds in which what passed can be queued, and what is queued can be executed (ModelTimelock.sol)."""
 LONGEST_PAUSE = 14 * DAY
@@ -110,10 +111,14 @@ def _check_bounds(p: GenesisParams) -> None:
 def _check_shares(p: GenesisParams) -> None:
     """Neither a round's buyers nor one epoch's root are enough votes for a decision. Who signs what is false loses a
     good part of the stake, and no less than who says so puts at stake."""
-    floor, sold, total = p.quorum_floor, p.tokens_sold(), p.max_epoch_total
+    floor = p.quorum_floor
+    sold = p.tokens_sold()
+    total = p.max_epoch_total
     require(sold < floor, f"the funding round sells {sold}, and {floor} votes decide: its buyers alone would")
     require(total <= floor, f"max_epoch_total is {total}, and {floor} votes decide: one epoch alone would")
-    cap, stake, bond = p.slash_cap, p.min_stake, p.bond
+    cap = p.slash_cap
+    stake = p.min_stake
+    bond = p.bond
     require(bond <= cap, f"bond is {bond}, above the slash_cap {cap}: a challenge risks more than a false root")
     require(cap <= stake, f"slash_cap is {cap}, above min_stake {stake}: less is at stake than it says")
     require(
@@ -130,7 +135,8 @@ def _check_spare(p: GenesisParams, verifiers: int) -> None:
 
 
 def _check_votes(p: GenesisParams) -> None:
-    extension, period = p.late_quorum_extension, p.voting_period
+    extension = p.late_quorum_extension
+    period = p.voting_period
     require(extension <= period, f"late_quorum_extension is {extension}, and at most the voting_period, {period}")
     require(0 < p.quorum_floor <= p.cap, f"a quorum of {p.quorum_floor} can never be reached under the cap {p.cap}")
     least = p.proposal_threshold
@@ -145,12 +151,15 @@ def _check_disputes(p: GenesisParams, slack: int) -> None:
     the decision that was on its way: another one has to fit behind it."""
     vote = 2 * p.vote_seconds() + slack
     require(p.dispute_limit >= vote, f"a dispute lapses after {p.dispute_limit} seconds, and a vote on it takes {vote}")
-    judged, delay = 2 * p.challenge_window, p.node_withdrawal_delay
+    judged = 2 * p.challenge_window
+    delay = p.node_withdrawal_delay
     require(delay > judged, f"node_withdrawal_delay is {delay}, and two epochs are open for {judged}")
 
 
 def _check_tokens(p: GenesisParams) -> None:
-    sold, budget, total = p.tokens_sold(), p.distributor_budget(), p.max_epoch_total
+    sold = p.tokens_sold()
+    budget = p.distributor_budget()
+    total = p.max_epoch_total
     require(sold <= p.cap, f"the funding round sells {sold}, more than the cap {p.cap}")
     require(0 < total <= budget, f"max_epoch_total is {total}, and the distributor may mint {budget}")
     reachable = min(budget, EPOCHS_TO_FLOOR * total) // 2

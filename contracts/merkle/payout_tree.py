@@ -85,7 +85,8 @@ class PayoutTree:
 
     def proof(self, leaf: bytes) -> list[bytes]:
         """Siblings from leaf to root. Raises InvalidTree for a leaf that is not in the tree."""
-        position, siblings = self._position(leaf), []
+        position = self._position(leaf)
+        siblings = []
         while position:
             siblings.append(self._node(position + 1 if position & 1 else position - 1))
             position = (position - 1) // 2
@@ -93,7 +94,8 @@ class PayoutTree:
 
     def _position(self, leaf: bytes) -> int:
         """Leaves fall from the first of them to the last: a binary search finds one."""
-        low, high = self.count - 1, 2 * self.count - 2
+        low = self.count - 1
+        high = 2 * self.count - 2
         while low < high:
             middle = (low + high) // 2
             if self._node(middle) > leaf:

@@ -48,17 +48,21 @@ class PositionalTree:
         if not 0 <= index < size:
             raise InvalidTree(f"index {index} is not in a tree of {size} entries")
         _check_nodes(proof)
-        position, last, node = index, size - 1, self.leaf_hash(entry)
+        position = index
+        last = size - 1
+        node = self.leaf_hash(entry)
         for sibling in proof:
             if last == 0:
                 raise InvalidTree("inclusion proof is too long")
             if position & 1 or position == last:
                 node = self.node_hash(sibling, node)
                 while position and not position & 1:
-                    position, last = position >> 1, last >> 1
+                    position = position >> 1
+                    last = last >> 1
             else:
                 node = self.node_hash(node, sibling)
-            position, last = position >> 1, last >> 1
+            position = position >> 1
+            last = last >> 1
         if last != 0 or node != root:
             raise InvalidTree("inclusion proof does not lead to the root")
 
@@ -89,18 +93,22 @@ class PositionalTree:
 
     def _fold(self, path: Sequence[bytes], position: int, last: int) -> tuple[bytes, bytes]:
         while position & 1:
-            position, last = position >> 1, last >> 1
+            position = position >> 1
+            last = last >> 1
         old = new = path[0]
         for sibling in path[1:]:
             if last == 0:
                 raise InvalidTree("consistency proof is too long")
             if position & 1 or position == last:
-                old, new = self.node_hash(sibling, old), self.node_hash(sibling, new)
+                old = self.node_hash(sibling, old)
+                new = self.node_hash(sibling, new)
                 while position and not position & 1:
-                    position, last = position >> 1, last >> 1
+                    position = position >> 1
+                    last = last >> 1
             else:
                 new = self.node_hash(new, sibling)
-            position, last = position >> 1, last >> 1
+            position = position >> 1
+            last = last >> 1
         if last != 0:
             raise InvalidTree("consistency proof is too short")
         return old, new

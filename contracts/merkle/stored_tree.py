@@ -76,7 +76,8 @@ class StoredTree:
 
     def _peaks(self, size: int, grown: int) -> list[bytes]:
         """Of the subtrees that make up the tree of `size`, those with a parent in the tree of `grown`."""
-        wanted, start = [], 0
+        wanted = []
+        start = 0
         for number, level in zip(complete_nodes((0, size)), _levels(size), strict=True):
             parent_end = (start >> level + 1) + 1 << level + 1
             wanted += [number] if parent_end <= grown else []

@@ -20,7 +20,9 @@ def inclusion_spans(index: int, size: int) -> list[Span]:
     """PATH(index, D[size]) of RFC 6962, 2.1.1: siblings from the leaf up. Raises InvalidTree."""
     if not 0 <= index < size:
         raise InvalidTree(f"index {index} is not in a tree of {size} entries")
-    start, end, siblings = 0, size, []
+    start = 0
+    end = size
+    siblings = []
     while end - start > 1:
         middle = start + split(end - start)
         siblings.append((middle, end) if index < middle else (start, middle))
@@ -32,7 +34,9 @@ def consistency_spans(first: int, second: int) -> list[Span]:
     """PROOF(first, D[second]) of RFC 6962, 2.1.2, from the lowest up. Raises InvalidTree."""
     if not 0 < first <= second:
         raise InvalidTree(f"no consistency proof from size {first} to {second}")
-    start, end, parts = 0, second, []
+    start = 0
+    end = second
+    parts = []
     while first != end:
         middle = start + split(end - start)
         parts.append((middle, end) if first <= middle else (start, middle))

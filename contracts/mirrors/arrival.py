@@ -35,8 +35,12 @@ class Arrival:
     def __init__(
         self, receive: Receive, least_rate: int = LEAST_RATE, idle: float = IDLE_SECONDS, seconds: float | None = None
     ) -> None:
-        self._receive, self._least_rate, self._idle, self._seconds = receive, least_rate, idle, seconds
-        self._begun, self._ended = time.monotonic(), False
+        self._receive = receive
+        self._least_rate = least_rate
+        self._idle = idle
+        self._seconds = seconds
+        self._begun = time.monotonic()
+        self._ended = False
         self._waits: asyncio.Future[MutableMapping[str, Any]] | None = None
         self.count = 0
 

@@ -34,7 +34,9 @@ class Book:
     """Addresses in a file. Threads may share it."""
 
     def __init__(self, path: Path, domain: Domain, first: Mapping[str, str], loopback: bool) -> None:
-        self._path, self._domain, self.loopback = path, domain, loopback
+        self._path = path
+        self._domain = domain
+        self.loopback = loopback
         self._first: dict[str, str] = {to_checksum_address(verifier): url for verifier, url in first.items()}
         self._asked: frozenset[str] = frozenset()
         self._newest: dict[str, tuple[int, str]] = {}

@@ -88,8 +88,11 @@ class Peer:
         chosen: bool = False,
         keeps: bool = False,
     ) -> None:
-        self.url, self._loopback, self._resolve = url, loopback, resolve
-        self._chosen, self._keeps = chosen, keeps
+        self.url = url
+        self._loopback = loopback
+        self._resolve = resolve
+        self._chosen = chosen
+        self._keeps = keeps
         self._limits = limits or Limits()
         self._kept: httpx.AsyncClient | None = None
         self._ahead: float | None = None
@@ -159,7 +162,8 @@ class Peer:
             async with asyncio.timeout(seconds):
                 target = await find(self.url, self._loopback, self._resolve, self._chosen)
                 async with self._client() as client:
-                    host, sni = {"Host": target.host_header(), **(more or {})}, {"sni_hostname": target.url.host}
+                    host = {"Host": target.host_header(), **(more or {})}
+                    sni = {"sni_hostname": target.url.host}
                     request = client.build_request(
                         method, target.base() + path, content=body, headers=host, extensions=sni
                     )

@@ -57,7 +57,8 @@ class Web:
     """One address, asked from one thread; what a lost connection took is asked for again, in so many tries."""
 
     def __init__(self, url: str, loopback: bool = False, chosen: bool = True, tries: int = TRIES) -> None:
-        self.url, self._tries = url.rstrip("/"), tries
+        self.url = url.rstrip("/")
+        self._tries = tries
         self._peer = Peer(self.url, loopback, chosen=chosen)
 
     def get(self, path: str, most: int, seconds: float | None = None, tries: int | None = None) -> Reply:
@@ -80,7 +81,8 @@ class WebPlace:
     """A log below a prefix of an address."""
 
     def __init__(self, web: Web, prefix: str) -> None:
-        self._web, self._prefix = web, prefix
+        self._web = web
+        self._prefix = prefix
 
     @property
     def name(self) -> str:

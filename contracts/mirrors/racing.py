@@ -41,7 +41,8 @@ class Pace:
 
     def look(self, seconds: float, rate: float) -> int:
         """Bytes since the last look, which was so many seconds ago. Who waits for its turn is late with nothing."""
-        came, self.seen = self.count - self.seen, self.count
+        came = self.count - self.seen
+        self.seen = self.count
         self.slow = self.slow + 1 if self.began is not None and came < seconds * rate else 0
         return came
 
@@ -72,9 +73,11 @@ class _Race:
     def _begin(self) -> bool:
         """One more, if there is one, and only one is asked; false where nobody is left to ask."""
         if not self.running and not self.waiting:
-            self.waiting, self.left = deque(self.left), []
+            self.waiting = deque(self.left)
+            self.left = []
         if self.waiting and len(self.running) < 2:
-            attempt, pace = self.waiting.popleft(), Pace()
+            attempt = self.waiting.popleft()
+            pace = Pace()
             self.running[asyncio.ensure_future(_run(attempt, pace))] = (attempt, pace)
         return bool(self.running)
 

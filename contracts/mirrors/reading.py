@@ -25,7 +25,8 @@ class LogReader:
     """
 
     def __init__(self, place: Place, log: VerifierKey, note: SignedNote | None = None) -> None:
-        self.place, self.log = place, log
+        self.place = place
+        self.log = log
         self.note = note or parse_note(place.checkpoint())
         self.head: Checkpoint = verify_checkpoint(self.note, log)
         self._tiles = TileReader(place.tile, self.head.size, self.head.root)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from contracts.mirrors.arrival import LEAST_RATE, Arrival, NoPlace
 
 OF_KEY = 4
-AT_ONCE, STAKELESS = 64, 32
+AT_ONCE = 64
+STAKELESS = 32
 FAIR_RATE = 2**16
 """Bytes a second at which an honest node brings a blob, or it tries again: what is slower makes room where all is
 taken."""
@@ -42,7 +43,8 @@ class Upload:
     def pace(self) -> tuple[int, float, float]:
         """Who makes room first: who had time and is slow, then the young ones, so that newcomers end no upload that has
         shown its speed; of these the slowest, and of those that have sent nothing the oldest."""
-        young, fast = self.arrival.age < YOUNG, self.arrival.speed >= FAIR_RATE
+        young = self.arrival.age < YOUNG
+        fast = self.arrival.speed >= FAIR_RATE
         return 1 if young else 2 * fast, self.arrival.speed, -self.arrival.age
 
 
@@ -50,7 +52,9 @@ class Slots:
     """The places of one server, on one event loop."""
 
     def __init__(self, at_once: int = AT_ONCE, stakeless: int = STAKELESS, of_key: int = OF_KEY) -> None:
-        self._at_once, self._stakeless, self._of_key = at_once, stakeless, of_key
+        self._at_once = at_once
+        self._stakeless = stakeless
+        self._of_key = of_key
         self._uploads: list[Upload] = []
 
     def __len__(self) -> int:
@@ -70,7 +74,8 @@ class Slots:
 
     def _make_room(self, new: Upload) -> None:
         """Who leaves is decided before anybody is ended: a newcomer that finds no place has ended nobody."""
-        key, left = new.sender.key, list(self._uploads)
+        key = new.sender.key
+        left = list(self._uploads)
         own = [one for one in left if one.sender.key == key]
         if len(own) >= self._of_key:
             left.remove(min(own, key=Upload.pace))

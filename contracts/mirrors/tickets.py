@@ -85,7 +85,8 @@ class Tickets:
         `clock` is the receiver's, as its answers showed it: it alone judges the ticket, so that a clock that is off, on
         either side, keeps nobody's bytes out. None takes one's own.
         """
-        key, until = str(self.account.address), int(time.time() if clock is None else clock) + LIFE
+        key = str(self.account.address)
+        until = int(time.time() if clock is None else clock) + LIFE
         return self.signed(UploadTicket(as_address(key), bytes.fromhex(blob), to_checksum_address(receiver), until))
 
     def signed(self, ticket: UploadTicket) -> dict[str, str]:

@@ -31,9 +31,12 @@ class TimedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to count; of too many connections one that hardly moves is cut."""
-        self.network, self._leaves = _network(transport), False
+        self.network = _network(transport)
+        self._leaves = False
         self._made = self._since = self.loop.time()
-        self._unsent, self._came, self._was_busy = 0, 0, False
+        self._unsent = 0
+        self._came = 0
+        self._was_busy = False
         super().connection_made(transport)
         self._tick = self.loop.call_later(TICK_SECONDS, self._look)
         others = [one for one in self.connections if isinstance(one, TimedProtocol) and one is not self]
@@ -73,7 +76,8 @@ class TimedProtocol(H11Protocol):
         """What is no HTTP is refused in the form of every other refusal."""
         refusal = {"type": "urn:commonweight:malformed-request", "title": "malformed request", "status": 400}
         body = json.dumps({**refusal, "code": "malformed-request", "detail": msg}).encode()
-        length, kind = str(len(body)), "application/problem+json"
+        length = str(len(body))
+        kind = "application/problem+json"
         headers = [("Content-Type", kind), ("Content-Length", length), ("Connection", "close")]
         for event in (
             h11.Response(status_code=400, headers=headers),
@@ -94,7 +98,8 @@ class TimedProtocol(H11Protocol):
         busy = self.cycle is not None and not self.cycle.response_complete
         if (busy and not unsent) or busy != self._was_busy or unsent < self._unsent:
             self._since = self.loop.time()
-        self._unsent, self._was_busy = unsent, busy
+        self._unsent = unsent
+        self._was_busy = busy
         if self.loop.time() - self._since >= self.idle_seconds:
             self.transport.abort()
             return

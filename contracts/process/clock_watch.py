@@ -27,7 +27,9 @@ class ClockWatch:
     """Says once that this machine's clock is off, and once that it is right again. One thread."""
 
     def __init__(self, say: Callable[[str], None], wall: Clock = time.time, passed: Clock = since_boot) -> None:
-        self._say, self._wall, self._passed = say, wall, passed
+        self._say = say
+        self._wall = wall
+        self._passed = passed
         self._newest: float | None = None
         self._asked = 0.0
         self._off = 0.0
@@ -38,9 +40,12 @@ class ClockWatch:
         A chain may rest, so that only a block that is new since it was asked last says that a clock is ahead; a block
         of a time to come says at once that it is behind.
         """
-        now, passed = self._wall(), self._passed()
-        since, is_new = passed - self._asked, self._newest is not None and at > self._newest
-        self._newest, self._asked = at, passed
+        now = self._wall()
+        passed = self._passed()
+        since = passed - self._asked
+        is_new = self._newest is not None and at > self._newest
+        self._newest = at
+        self._asked = passed
         ahead = now - at
         if ahead < -LIMIT_SECONDS:
             self._judge(ahead, at, "the newest block of the chain node")

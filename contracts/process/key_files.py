@@ -35,7 +35,8 @@ def is_key(field: FieldInfo) -> bool:
 def read_key_file(path: Path, variable: str) -> str:
     """The key in a file, as hex. Raises InvalidSetting where others can read it, and where it holds no key."""
     try:
-        mode, text = path.stat().st_mode, path.read_text()
+        mode = path.stat().st_mode
+        text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSetting(f"{variable} names {path}, which cannot be read: {error}") from error
     if mode & _OTHERS:

@@ -20,7 +20,10 @@ class Outage:
         grace: float = GRACE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name, self._say, self._grace, self._clock = name, say, grace, clock
+        self._name = name
+        self._say = say
+        self._grace = grace
+        self._clock = clock
         self._since: float | None = None
         self._said: float | None = None
 
@@ -61,7 +64,8 @@ class Troubles:
     """
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._say, self._clock = say, clock
+        self._say = say
+        self._clock = clock
         self._told: dict[str, tuple[str, float]] = {}
         self._since: dict[str, float] = {}
 

@@ -18,7 +18,8 @@ from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
 from contracts.ids import NO_RUN, RunId
 
-OWNER, LOCK = "owner.json", "owner.lock"
+OWNER = "owner.json"
+LOCK = "owner.lock"
 _held: list[IO[bytes]] = []
 """Locks end with their process, however that ends."""
 

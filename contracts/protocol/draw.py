@@ -28,7 +28,8 @@ def draw_segments(beacon: bytes, secret: bytes, proof: bytes, segments: int, sam
     Fisher-Yates driven by keccak256(seed ‖ counter); 256-bit draws make the modulo bias below 2^-240.
     """
     seed = keccak256(beacon + secret + proof)
-    order, common = list(range(segments)), common_segment(beacon, proof, segments)
+    order = list(range(segments))
+    common = common_segment(beacon, proof, segments)
     order[0], order[common] = order[common], order[0]
     chosen = min(samples, segments)
     for place in range(1, chosen):

@@ -100,7 +100,8 @@ def packed_size(layout: Layout) -> int:
 
 def header_of(layout: Layout) -> bytes:
     """What a file of these tensors begins with, length and padding included, as the library writes it."""
-    header, offset = {}, 0
+    header = {}
+    offset = 0
     for name in _placed(layout):
         dtype, shape = layout[name]
         end = offset + _bytes(dtype, shape)

@@ -22,7 +22,8 @@ MAX_EXTRA = 2**16
 MAX_PROOF = MAX_NOTE + 2 * MAX_EXTRA
 """Bytes of a whole proof."""
 
-_EXTRA, _INDEX = "extra ", "index "
+_EXTRA = "extra "
+_INDEX = "index "
 
 
 class InvalidLogProof(CommonweightError):

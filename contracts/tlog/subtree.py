@@ -32,7 +32,10 @@ def subtree_spans(start: int, end: int, size: int) -> tuple[list[Span], bool]:
     Raises InvalidTree.
     """
     check_span(start, end, size)
-    low, high, first, spans = 0, size, start, []
+    low = 0
+    high = size
+    first = start
+    spans = []
     while (first, end) != (low, high):
         middle = low + split(high - low)
         if end <= middle:
@@ -40,7 +43,8 @@ def subtree_spans(start: int, end: int, size: int) -> tuple[list[Span], bool]:
             high = middle
         else:
             spans.append((low, middle))
-            first, low = max(first, middle), middle
+            first = max(first, middle)
+            low = middle
     inside = first != start
     return [*([(first, end)] if inside else []), *reversed(spans)], inside
 
@@ -79,7 +83,8 @@ def check_subtree(start: int, end: int, node: bytes, size: int, root: bytes, pro
 
 def _fold(steps: list[tuple[Span, bytes]], inside: bool, start: int, node: bytes) -> tuple[bytes, bytes]:
     """The roots of the subtree and of the tree that a proof leads to."""
-    low, old = start, node
+    low = start
+    old = node
     if inside:
         ((low, _), old), *steps = steps
     new = old

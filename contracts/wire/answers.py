@@ -120,7 +120,8 @@ def problem_in(media_type: str, body: bytes) -> Problem | None:
         return None
     try:
         found = json.loads(body)
-        code, detail = found["code"], found.get("detail", "")
+        code = found["code"]
+        detail = found.get("detail", "")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     known = isinstance(code, str) and isinstance(detail, str)

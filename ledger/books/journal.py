@@ -75,7 +75,8 @@ def resolve_all(session: Session, transfers: Sequence[str], outcome: str, now: i
 def _resolve(session: Session, names: Sequence[str], outcome: str, now: int) -> None:
     ends = select(Transfer, Resolution.outcome).join(Resolution, col(Resolution.transfer) == Transfer.id, isouter=True)
     rows = session.exec(ends.where(col(Transfer.id).in_(names))).all()
-    found, ended = {row.id: row for row, _ in rows}, {row.id: end for row, end in rows if end is not None}
+    found = {row.id: row for row, _ in rows}
+    ended = {row.id: end for row, end in rows if end is not None}
     for name in names:
         _require_pending(found.get(name), name)
         if ended.get(name, outcome) != outcome:
@@ -106,7 +107,8 @@ def _post(session: Session, transfers: Iterable[Transfer]) -> None:
     known = {(row.book, row.account): row for row in _rows_of(session, sorted(moved))}
     for (book, account), (credited, debited) in moved.items():
         row = known.get((book, account)) or Balance(book=book, account=account, credited=0, debited=0)
-        row.credited, row.debited = row.credited + credited, row.debited + debited
+        row.credited = row.credited + credited
+        row.debited = row.debited + debited
         session.add(row)
 
 

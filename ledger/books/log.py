@@ -13,8 +13,10 @@ from ledger.errors import NotFound
 from ledger.storage.tables import LogEntry
 
 # built once, and run past the models: every event of the ledger appends
-_ENTRIES, _NODES = SQLModel.metadata.tables["logentry"], SQLModel.metadata.tables["lognode"]
-_ADD_ENTRIES, _ADD_NODES = _ENTRIES.insert(), _NODES.insert()
+_ENTRIES = SQLModel.metadata.tables["logentry"]
+_NODES = SQLModel.metadata.tables["lognode"]
+_ADD_ENTRIES = _ENTRIES.insert()
+_ADD_NODES = _NODES.insert()
 _LAST = select(func.max(_ENTRIES.c.index))
 _SOME_NODES = select(_NODES.c.number, _NODES.c.hash).where(_NODES.c.number.in_(bindparam("numbers", expanding=True)))
 
@@ -37,7 +39,8 @@ class Extension:
     """Leaves that a writer's transaction adds, written many at a time. `first` is the log's size."""
 
     def __init__(self, session: Session, first: int) -> None:
-        self._session, self._next = session, first
+        self._session = session
+        self._next = first
         self._waiting: list[tuple[str, str | None]] = []
 
     def add(self, leaves: Sequence[tuple[str, str | None]]) -> int:

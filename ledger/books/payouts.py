@@ -85,10 +85,8 @@ def any_lines_of(session: Session, epoch: int, account: Address) -> list[PayoutR
 
 def proofs(blobs: BlobFolder, session: Session, epoch: Epoch, leaves: Sequence[str]) -> list[list[bytes]]:
     """The proofs of lines by their leaf (0x-hex), each checked against the epoch's root before it leaves here."""
-    file, root = (
-        blobs.beside("payout-trees") / f"{epoch.number}-{epoch.root[2:]}",
-        from_hex(epoch.root),
-    )
+    file = blobs.beside("payout-trees") / f"{epoch.number}-{epoch.root[2:]}"
+    root = from_hex(epoch.root)
     wanted = [from_hex(leaf) for leaf in leaves]
     try:
         return _read(file, wanted, root)

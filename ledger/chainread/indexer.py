@@ -107,7 +107,8 @@ def _wanted(ledger: Ledger) -> Wanted:
 
 def _events(ledger: Ledger, logs: Iterable[LogReceipt]) -> list[ChainEvent]:
     """What they log beside FOLLOWED passes unread, and what the registry, which many share, logs of other models."""
-    tables, own = _tables(ledger), from_hex(ledger.chain.deployment.model)
+    tables = _tables(ledger)
+    own = from_hex(ledger.chain.deployment.model)
     found: list[ChainEvent] = []
     for entry in logs:
         contract, table = tables[entry["address"]]
@@ -147,7 +148,8 @@ def _each(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple
 
     It ends where a node lacks a block. Raises FinalityViolated.
     """
-    before, found = cursor.hash if cursor is not None else None, list[ChainEvent]()
+    before = cursor.hash if cursor is not None else None
+    found = list[ChainEvent]()
     for number in range(first, last + 1):
         try:
             block = cast(dict[str, Any], ledger.chain.w3.eth.get_block(number))
@@ -168,9 +170,11 @@ def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tupl
     continue the cursor. Raises FinalityViolated."""
     ends = to_hex(ledger.chain.block_hash(last))
     parent = to_hex(cast(dict[str, Any], ledger.chain.w3.eth.get_block(first))["parentHash"])
-    read_to, found = first, list[ChainEvent]()
+    read_to = first
+    found = list[ChainEvent]()
     for end, events in read_range(ledger, first, last):
-        read_to, found = end, found + events
+        read_to = end
+        found = found + events
         if len(found) >= MANY:
             break
     if cursor is not None and parent != cursor.hash:
@@ -207,7 +211,8 @@ def _move(session: Session, cursor: Cursor | None, last: int, ends: str) -> bool
     if row != cursor:
         return False
     row = row or Cursor(name=FINAL, block=last, hash=ends)
-    row.block, row.hash = last, ends
+    row.block = last
+    row.hash = ends
     session.add(row)
     session.flush()
     return True

@@ -130,7 +130,8 @@ class _Keeping:
 
     def look(self, stop: threading.Event) -> None:
         """At the chain's head and at the leases, and make the pass that is due by them, or by the clock."""
-        moved, gained = self._head_moved(), self._take_parts()
+        moved = self._head_moved()
+        gained = self._take_parts()
         if moved or gained or self._pulse.is_due():
             self._pass(stop)
 
@@ -159,7 +160,8 @@ class _Keeping:
 
     def _pass(self, stop: threading.Event) -> None:
         self._pulse.begun()
-        troubles, ledger = self.weather.troubles, self._ledger
+        troubles = self.weather.troubles
+        ledger = self._ledger
         for part, do in STEPS:
             if part in self._mine and not stop.is_set():
                 self.weather.guarded(partial(do, ledger), f"{do.__module__}.{do.__name__}")

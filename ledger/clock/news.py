@@ -91,7 +91,8 @@ class News:
         before, self._configs[opened.run] = self._configs.get(opened.run), opened.config
         if before is None or before == opened.config:
             return
-        old, new = json.loads(before), json.loads(opened.config)
+        old = json.loads(before)
+        new = json.loads(opened.config)
         changed = [f"{name} from {old.get(name)} to {new[name]}" for name in new if old.get(name) != new[name]]
         logger.info("run %s has a new configuration: %s", opened.run, ", ".join(changed))
 

@@ -56,7 +56,8 @@ class Pace:
 
     def saw(self, head: Head) -> bool:
         """Whether it is another one than before."""
-        last, self._last = self._last, head
+        last = self._last
+        self._last = head
         if last == head:
             return False
         self._seen = self._clock()
@@ -66,14 +67,17 @@ class Pace:
 
     def lost(self) -> None:
         """The chain did not answer: what it says next is news."""
-        self._last, self._spacing = None, 0.0
+        self._last = None
+        self._spacing = 0.0
 
 
 class Pulse:
     """Of one keeper. `pause` is the least time between two passes, in seconds."""
 
     def __init__(self, changes: Changes, pause: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._changes, self._pause, self._clock = changes, pause, clock
+        self._changes = changes
+        self._pause = pause
+        self._clock = clock
         self._seen = -1
         self._ended = float("-inf")
         self._next = self._latest = clock()

@@ -118,16 +118,15 @@ def _queue(ledger: Ledger, session: Session, part: Sequence[tuple[PayoutRow, lis
     distributor = ledger.chain.distributor
     if len(part) == 1:
         ((line, proof),) = part
-        name, call = (
-            claim_calls.claim_id(line.leaf),
-            distributor.claim(line.epoch, line.index, as_address(line.account), line.kind, line.amount, proof),
-        )
+        name = claim_calls.claim_id(line.leaf)
+        call = distributor.claim(line.epoch, line.index, as_address(line.account), line.kind, line.amount, proof)
     else:
         lines = [
             Line(row.epoch, row.index, as_address(row.account), row.kind, row.amount, proof) for row, proof in part
         ]
         leaves = [row.leaf for row, _ in part]
-        name, call = claim_calls.many_id(leaves), distributor.claim_many(lines)
+        name = claim_calls.many_id(leaves)
+        call = distributor.claim_many(lines)
         claim_calls.note_lines(name, leaves)
     claim_calls.queue(session, name, call)
     return name

@@ -42,7 +42,8 @@ def receipt_of(ledger: Ledger, number: int, account: str) -> ReceiptParts:
     name = str(to_checksum_address(account))
     with ledger.store.read() as session:
         epoch = settlement.require_epoch(session, number)
-        entries, lines = _entries(session, epoch, as_address(name)), _lines(ledger, session, epoch, as_address(name))
+        entries = _entries(session, epoch, as_address(name))
+        lines = _lines(ledger, session, epoch, as_address(name))
         if not entries and not lines:
             raise NotFound(f"{name} has neither work nor pay in epoch {number}")
         root = settlement.root_message(ledger, epoch)

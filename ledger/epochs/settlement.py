@@ -166,7 +166,8 @@ def _due(ledger: Ledger, epoch: Epoch, on_chain: EpochState) -> tuple[str, Contr
 
     Propose what k have signed, finalize what nobody challenged in time, let lapse what nobody decided in time.
     """
-    registry, place = ledger.chain.registry, f"{epoch.number}:{on_chain.attempt}"
+    registry = ledger.chain.registry
+    place = f"{epoch.number}:{on_chain.attempt}"
     if on_chain.status == EpochStatus.NONE:
         signed = _quorum(ledger, epoch)
         message = root_message(ledger, epoch)

@@ -45,7 +45,8 @@ def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
     passed. A key may lend its code later: no call takes much more than it took here. Raises NotFound, TooEarly,
     ForeignRoot, BadField, BadSignature, AlreadyDecided, RelayBudgetSpent and ContractRejected.
     """
-    account, to = to_checksum_address(asked.account), to_checksum_address(asked.to)
+    account = to_checksum_address(asked.account)
+    to = to_checksum_address(asked.to)
     with ledger.store.read() as session:
         found, proofs = settlement.claimable(ledger, session, asked.epoch, account)
         numbered = {line.index: (line, proof) for line, proof in zip(found, proofs, strict=True)}
@@ -53,7 +54,8 @@ def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
             raise NotFound(f"line {asked.index} of epoch {asked.epoch} is not {account}'s")
         line, proof = numbered[asked.index]
         key = claim_calls.signed_claim_id(line.leaf)
-        known, on_its_way = session.get(Outgoing, key), _is_on_its_way(ledger, session, line.leaf)
+        known = session.get(Outgoing, key)
+        on_its_way = _is_on_its_way(ledger, session, line.leaf)
     message = ClaimTo(asked.epoch, line.index, account, line.kind, line.amount, to, asked.deadline)
     call = ledger.chain.distributor.claim_to(message, asked.signature, proof)
     if (
@@ -66,7 +68,8 @@ def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
     _check(ledger, message, asked.signature, by_code)
     if on_its_way:
         raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
-    gas, share = budget.gas_of(ledger, call), budget.share_of(ledger, account)
+    gas = budget.gas_of(ledger, call)
+    share = budget.share_of(ledger, account)
     with ledger.store.write() as session:
         if _is_on_its_way(ledger, session, line.leaf):
             raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")

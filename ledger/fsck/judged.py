@@ -126,7 +126,8 @@ def _epoch(row: Epoch) -> tuple[Any, ...]:
 
 def _expected(session: Session, derived: Rederived, number: int) -> tuple[Any, ...]:
     index = derived.current[number]
-    size, closing = index + 1, derived.closings[index][1:]
+    size = index + 1
+    closing = derived.closings[index][1:]
     place = (*derived.epochs[number], size, to_hex(log.root(session, size)))
     return (*place, *closing, number in derived.ended, derived.ended.get(number))
 
@@ -155,7 +156,8 @@ def _check_stakes(ledger: Ledger, session: Session) -> Iterator[Finding]:
     with ledger.judge.view(session) as state:
         last = state.block.number if state.block is not None else 0
         here = {node: stake for node, stake in state.stakes.items() if stake}
-        admitted, k = {name for name, known in state.verifiers.items() if known.admitted}, state.k
+        admitted = {name for name, known in state.verifiers.items() if known.admitted}
+        k = state.k
     until = select(ChainEvent).where(ChainEvent.contract == "VerifierRegistry", col(ChainEvent.block) <= last)
     events = session.exec(until.order_by(col(ChainEvent.block), col(ChainEvent.log_index))).all()
     stakes = {str(e.arguments["node"]): int(e.arguments["stake"]) for e in events if e.name == "NodeStakeChanged"}
@@ -194,7 +196,8 @@ def _check_roots(ledger: Ledger, session: Session) -> Iterator[Finding]:
         )
         if theirs not in ours:
             yield Finding("epoch", str(row.number), f"the chain has {theirs}, which does not follow from the log")
-        paid, minted = ledger.chain.distributor.paid(row.number), onchain.minted_of(session, row.number)
+        paid = ledger.chain.distributor.paid(row.number)
+        minted = onchain.minted_of(session, row.number)
         if not minted <= paid <= on_chain.total:
             what = f"has {minted} units minted by events and {paid} paid of {on_chain.total}"
             yield Finding("epoch", str(row.number), what)

@@ -36,7 +36,8 @@ class Rederived:
     """
 
     def __init__(self, functions: Protocol, domain: Domain) -> None:
-        self.follower, self._domain = Follower(functions, domain), domain
+        self.follower = Follower(functions, domain)
+        self._domain = domain
         self.announced: dict[tuple[str, str, str, int], tuple[str, int, str]] = {}
         self.transfers: dict[str, tuple[Any, ...]] = {}
         self.ends: dict[str, str] = {}
@@ -133,7 +134,8 @@ class Rederived:
         if won:
             self.current[entry.epoch] = max(i for i in self._given[entry.epoch] if self._closed[i] in won)
             for payout in self._payouts(won[-1]):
-                account, leaf = str(to_checksum_address(payout.account)), to_hex(payout.leaf())
+                account = str(to_checksum_address(payout.account))
+                leaf = to_hex(payout.leaf())
                 self.payouts[entry.epoch, payout.index] = (account, payout.kind, payout.amount, leaf)
                 self._lines[leaf] = (account, payout.amount)
         for index in self._given.pop(entry.epoch):
@@ -151,7 +153,8 @@ class Rederived:
                 del self.announced[key]
 
     def _payouts(self, entry: EpochClosed) -> list[Payout]:
-        chain, distributor = self._functions.chain_id, self._functions.distributor
+        chain = self._functions.chain_id
+        distributor = self._functions.distributor
         return [
             Payout(chain, distributor, entry.epoch, place, line.account, line.kind, line.amount)
             for place, line in enumerate(entry.lines)

@@ -36,7 +36,8 @@ def carry_out(ledger: Ledger) -> None:
     One that cannot be taken on is looked at again after a pause that doubles: it must not keep others from their turn.
     """
     waiting = select(Proposal).where(text(OPEN_PROPOSALS))
-    now, longest = ledger.now(), LONGEST_PAUSE
+    now = ledger.now()
+    longest = LONGEST_PAUSE
     waiting = waiting.where((col(Proposal.again) <= now) | (col(Proposal.again) > now + longest))  # a clock ran ahead
     with ledger.store.read() as session:
         if session.exec(waiting.limit(1)).first() is None:
@@ -52,7 +53,9 @@ def carry_out(ledger: Ledger) -> None:
 def _take_on(ledger: Ledger, row: Proposal) -> None:
     """One step. What a node has against it is told and looked at later: it must not keep those behind it waiting."""
     state = ledger.chain.governor.state(int(row.id))
-    governor, actions, digest = ledger.chain.governor, actions_of(row), from_hex(row.hash)
+    governor = ledger.chain.governor
+    actions = actions_of(row)
+    digest = from_hex(row.hash)
     if state == ProposalState.SUCCEEDED:
         _relay(ledger, row, "queue", governor.queue(actions, digest))
     elif state == ProposalState.QUEUED and row.eta is not None:
@@ -88,5 +91,6 @@ def _note(ledger: Ledger, row: Proposal, state: ProposalState) -> None:
         kept.tries += 1
         kept.again = ledger.now() + ledger.relay.pause(kept.tries)
         if ended or state == ProposalState.SUCCEEDED:
-            kept.state, kept.over = state.name.lower(), ended
+            kept.state = state.name.lower()
+            kept.over = ended
         session.add(kept)

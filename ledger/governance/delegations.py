@@ -20,7 +20,8 @@ def credit(session: Session, event: ChainEvent) -> None:
     """Whom an account lends its votes from this final block on; the zero address: nobody."""
     said = event.arguments
     row = session.get(DelegationRow, said["delegator"]) or DelegationRow(delegator=said["delegator"], to="", block=0)
-    row.to, row.block = said["toDelegate"], event.block
+    row.to = said["toDelegate"]
+    row.block = event.block
     session.add(row)
 
 

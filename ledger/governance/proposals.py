@@ -123,7 +123,9 @@ def credit(ledger: Ledger, session: Session, event: ChainEvent) -> None:
 def change(row: Proposal, event: ChainEvent) -> None:
     """What a later event makes of a proposal; the relayer looks at it anew."""
     _CHANGES[event.name](row, event)
-    row.over, row.tries, row.again = row.state in OVER, 0, 0
+    row.over = row.state in OVER
+    row.tries = 0
+    row.again = 0
 
 
 def _create(session: Session, row: Proposal) -> None:

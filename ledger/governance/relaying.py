@@ -31,7 +31,9 @@ class SignedProposal:
     signature: bytes
 
 
-TAKEN, HANDED_IN, COUNTED = "taken", "waiting", "counted"
+TAKEN = "taken"
+HANDED_IN = "waiting"
+COUNTED = "counted"
 BALLOT_GAS = 400_000
 """What a contract's check of its signature may use in a batch (ModelGovernor.sol), whatever it uses in an estimate."""
 
@@ -42,7 +44,8 @@ def propose(ledger: Ledger, asked: SignedProposal) -> str:
     The Governor is asked first, so that nobody's bad signature takes the place of a good one. Raises BadField for a
     description without its proposer's mark, NoVotes, BelowThreshold, RelayBudgetSpent and ContractRejected.
     """
-    name, governor = to_checksum_address(asked.proposer), ledger.chain.governor
+    name = to_checksum_address(asked.proposer)
+    governor = ledger.chain.governor
     _check_description(asked.description, name)
     now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
     votes = ledger.chain.token.past_votes(name, now - 1)
@@ -105,7 +108,8 @@ def vote(ledger: Ledger, proposal_id: str, voter: Address, support: int, signatu
     way and COUNTED once the Governor has it. Raises AlreadyDecided for another vote, NotFound, TooEarly, VoteClosed,
     NoVotes, BelowThreshold, RelayBudgetSpent, ContractRejected.
     """
-    name, text = to_checksum_address(voter), to_hex(signature)
+    name = to_checksum_address(voter)
+    text = to_hex(signature)
     key = f"ballot:{proposal_id}:{name}"
     with ledger.store.read() as session:
         proposals.require(session, proposal_id)
@@ -139,7 +143,8 @@ def vote(ledger: Ledger, proposal_id: str, voter: Address, support: int, signatu
 def _before(session: Session, proposal: str, voter: Address, support: int, key: str) -> str | None:
     """What became of this vote if it was handed in before; None if it was not, or if its call is dead and it can be
     handed in again. Raises AlreadyDecided."""
-    cast, known = session.get(Vote, (proposal, voter)), session.get(BallotRow, (proposal, voter))
+    cast = session.get(Vote, (proposal, voter))
+    known = session.get(BallotRow, (proposal, voter))
     before = cast or known
     if before is None:
         return None

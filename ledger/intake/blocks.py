@@ -63,7 +63,8 @@ def _due(ledger: Ledger, reader: ChainReader) -> int | None:
     with ledger.store.read() as session:
         _require_chain(ledger, session, final)
         with ledger.judge.view(session) as state:
-            standing, every = Standing.of(state), _interval(ledger, state)
+            standing = Standing.of(state)
+            every = _interval(ledger, state)
     if standing.block is not None and not standing.block.more and final <= standing.block.number:
         return None
     return reader.due(standing, every, (final, time))

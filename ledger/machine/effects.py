@@ -161,7 +161,8 @@ def _ended(at: Moment, _: int, entry: EpochEnded) -> None:
             entry.attempt,
             entry.root,
         )
-    row.state, row.ours = "final", entry.ours
+    row.state = "final"
+    row.ours = entry.ours
     at.session.add(row)
     announced.forget(at.session, at.state, RunId(row.run), row.last_round)
 

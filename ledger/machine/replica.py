@@ -110,7 +110,8 @@ class Replica:
         """
         state = self.at_end(session)
         known = self._known(session, [fact.name for fact in facts if fact.name is not None])
-        leaves, found = log.Extension(session, state.size), list[Entered | Refused]()
+        leaves = log.Extension(session, state.size)
+        found = list[Entered | Refused]()
         for fact in facts:
             entered = known.get(fact.name) if fact.name is not None else None
             found.append(entered or self._taken(session, state, fact, leaves))
@@ -275,7 +276,8 @@ class Replica:
             self._spoilt = True
             raise
         if self._open is not session:
-            self._open, self._applied = session, []
+            self._open = session
+            self._applied = []
             event.listen(session, "after_commit", self._after_commit, once=True)
             event.listen(session, "after_rollback", self._after_rollback, once=True)
 
@@ -285,27 +287,32 @@ class Replica:
                 self._fresh += self._applied
                 if len(self._fresh) > BATCH:
                     self._fresh = []  # who looks at last reads the database
-            self._open, self._applied = None, []
+            self._open = None
+            self._applied = []
 
     def _take_fresh(self, follower: Follower) -> None:
         """Bring the committed machine on, by what is at hand and follows on where it stands."""
         with self._lock:
             with self._handing:
-                fresh, self._fresh = self._fresh, []
+                fresh = self._fresh
+                self._fresh = []
             for written in fresh:
                 if written.index == follower.size:
                     follower.follow(written.fact, written.texts)
 
     def _after_rollback(self, session: Session) -> None:
         if self._open is session:
-            self._open, self._spoilt = None, True
+            self._open = None
+            self._spoilt = True
 
     def _go_back(self, session: Session) -> None:
         """To what is committed, as far as readers have come."""
         follower = Sharing(self.functions, self.domain, checked=False)
         with self._lock:
             follower.begin(self._begun(session).copy())
-        self._writing, self._open, self._spoilt = follower, None, False
+        self._writing = follower
+        self._open = None
+        self._spoilt = False
 
     def _begun(self, session: Session) -> Sharing:
         """The follower of what is committed, from the newest snapshot on."""
@@ -328,7 +335,8 @@ def _catch_up(session: Session, follower: Follower) -> None:
 
 def _followers(session: Session, index: int) -> int:
     """How many derived entries stand directly after an entry."""
-    count, start = 0, index + 1
+    count = 0
+    start = index + 1
     while True:
         rows = select(LogEntry.body).where(col(LogEntry.index) >= start + count).order_by(col(LogEntry.index)).limit(16)
         bodies = session.exec(rows).all()

@@ -44,9 +44,13 @@ class Sequencer:
     """Of one process. Threads share it."""
 
     def __init__(self, store: Store, judge: Replica, most: int = MOST, wait: float = WAIT_SECONDS) -> None:
-        self._store, self._judge, self._most, self._wait = store, judge, most, wait
+        self._store = store
+        self._judge = judge
+        self._most = most
+        self._wait = wait
         self._queue: deque[_Waiting] = deque()
-        self._changed, self._entering = threading.Condition(), False
+        self._changed = threading.Condition()
+        self._entering = False
         self._lately: OrderedDict[str, None] = OrderedDict()
 
     def entered_lately(self, name: str) -> bool:

@@ -48,7 +48,10 @@ def keep(session: Session, message: MirrorAddress, name: str, text: str) -> None
         return
     verifier = to_checksum_address(message.verifier)
     row = session.get(MirrorRow, verifier) or MirrorRow(verifier=verifier, url="", sequence=0, digest="", text="")
-    row.url, row.sequence, row.digest, row.text = message.url, message.sequence, name, text
+    row.url = message.url
+    row.sequence = message.sequence
+    row.digest = name
+    row.text = text
     session.add(row)
 
 

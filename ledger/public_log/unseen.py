@@ -63,8 +63,10 @@ def look(ledger: Ledger, session: Session) -> Unseen:
     """As the chain stands now; the session may be a little older, never so old as a challenge window.
 
     Epochs close here one after the other, so that those which are missing are the last ones."""
-    registry, here = ledger.chain.registry, session.exec(select(func.max(Epoch.number))).one() or 0
-    final, size = registry.finalized_epochs(), log.size(session)
+    registry = ledger.chain.registry
+    here = session.exec(select(func.max(Epoch.number))).one() or 0
+    final = registry.finalized_epochs()
+    size = log.size(session)
     missing = list(range(here + 1, final + 1))
     signed_over = registry.epoch_of(final).log_size if final else 0
     following = registry.epoch_of(final + 1)
@@ -85,7 +87,8 @@ def told(ledger: Ledger, session: Session) -> wire.Unseen | None:
 
 def _named(epochs: Sequence[int]) -> str:
     """Numbers without a gap as a span: they are missing at the end."""
-    first, last = min(epochs), max(epochs)
+    first = min(epochs)
+    last = max(epochs)
     if len(epochs) == 1:
         return f"epoch {first}"
     if len(epochs) == last - first + 1:

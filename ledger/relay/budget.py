@@ -66,7 +66,8 @@ def require_least(ledger: Ledger, votes: int, timestamp: int, least_ppm: int) ->
 
 def share_of(ledger: Ledger, account: Address) -> Share:
     """What an account's calls of today are weighed by."""
-    token, second = ledger.chain.token, _second(ledger)
+    token = ledger.chain.token
+    second = _second(ledger)
     supply = token.past_total_supply(second)
     return Share(token.past_votes(account, second) * PPM // supply if supply else 0, second)
 
@@ -114,7 +115,8 @@ def take(ledger: Ledger, session: Session, account: Address, gas: int, share: Sh
 
 def left(ledger: Ledger, session: Session, account: Address, share: Share | None = None) -> Left:
     """What is left today for an account of a share, or without one for what passed."""
-    day, rules = ledger.now() // DAY, ledger.relay
+    day = ledger.now() // DAY
+    rules = ledger.relay
     spent, everybody = (_spent(session, day, as_address(name)) for name in (account, EVERYBODY))
     if share is None:
         return Left(max(0, rules.account_gas - spent), max(0, rules.daily_gas - everybody))
@@ -135,7 +137,8 @@ def _own(ledger: Ledger, share: Share) -> int:
 
 def _beyond(ledger: Ledger, session: Session, account: Address, gas: int, share: Share) -> int:
     """How much of a call comes out of the small holders' part."""
-    spent, own = _spent(session, ledger.now() // DAY, account), _own(ledger, share)
+    spent = _spent(session, ledger.now() // DAY, account)
+    own = _own(ledger, share)
     return max(0, spent + gas - own) - max(0, spent - own)
 
 

@@ -78,7 +78,8 @@ class Sight:
 
     def _block_of(self, signer: str, nonce: int) -> int | None:
         """The final block in which a nonce was used, by bisection; None where the node does not tell."""
-        low, high = self.chain.deployment.block - 1, self.final
+        low = self.chain.deployment.block - 1
+        high = self.final
         try:
             while high - low > 1:
                 middle = (low + high) // 2
@@ -182,7 +183,8 @@ def _conclude(ledger: Ledger, held: Held, call: Outgoing) -> None:
 
 
 def _lost_nonce(ledger: Ledger, held: Held, sight: Sight, call: Outgoing, made: list[Attempt]) -> None:
-    signer, nonce = cast(str, call.signer), cast(int, call.nonce)
+    signer = cast(str, call.signer)
+    nonce = cast(int, call.nonce)
     first = min(attempt.final for attempt in made)
     foreign = sight.sent_by(signer, nonce, first, partial(leases.keep, ledger, held))
     if foreign is None or foreign in {attempt.hash for attempt in made}:

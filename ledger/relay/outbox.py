@@ -149,7 +149,9 @@ def hashes(session: Session, calls: Sequence[str]) -> dict[str, list[str]]:
 def _send_all(ledger: Ledger, held: Held) -> bool:
     """Hand what is not in a block to the node, by nonce, each key's until one is not taken; whether any was handed."""
     waiting = sorted(confirmations.watched(ledger, (CallState.SIGNED,)), key=lambda c: (c.signer, c.nonce))
-    sight, stuck, sent = Sight(ledger.chain) if waiting else None, set[str | None](), False
+    sight = Sight(ledger.chain) if waiting else None
+    stuck = set[str | None]()
+    sent = False
     for call in waiting:
         assert sight is not None
         used = sight.used(cast(str, call.signer))

@@ -31,8 +31,10 @@ class Money:
 
 def look(ledger: Ledger) -> Money:
     """As of the newest block. Raises what asking the chain raises."""
-    w3, address = ledger.chain.w3, ledger.operator.address
-    offer, balance = market(w3), int(w3.eth.get_balance(address))
+    w3 = ledger.chain.w3
+    address = ledger.operator.address
+    offer = market(w3)
+    balance = int(w3.eth.get_balance(address))
     assert offer is not None, "there is no cap"
     return Money(address, balance, balance // max(1, CALL_GAS * offer.max_fee))
 
@@ -41,14 +43,17 @@ class MoneyWatch:
     """Says once that little is left, and once that it is enough again. `clock` gives seconds."""
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:
-        self._say, self._clock = say, clock
-        self._next, self._low = float("-inf"), False
+        self._say = say
+        self._clock = clock
+        self._next = float("-inf")
+        self._low = False
 
     def look(self, ledger: Ledger) -> None:
         """At most once in LOOK_SECONDS. Raises what asking the chain raises."""
         if self._clock() < self._next:
             return
-        money, self._next = look(ledger), self._clock() + LOOK_SECONDS
+        money = look(ledger)
+        self._next = self._clock() + LOOK_SECONDS
         low = money.calls < FEW_CALLS
         if low and not self._low:
             self._say(

@@ -35,13 +35,15 @@ Estimates of a batch jump: it asks how much gas is left, and some nodes double w
 def sign_due(ledger: Ledger, held: Held) -> None:
     """Give every call that is due a nonce and bytes, or note why it has none. Raises LeaseLost."""
     with ledger.store.read() as session:
-        now, longest = ledger.now(), ledger.relay.pause(ledger.relay.attempts)
+        now = ledger.now()
+        longest = ledger.relay.pause(ledger.relay.attempts)
         is_due = (col(Outgoing.due) <= now) | (col(Outgoing.due) > now + longest)  # the latter: a clock ran ahead
         due = select(Outgoing).where(col(Outgoing.state).in_(TO_SIGN), is_due)
         calls = list(session.exec(due.order_by(col(Outgoing.order))))
     if not calls:
         return
-    offer, final = fees.market(ledger.chain.w3, ledger.relay.max_fee), ledger.chain.final()
+    offer = fees.market(ledger.chain.w3, ledger.relay.max_fee)
+    final = ledger.chain.final()
     for call in calls:
         if offer is None:
             _note(ledger, held, call.id, "the base fee is above the cap (max_fee_per_gas)")
@@ -51,8 +53,11 @@ def sign_due(ledger: Ledger, held: Held) -> None:
 
 def replace(ledger: Ledger, held: Held, call: Outgoing, *, cancel: bool = False) -> Outgoing:
     """Sign a call again at its nonce for more; with `cancel`, sign what only uses its nonce up. Raises LeaseLost."""
-    newest, cap, why = newest_of(ledger, call), ledger.relay.max_fee, None
-    offer, final = fees.market(ledger.chain.w3, cap), ledger.chain.final()
+    newest = newest_of(ledger, call)
+    cap = ledger.relay.max_fee
+    why = None
+    offer = fees.market(ledger.chain.w3, cap)
+    final = ledger.chain.final()
     raised = None if offer is None else Fees(newest.max_fee, newest.tip).raised(offer, cap)
     if raised is None:
         return _say(ledger, held, call, "not mined, and the cap (max_fee_per_gas) forbids to offer more")
@@ -60,7 +65,9 @@ def replace(ledger: Ledger, held: Held, call: Outgoing, *, cancel: bool = False)
     try:
         gas = _gas(ledger, _what(ledger, call, cancel), 0 if cancel else call.allowed)
     except ContractRejected as refusal:  # it would revert now: use the nonce up for less, and let the call wait
-        cancel, why, gas = True, refusal.detail, _gas(ledger, _what(ledger, call, True))
+        cancel = True
+        why = refusal.detail
+        gas = _gas(ledger, _what(ledger, call, True))
     except Web3RPCError as error:  # no word against the call: its bytes go out again as they are, and so do others'
         return _say(ledger, held, call, message_of(error))
     with ledger.store.write() as session:

@@ -40,9 +40,11 @@ class Changes:
     """Counts commits that anybody may wait for. Threads share it."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine, self._sqlite = engine, engine.dialect.name == "sqlite"
+        self._engine = engine
+        self._sqlite = engine.dialect.name == "sqlite"
         self._own = secrets.token_hex(8)
-        self._grown, self._count = threading.Condition(), 0
+        self._grown = threading.Condition()
+        self._count = 0
         self._starting, self._users, self._stop = threading.Lock(), 0, threading.Event()
         self._file: _FileVersion | None = None
         self._watcher = threading.Thread()
@@ -99,7 +101,8 @@ class Changes:
     def committed(self, quiet: bool, own: Connection | None = None) -> None:
         """It did. What is `quiet` wakes nobody, but for what another process has committed since: the file has moved by
         either, the version that its own connection sees only by others."""
-        file, others = self._file, False
+        file = self._file
+        others = False
         if file is not None:
             file.moved()
             others = own is not None and _version(own) != self._before
@@ -168,7 +171,8 @@ class _FileVersion:
     """Whether a SQLite file was changed through any other connection since it was asked last."""
 
     def __init__(self, connection: Any) -> None:
-        self._lock, self._connection = threading.Lock(), connection
+        self._lock = threading.Lock()
+        self._connection = connection
         self._last = self._read()
 
     @classmethod
@@ -185,7 +189,8 @@ class _FileVersion:
         """It was, as far as the file can be read: a writer that has committed does not fail over this."""
         with self._lock, suppress(sqlite3.Error, SQLAlchemyError):
             now = self._read()
-            moved, self._last = now != self._last, now
+            moved = now != self._last
+            self._last = now
             return moved
         return False
 

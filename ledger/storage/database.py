@@ -49,7 +49,8 @@ def connect(url: str, wait: float = WAIT_SECONDS) -> Engine:
     """
     try:
         place = make_url(url)
-        name, pool = place.get_backend_name(), {**POOL, "pool_timeout": wait}
+        name = place.get_backend_name()
+        pool = {**POOL, "pool_timeout": wait}
         if name == "sqlite":
             in_memory = place.database in (None, "", ":memory:")
             made = create_engine(url, connect_args={"timeout": wait}, **({} if in_memory else pool))

@@ -19,7 +19,8 @@ class GuardOp(MigrateOperation):
     """Make a table append-only; `keys` are its columns that no two rows have alike."""
 
     def __init__(self, table: str, keys: Keys) -> None:
-        self.table, self.keys = table, keys
+        self.table = table
+        self.keys = keys
 
     def reverse(self) -> MigrateOperation:
         """Nothing is ever taken back: downgrades are not written."""

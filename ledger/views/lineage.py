@@ -27,7 +27,8 @@ def lineage(session: Session, run: RunId, first: int, last: int, limit: int) -> 
     number = col(RoundView.number)
     wanted = select(RoundView).where(RoundView.run == run, number >= first, number <= last)
     rounds = list(session.exec(wanted.order_by(number).limit(limit)))
-    epochs, ends = _epochs(session, run, rounds), _ends(session, run, rounds)
+    epochs = _epochs(session, run, rounds)
+    ends = _ends(session, run, rounds)
     return [_round(session, row, epochs, *ends[row.number]) for row in rounds]
 
 
@@ -52,7 +53,9 @@ def _ends(session: Session, run: RunId, rounds: Sequence[RoundView]) -> dict[int
 def _round(
     session: Session, row: RoundView, epochs: Sequence[Epoch], before: int, after: int | None
 ) -> wire.LineageRound:
-    body, number, opened = row.body, row.number, row.entry
+    body = row.body
+    number = row.number
+    opened = row.entry
     merge = body["merge"]
     members = [session.get_one(ProofView, proof).body for proof in body.get("merge_set", ())]
     epoch = next((row for row in epochs if row.first_round <= number <= row.last_round), None)

@@ -12,7 +12,8 @@ from ledger.views.rounds import Handle
 
 
 def _committed(documents: Documents, leaf: Any) -> None:
-    entry, message = leaf.entry, leaf.body["message"]
+    entry = leaf.entry
+    message = leaf.body["message"]
     current = documents.round(entry.run, entry.round)
     payout = next(node["payout"] for node in current["nodes"] if node["node"] == entry.node)
     current["proofs"].append(entry.proof)

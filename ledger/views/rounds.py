@@ -59,7 +59,8 @@ def _enrolled(documents: Documents, leaf: Any) -> None:
         "active": True,
         "entry": leaf.index,
     }
-    counts, known = documents.run(entry.run)["counts"], documents.node(entry.run, entry.node)
+    counts = documents.run(entry.run)["counts"]
+    known = documents.node(entry.run, entry.node)
     counts["nodes"] += known is None
     counts["active_nodes"] += known is None or not known["active"]
     documents.put_node(entry.run, line)
@@ -154,7 +155,8 @@ def _merge_set(documents: Documents, leaf: Any) -> None:
 
 
 def _merge(documents: Documents, leaf: Any) -> None:
-    entry, message = leaf.entry, leaf.body["message"]
+    entry = leaf.entry
+    message = leaf.body["message"]
     documents.round(entry.run, entry.round)["merges"][entry.verifier] = {
         "theta": entry.theta,
         "momentum": entry.momentum,
@@ -166,7 +168,8 @@ def _merge(documents: Documents, leaf: Any) -> None:
 
 def _merged(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
-    run, current = documents.run(entry.run), documents.round(entry.run, entry.round)
+    run = documents.run(entry.run)
+    current = documents.round(entry.run, entry.round)
     current["phase"], run["phase"] = "closed", "between-rounds"
     equal = {v: m for v, m in current["merges"].items() if (m["theta"], m["momentum"]) == (entry.theta, entry.momentum)}
     if not equal:
@@ -186,7 +189,8 @@ def _decision(documents: Documents, leaf: Any) -> None:
 
 
 def _credited(documents: Documents, leaf: Any) -> None:
-    entry, message = leaf.entry, leaf.body["message"]
+    entry = leaf.entry
+    message = leaf.body["message"]
     line = {
         "entry": leaf.index,
         "kind": entry.kind,
@@ -203,7 +207,8 @@ def _credited(documents: Documents, leaf: Any) -> None:
 
 def _epoch(documents: Documents, leaf: Any) -> None:
     """One that closes anew is counted once."""
-    run, number = documents.run(leaf.entry.run), leaf.entry.epoch
+    run = documents.run(leaf.entry.run)
+    number = leaf.entry.epoch
     if run["last_epoch"] is None or run["last_epoch"] < number:
         run["last_epoch"] = number
         run["counts"]["epochs"] += 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-WITHHELD, OUT = "opening-withheld", "out"
+WITHHELD = "opening-withheld"
+OUT = "out"
 CODES = frozenset({"already-said", "bad-signature", "invalid-merkle-proof", "not-asked", "not-bound"})
 
 

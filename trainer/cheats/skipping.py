@@ -28,7 +28,8 @@ def skip_all(
 ) -> Trajectory:
     """No step at all: the start state at every boundary, with only the step count moved on."""
     check_layout(start, layout(config))
-    recorder, losses = BoundaryRecorder(folder), list[float]()
+    recorder = BoundaryRecorder(folder)
+    losses = list[float]()
     for boundary in range(config.segments + 1):
         recorder.record(start | {STEP_NAME: _steps_later(start, boundary * config.segment)})
     _pretend(config, losses, on_step)
@@ -46,8 +47,11 @@ def extrapolated(real_segments: Callable[[RunConfig], int]) -> InnerRunner:
         folder: Path | None = None,
     ) -> Trajectory:
         configure_determinism(config.profile)
-        model, state = build_model(config), TrainState.from_tensors(start, config)
-        recorder, losses, real = BoundaryRecorder(folder), [], real_segments(config)
+        model = build_model(config)
+        state = TrainState.from_tensors(start, config)
+        recorder = BoundaryRecorder(folder)
+        losses = []
+        real = real_segments(config)
         recorder.record(start)
         before = start
         for step in range(real * config.segment):

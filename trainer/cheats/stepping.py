@@ -52,8 +52,10 @@ def stepping(
         folder: Path | None = None,
     ) -> Trajectory:
         configure_determinism(config.profile)
-        model, state = build(config), TrainState.from_tensors(begin(start), config)
-        recorder, losses = BoundaryRecorder(folder), []
+        model = build(config)
+        state = TrainState.from_tensors(begin(start), config)
+        recorder = BoundaryRecorder(folder)
+        losses = []
         recorder.record(start)
         for number in range(config.steps):
             result = step(config, model, state, batches, number)

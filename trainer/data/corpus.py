@@ -105,7 +105,9 @@ def _read(files: Iterable[Path]) -> Iterable[bytes]:
 
 def _split(documents: Iterable[bytes], cap_bytes: int) -> Corpus:
     """Hold out whole documents by their content's hash; where that gives too little, the tail of the rest."""
-    train, held_out, total = bytearray(), bytearray(), 0
+    train = bytearray()
+    held_out = bytearray()
+    total = 0
     for document in documents:
         document = document[: cap_bytes - total]
         total += len(document)
@@ -118,5 +120,6 @@ def _split(documents: Iterable[bytes], cap_bytes: int) -> Corpus:
     wanted = total * _HELD_OUT_OF_256 // 256
     if len(train) < total // 2 or len(held_out) < wanted // 2:
         everything = train + held_out
-        train, held_out = everything[:-wanted], everything[-wanted:]
+        train = everything[:-wanted]
+        held_out = everything[-wanted:]
     return Corpus(np.frombuffer(bytes(train), np.uint8), np.frombuffer(bytes(held_out), np.uint8))

@@ -46,7 +46,8 @@ class Blobs:
             pace.whole = True
             if data is None or (await asyncio.to_thread(blake3, data)).hexdigest() != digest:
                 return False
-            counts.failed, self.found = 0, (digest, data)
+            counts.failed = 0
+            self.found = (digest, data)
             return True
 
         return ask
@@ -64,7 +65,8 @@ class Tiles:
     """Tiles of one source's log, below a path."""
 
     def __init__(self, peer: Peer, log: str) -> None:
-        self.peer, self.log = peer, log
+        self.peer = peer
+        self.log = log
         self.rests_until = 0.0
 
     def turn(self) -> Turn:
@@ -76,7 +78,9 @@ class Turn:
     """One look's tiles: they have an end as a whole."""
 
     def __init__(self, tiles: Tiles) -> None:
-        self._tiles, self._waited, self._came = tiles, 0.0, 0
+        self._tiles = tiles
+        self._waited = 0.0
+        self._came = 0
 
     async def tile(self, asked: Tile) -> bytes:
         """A tile, or the entries under one. Raises PeerUnreachable and PeerMisbehaved."""

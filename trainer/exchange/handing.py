@@ -84,12 +84,17 @@ class Courier:
         longest: float | None = None,
         again: float | None = None,
     ) -> None:
-        self._target, self._post, self._put, self._on_refusal = target, post, put, on_refusal
-        self._longest, self._message_again = longest, again
+        self._target = target
+        self._post = post
+        self._put = put
+        self._on_refusal = on_refusal
+        self._longest = longest
+        self._message_again = again
         self._parcels: tuple[Parcel, ...] = ()
         self._courses: dict[str, _Course] = {}
         self._news = asyncio.Event()
-        self._failures, self._pause = 0, 0.0
+        self._failures = 0
+        self._pause = 0.0
 
     def offer(self, parcels: Sequence[Parcel]) -> None:
         """All that is wanted at the target now, in this order."""

@@ -88,7 +88,10 @@ class Network:
     ) -> None:
         """Whether the server is of this `deployment` is asked where that is given."""
         self._deployment = deployment
-        self._origin, self._book, self._seconds, self._limits = origin, book, look_seconds, limits
+        self._origin = origin
+        self._book = book
+        self._seconds = look_seconds
+        self._limits = limits
         self._tickets = tickets
         server = Peer(api_url, book.loopback, limits, chosen=True, keeps=True)
         self._server = Source(SERVER, server, "/log", "/v1/messages", "/v1/blobs/", "/v1/mirrors", tickets)
@@ -191,11 +194,14 @@ class Network:
         return Source(name, peer, f"/{origin_hash(self._origin)}", "/messages", "/blobs/", "/mirrors", self._tickets)
 
     async def _poll(self, watched: _Watched) -> None:
-        looks, wait = 0, self._seconds
+        looks = 0
+        wait = self._seconds
         while True:
             try:
                 await self._look(watched, looks)
-                looks, wait, watched.trouble = looks + 1, self._seconds, None
+                looks = looks + 1
+                wait = self._seconds
+                watched.trouble = None
             except CommonweightError as error:
                 watched.trouble = error.detail
                 wait = self._longer(wait)

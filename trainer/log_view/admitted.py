@@ -46,9 +46,12 @@ class ByChain:
 
     def __init__(self, rpc_url: str, deployment: Deployment, clock: ClockWatch | None = None) -> None:
         """`clock` sees the time of the newest block at each look."""
-        self._w3, self._deployment, self._clock = connect(rpc_url, timeout=10.0), deployment, clock
+        self._w3 = connect(rpc_url, timeout=10.0)
+        self._deployment = deployment
+        self._clock = clock
         self._registry = VerifierRegistry(self._w3, as_address(deployment.verifier_registry))
-        self._last, self._next = Admitted(), 0.0
+        self._last = Admitted()
+        self._next = 0.0
         self.trouble: str | None = None
 
     def now(self) -> Admitted:

@@ -32,8 +32,11 @@ class Share:
     """What one source may still give in a look."""
 
     def __init__(self, read: Read, end: float, clock: Clock) -> None:
-        self._read, self._end, self._clock = read, end, clock
-        self._bundles, self._bytes = BUNDLES, BYTES
+        self._read = read
+        self._end = end
+        self._clock = clock
+        self._bundles = BUNDLES
+        self._bytes = BYTES
 
     def read(self, tile: Tile) -> bytes:
         """Its tile. Raises LookEnded, and what the source's own `read` raises."""

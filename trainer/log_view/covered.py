@@ -60,7 +60,10 @@ class CoveredLog:
         clock: Clock = time.monotonic,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._domain, self._warn, self._on_entry, self._clock = domain, warn, on_entry, clock
+        self._domain = domain
+        self._warn = warn
+        self._on_entry = on_entry
+        self._clock = clock
         self._stand = folder / "covered"
         self.gleaned = Gleaned(domain)
         self.view = LogView(folder, log, lambda entry: self.gleaned.take(entry))
@@ -156,7 +159,9 @@ class CoveredLog:
     ) -> tuple[dict[str, int], tuple[Contradiction, ...]]:
         """Come up to each head in turn, and to `most` entries at the furthest; returns how many of those that are here
         lie under each one's head, and heads that are of another log."""
-        bounds, follows, against = Bounds(self._clock), dict[str, int](), []
+        bounds = Bounds(self._clock)
+        follows = dict[str, int]()
+        against = []
         self._looks += 1
         for name, note, head in shown:
             if self._is_spared(name, min(most, head.size)):
@@ -178,7 +183,8 @@ class CoveredLog:
 
     def _extend(self, name: str, note: bytes, most: int, bounds: Bounds, read: Callable[[str], Read]) -> None:
         """Raises TwoLogs, and what the source raises."""
-        before, share = self.view.size, bounds.share(read(name))
+        before = self.view.size
+        share = bounds.share(read(name))
         try:
             self.view.extend(note, share.read, share.goes_on, most)
         finally:
@@ -252,7 +258,8 @@ class CoveredLog:
         self._rest = RestFile(self._rest.path, self.view.root)
         self._late.clear()
         self._came_from.clear()
-        self._least, self._least_root = least, ""
+        self._least = least
+        self._least_root = ""
 
     # -- what is covered ----------------------------------------------------------------------------------------------
 

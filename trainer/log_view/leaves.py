@@ -62,16 +62,19 @@ class LeafFile:
         self._file.close()
 
     def _write(self, at: int, data: bytes) -> None:
-        handle, left = self._file.fileno(), memoryview(data)
+        handle = self._file.fileno()
+        left = memoryview(data)
         while left:
             written = os.pwrite(handle, left, at)
-            at, left = at + written, left[written:]
+            at = at + written
+            left = left[written:]
 
     def _begin(self, place: int) -> int:
         return self._ends[place - 1] if place else 0
 
     def _scan(self) -> None:
-        whole, at = os.fstat(self._file.fileno()).st_size, 0
+        whole = os.fstat(self._file.fileno()).st_size
+        at = 0
         with self._path.open("rb") as file:
             while at + _LENGTH <= whole:
                 file.seek(at)

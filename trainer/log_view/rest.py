@@ -36,7 +36,10 @@ class RestFile:
     """One file. `root` gives the log's root of a size, and raises a CommonweightError where it has fewer entries."""
 
     def __init__(self, path: Path, root: Callable[[int], bytes], every: int = EVERY) -> None:
-        self.path, self._root, self._every, self._last = path, root, every, 0
+        self.path = path
+        self._root = root
+        self._every = every
+        self._last = 0
 
     def read(self, functions: Functions, most: int) -> Rest | None:
         """What stands there, if it fits the first `most` entries of the log."""

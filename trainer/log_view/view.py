@@ -37,7 +37,9 @@ class LogView:
     """One log in a folder, under the operator's key. One thread at a time."""
 
     def __init__(self, folder: Path, log: VerifierKey, on_entry: OnEntry = lambda _: None) -> None:
-        self.log, self._on_entry, self._head = log, on_entry, folder / "head"
+        self.log = log
+        self._on_entry = on_entry
+        self._head = folder / "head"
         self._leaves = LeafFile(folder / "leaves")
         self._tree = GrowingTree()
         self._kept = 0

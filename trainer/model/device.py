@@ -14,7 +14,8 @@ import torch
 
 from contracts.errors import CommonweightError
 
-CPU, CUDA = "cpu", "cuda"
+CPU = "cpu"
+CUDA = "cuda"
 _WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it torch's deterministic mode refuses cuBLAS
 _chosen = torch.device(CPU)
 

@@ -37,8 +37,13 @@ class Answers:
         corpus: Corpus,
         report: Report,
     ) -> None:
-        self._settings, self._log, self._pen, self._around = settings, log, pen, around
-        self._conduct, self._corpus, self._report = conduct, corpus, report
+        self._settings = settings
+        self._log = log
+        self._pen = pen
+        self._around = around
+        self._conduct = conduct
+        self._corpus = corpus
+        self._report = report
         self._shown: set[tuple[str, int]] = set()
         self._told = ""
         self.is_hindered = False
@@ -46,15 +51,19 @@ class Answers:
 
     def take_place(self, run: RunState, leaving: bool) -> None:
         """Enrol, or leave, where the covered log has it otherwise. Raises WrongCorpus before anything is signed."""
-        node, member = self._around.address, run.nodes.get(self._around.address)
-        name, short, nonce = octets(run.created.run), run.created.run[2:18], self._nonce(member)
+        node = self._around.address
+        member = run.nodes.get(self._around.address)
+        name = octets(run.created.run)
+        short = run.created.run[2:18]
+        nonce = self._nonce(member)
         if leaving:
             if member is not None and not member.left:
                 self._pen.keep(f"leave-{short}", Leave(name, node, nonce))
             return
         if run.over:
             return
-        config, payout = RunConfig.from_json(run.config), self._settings.payout
+        config = RunConfig.from_json(run.config)
+        payout = self._settings.payout
         self._corpus.require(config.corpus_digest)
         profile = configure_determinism(config.profile).digest()
         place = None if member is None or member.left else (member.enrolled.payout, member.enrolled.profile)
@@ -102,7 +111,8 @@ class Answers:
 
     def _open(self, proof: ProofState, boundaries: tuple[int, ...], works: dict[Key, Work]) -> None:
         """What the conduct opens of a work; what it has shown it is not asked for again."""
-        name, work = proof.commitment.proof, works.get(key_of(proof))
+        name = proof.commitment.proof
+        work = works.get(key_of(proof))
         wanted = [boundary for boundary in boundaries if (name, boundary) not in self._shown]
         if work is None or not wanted:
             return
@@ -129,7 +139,8 @@ class Answers:
 
     def _open_pledge(self, state: State, proof: ProofState) -> None:
         """A pledge needs the key alone."""
-        name, current = proof.commitment.proof, state.round_of(proof)
+        name = proof.commitment.proof
+        current = state.round_of(proof)
         config = RunConfig.from_json(current.config)
         pledge = self._conduct.pledge(Job(self._around, self._around.round(state, current), config, self._corpus, {}))
         if self._pen.store.get(f"pledge-{name}") is None and pledge.canary:

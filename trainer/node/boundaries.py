@@ -22,7 +22,8 @@ from trainer.model.state import Tensors, layout, theta_layout
 from trainer.steps.trajectory import Trajectory
 
 IN_MEMORY_BYTES = 2**30
-LIST, GRADIENT = "round.json", "gradient.safetensors"
+LIST = "round.json"
+GRADIENT = "gradient.safetensors"
 
 Key = tuple[str, int]
 """Run and round."""

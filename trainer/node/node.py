@@ -53,10 +53,12 @@ class LightNode:
     ) -> None:
         """`conduct` is how it behaves, where the settings do not say that."""
         bound_recursion()
-        self.settings, self._report = settings, report
+        self.settings = settings
+        self._report = report
         self._open_log(settings, limits)
         conduct = conduct or (Canary(settings.canary_ppm) if settings.canary_ppm else cheats.conduct(settings.cheat))
-        corpus, folder = corpus_of(settings.data), settings.folder
+        corpus = corpus_of(settings.data)
+        folder = settings.folder
         self._pen = Pen(settings.key, self.domain, Store(folder / "outbox"))
         states = States(folder / "states", self.network.any_blob)
         self._shop = Workshop(self._around, conduct, corpus, states, folder / "boundaries", report)
@@ -128,7 +130,8 @@ class LightNode:
 
     def _act(self, leaving: bool) -> bool:
         """Everything that is due now; returns whether the node has left, and owes nothing."""
-        state, run = self.log.state, self.log.state.runs.get(self.settings.run)
+        state = self.log.state
+        run = self.log.state.runs.get(self.settings.run)
         if run is None:
             return False
         proofs = self._proofs(state)
@@ -156,7 +159,8 @@ class LightNode:
 
     def _hand(self, state: State) -> None:
         """Whatever the covered log does not show yet goes out, and what it shows is forgotten."""
-        store, found = self._pen.store, list[tuple[Kept, bool, bool]]()
+        store = self._pen.store
+        found = list[tuple[Kept, bool, bool]]()
         for kept in store:
             stands = standing(state, kept.message)
             if not stands.stays:
@@ -170,9 +174,11 @@ class LightNode:
     # -- small parts --------------------------------------------------------------------------------------------------
 
     def _open_log(self, settings: NodeSettings, limits: Limits | None) -> None:
-        deployment, folder = settings.deployment, settings.folder
+        deployment = settings.deployment
+        folder = settings.folder
         self.domain = Domain(deployment.chain_id, deployment.model_registry)
-        model, key = octets(deployment.model), deployment.log_key()
+        model = octets(deployment.model)
+        key = deployment.log_key()
         functions = Protocol(deployment.chain_id, deployment.distributor, model, as_address(deployment.deployer))
         published = Published(self.domain) if settings.cheat is not None else None
         on_entry = published.take if published is not None else None

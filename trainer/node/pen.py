@@ -16,7 +16,9 @@ class Pen:
     """One key over one store: a name stands for one message for ever."""
 
     def __init__(self, key: str, domain: Domain, store: Store) -> None:
-        self._key, self.domain, self.store = octets(key), domain, store
+        self._key = octets(key)
+        self.domain = domain
+        self.store = store
 
     def text(self, message: Message, **beside: object) -> str:
         """A signed message that is not kept."""

@@ -17,8 +17,11 @@ class Pulse:
     """Beats from a thread of its own, whatever the node's loop does. `send` brings a heartbeat to all mirrors."""
 
     def __init__(self, node: Address, step: Callable[[], int], send: Callable[[LeaseRenewal], None]) -> None:
-        self._node, self._step, self._send = node, step, send
-        self._stop, self._last = threading.Event(), 0
+        self._node = node
+        self._step = step
+        self._send = send
+        self._stop = threading.Event()
+        self._last = 0
         self._awaited: tuple[bytes, int] | None = None
         self._seconds = 1.0
         self._thread = threading.Thread(target=self._run, name="light-pulse", daemon=True)

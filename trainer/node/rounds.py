@@ -33,8 +33,13 @@ class Rounds:
         report: Report,
         warn: Callable[[str, str], None],
     ) -> None:
-        self._log, self._around, self._shop, self._states = log, around, shop, states
-        self._pen, self._report, self._warn = pen, report, warn
+        self._log = log
+        self._around = around
+        self._shop = shop
+        self._states = states
+        self._pen = pen
+        self._report = report
+        self._warn = warn
         self.works: dict[Key, Work] = {}
         self._made: Work | None = None
         """Done, and its commitment is not on the disk yet: a full one did not take it."""
@@ -81,14 +86,18 @@ class Rounds:
     def _task(self, state: State, run: RunState, number: int, proofs: Sequence[ProofState]) -> Task:
         current = run.rounds[number]
         roots = (octets(proof.commitment.root) for proof in proofs if proof.commitment.round == number)
-        view, config = self._around.round(state, current), RunConfig.from_json(current.config)
-        genesis, inner = current.theta == run.created.theta, current.listed[self._around.address].inner
-        theta, root = current.theta, next(roots, None)
+        view = self._around.round(state, current)
+        config = RunConfig.from_json(current.config)
+        genesis = current.theta == run.created.theta
+        inner = current.listed[self._around.address].inner
+        theta = current.theta
+        root = next(roots, None)
         return Task(view, config, theta, inner, genesis, lambda: list(self._log.gleaned.blobs.get(theta, ())), root)
 
     def _forget(self, run: RunState, proofs: Sequence[ProofState], live: set[Key]) -> None:
         """Old files of weights, moments and boundaries."""
-        node, rounds = self._around.address, list(run.rounds.values())
+        node = self._around.address
+        rounds = list(run.rounds.values())
         kept = [kept.message for kept in self._pen.store]
         inner = {end for proof in proofs for end in (proof.commitment.inner, proof.commitment.inner_end)}
         inner |= {to_hex(message.innerEnd) for message in kept if isinstance(message, Commitment)}

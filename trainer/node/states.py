@@ -38,7 +38,8 @@ class States:
     def __init__(self, folder: Path, fetch: Fetch) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
-        self._folder, self._fetch = folder, fetch
+        self._folder = folder
+        self._fetch = fetch
 
     def theta(self, digest: str, config: RunConfig, first: bool, blobs: list[str]) -> Tensors | None:
         """The weights of a digest (0x-hex), None where nobody gives them now. `first`: those that the run began with.
@@ -88,7 +89,8 @@ class States:
 
     def _fetched(self, digest: str, config: RunConfig, blobs: list[str]) -> Tensors | None:
         """Whichever comes first: a verifier may have named a file that is another, or that nobody gives."""
-        most, left = packed_size(theta_layout(config)), list(blobs)
+        most = packed_size(theta_layout(config))
+        left = list(blobs)
         while left and (came := self._fetch(left, most)) is not None:
             name, data = came
             found = _checked(data, digest, theta_layout(config))

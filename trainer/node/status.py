@@ -66,7 +66,8 @@ def status_of(state: State, run: RunState | None, node: Address, current: bool) 
         return NodeStatus(Status.BEHIND)
     if run is None:
         return NodeStatus(Status.ABSENT)
-    member, now = run.nodes.get(node), run.rounds.get(run.round)
+    member = run.nodes.get(node)
+    now = run.rounds.get(run.round)
     if now is not None and node in now.listed and now.phase is Phase.OPEN and node not in now.proofs:
         return _of_member(run, member) or NodeStatus(Status.TRAINING, now.number)
     proof = _newest(state, run, node)

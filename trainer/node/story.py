@@ -29,7 +29,10 @@ class Story:
     """Reports of one node. `path` is where it remembers what it told; without it, or spoilt, it tells all again."""
 
     def __init__(self, node: Address, report: Report, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self._node, self._report, self._path, self._clock = node, report, path, clock
+        self._node = node
+        self._report = report
+        self._path = path
+        self._clock = clock
         self._heard: dict[tuple[str, str, str], float] = {}
         self._told = _read(path)
         self._status: NodeStatus | None = None
@@ -50,7 +53,8 @@ class Story:
     def _tell(self, state: State, run: RunState) -> None:
         member = run.nodes.get(self._node)
         if member is not None:
-            event, first = "left" if member.left else "enrolled", max(member.enrolled.first_round, run.round + 1)
+            event = "left" if member.left else "enrolled"
+            first = max(member.enrolled.first_round, run.round + 1)
             first = run.round if run.round in run.rounds and self._node in run.rounds[run.round].listed else first
             self._once(f"{event} {member.sequence}", "", Progress(event, first))
         for proof in list(state.proofs.values()):
@@ -75,7 +79,8 @@ class Story:
         self._once(f"refused {refusal.code}", refusal.parcel, Progress("refused", 0, detail=f"{who} says {detail}"))
 
     def _of_proof(self, state: State, proof: ProofState) -> None:
-        name, number = proof.commitment.proof, proof.commitment.round
+        name = proof.commitment.proof
+        number = proof.commitment.round
         steps = RunConfig.from_json(state.round_of(proof).config).steps
         self._once("committed", name, Progress("committed", number, steps, detail=name))
         if proof.done:

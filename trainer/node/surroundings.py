@@ -74,7 +74,9 @@ class Around:
     ) -> None:
         self.domain = domain
         self._account: LocalAccount = Account.from_key(key)
-        self._log, self._published, self._fetch = log, published, fetch
+        self._log = log
+        self._published = published
+        self._fetch = fetch
 
     @property
     def account(self) -> LocalAccount:

@@ -85,8 +85,12 @@ class Workshop:
     def __init__(
         self, around: Surroundings, conduct: Conduct, corpus: Corpus, states: States, folder: Path, report: Report
     ) -> None:
-        self._around, self._conduct, self._corpus, self._states = around, conduct, corpus, states
-        self._boundaries, self._report = Boundaries(folder), report
+        self._around = around
+        self._conduct = conduct
+        self._corpus = corpus
+        self._states = states
+        self._boundaries = Boundaries(folder)
+        self._report = report
         self._running: _Running | None = None
         self.step = 0
 
@@ -99,7 +103,8 @@ class Workshop:
         """Start a task; one at a time."""
         assert self._running is None, "one task at a time"
         running = _Running(task, threading.Thread(target=self._run, name="light-work", daemon=True))
-        self._running, self.step = running, 0
+        self._running = running
+        self.step = 0
         running.thread.start()
 
     def finished(self) -> Work | None:

@@ -44,14 +44,16 @@ def layer_norm(x: Tensor, gain: Tensor) -> tuple[Tensor, Normed]:
 
 def layer_norm_backward(gradient: Tensor, gain: Tensor, saved: Normed) -> tuple[Tensor, Tensor]:
     """Gradient of the input, and each row's share of the gain's gradient."""
-    inner, shares = gradient * gain, gradient * saved.unit
+    inner = gradient * gain
+    shares = gradient * saved.unit
     along = saved.unit * _mean(inner * saved.unit)
     return inner.sub_(_mean(inner)).sub_(along).mul_(saved.inverse_deviation), shares
 
 
 def attention(qkv: Tensor, batch: int, heads: int) -> tuple[Tensor, Attended]:
     """Causal attention of rows (batch * time, 3 * width) to (batch * time, width)."""
-    rows, width = qkv.shape[0], qkv.shape[1] // 3
+    rows = qkv.shape[0]
+    width = qkv.shape[1] // 3
     time = rows // batch
     q, k, v = qkv.view(batch, time, 3, heads, width // heads).permute(2, 0, 3, 1, 4).contiguous()
     scores = exact_matmul(q, k.mT).mul_(1.0 / math.sqrt(width // heads))

@@ -24,8 +24,12 @@ def adamw(config: RunConfig, state: TrainState, gradients: list[Tensor]) -> None
 
     The arithmetic is the float32 profile's, less its fused operations: x + a * y is a product and then a sum.
     """
-    theta, m, v = list(state.theta.values()), list(state.m.values()), list(state.v.values())
-    lr, beta1, beta2 = config.rate("inner_lr"), config.rate("beta1"), config.rate("beta2")
+    theta = list(state.theta.values())
+    m = list(state.m.values())
+    v = list(state.v.values())
+    lr = config.rate("inner_lr")
+    beta1 = config.rate("beta1")
+    beta2 = config.rate("beta2")
     state.step += 1
     torch._foreach_mul_([value for value in theta if value.dim() > 1], 1.0 - lr * config.rate("weight_decay"))
     _average(m, torch._foreach_mul(gradients, 1.0 - beta1), beta1)
@@ -46,7 +50,8 @@ def whole_power(base: float, exponent: int) -> float:
     while exponent:
         if exponent & 1:
             result *= base
-        base, exponent = base * base, exponent >> 1
+        base = base * base
+        exponent = exponent >> 1
     return result
 
 

@@ -43,7 +43,8 @@ def portable_gradients(
     """
     device = next(iter(theta.values())).device
     x, y = (part.to(device) for part in _in_one_order(batch))
-    waiting, losses = _Waiting(), []
+    waiting = _Waiting()
+    losses = []
     for tokens, targets in zip(x.chunk(micro_batches), y.chunk(micro_batches), strict=True):
         losses.append(_pass(config, theta, tokens, targets, x.numel(), waiting))
     gradients = waiting.gradients(theta, config.vocab)
@@ -85,7 +86,8 @@ class _Waiting:
 
 def _pass(config: RunConfig, theta: Weights, tokens: Tensor, targets: Tensor, count: int, waiting: _Waiting) -> Tensor:
     """Forward and backward of one micro-batch, leaving its part in `waiting`; the losses of its rows."""
-    embedding, gain = theta["tokens.weight"], theta["norm.weight"]
+    embedding = theta["tokens.weight"]
+    gain = theta["norm.weight"]
     x = (embedding[tokens] + theta["positions.weight"][: tokens.shape[1]]).flatten(0, 1)
     backwards: list[Backward] = []
     for layer in range(config.layers):

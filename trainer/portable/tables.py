@@ -19,7 +19,8 @@ from contracts.errors import CommonweightError
 
 STEPS = 1024.0
 """Table entries for each unit of the argument."""
-_GELU_END, _EXP_END = 8, 16
+_GELU_END = 8
+_EXP_END = 16
 _ENTRY = 2.0**23
 _DIGESTS = {
     "gelu": "542013966b76fd13fcf85d4f6a3240391276ff4ea7553dc10a0161a6ab37cfef",

@@ -91,8 +91,12 @@ def _gradients(model: GPT, theta: dict[str, Tensor], batch: Batch) -> tuple[floa
 @torch.no_grad()
 def _adamw(config: RunConfig, state: TrainState, gradients: list[Tensor]) -> None:
     """Loshchilov & Hutter's AdamW, with decay on matrices only, as in GPT-2."""
-    theta, m, v = list(state.theta.values()), list(state.m.values()), list(state.v.values())
-    lr, beta1, beta2 = config.rate("inner_lr"), config.rate("beta1"), config.rate("beta2")
+    theta = list(state.theta.values())
+    m = list(state.m.values())
+    v = list(state.v.values())
+    lr = config.rate("inner_lr")
+    beta1 = config.rate("beta1")
+    beta2 = config.rate("beta2")
     state.step += 1
     decayed = [value for value in theta if value.dim() > 1]
     torch._foreach_mul_(decayed, 1.0 - lr * config.rate("weight_decay"))

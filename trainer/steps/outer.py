@@ -39,8 +39,11 @@ def merge(
         _check_alike(theta, other)
     if not pseudo_gradients:
         return dict(theta), dict(momentum)
-    rate, decay, share = np.float32(lr), np.float32(mu), np.float32(1.0 / len(pseudo_gradients))
-    new_theta, new_momentum = {}, {}
+    rate = np.float32(lr)
+    decay = np.float32(mu)
+    share = np.float32(1.0 / len(pseudo_gradients))
+    new_theta = {}
+    new_momentum = {}
     for name in sorted(theta):
         total = pseudo_gradients[0][name].astype(np.float32)
         for gradient in pseudo_gradients[1:]:

@@ -16,7 +16,8 @@ import torch
 
 from contracts.errors import CommonweightError
 
-PORTABLE, BOUNDED = "portable", "bounded"
+PORTABLE = "portable"
+BOUNDED = "bounded"
 
 
 class UnknownProfile(CommonweightError):

@@ -22,8 +22,11 @@ FURTHEST = 1e6
 
 def furthest(config: RunConfig) -> tuple[float, float]:
     """A weight w is moved by at most a + b·|w| in a round: (a, b)."""
-    lr, decay, steps = config.rate("inner_lr"), config.rate("weight_decay"), config.steps
-    moved, shrunk = steps * lr * _quotient(config), steps * lr * decay
+    lr = config.rate("inner_lr")
+    decay = config.rate("weight_decay")
+    steps = config.steps
+    moved = steps * lr * _quotient(config)
+    shrunk = steps * lr * decay
     return min(FURTHEST, ROUNDING * moved * (1 + shrunk)), ROUNDING * shrunk + 1e-6
 
 
@@ -35,7 +38,8 @@ def is_within_reach(config: RunConfig, theta: Weights, gradient: Weights) -> boo
 
 def _quotient(config: RunConfig) -> float:
     """The largest |m̂|/√v̂ after any number of steps."""
-    beta1, beta2 = config.rate("beta1"), config.rate("beta2")
+    beta1 = config.rate("beta1")
+    beta2 = config.rate("beta2")
     if beta1 == 0.0:
         return 1.0 / math.sqrt(1.0 - beta2)
     if beta1**2 >= beta2:

@@ -76,8 +76,10 @@ def _digest(variant: Variant | None, _: tuple[object, ...]) -> str:
 
 
 def _add(hasher: blake3, case: _Case, step: Step) -> None:
-    words, config = np.random.Philox(key=45), case.config
-    state, model = TrainState.joiner(drawn_theta(words, config)), build_model(config)
+    words = np.random.Philox(key=45)
+    config = case.config
+    state = TrainState.joiner(drawn_theta(words, config))
+    model = build_model(config)
     if case.denormal:
         state.m = {name: value * 2.0**-123 for name, value in state.theta.items()}
         state.v = {name: value.abs() * 2.0**-123 for name, value in state.theta.items()}
@@ -94,7 +96,8 @@ def _add_all(hasher: blake3, group: Mapping[str, torch.Tensor]) -> None:
 
 def _corrections(config: RunConfig) -> bytes:
     """AdamW's two factors at each count of steps, as its kernels take them: rounded to float32."""
-    beta1, beta2 = config.rate("beta1"), config.rate("beta2")
+    beta1 = config.rate("beta1")
+    beta2 = config.rate("beta2")
     counts = range(1, COUNTS + 1)
     found: NDArray[np.float32] = np.array(
         [(config.rate("inner_lr") / (1.0 - beta1**n), math.sqrt(1.0 - beta2**n)) for n in counts], np.float32

@@ -155,8 +155,10 @@ def run_inner(
     Raises StateMismatch and NonFiniteLoss.
     """
     configure_determinism(config.profile)
-    model, state = build_model(config), TrainState.from_tensors(start, config)
-    recorder, losses = BoundaryRecorder(folder), []
+    model = build_model(config)
+    state = TrainState.from_tensors(start, config)
+    recorder = BoundaryRecorder(folder)
+    losses = []
     recorder.record(dict(start))
     for step in range(config.steps):
         result = inner_step(config, model, state, batches(step))
@@ -183,7 +185,8 @@ def replay_segment(
     if not 0 <= segment < config.segments:
         raise UnknownSegment(f"segment {segment} is outside 0..{config.segments - 1}")
     configure_determinism(config.profile)
-    model, state = build_model(config), TrainState.from_tensors(start, config)
+    model = build_model(config)
+    state = TrainState.from_tensors(start, config)
     for step in range(segment * config.segment, (segment + 1) * config.segment):
         inner_step(config, model, state, batches(step))
         if on_last_inside is not None and step == (segment + 1) * config.segment - 2:

@@ -97,7 +97,8 @@ def chosen() -> Variant:
 
 def segment_end(config: RunConfig, start: Tensors, segment: int, batches: BatchSource, variant: Variant) -> Tensors:
     """The full state at the end of a segment as the variant computes it."""
-    model, state = build_model(config), TrainState.from_tensors(start, config)
+    model = build_model(config)
+    state = TrainState.from_tensors(start, config)
     with computing(variant):
         for step in range(segment * config.segment, (segment + 1) * config.segment):
             step_as(variant, config, model, state, batches(step))

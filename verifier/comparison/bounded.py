@@ -57,7 +57,8 @@ def distance(config: RunConfig, start: Arrays, claimed: Arrays, replayed: Arrays
     values: dict[str, float] = {}
     for prefix, metric in (("theta", "update"), ("m", "moment1"), ("v", "moment2")):
         parts = list(_parts(prefix, kept[prefix], start, claimed, replayed))
-        gap, size = sum(p.gap for p in parts), sum(p.size for p in parts)
+        gap = sum(p.gap for p in parts)
+        size = sum(p.size for p in parts)
         values[metric] = _ratio(gap, size)
         values[f"{metric}_tensor"] = max(_ratio(p.gap, max(p.size, size * _SMALL)) for p in parts)
         if prefix == "theta":
@@ -75,7 +76,9 @@ def residual(start: Arrays, claimed: Arrays, replayed: Arrays) -> dict[str, NDAr
 
 def _parts(prefix: str, kept: float, start: Arrays, claimed: Arrays, replayed: Arrays) -> Iterator[_Part]:
     for name in sorted(n for n in replayed if n.startswith(f"{prefix}.")):
-        s, c, r = _double(start[name]), _double(claimed[name]), _double(replayed[name])
+        s = _double(start[name])
+        c = _double(claimed[name])
+        r = _double(replayed[name])
         with np.errstate(over="ignore", invalid="ignore"):
             done = r - kept * s
             yield _Part(name, _sum(np.square(c - r)), _sum(np.square(done)), _sum((c - kept * s) * done))

@@ -69,7 +69,9 @@ class Drift:
         length = float(np.linalg.norm(vector))
         if length == 0:
             return
-        self.rounds, self.total, self.squares = self.rounds + 1, self.total + vector / length, self.squares + 1.0
+        self.rounds = self.rounds + 1
+        self.total = self.total + vector / length
+        self.squares = self.squares + 1.0
 
     @property
     def alignment(self) -> float:

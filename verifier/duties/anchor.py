@@ -42,7 +42,8 @@ def prepare(world: World) -> Prepared | None:
         created = state.runs[run].created if run in state.runs else None
     if terms is None or created is None:
         return None
-    text, limits = created.config, created.limits
+    text = created.config
+    limits = created.limits
     config = RunConfig.from_json(text)
     corpus_of(world.settings.data).require(config.corpus_digest)
     _check_start(terms, config)
@@ -65,13 +66,15 @@ def anchor(world: World, prepared: Prepared) -> None:
     if any(claim.run == prepared.run for claim in held):
         return
     with world.replica.reading() as state:
-        run, verifier = state.runs[prepared.run], state.verifiers.get(world.address)
+        run = state.runs[prepared.run]
+        verifier = state.verifiers.get(world.address)
         if run.over or verifier is None or not verifier.admitted:
             return
         first = next_first(state, run, as_address(world.address), world.secrets)
     if first is None:
         return
-    root, log_key = world.secrets.anchor(prepared.run, first), world.secrets.log_key().public
+    root = world.secrets.anchor(prepared.run, first)
+    log_key = world.secrets.log_key().public
     name = from_hex(prepared.run)
     if world.voice.say(VerifierAnchor(name, world.address, root, LENGTH, first, prepared.profile, log_key)):
         world.say("anchored", first, detail=f"from round {first} on")

@@ -43,7 +43,8 @@ def _asked(world: World, duties: Iterable[Hold]) -> list[tuple[str, tuple[str, i
 
 
 def _passes(world: World, name: ProofId, number: int, asked: Held) -> bool:
-    question, needs = asked.question, (asked.blob,)
+    question = asked.question
+    needs = (asked.blob,)
     answer = world.work.ask(question.name, "hold", "duty.hold", question.to_json(), needs, (asked.theta_blobs,))
     if answer is None:
         return False

@@ -88,7 +88,8 @@ def _is_own(awaited: Awaited, verifier: Address) -> bool:
 def lapse_message(verifier: Address, absence: Absence, root: bytes) -> Lapse:
     """As contracts/protocol/log/signed.py reads it; `root` is that of the log up to the entry since which it is one."""
     awaited = absence.awaited
-    looks, nobody = awaited.what is What.SECOND_LOOK, awaited.what in (What.SECOND_LOOK, What.SEEN)
+    looks = awaited.what is What.SECOND_LOOK
+    nobody = awaited.what in (What.SECOND_LOOK, What.SEEN)
     return Lapse(
         run=from_hex(awaited.run),
         round=awaited.round,

@@ -36,7 +36,8 @@ def allowed(
 ) -> Allowed:
     """Bounds of an absence that has been one for `passed` seconds; `took` has the seconds that this verifier measured
     of the run's nodes, each at most for its newest commitment."""
-    run, terms = state.runs[awaited.run], log.terms[awaited.run]
+    run = state.runs[awaited.run]
+    terms = log.terms[awaited.run]
     if awaited.what is What.COMMITMENT:
         return _commitment(run, terms, awaited, passed, keep, took)
     if awaited.what is What.OPENINGS:
@@ -55,7 +56,9 @@ def _boundaries(proof: ProofState) -> int:
 def _commitment(
     run: RunState, terms: RunTerms, awaited: Awaited, passed: float, keep: Keep, took: Mapping[str, float]
 ) -> Allowed:
-    current, period, lease = run.rounds[awaited.round], float(terms.periodSeconds), float(terms.leaseSeconds)
+    current = run.rounds[awaited.round]
+    period = float(terms.periodSeconds)
+    lease = float(terms.leaseSeconds)
     if awaited.party in current.proofs:
         size = weights_size(current.config)
         return Allowed(None, max(lease, opening_seconds(period, size, max(1, terms.leastRate))))

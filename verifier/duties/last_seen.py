@@ -65,7 +65,8 @@ def _seen(current: RoundState, claims: Sequence[Claim]) -> bool:
 
 
 def _of_a_proof(proof: ProofState, awaited: Awaited, claims: Sequence[Claim]) -> bool:
-    name, party = awaited.proof, as_address(awaited.party)
+    name = awaited.proof
+    party = as_address(awaited.party)
     if awaited.what is What.OPENINGS:
         segments = proof.seats[party].segments or ()
         asked = {side for segment in segments for side in (segment, segment + 1)} - proof.opened

@@ -83,11 +83,13 @@ def look(world: World, duties: Iterable[Look]) -> None:
 
 def _reading(world: World, proof: ProofId, segments: Sequence[int]) -> Reading | None:
     with world.replica.reading() as state:
-        known, log = state.proofs.get(proof), world.replica.collected
+        known = state.proofs.get(proof)
+        log = world.replica.collected
         if known is None:
             return None
         spoken = _spoken(world, proof, state.roots.get(known.panel_at))
-        run, commitment = state.runs[known.commitment.run], known.commitment
+        run = state.runs[known.commitment.run]
+        commitment = known.commitment
         awaited = about(known, What.WORDS, world.address)
         since = known.awaits[awaited].since if awaited in known.awaits else None
         asked = {number: asking.segment(state, log, proof, number) for number in segments if number not in spoken}
@@ -116,7 +118,8 @@ def _spoken(world: World, proof: ProofId, root: str | None) -> set[int]:
 
 def _said(world: World, reading: Reading, number: int) -> Said | None:
     """None while there may still be a better word."""
-    found, asked = _replayed(world, reading, number), reading.asked[number]
+    found = _replayed(world, reading, number)
+    asked = reading.asked[number]
     if found is not None or not reading.overdue:
         return found
     if asked is None or not _is_here(world, asked, reading.exact):
@@ -143,7 +146,8 @@ def _replayed(world: World, reading: Reading, number: int) -> Said | None:
     asked = reading.asked.get(number)
     if asked is None:
         return None
-    needs, starts = _needs(asked, reading.exact), (asked.theta_blobs,) if number == reading.last else ()
+    needs = _needs(asked, reading.exact)
+    starts = (asked.theta_blobs,) if number == reading.last else ()
     effort = Effort(asked.config, reading.time)
     answer = world.work.ask(*_question(reading, number, asked), needs, starts, effort)
     return Said.from_json(answer) if answer is not None else None
@@ -204,5 +208,6 @@ def _word(said: Said) -> SegmentVerdict:
 def _progress(reading: Reading, words: list[Said]) -> Progress:
     worst = max(words, key=lambda said: (said.word != 1, said.measured))
     detail = ", ".join(f"{said.segment} {WORDS[said.word]}" for said in words) + f" {worst.detail}".rstrip()
-    error, limit = worst.measured / 1e18, worst.limit / 1e18
+    error = worst.measured / 1e18
+    limit = worst.limit / 1e18
     return Progress("verdict", reading.round, reading.node, reading.proof, detail, len(words), error, limit)

@@ -45,7 +45,8 @@ class JobBoard:
     """The jobs of one verifier on their way through Celery. Use it from one thread: `rpc://` replies go to a thread."""
 
     def __init__(self, app: Celery, settings: WorkerSettings) -> None:
-        self._app, self._settings = app, settings
+        self._app = app
+        self._settings = settings
         self.rows = JobRows(settings.folder / FILE_NAME)
         self.rows.bound(max(settings.lease_seconds, settings.queue_seconds * MOST_PATIENCE, PAUSE_LIMIT_SECONDS))
         self.rows.prune()
@@ -107,7 +108,8 @@ class JobBoard:
 
     def _send(self, job: Job) -> bool:
         """Whether the queue takes messages. The row first: after a crash between the two the message counts as lost."""
-        task_id, patience = str(uuid4()), self._patience(job.key)
+        task_id = str(uuid4())
+        patience = self._patience(job.key)
         if not self.rows.send(job, task_id, patience):
             return True
         if job.task_id:

@@ -22,7 +22,8 @@ class FolderResults(FilesystemBackend):  # type: ignore[misc]
     """
 
     def __init__(self, *args: Any, app: Any, url: str | None = None, **options: Any) -> None:  # noqa: ARG002
-        address, encoding = f"file://{results_of(app.settings.queue_folder)}", sys.getfilesystemencoding()
+        address = f"file://{results_of(app.settings.queue_folder)}"
+        encoding = sys.getfilesystemencoding()
         super().__init__(*args, app=app, url=address, encoding=encoding, **options)
 
     def set(self, key: bytes | str, value: bytes | str) -> None:
@@ -34,7 +35,8 @@ class FolderResults(FilesystemBackend):  # type: ignore[misc]
 
     def keep(self, task_ids: Collection[str]) -> None:
         """Remove all results but those of these tasks: nobody asks for others."""
-        folder, prefix = Path(os.fsdecode(self.path)), bytes_to_str(self.task_keyprefix)
+        folder = Path(os.fsdecode(self.path))
+        prefix = bytes_to_str(self.task_keyprefix)
         wanted = {f"{prefix}{task_id}" for task_id in task_ids}
         sweep(folder)
         for path in folder.glob(f"{prefix}*"):

@@ -19,8 +19,11 @@ from pathlib import Path
 from contracts.process.spawner import ends_with_me
 
 logger = logging.getLogger(__name__)
-LOOK_SECONDS, GRACE_SECONDS = 0.2, 5.0
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, STEADY_SECONDS = 0.5, 30.0, 60.0
+LOOK_SECONDS = 0.2
+GRACE_SECONDS = 5.0
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0
 LONGEST_LOG = 2**20
 """Bytes after which a log is kept as .old, at the next start of a worker, and begun anew."""
 
@@ -88,7 +91,8 @@ class WorkerPool:
         if slot.process is not None or now < slot.due:
             return
         try:
-            slot.process, slot.started = self._spawn(), now
+            slot.process = self._spawn()
+            slot.started = now
         except OSError as error:
             logger.warning("no worker could be started: %r", error)
             self._put_off(slot, now)
@@ -96,7 +100,8 @@ class WorkerPool:
     def _put_off(self, slot: _Slot, now: float) -> None:
         if now - slot.started >= STEADY_SECONDS:
             slot.pause = FIRST_PAUSE_SECONDS
-        slot.process, slot.due = None, now + slot.pause
+        slot.process = None
+        slot.due = now + slot.pause
         slot.pause = min(LONGEST_PAUSE_SECONDS, slot.pause * 2)
 
     def _spawn(self) -> subprocess.Popen[bytes]:

@@ -103,7 +103,9 @@ class Audit:
     # -- entries, blocks, roots ---------------------------------------------------------------------------------------
 
     def _entries(self) -> None:
-        auditor, reader, report = self._auditor, self.reader, self.report
+        auditor = self._auditor
+        reader = self.reader
+        report = self.report
         blocks = self._block_check()
         machine = MachineAudit(auditor.functions(), auditor.domain, blocks)
         roots = RootCheck(self._registry, reader.size, lambda size: reader.tree.root(size))

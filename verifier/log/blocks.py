@@ -35,7 +35,9 @@ class BlockCheck:
     def __init__(
         self, reader: ChainReader | None, first: Callable[[], int] = lambda: 0, now: Callable[[], float] = time.time
     ) -> None:
-        self._reader, self._first, self._now = reader, first, now
+        self._reader = reader
+        self._first = first
+        self._now = now
         self._final: tuple[int, int] | None = None
         self._expected: deque[Block] = deque()
         self.checked = self.unchecked = 0

@@ -30,7 +30,8 @@ class MachineAudit:
     """Takes one entry after the other, every signature recovered."""
 
     def __init__(self, functions: Functions, domain: Domain, blocks: BlockCheck) -> None:
-        self._follower, self._blocks = Follower(functions, domain), blocks
+        self._follower = Follower(functions, domain)
+        self._blocks = blocks
 
     @property
     def state(self) -> State:

@@ -36,7 +36,9 @@ class RootCheck:
     """Takes the entries in order; without a registry it has the log's own word alone."""
 
     def __init__(self, registry: VerifierRegistry | None, size: int, root_of: RootOf) -> None:
-        self._registry, self._size, self._root_of = registry, size, root_of
+        self._registry = registry
+        self._size = size
+        self._root_of = root_of
         self._given: dict[int, list[Given]] = defaultdict(list)
         self._newest = 0
         self.stopped = ""

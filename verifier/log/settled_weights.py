@@ -49,7 +49,8 @@ def settled_weights(client: ApiClient, deployment: Deployment, w3: Web3, run: Ru
     state = VerifierRegistry(w3, deployment.verifier_registry).epoch_of(epoch)
     if state.status is not EpochStatus.FINAL:
         raise NotSettled(f"epoch {epoch}, which pays round {number}, is {state.status.name.lower()} on the chain")
-    index, log = said.merged_at, deployment.log_key()
+    index = said.merged_at
+    log = deployment.log_key()
     reader = LogReader(open_place(client.base_url, log), log)
     if reader.size < state.log_size or reader.tree.root(state.log_size) != state.log_root:
         raise NotSettled(f"epoch {epoch} is final over another log than this one")

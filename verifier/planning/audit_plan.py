@@ -104,7 +104,8 @@ class AuditPlan:
 
     def seen(self, faked: int, readers: int | None = None) -> Fraction:
         """D: probability that an audit sees one of `faked` faked segments, with `readers` samples (default: quorum)."""
-        n, own = self.segments, self.samples - self.common
+        n = self.segments
+        own = self.samples - self.common
         if not 0 <= faked <= n:
             raise InvalidAuditPlan(f"{faked} of {n} segments cannot be faked")
         together = Fraction(comb(n - faked, self.common), comb(n, self.common))
@@ -158,7 +159,8 @@ class AuditPlan:
         """Mean audit rate of a new honest node over its first `rounds` rounds."""
         if rounds < 1:
             raise InvalidAuditPlan("rounds must be at least 1")
-        records, total = {AuditRecord(): 1.0}, 0.0
+        records = {AuditRecord(): 1.0}
+        total = 0.0
         for _ in range(rounds):
             following: dict[AuditRecord, float] = {}
             for record, chance in records.items():

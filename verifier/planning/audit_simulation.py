@@ -84,8 +84,10 @@ class Detection:
 
     def interval(self, z: float) -> tuple[float, float]:
         """Wilson's binomial interval for the measured share, `z` standard deviations to each side."""
-        n, share = self.audits, self.hits / self.audits
-        middle, scale = (share + z * z / (2 * n)), 1 + z * z / n
+        n = self.audits
+        share = self.hits / self.audits
+        middle = share + z * z / (2 * n)
+        scale = 1 + z * z / n
         half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
         return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
 
@@ -107,14 +109,16 @@ def play(plan: AuditPlan, strategy: Strategy, faked_rounds: int, horizon: int, r
         faked.append(rounds)
         caught.append(seen)
         played += rounds
-    each, lost = np.array(faked, dtype=np.float64), np.array(caught, dtype=np.float64)
+    each = np.array(faked, dtype=np.float64)
+    lost = np.array(caught, dtype=np.float64)
     spent = float(plan.cost) * (1 - strategy.faked / plan.segments)
     return Plays(plan, each, float(plan.reward) * (each - lost) - spent * each, lost)
 
 
 def build_record(plan: AuditPlan, rng: np.random.Generator) -> tuple[AuditRecord, int]:
     """A new node works honestly until its rate is at the floor: its record then, and the rounds that it took."""
-    record, rounds = AuditRecord(), 0
+    record = AuditRecord()
+    rounds = 0
     while record.rate_ppm(plan.policy) > plan.policy.floor_ppm:
         record = record.after(outcome_of(plan, record, 0, rng), plan.policy)
         rounds += 1
@@ -123,7 +127,8 @@ def build_record(plan: AuditPlan, rng: np.random.Generator) -> tuple[AuditRecord
 
 def outcome_of(plan: AuditPlan, record: AuditRecord, faked: int, rng: np.random.Generator) -> Outcome:
     """One round of a node with that record: what the log says of its proof once beacon and draws are known."""
-    beacon, proof = rng.bytes(32), rng.bytes(32)
+    beacon = rng.bytes(32)
+    proof = rng.bytes(32)
     if not is_audited(beacon, proof, record.rate_ppm(plan.policy)):
         return Outcome.UNAUDITED
     return Outcome.VOIDED if faked and audit_sees(plan, beacon, proof, faked, plan.quorum, rng) else Outcome.POSTED

@@ -35,7 +35,8 @@ from trainer.steps.variants import Variant, segment_end
 from verifier.comparison.bounded import LONGEST_SEGMENT, Distance, distance
 from verifier.planning.calibration_worker import Request, boundary_file
 
-NODE, SEED = "0x" + "11" * 20, bytes(range(32))
+NODE = "0x" + "11" * 20
+SEED = bytes(range(32))
 LEAST_LIMIT = 1e-7
 """No limit is smaller: a pair that happened to agree bit for bit while it was measured is compared exactly anyway."""
 
@@ -88,7 +89,8 @@ def calibrate(plan: Plan, corpus: Corpus, report: Report) -> tuple[LimitTable, l
 
 def reference(plan: Plan, corpus: Corpus, folder: Path, report: Report) -> None:
     """Write the boundary states of `plan.segments` segments, after a warm-up from the run's initial weights."""
-    batches, state = _batches(plan, corpus), start_tensors(initial_theta(plan.config), None)
+    batches = _batches(plan, corpus)
+    state = start_tensors(initial_theta(plan.config), None)
     for index in range(plan.warmup):
         state = segment_end(plan.config, state, index, batches, Variant())
         report("warm-up", index + 1, plan.warmup)
@@ -111,13 +113,15 @@ def measure(plan: Plan, variant: Variant, folder: Path, report: Report) -> Hones
         [str(p) for p in plan.data],
     )
     lines = list(_answers(request, variant, lambda done: report(variant.to_json(), done, plan.segments)))
-    last, rows = lines[-1], [[line["metrics"][name] for name in METRICS] for line in lines[:-1]]
+    last = lines[-1]
+    rows = [[line["metrics"][name] for name in METRICS] for line in lines[:-1]]
     return Honest(variant, bytes.fromhex(last["profile"]), last["described"], np.asarray(rows), last["alignment"])
 
 
 def cheat_distances(plan: Plan, corpus: Corpus, folder: Path, report: Report) -> Iterator[tuple[str, Distance]]:
     """Each named cheat's distance from honest work, for single segments spread over the reference."""
-    batches, one = _batches(plan, corpus), replace(plan.config, steps=plan.config.segment)
+    batches = _batches(plan, corpus)
+    one = replace(plan.config, steps=plan.config.segment)
     chosen = [plan.segments * i // plan.cheat_segments for i in range(plan.cheat_segments)]
     for number, name in enumerate(plan.cheats):
         for segment in chosen:

@@ -50,10 +50,12 @@ def boundary_file(folder: Path, index: int) -> Path:
 def main() -> None:
     """Read the request, answer a line per segment, then the profile and how far the residuals agree."""
     request = Request(**json.loads(sys.stdin.read()))
-    config, variant = RunConfig.from_json(request.config), Variant(**request.variant)
+    config = RunConfig.from_json(request.config)
+    variant = Variant(**request.variant)
     corpus = corpus_of([Path(p) for p in request.data])
     batches = batch_source(corpus.train, config, bytes.fromhex(request.data_seed), 1, request.node)
-    folder, drift = Path(request.folder), Drift.none()
+    folder = Path(request.folder)
+    drift = Drift.none()
     choose(variant)
     profile = configure_determinism(BOUNDED)
     state = unpack(boundary_file(folder, 0).read_bytes(), layout(config))

@@ -104,7 +104,8 @@ def save_bundle(
         on_entry(index + 1, reader.size)
     entries = [_proven(reader, index, body) for index, body in sorted(found.kept.items())]
     case = case_of(proof, found.kept, found.domain)
-    files, asked = BundleFiles(folder / "blobs"), sources(case)
+    files = BundleFiles(folder / "blobs")
+    asked = sources(case)
     for name, most in needed(case).items():
         _fetch(files, asked, name, most)
     saved = {"format": FORMAT, "proof": proof, "deployment": asdict(deployment), "entries": entries}
@@ -123,7 +124,8 @@ def open_bundle(folder: Path, trusted: Deployment | None = None) -> Bundle:
         if saved["format"] != FORMAT:
             raise BundleIncomplete(f"{folder} holds a proof in a format that this version does not know")
         deployment = trusted or Deployment.from_mapping(saved["deployment"])
-        proof, entries = str(saved["proof"]), list(saved["entries"])
+        proof = str(saved["proof"])
+        entries = list(saved["entries"])
         leaves = dict(_read(entry, deployment.log_key()) for entry in entries)
     except OSError as error:
         raise BundleIncomplete(f"{folder} holds no saved proof: {_FILE} cannot be read ({error.strerror})") from error

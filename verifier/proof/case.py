@@ -156,7 +156,8 @@ class Case:
 
 def case_of(proof: ProofId, leaves: dict[int, str], domain: Domain) -> Case:
     """From the leaves that were gathered. Raises ProofUnknown, ProofMismatch, and what a bad signature raises."""
-    case, node = None, ""
+    case = None
+    node = ""
     created: RunCreated | None = None
     opened: RoundOpened | None = None
     blobs: dict[str, dict[str, None]] = {}
@@ -173,7 +174,8 @@ def case_of(proof: ProofId, leaves: dict[int, str], domain: Domain) -> Case:
             blobs.setdefault(to_hex(message.theta), {})[message.thetaBlob.hex()] = None
         elif isinstance(entry, Committed):
             assert isinstance(message, Commitment), "a commitment is one as a message"
-            case, node = _begun(proof, created, opened, entry, message), entry.node
+            case = _begun(proof, created, opened, entry, message)
+            node = entry.node
             case.theta_blobs = tuple(blobs.get(entry.theta, ()))
         elif case is not None:
             _take(case, entry, message)
@@ -221,8 +223,10 @@ def _take(case: Case, entry: Entry, message: object) -> None:
 
 def _open(case: Case, entry: object, message: StateOpening) -> None:
     """What was opened is what was committed; the first opening of a boundary counts."""
-    state, path = message.weights + message.inner, [from_hex(node) for node in getattr(entry, "path", ())]
-    count, root = case.commitment.segments + 1, from_hex(case.commitment.root)
+    state = message.weights + message.inner
+    path = [from_hex(node) for node in getattr(entry, "path", ())]
+    count = case.commitment.segments + 1
+    root = from_hex(case.commitment.root)
     try:
         KECCAK_TREE.check_inclusion(state, message.boundary, count, path, root)
     except CommonweightError as error:

@@ -15,7 +15,8 @@ from contracts.mirrors.reading import LogReader
 from verifier.proof.bundle import Bundle, Source, save_bundle
 from verifier.proof.case import Case
 
-OF_SERVER, OF_MIRROR = "/v1/blobs/", "/blobs/"
+OF_SERVER = "/v1/blobs/"
+OF_MIRROR = "/blobs/"
 
 
 def fetch_bundle(

@@ -81,7 +81,9 @@ def verdict(case: Case, findings: list[Finding]) -> tuple[bool | None, str]:
 
 def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
     """For a replay; the last segment's end stands in the commitment itself."""
-    start, end, made = case.openings[number], case.openings.get(number + 1), case.message
+    start = case.openings[number]
+    end = case.openings.get(number + 1)
+    made = case.message
     last = number + 1 == case.commitment.segments
     if number >= case.commitment.segments or (end is None and not last):
         return None

@@ -18,7 +18,8 @@ class Contracts:
     """Registry and stakes of one deployment; `account` pays the gas. Whatever the chain refuses is raised."""
 
     def __init__(self, w3: Web3, deployment: Deployment, account: LocalAccount) -> None:
-        self._w3, self._account = w3, account
+        self._w3 = w3
+        self._account = account
         self._registry = VerifierRegistry(w3, as_address(deployment.verifier_registry))
         self._nodes = NodeStakes(w3, as_address(deployment.verifier_registry))
 

@@ -57,7 +57,9 @@ class QuorumStore:
     """One verifier's file. `news` is set when something was signed. Raises DiskFull and StoreUnusable."""
 
     def __init__(self, path: Path, domain: Domain, now: Callable[[], float] = time.time) -> None:
-        self._file, self._domain, self._now = Database(path, _SCHEMA), domain, now
+        self._file = Database(path, _SCHEMA)
+        self._domain = domain
+        self._now = now
         self.news = threading.Event()
 
     def keep(self, subject: str, message: Charter, signer: str, signature: bytes) -> bool:
@@ -120,7 +122,8 @@ class QuorumStore:
     def _take(self, entry: Any, is_verifier: Callable[[Address], bool]) -> bool:
         try:
             message = from_json(KINDS[entry["kind"]], entry["message"])
-            signer, signature = as_address(str(entry["signer"])), from_hex(str(entry["signature"]))
+            signer = as_address(str(entry["signer"]))
+            signature = from_hex(str(entry["signature"]))
         except (KeyError, TypeError, ValueError, AttributeError, BadField):
             return False
         if isinstance(message, VerifierFault) and signer.lower() == message.verifier.lower():

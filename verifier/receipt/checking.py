@@ -145,14 +145,16 @@ class _Check:
 
     def history(self) -> None:
         assert self._head is not None, "the entries stand under it"
-        path, epoch = [from_hex(node) for node in self.receipt.consistency], self.epoch
+        path = [from_hex(node) for node in self.receipt.consistency]
+        epoch = self.epoch
         with _refused_as(wrong.HistoryBroken):
             SHA256_TREE.check_consistency(epoch.logSize, self._head.size, epoch.logRoot, self._head.root, path)
         self.found.holds.append(f"history: the epoch's log of {epoch.logSize} entries is a prefix of it")
 
     def closing(self, entries: Mapping[int, Entry]) -> tuple[int, EpochClosed]:
         """The entry that closes the epoch, with its index."""
-        epoch, index = self.epoch, self.epoch.logSize - 1
+        epoch = self.epoch
+        index = self.epoch.logSize - 1
         closed = entries.get(index)
         signed = (epoch.epoch, epoch.attempt, to_hex(epoch.root), epoch.total, epoch.count, epoch.deadline)
         if not isinstance(closed, EpochClosed):
@@ -167,7 +169,8 @@ class _Check:
         return index, closed
 
     def payouts(self, closed: EpochClosed) -> None:
-        receipt, found = self.receipt, self.found
+        receipt = self.receipt
+        found = self.found
         own = {leaf.index: leaf for leaf in self._leaves(closed) if leaf.account.lower() == receipt.account.lower()}
         for line in receipt.payouts:
             leaf = self._leaf(line)
@@ -185,7 +188,8 @@ class _Check:
 
     def _leaf(self, line: ProvenPayout) -> bytes:
         place = self.receipt.contracts
-        account, units = self.receipt.account, int(line.amount)
+        account = self.receipt.account
+        units = int(line.amount)
         made = Payout(
             place.chain_id, place.distributor, self.epoch.epoch, line.index, as_address(account), line.kind, units
         )
@@ -209,7 +213,8 @@ class _Check:
             what = "that the signers are verifiers, and the chain has this root, final and paid: --rpc-url"
             self.found.unchecked.append(what)
             return
-        place, epoch = self.receipt.contracts, self.epoch
+        place = self.receipt.contracts
+        epoch = self.epoch
         if self.w3.eth.chain_id != place.chain_id:
             raise wrong.ReceiptForeign(f"the node is of chain {self.w3.eth.chain_id}, the receipt of {place.chain_id}")
         registry = VerifierRegistry(self.w3, as_address(place.verifier_registry))
@@ -228,7 +233,8 @@ class _Check:
 
     def _signers(self, registry: VerifierRegistry, policy: Policy) -> None:
         """Whose heads count, and who signed the root, may have left since: that is said, and no more."""
-        admitted, k = set(registry.verifiers()), registry.threshold()
+        admitted = set(registry.verifiers())
+        k = registry.threshold()
         heads = {witness.key.name for witness in policy.witnesses}
         signers = {to_checksum_address(signer) for signer in self.receipt.signatures}
         asked = {group.name: group.threshold for group in policy.groups}.get(policy.quorum, 0)

@@ -58,7 +58,8 @@ def save_receipt(
     raises."""
     epoch, account = place
     said = client.read(ReceiptParts, f"/receipts/{epoch}/{account}")
-    log, domain = deployment.log_key(), Domain(deployment.chain_id, deployment.model_registry)
+    log = deployment.log_key()
+    domain = Domain(deployment.chain_id, deployment.model_registry)
     server = open_place(as_address(client.base_url), log)
     now = LogReader(server, log)
     anchors = [now.entry(index).decode() for index in said.anchors]

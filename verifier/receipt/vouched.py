@@ -36,7 +36,8 @@ class Vouchers:
         if isinstance(entry, DecisionTaken):
             self._take(index, entry)
         else:
-            self._config, self._stated = _read(index, entry.config), index
+            self._config = _read(index, entry.config)
+            self._stated = index
 
     def check(self, index: int, entry: Credited) -> str:
         """Who vouched for what is credited at an entry: the signatures are checked where it is read.
@@ -62,7 +63,8 @@ class Vouchers:
         if event is None or self._config is None:
             raise WorkDiffers(f"entry {index} takes a decision that the receipt does not show")
         try:
-            self._config, self._stated = self._config.with_decision(event.key, event.value), index
+            self._config = self._config.with_decision(event.key, event.value)
+            self._stated = index
         except InvalidRunConfig as error:
             raise WorkDiffers(f"entry {index} takes a decision that no run can take: {error.detail}") from error
 

@@ -25,7 +25,8 @@ class Work:
     """Reads a receipt's entries in the order of the log."""
 
     def __init__(self, account: Address, closed: EpochClosed) -> None:
-        self._account, self._closed = account.lower(), closed
+        self._account = account.lower()
+        self._closed = closed
         self._enrolled: dict[str, str] = {}
         self._commitments: dict[str, Committed] = {}
         self._ends: dict[str, str] = {}

@@ -15,7 +15,8 @@ from verifier.replica.envelopes import Collected
 
 def held(state: State, log: Collected, proof: ProofId) -> Held:
     """For the check of a gradient."""
-    current, message = state.round_of(state.proofs[proof]), log.commitments[proof]
+    current = state.round_of(state.proofs[proof])
+    message = log.commitments[proof]
     return Held(
         config=current.config,
         theta=current.theta,
@@ -29,9 +30,12 @@ def held(state: State, log: Collected, proof: ProofId) -> Held:
 
 def segment(state: State, log: Collected, proof: ProofId, number: int) -> Segment | None:
     """For a replay; None where a boundary is not opened."""
-    known, opened, message = state.proofs[proof], log.openings.get(proof, {}), log.commitments[proof]
+    known = state.proofs[proof]
+    opened = log.openings.get(proof, {})
+    message = log.commitments[proof]
     current = state.round_of(known)
-    start, end = opened.get(number), opened.get(number + 1)
+    start = opened.get(number)
+    end = opened.get(number + 1)
     if start is None or end is None:
         return None
     return Segment(

@@ -21,7 +21,8 @@ from trainer.model.gpt import build_model
 from trainer.model.state import TrainState, initial_theta
 from trainer.steps.inner_step import inner_step
 
-TIMES, LEAST_SECONDS = 6.0, 2.0
+TIMES = 6.0
+LEAST_SECONDS = 2.0
 _TRIED = 3
 _usual: dict[bytes, float] = {}
 
@@ -47,7 +48,9 @@ class Bounded:
     """The same batches, each asked for by a step, until they cost too much or `seconds` are over."""
 
     def __init__(self, config: RunConfig, batches: BatchSource, seconds: float = math.inf) -> None:
-        self._config, self._batches, self._seconds = config, batches, seconds
+        self._config = config
+        self._batches = batches
+        self._seconds = seconds
         self._end = time.monotonic() + seconds
         self._is_slowed = device_of(config.profile).type == CPU
         self._usual = self._start = 0.0
@@ -75,7 +78,8 @@ def usual_step(config: RunConfig, batch: Batch) -> float:
     """Seconds of this thread for a step from the weights of round 0, measured once a configuration."""
     name = config.digest()
     if name not in _usual:
-        model, state = build_model(config), TrainState.joiner(initial_theta(config))
+        model = build_model(config)
+        state = TrainState.joiner(initial_theta(config))
         _usual[name] = min(_cost(config, model, state, batch) for _ in range(_TRIED))
     return _usual[name]
 

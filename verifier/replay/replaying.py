@@ -116,7 +116,9 @@ class _False(Exception):
 
     def __init__(self, reason: int, detail: str, measured: int = 0) -> None:
         super().__init__(detail)
-        self.reason, self.detail, self.measured = reason, detail, measured
+        self.reason = reason
+        self.detail = detail
+        self.measured = measured
 
 
 def judge_segment(
@@ -130,7 +132,8 @@ def judge_segment(
     """
     config = RunConfig.from_json(asked.config)
     corpus.require(config.corpus_digest)
-    pair, batches = _pair(config, asked), Bounded(config, _batches(config, asked, corpus), seconds)
+    pair = _pair(config, asked)
+    batches = Bounded(config, _batches(config, asked, corpus), seconds)
     inside: list[bytes] = []
     try:
         measured, limit, word = _judge(config, asked, files, batches, pair, inside, memory)

@@ -56,7 +56,8 @@ def hold(asked: dict[str, Any]) -> dict[str, Any]:
 @app.task(name="duty.replay", shared=False)  # type: ignore[untyped-decorator]
 def replay(asked: dict[str, Any], seconds: float) -> dict[str, Any]:
     """The word on a segment, and how long it took; none after so many seconds."""
-    began, memory = time.monotonic(), settings.folder / "residuals"
+    began = time.monotonic()
+    memory = settings.folder / "residuals"
     try:
         said = judge_segment(Segment.from_json(asked), files(), corpus(), memory, seconds)
         return {**said.to_json(), "took": time.monotonic() - began}

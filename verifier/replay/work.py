@@ -41,7 +41,10 @@ class Work:
         attempts: int,
         report: Callable[[ProofId, str], None],
     ) -> None:
-        self._board, self._has, self._attempts, self._report = board, has, attempts, report
+        self._board = board
+        self._has = has
+        self._attempts = attempts
+        self._report = report
         self._tries: dict[Place, tuple[int, float]] = {}
         self._said: set[Place] = set()
         self._pace = Pace()

@@ -77,7 +77,9 @@ class NewestTime:
     state, time would go on as well. Raises ChainOther and ChainWithoutContract."""
 
     def __init__(self, w3: Web3, deployment: Deployment) -> None:
-        self._w3, self._deployment, self._until = w3, deployment, 0.0
+        self._w3 = w3
+        self._deployment = deployment
+        self._until = 0.0
 
     def __call__(self) -> int:
         if time.monotonic() >= self._until:

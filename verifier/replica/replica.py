@@ -71,8 +71,12 @@ class Replica:
     def __init__(
         self, functions: Functions, domain: Domain, chain: Chain, finding: Path, copy: Entries | None = None
     ) -> None:
-        self._functions, self._domain, self._chain, self._finding = functions, domain, chain, finding
-        self._copy, self._trusted = copy, 0
+        self._functions = functions
+        self._domain = domain
+        self._chain = chain
+        self._finding = finding
+        self._copy = copy
+        self._trusted = 0
         self._signed: Callable[[], int] = lambda: 0
         self._rest: RestFile | None = None
         self._failure: LogFailed | None = None
@@ -92,7 +96,9 @@ class Replica:
 
     def over(self, copy: SignedEntries, trusted: int = 0) -> None:
         """Read this copy, whose first `trusted` entries lie under one's own head. Raises what `admit` raises."""
-        self._copy, self._signed, self._trusted = copy, lambda: copy.signed, trusted
+        self._copy = copy
+        self._signed = lambda: copy.signed
+        self._trusted = trusted
         self._rest = RestFile(self._finding.with_name("replica.json"), copy.root)
         self._resume(copy, trusted)
         if trusted:
@@ -203,7 +209,8 @@ class Replica:
 
     def _apply(self, leaf: bytes) -> None:
         """Raises Differs with the entry's index, and LogWaits: the machine stands then where it stood, or is spoilt."""
-        index, expected = self.size, deque(self._expected)
+        index = self.size
+        expected = deque(self._expected)
         try:
             self._enter(index, leaf)
         except Exception as error:
@@ -214,7 +221,8 @@ class Replica:
             raise Differs(index, f"is too much for the machine: {error!r}") from error
 
     def _enter(self, index: int, leaf: bytes) -> None:
-        text, trusted = _text(index, leaf), index < self._trusted
+        text = _text(index, leaf)
+        trusted = index < self._trusted
         body = _body(index, text)
         if not trusted and body.get("kind") == "block" and not self._follower.due:
             self._check_block(index, text)
@@ -258,8 +266,12 @@ class Replica:
         Nobody sees the machine on the way. Raises LogFailed."""
         with self._lock:
             self._follower, self._trusted = Follower(self._functions, self._domain), self._signed()
-            self._expected, self._root, self._keys, self._spoilt = deque(), (0, b""), {}, False
-            self.collected, self.closings = Collected(), {}
+            self._expected = deque()
+            self._root = (0, b"")
+            self._keys = {}
+            self._spoilt = False
+            self.collected = Collected()
+            self.closings = {}
             self._resume(copy, self._signed())
             try:
                 self._read(copy, self._signed())
@@ -269,7 +281,8 @@ class Replica:
 
     def _keep(self, now: bool = False) -> None:
         """On the disk, where the log that was read lies under one's own head, and ends with a whole entry."""
-        copy, rest = self._copy, self._rest
+        copy = self._copy
+        rest = self._rest
         if copy is None or rest is None or self._follower.due or self._expected or self.size > self._signed():
             return
         if not self._is_of_another_log(copy):
@@ -292,7 +305,9 @@ class Replica:
         except (CommonweightError, AttributeError, KeyError, TypeError, ValueError):
             return
         with self._lock:
-            self._follower.state, self.collected, self.closings = found.state, collected, closings
+            self._follower.state = found.state
+            self.collected = collected
+            self.closings = closings
             self._keys = keys
             self._root = (self.size, copy.root(self.size))
 

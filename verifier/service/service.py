@@ -92,7 +92,8 @@ class VerifierProcess:
         self, settings: VerifierSettings, report: Callable[[Progress], None], chain: Chain | None = None
     ) -> None:
         bound_recursion()
-        self.settings, self._report = settings, report
+        self.settings = settings
+        self._report = report
         settings.folder.mkdir(parents=True, exist_ok=True)
         self._troubles = Troubles(self._trouble)
         self._telling = Telling(settings, self._report, self._troubles)
@@ -206,14 +207,16 @@ class VerifierProcess:
 
     def _settle(self) -> None:
         """Drop what the log has or has no place for, and forget what ended in a final epoch."""
-        world, welcome = self.world, self._welcome
+        world = self.world
+        welcome = self._welcome
         world.messages.drop(world.replica.entered([held.signed.digest for held in world.messages.held()]))
         world.messages.drop_where(lambda claim: not welcome.is_welcome(claim))
         self._announcer.announce(world.blobs)
         self._announcer.keep(world.blobs)
         with world.replica.reading() as state:
             ended = {name: min(run.rounds, default=run.round + 1) - 1 for name, run in state.runs.items()}
-            rounds, proofs = asking.rounds(state), set(state.proofs)
+            rounds = asking.rounds(state)
+            proofs = set(state.proofs)
             subjects = asking.subjects(state, world.replica.collected)
         for name, last in ended.items():
             if last > self._ended.get(name, 0):
@@ -278,8 +281,10 @@ class VerifierProcess:
     # -- the beginning -----------------------------------------------------------------------------------------------
 
     def _open(self, chain: Chain) -> None:
-        settings, deployment = self.settings, self.settings.deployment
-        folder, mirror = settings.folder, settings.blobs.parent
+        settings = self.settings
+        deployment = self.settings.deployment
+        folder = settings.folder
+        mirror = settings.blobs.parent
         account = Account.from_key(settings.key)
         domain = Domain(deployment.chain_id, deployment.model_registry)
         functions = Protocol(
@@ -300,7 +305,8 @@ class VerifierProcess:
         quorum = QuorumStore(folder / "signatures.db", Domain(deployment.chain_id, deployment.verifier_registry))
         self.mirror = Mirror(account.address, reader, messages, blobs, book, copy, welcome.verifiers, quorum.show)
         fetcher = Fetcher(blobs, self._wanted, LEAST_RATE)
-        takes, puller = max(LOOKS_LONG * settings.look_seconds, LEAST_LOOK), Puller(reader, messages, book, copy)
+        takes = max(LOOKS_LONG * settings.look_seconds, LEAST_LOOK)
+        puller = Puller(reader, messages, book, copy)
         self._handing = HandingOn(
             account.address,
             door_of(settings.api_url, deployment),
@@ -338,7 +344,8 @@ class VerifierProcess:
 
     def _bringer(self, account: LocalAccount) -> Bringer:
         """It calls from a thread of its own, so that no duty waits for it."""
-        settings, world = self.settings, self.world
+        settings = self.settings
+        world = self.world
         return Bringer(
             address=as_address(world.address),
             store=world.quorum,

@@ -22,7 +22,9 @@ class Telling:
     """Of one verifier."""
 
     def __init__(self, settings: VerifierSettings, report: Callable[[Progress], None], troubles: Troubles) -> None:
-        self._report, self._troubles, self._quiet_until = report, troubles, 0.0
+        self._report = report
+        self._troubles = troubles
+        self._quiet_until = 0.0
         self._log_failed = ""
         self._status: VerifierStatus | None = None
         self._weather = Weather(settings.api_url, settings.rpc_url, self._away, settings.give_up_after)

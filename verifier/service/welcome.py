@@ -84,10 +84,12 @@ class Announcer:
     """Tells a store of blobs what the log and held messages announce, each message once."""
 
     def __init__(self, replica: Replica, messages: MessageStore) -> None:
-        self._replica, self._messages = replica, messages
+        self._replica = replica
+        self._messages = messages
         self._done: set[str] = set()
         self._kept: set[tuple[str, Place]] = set()
-        self._lock, self._seen = threading.Lock(), (-1, -1)
+        self._lock = threading.Lock()
+        self._seen = (-1, -1)
 
     def announce(self, blobs: BlobStore) -> None:
         """All that is new. What a key announces beyond its budget is tried again: what is forgotten makes room."""

@@ -79,7 +79,8 @@ def next_first(state: State, run: RunState, verifier: Address, own: RoundSecrets
     if not known:
         return earliest
     last = known[-1]
-    earliest, end = max(earliest, last.first + 1), last.first + last.length
+    earliest = max(earliest, last.first + 1)
+    end = last.first + last.length
     if own is not None and not own.owns(last):
         return earliest
     if end > state.functions.rounds(run.config) or run.round + IN_TIME < end:

@@ -39,8 +39,13 @@ class Voice:
         give: Give,
         refused: Callable[[str], None],
     ) -> None:
-        self._account, self.domain, self._reader = account, domain, reader
-        self._messages, self._book, self._give, self._refused = messages, book, give, refused
+        self._account = account
+        self.domain = domain
+        self._reader = reader
+        self._messages = messages
+        self._book = book
+        self._give = give
+        self._refused = refused
         self._unwelcome: set[str] = set()
 
     @property

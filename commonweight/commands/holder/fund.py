@@ -64,7 +64,8 @@ def show(
 
     pool = _pool(deployment, rpc_url, at)
     found = Round.read(pool, _symbol(pool))
-    own, warnings = _of_deployer(pool, deployment), _warnings(pool, deployment)
+    own = _of_deployer(pool, deployment)
+    warnings = _warnings(pool, deployment)
     deposit = Deposit.read(pool, found, as_address(account)) if account else None
     lines = list(found.lines())
     if own:
@@ -100,7 +101,8 @@ def open_round(
         raise typer.BadParameter("must name a funding_currency", param_hint="--params")
     found, w3 = known_model(deployment, rpc_url)
     pool, creation = open_round(w3, open_keystore(keystore), found, terms)
-    call, made = f"ModelToken.setBudget minter={pool} budget={terms.tokens_sold()}", f"{pool}@{creation}"
+    call = f"ModelToken.setBudget minter={pool} budget={terms.tokens_sold()}"
+    made = f"{pool}@{creation}"
     tell({"pool": made, "call": call}, [f"round {made}\npropose --call '{call}'"])
 
 
@@ -124,7 +126,8 @@ def deposit(
     from commonweight.model.currency import Money
     from contracts.chain.connection import send
 
-    pool, account = _pool(deployment, rpc_url, at), open_keystore(keystore)
+    pool = _pool(deployment, rpc_url, at)
+    account = open_keystore(keystore)
     _check_minters(pool, deployment)
     before = pool.deposit_of(account.address)
     if approve:
@@ -134,8 +137,10 @@ def deposit(
         until = pool.w3.eth.get_block("latest")["timestamp"] + PERMIT_SECONDS
         call = pool.deposit_with_permit(amount, until, pool.sign_permit(account, amount, until))
     send(pool.w3, account, call)
-    whole, money = pool.deposit_of(account.address), Money.of(pool.currency())
-    took, bought = whole - before, pool.tokens_for(whole)
+    whole = pool.deposit_of(account.address)
+    money = Money.of(pool.currency())
+    took = whole - before
+    bought = pool.tokens_for(whole)
     tell(
         _moved(pool, account.address, took) | {"deposit": str(whole), "tokens": str(bought)},
         [
@@ -176,7 +181,8 @@ def withdraw(keystore: Keystore, deployment: ModelDeployment, at: Pool = "", rpc
 @app.command("leave")
 def leave(keystore: Keystore, deployment: ModelDeployment, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
     """Take your deposit back after the round instead of tokens, until holders can pay with its money."""
-    pool, account = _pool(deployment, rpc_url, at), open_keystore(keystore)
+    pool = _pool(deployment, rpc_url, at)
+    account = open_keystore(keystore)
     paid = pool.deposit_of(account.address)
     _send(pool, account, pool.leave())
     _tell_back(pool, account.address, paid)

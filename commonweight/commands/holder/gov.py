@@ -158,7 +158,8 @@ def list_proposals(
     from commonweight.governance.proposal_reader import ProposalReader
     from commonweight.governance.proposals import list_lines, word_of
 
-    reader, nobody = ProposalReader(api, rpc_url), True
+    reader = ProposalReader(api, rpc_url)
+    nobody = True
     for found, at in reader.all(open_only):
         head = [f"states and times are by {word_of(at)}"] if nobody else []
         tell(reader.document(found, at), (*head, *list_lines(found, at)))
@@ -263,7 +264,8 @@ def tally(proposal: ProposalId, api: Api = DEFAULT_API, rpc_url: ChainRpc = "") 
     _, at = reader.read(proposal)
     with well_formed("tally"):
         counts = reader.client.read(Tally, f"/proposals/{proposal}/tally")
-    ours, theirs = counts.api.to_json(), counts.governor.to_json()
+    ours = counts.api.to_json()
+    theirs = counts.governor.to_json()
     block = counts.block
     if at.of_chain:
         theirs = {"against": str(at.against), "for": str(at.in_favour), "abstain": str(at.abstain)}

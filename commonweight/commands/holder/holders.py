@@ -30,8 +30,10 @@ def holders(
         place, w3 = known_model(deployment, rpc_url)
     else:
         model = WalletModel.reach(api, rpc_url)
-        place, w3 = model.deployment, model.w3
-    found, currency = read_holders(w3, place), symbol_of(w3, place)
+        place = model.deployment
+        w3 = model.w3
+    found = read_holders(w3, place)
+    currency = symbol_of(w3, place)
     tell(found.to_json() | {"currency": currency}, ())
     for one in found.holders[:limit]:
         share = 100 * one.units / max(1, found.supply)

@@ -93,7 +93,8 @@ def release(
     if not due:
         tell((), [f"nothing to pay to {account}"])
         return
-    payer, failed = open_keystore(keystore), []
+    payer = open_keystore(keystore)
+    failed = []
     for one, ids in due.items():
         if why := _pay(splitter, payer, as_address(account), ids):
             failed.append(one)
@@ -133,7 +134,8 @@ def _tell_paid(splitter: RevenueSplitter, account: Address, currency: str, paid:
     from commonweight.model.currency import Money
     from contracts.bindings.currency import Currency
 
-    money, ids = Money.of(Currency(splitter.w3, as_address(currency))), [id_ for id_, units in paid.items() if units]
+    money = Money.of(Currency(splitter.w3, as_address(currency)))
+    ids = [id_ for id_, units in paid.items() if units]
     units = sum(paid.values())
     lines = [f"{currency} cannot be paid: {why}"] if why else []
     if units:

@@ -58,7 +58,8 @@ def claim(
 
     elsewhere = _elsewhere(as_address(account), to, keystore)
     model = WalletModel.reach(api, rpc_url, deployment)
-    owed, currency = read_owed(model, as_address(account), epoch, Progress("epochs read")), model.symbol()
+    owed = read_owed(model, as_address(account), epoch, Progress("epochs read"))
+    currency = model.symbol()
     found = require_claimable(owed)
     paid = claim_lines(model, as_address(account), found, elsewhere) if found else []
     for line in paid:
@@ -101,8 +102,11 @@ def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC
     from trainer.client import ApiClient
 
     token = ModelToken(connect(rpc_url), as_address(ApiClient(api).network.deployment.token))
-    units, votes, supply = token.balance_of(as_address(account)), token.votes(as_address(account)), token.total_supply()
-    share, currency = 100 * units / max(1, supply), one_line(token.symbol(), 12)
+    units = token.balance_of(as_address(account))
+    votes = token.votes(as_address(account))
+    supply = token.total_supply()
+    share = 100 * units / max(1, supply)
+    currency = one_line(token.symbol(), 12)
     said = {"account": account, "units": str(units), "votes": str(votes), "supply": str(supply), "currency": currency}
     tell(said, [f"{amount(units, currency)} ({share:.2f} % of supply), votes {amount(votes, currency)}"])
 

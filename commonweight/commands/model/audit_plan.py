@@ -38,7 +38,9 @@ def audit_plan(
 
     Example: commonweight audit-plan --reward 2 --step-cost 0.03 --floor 0.2 --samples 3
     """
-    pay, price, least = _exact("reward", reward), _exact("step-cost", step_cost), _exact("floor", floor)
+    pay = _exact("reward", reward)
+    price = _exact("step-cost", step_cost)
+    least = _exact("floor", floor)
     policy = AuditPolicy(round(least * MILLION), streak)
     plan = AuditPlan(pay, price, steps, segment, samples, verifiers, quorum, policy=policy)
     summary = summarize(plan, rounds)
@@ -106,7 +108,9 @@ def _lines(summary: dict[str, Any]) -> Iterator[RenderableType]:
 
 
 def _table(summary: dict[str, Any]) -> Table:
-    rounds, quorum, everyone = summary["rounds"], summary["quorum"], summary["verifiers"]
+    rounds = summary["rounds"]
+    quorum = summary["quorum"]
+    everyone = summary["verifiers"]
     fancy = console.is_terminal
     table = Table(box=box.ROUNDED if fancy else None, title="What a cheat meets", title_justify="left", pad_edge=fancy)
     table.add_column("faked segments", no_wrap=True)

@@ -47,7 +47,8 @@ def held(
 def _pay_free(money: HeldMoney, keystore: Path) -> None:
     from contracts.chain.connection import ContractRejected, send
 
-    payer, now = open_keystore(keystore), money.w3.eth.get_block("latest")["timestamp"]
+    payer = open_keystore(keystore)
+    now = money.w3.eth.get_block("latest")["timestamp"]
     for item in (one for one in money.items() if (at := money.payable_at(one)) is not None and at <= now):
         try:
             send(money.w3, payer, money.pay(item))

@@ -57,7 +57,8 @@ def deploy(
         genesis = GenesisParams(**read_object(params, "--params"))
     except TypeError as error:
         raise typer.BadParameter(str(error), param_hint="--params") from error
-    w3, account = connect(rpc_url), open_keystore(keystore)
+    w3 = connect(rpc_url)
+    account = open_keystore(keystore)
     parse_vkey(log_key)
     deployed = deploy_model(w3, account, name, symbol, verifier, genesis, log=log_key)
     save_file(out, deployed.to_json())
@@ -86,7 +87,8 @@ def check(
     from contracts.chain.deployment import Deployment
     from contracts.genesis.check import check_genesis
 
-    w3, place = connect(rpc_url), Deployment.of_file(deployment)
+    w3 = connect(rpc_url)
+    place = Deployment.of_file(deployment)
     found = check_genesis(w3, place)
     terms = asdict(found.params)
     lines = [f"{name}  {value}" for name, value in terms.items() if value != ""]
@@ -163,7 +165,8 @@ def train(
         nonce=nonce,
         profiles=tuple(profile or ()),
     )
-    overrides, account = read_object(config, "--config"), open_keystore(keystore)
+    overrides = read_object(config, "--config")
+    account = open_keystore(keystore)
     table = None if limits is None else LimitTable.from_json(limits.read_bytes())
     run = open_run(api, account.key.hex(), overrides, rules, tuple(data or ()), table)
     tell({"run": run}, [run])

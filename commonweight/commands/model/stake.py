@@ -34,7 +34,8 @@ def stake(
     found, w3 = known_model(deployment, rpc_url)
     kind = NodeStakes if node else VerifierRegistry
     stakes = kind(w3, found.verifier_registry)
-    account, party = open_keystore(keystore), "node" if node else "verifier"
+    account = open_keystore(keystore)
+    party = "node" if node else "verifier"
     send(w3, account, stakes.stake(), value=wei)
     whole = stakes.stake_of(account.address)
     said = {"account": account.address, "party": party, "added": str(wei), "stake": str(whole)}

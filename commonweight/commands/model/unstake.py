@@ -82,7 +82,8 @@ def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdr
 
 
 def _locked(pending: Withdrawal, stakes: NodeStakes) -> str:
-    left, asked = stakes.epochs_to_wait(pending), _clock(pending.requested_at)
+    left = stakes.epochs_to_wait(pending)
+    asked = _clock(pending.requested_at)
     epochs = "one more epoch is" if left == 1 else f"{left} more epochs are"
     until = f"until {epochs} final that settle all that opened until {asked}"
     longest = f"no longer than until {_clock(pending.available_at)} and for as long as epochs are disputed until then"

@@ -100,7 +100,8 @@ def node(
     choose_device(device)
     choose(Variant(threads, attention=attention, adamw=adamw, micro_batches=micro_batches))
     account = open_keystore(keystore)
-    key, w3 = account.key.hex(), connect(rpc_url) if rpc_url else None
+    key = account.key.hex()
+    w3 = connect(rpc_url) if rpc_url else None
     canaries = {} if canary_rate is None else {"canary_ppm": round(canary_rate * 1_000_000)}
     settings = NodeSettings(
         api_url=api,

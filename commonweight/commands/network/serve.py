@@ -85,7 +85,9 @@ def serve(
     from commonweight.terminal.serving import serve_until
     from contracts.chain.connection import connect, hang_up
 
-    stop, account, urls = heed_signals(), open_keystore(keystore), rpc_url or [DEFAULT_RPC]
+    stop = heed_signals()
+    account = open_keystore(keystore)
+    urls = rpc_url or [DEFAULT_RPC]
     log_to_stderr(log_level, log_format)
     key = account.key.hex()
     joined(deployment, connect(*urls, finality_depth=finality_depth), folder, ("server", account.address, ""), stop)

@@ -95,8 +95,10 @@ def run_(
     stop = heed_signals()
     log_to_stderr()
     choose_device(device)  # refused here rather than by each worker
-    account, urls = open_keystore(keystore), rpc_url or [DEFAULT_RPC]
-    key, w3 = account.key.hex(), connect(*urls, finality_depth=finality_depth)
+    account = open_keystore(keystore)
+    urls = rpc_url or [DEFAULT_RPC]
+    key = account.key.hex()
+    w3 = connect(*urls, finality_depth=finality_depth)
     settings = VerifierSettings(
         **chain_nodes(urls),
         api_url=api,

@@ -37,7 +37,8 @@ def current(folder: ServerFolder = Path("commonweight-server"), database_url: Da
     """Which revision the database has, and which one this release brings it to. Changes nothing."""
     from ledger.storage import schema
 
-    found, newest = schema.made_revision(database_address(folder, database_url)), schema.head()
+    found = schema.made_revision(database_address(folder, database_url))
+    newest = schema.head()
     tell({"revision": found, "newest": newest}, [f"revision {found or 'none'}, newest {newest}"])
 
 

@@ -38,7 +38,8 @@ def fsck(
     from ledger.fsck.examine import FsckFailed, examine
 
     nobody = Account.create().key.hex()  # a ledger has a key to sign with; nothing here is signed
-    url, urls = database_address(folder, database_url), rpc_url or [DEFAULT_RPC]
+    url = database_address(folder, database_url)
+    urls = rpc_url or [DEFAULT_RPC]
     settings = ServerSettings(
         **chain_nodes(urls),
         deployment=deployment,

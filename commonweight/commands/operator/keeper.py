@@ -83,7 +83,9 @@ def keeper(
 
     stop = heed_signals()
     log_to_stderr(log_level, log_format)
-    account, url, urls = open_keystore(keystore), database_address(folder, database_url), rpc_url or [DEFAULT_RPC]
+    account = open_keystore(keystore)
+    url = database_address(folder, database_url)
+    urls = rpc_url or [DEFAULT_RPC]
     key = account.key.hex()
     settings = ServerSettings(
         **chain_nodes(urls),

@@ -68,5 +68,6 @@ def _tell_proof(stage: Stage, topic: str, proof: ProofLine) -> None:
     if proof.state == "posted":
         stage.once(topic, f"{name} verified: {proof.work:,} tokens of work posted")
     if proof.state == "voided":
-        measured, limit = int(proof.measured) / 1e18, int(proof.limit) / 1e18
+        measured = int(proof.measured) / 1e18
+        limit = int(proof.limit) / 1e18
         stage.once(topic, f"{name} VOIDED: {proof.reason}, error {measured:.3g}, limit {limit:.3g}")

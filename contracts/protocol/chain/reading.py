@@ -51,7 +51,8 @@ class ChainReader:
     """The final blocks of one model's chain. Without a clock and without memory of what it answered."""
 
     def __init__(self, w3: Web3, deployment: Deployment) -> None:
-        self._w3, self._deployment = w3, deployment
+        self._w3 = w3
+        self._deployment = deployment
         self._registry = VerifierRegistry(w3, as_address(deployment.verifier_registry))
         self._logs = ModelLogs(w3, deployment)
 
@@ -73,7 +74,8 @@ class ChainReader:
             require_present(self._w3, self._deployment)
             raise BlockNotFinal(f"block {number} is not final")
         self._check_continues(state)
-        header, parent = self._numbered(number), self._numbered(number - 1)
+        header = self._numbered(number)
+        parent = self._numbered(number - 1)
         if _hash(header, "parentHash") != _hash(parent, "hash"):
             raise ChainUnfit(f"block {number} does not follow block {number - 1}")
         logs = _of_block(self._logs.read(first, number), number, _hash(header, "hash"))
@@ -89,7 +91,8 @@ class ChainReader:
         None while a block's parts are not all entered: they are entered in one go.
         """
         number, time = final or self.final()
-        last, targets = standing.block, standing.beacon_times
+        last = standing.block
+        targets = standing.beacon_times
         if last is None:
             return number if number >= self._deployment.block else None
         if last.more or number <= last.number:

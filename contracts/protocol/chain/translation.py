@@ -76,7 +76,8 @@ class Translation:
         yield self._stands(known.verifier, False, known.stake, known.slashed)
 
     def _staked(self, said: Arguments) -> Iterator[ChainEvent]:
-        known, stake = self._known(said), int(said["stake"])
+        known = self._known(said)
+        stake = int(said["stake"])
         yield self._stands(known.verifier, known.admitted, stake, known.slashed)
 
     def _unstaked(self, said: Arguments) -> Iterator[ChainEvent]:
@@ -86,7 +87,8 @@ class Translation:
 
     def _taken(self, said: Arguments) -> Iterator[ChainEvent]:
         """Who was below the least stake by its own choice did not fall through this fault."""
-        known, stake = self._known(said), int(said["stake"])
+        known = self._known(said)
+        stake = int(said["stake"])
         had = stake + int(said["amount"])
         yield self._stands(known.verifier, known.admitted, stake, known.slashed or had >= self._least)
 

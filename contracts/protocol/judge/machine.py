@@ -176,12 +176,15 @@ def _on_lapsed(state: State, entry: Lapsed) -> None:
 
 
 def _quorum(state: State, event: chain_events.Quorum) -> None:
-    state.k, state.least_stake = event.k, event.least_stake
+    state.k = event.k
+    state.least_stake = event.least_stake
 
 
 def _verifier(state: State, event: chain_events.VerifierStands) -> None:
     known = state.verifiers.setdefault(event.verifier, VerifierState())
-    known.admitted, known.stake, known.slashed = event.admitted, event.stake, event.slashed
+    known.admitted = event.admitted
+    known.stake = event.stake
+    known.slashed = event.slashed
 
 
 def _node_stake(state: State, event: chain_events.NodeStake) -> None:

@@ -24,7 +24,8 @@ from contracts.protocol.log_audit import Kind, epoch_payouts, kind_weights
 from contracts.protocol.pledge import Pledge
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 
-_WITNESS, _SECRET = b"commonweight witness", b"commonweight secret"
+_WITNESS = b"commonweight witness"
+_SECRET = b"commonweight secret"
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,8 @@ def fact_of(envelope: Envelope, domain: Domain, author_of: Callable[[ProofId], A
     Raises BadSignature, BadField, InvalidLeaf and InvalidTree.
     """
     message = envelope.message
-    build, beside = _FACTS[type(message)], _BESIDE.get(type(message), ())
+    build = _FACTS[type(message)]
+    beside = _BESIDE.get(type(message), ())
     if set(envelope.beside) - _MAY_STAND.get(type(message), set()) != set(beside):
         raise InvalidLeaf(f"beside {type(message).__name__} stands exactly {', '.join(beside) or 'nothing'}")
     expected = _author(message, author_of)
@@ -135,7 +136,8 @@ def _pairs(config: RunConfig, text: str, profiles: tuple[bytes, ...]) -> frozens
 
 
 def _run(message: messages.RunTerms, name: RunId, beside: Beside, _: tuple[Address, ...]) -> Fact:
-    config, limits = RunConfig.from_json(_text(beside, "config")), _text(beside, "limits")
+    config = RunConfig.from_json(_text(beside, "config"))
+    limits = _text(beside, "limits")
     if config.digest() != message.config or config.to_json() != beside["config"]:
         raise BadField("config is not the canonical text of the manifest's")
     if message.samples < 2:
@@ -168,7 +170,9 @@ def _run(message: messages.RunTerms, name: RunId, beside: Beside, _: tuple[Addre
 
 def _anchor(message: messages.VerifierAnchor, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
     profile = to_hex(message.profile)
-    anchor, length, first = to_hex(message.anchor), message.length, message.firstRound
+    anchor = to_hex(message.anchor)
+    length = message.length
+    first = message.firstRound
     return facts.Anchored(RunId(to_hex(message.run)), as_address(signers[0]), anchor, length, profile, first)
 
 
@@ -191,8 +195,10 @@ def _return(message: messages.Return, _: str, __: Beside, signers: tuple[Address
 
 
 def _commitment(message: messages.Commitment, name: ProofId, beside: Beside, signers: tuple[Address, ...]) -> Fact:
-    first, last = message.startState + message.innerState, message.endState + message.innerEnd
-    count, root = message.boundaries, message.root
+    first = message.startState + message.innerState
+    last = message.endState + message.innerEnd
+    count = message.boundaries
+    root = message.root
     KECCAK_TREE.check_inclusion(first, 0, count, _path(beside, "first_path"), root)
     KECCAK_TREE.check_inclusion(last, count - 1, count, _path(beside, "last_path"), root)
     return facts.Committed(
@@ -266,7 +272,8 @@ def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[Address, 
     if message.what >= len(WHAT):
         raise BadField(f"what must be at most {len(WHAT) - 1}")
     what = WHAT[message.what]
-    looks, nobody = what is What.SECOND_LOOK, what in (What.SECOND_LOOK, What.SEEN)
+    looks = what is What.SECOND_LOOK
+    nobody = what in (What.SECOND_LOOK, What.SEEN)
     if looks != (message.segment != NO_SEGMENT) or nobody != (int(message.party, 16) == 0):
         raise BadField("a second look names a segment; it, and what all verifiers owe, names no party, all else one")
     proof = "" if message.proof == ZERO else to_hex(message.proof)
@@ -277,7 +284,8 @@ def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[Address, 
 
 
 def _merge(message: messages.Merge, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
-    theta, momentum = to_hex(message.theta), to_hex(message.momentum)
+    theta = to_hex(message.theta)
+    momentum = to_hex(message.momentum)
     return facts.MergeSigned(
         RunId(to_hex(message.run)), message.round, as_address(signers[0]), theta, momentum, to_hex(message.root)
     )

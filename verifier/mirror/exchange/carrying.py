@@ -19,7 +19,8 @@ from verifier.mirror.store.copy import Head, LogCopy
 
 PACKAGES, UPLOADS = 8, 4
 """Packages of 256 entries in one upload, and uploads to one mirror in a look: the next one brings more."""
-ACCEPTED, CONFLICT = 202, 409
+ACCEPTED = 202
+CONFLICT = 409
 Ticket: TypeAlias = Callable[[str], Mapping[str, str]]
 """Headers of an upload that begins now; entries of a log are named by the hash of its origin."""
 
@@ -63,5 +64,6 @@ async def _add_entries(peer: Peer, copy: LogCopy, info: MirrorInfo, ticket: Tick
             found.append(EntryPackage(tuple(copy.entries(place.start, place.end)), tuple(proof)))
         return format_upload(header, found)
 
-    data, headers = await asyncio.to_thread(body), await asyncio.to_thread(ticket, origin_hash(copy.log.name))
+    data = await asyncio.to_thread(body)
+    headers = await asyncio.to_thread(ticket, origin_hash(copy.log.name))
     return await peer.post("/add-entries", data, ERROR_BYTES, headers)

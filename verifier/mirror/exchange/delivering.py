@@ -71,8 +71,12 @@ class Deliveries:
     def __init__(
         self, own: str, loop: EventThread, server: Door, book: AddressBook, messages: MessageStore, blobs: BlobStore
     ) -> None:
-        self._own, self._loop, self._server = own, loop, server
-        self._book, self._messages, self._blobs = book, messages, blobs
+        self._own = own
+        self._loop = loop
+        self._server = server
+        self._book = book
+        self._messages = messages
+        self._blobs = blobs
         self._targets: dict[str, _Target] = {}
         self._given: dict[str, Parcel] = {}
 

@@ -59,8 +59,12 @@ class Fetcher:
         idle: float = IDLE_SECONDS,
         grace: float = GRACE,
     ) -> None:
-        self._blobs, self._wanted, self._least_rate, self._idle = blobs, wanted, least_rate, idle
-        self._grace, self._round = grace, 0
+        self._blobs = blobs
+        self._wanted = wanted
+        self._least_rate = least_rate
+        self._idle = idle
+        self._grace = grace
+        self._round = 0
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._begun: list[asyncio.Task[None]] = []
         self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
@@ -73,7 +77,8 @@ class Fetcher:
 
         Each blob is asked of another one first; those that failed are last.
         """
-        self._round, self._begun = self._round + 1, []
+        self._round = self._round + 1
+        self._begun = []
         names = dict.fromkeys(blob_name(text) for text in await asyncio.to_thread(self._wanted))
         self._vain = {name: course for name, course in self._vain.items() if name in names}
         missing = [name for name in names if not self._blobs.has(name) and name not in self._tasks and self._due(name)]

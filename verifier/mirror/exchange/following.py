@@ -88,7 +88,8 @@ def _signers(copy: LogCopy, note: SignedNote) -> frozenset[str]:
 
 async def _in_thread(peer: Peer, copy: LogCopy, head: Head, note: SignedNote, prefix: str) -> None:
     """A TileReader asks for one tile after the other and waits: it has a thread, and the tiles come from this loop."""
-    loop, asked = asyncio.get_running_loop(), _Asked()
+    loop = asyncio.get_running_loop()
+    asked = _Asked()
 
     def fetch(tile: Tile) -> bytes:
         most = MAX_BUNDLE if tile.entries else WIDTH * HASH
@@ -136,7 +137,9 @@ def _pull(fetch: Fetch, copy: LogCopy, head: Head, note: SignedNote) -> None:
 
 def _follow(shown: Shown, copy: LogCopy) -> bool:
     """Keep what is next and show it to the machine, again and again; whether the head follows on what is here."""
-    allowed, tries, followed = Allowance(), TRIES, False
+    allowed = Allowance()
+    tries = TRIES
+    followed = False
     while tries:
         made = _planned(shown, copy, allowed)
         if made is None or not apply(made, shown, copy):

@@ -173,12 +173,17 @@ class HandingOn:
         seconds: float = 3.0,
         limits: Limits | None = None,
     ) -> None:
-        self._own, self._server, self._book, self._copy = own, server, book, copy
+        self._own = own
+        self._server = server
+        self._book = book
+        self._copy = copy
         self._puller, self._fetcher, self._seconds, self._limits = puller, fetcher, seconds, limits or Limits()
         self._loop = EventThread("mirror-looks")
         self._calls = Calls[Answer]()
         self._against: dict[str, Answer] = {}
-        self._number, self._closed, self._is_server_known = 0, False, False
+        self._number = 0
+        self._closed = False
+        self._is_server_known = False
         self._tickets = tickets
         door = Door(server.peer, TO_SERVER, tickets, server.messages, server.blobs)
         self._deliveries = Deliveries(own, self._loop, door, book, messages, blobs)
@@ -257,7 +262,8 @@ class HandingOn:
 
     async def _ask(self, verifier: str, peer: Peer) -> tuple[bool, ShownHead | None]:
         """The log first: what is welcome depends on it. Messages are taken of whoever has them, whatever its log is."""
-        shown, failure = None, None
+        shown = None
+        failure = None
         try:
             shown = await follow(peer, self._copy)
         except PeerUnreachable:

@@ -77,14 +77,16 @@ def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> Plan:
     """Raises CopyChanged where it is to be made anew, EntryRefused where the head's log departs as another one did,
     HeadContradicts for a branch that was left, what the owner's machine says of what is here, and what `fetch` and the
     tiles raise."""
-    head, state = shown.head.checkpoint, copy.state()
+    head = shown.head.checkpoint
+    state = copy.state()
     copy.evidence.departures.check(head, shown.root)
     if copy.branches.is_left(head.size, shown.root):
         raise HeadContradicts("the head is of the branch of the operator's log that was left")
     differing = [known for known in state.known if _differs(known, shown)]
     contradicted = tuple(known.checkpoint.size for known in differing)
     evidence = tuple(_evidence(shown, known) for known in differing)
-    signed, own = min(state.signed, head.size), min(state.size, head.size)
+    signed = min(state.signed, head.size)
+    own = min(state.size, head.size)
     if shown.root(signed) != _own_root(copy, signed):
         return Plan(state, contradicted, evidence, contradicts=True, leaves=_leaves(shown, copy, signed))
     retreats = shown.root(own) != _own_root(copy, own)
@@ -135,7 +137,8 @@ def _differs(known: Head, shown: Shown) -> bool:
 
 
 def _evidence(shown: Shown, known: Head) -> Evidence:
-    first, second = known.checkpoint.size, shown.head.checkpoint.size
+    first = known.checkpoint.size
+    second = shown.head.checkpoint.size
     proof = shown.reader.tree().consistency_proof(first, second) if first < second else []
     return Evidence(known.note.format(), shown.head.note.format(), shown.root(first), tuple(proof))
 
@@ -159,7 +162,8 @@ def _leaves(shown: Shown, copy: LogCopy, differ: int) -> int | None:
 def _packages(shown: Shown, start: int, origin: str, allowed: Allowance) -> tuple[tuple[Package, EntryPackage], ...]:
     """The next packages from a start on, as an upload would bring them, of some AT_ONCE bytes."""
     found: list[tuple[Package, EntryPackage]] = []
-    reader, fetched = shown.reader, 0
+    reader = shown.reader
+    fetched = 0
     for place in islice(UploadHeader(origin, start, reader.size).packages(), max(0, allowed.bundles)):
         if allowed.spent or fetched >= AT_ONCE:
             break

@@ -101,7 +101,10 @@ class Puller:
     """Pulls from one mirror at a time into this mirror's stores."""
 
     def __init__(self, reader: Reader, messages: MessageStore, book: AddressBook, copy: LogCopy) -> None:
-        self._reader, self._messages, self._book, self._copy = reader, messages, book, copy
+        self._reader = reader
+        self._messages = messages
+        self._book = book
+        self._copy = copy
         self._cursors: dict[str, Cursor] = {}
         self._refused = Refused()
 
@@ -110,13 +113,15 @@ class Puller:
 
         Raises PeerUnreachable and PeerMisbehaved, and DiskFull where this mirror has no room.
         """
-        cursor, spent = self._cursors.setdefault(verifier, Cursor()), _Spent()
+        cursor = self._cursors.setdefault(verifier, Cursor())
+        spent = _Spent()
         await asyncio.to_thread(self._retry, cursor, spent)
         for _ in range(PAGES):
             page = _page(await self._get(peer, f"/messages?since={cursor.since}", MAX_PAGE), cursor.since)
             if page.store != cursor.store:
                 again = cursor.since > 0
-                cursor.store, cursor.since = page.store, 0
+                cursor.store = page.store
+                cursor.since = 0
                 if again:
                     continue
             await asyncio.to_thread(self._take_page, cursor, page, spent)
@@ -195,7 +200,8 @@ class Puller:
         What is known already is not read again, and nothing of who is no verifier here, or not yet. Raises
         PeerMisbehaved and DiskFull.
         """
-        known, spent = {address.text for address in self._book.newest().values()}, _Spent()
+        known = {address.text for address in self._book.newest().values()}
+        spent = _Spent()
         bodies = [entry.get("message") if isinstance(entry, Mapping) else None for entry in shown]
         for body in [
             body for body in bodies if isinstance(body, Mapping) and self._book.takes(as_address(named_verifier(body)))
@@ -235,7 +241,9 @@ def _page(body: dict[str, Any], since: int) -> PulledPage:
     """Raises PeerMisbehaved for another form, or numbers that do not rise from `since` to `last`."""
     if set(body) != {"last", "messages", "store"} or not isinstance(body["messages"], list):
         raise PeerMisbehaved("its messages have another form")
-    store, last, held = body["store"], body["last"], body["messages"]
+    store = body["store"]
+    last = body["last"]
+    held = body["messages"]
     if not isinstance(store, str) or len(store) > 64 or type(last) is not int or len(held) > PAGE:
         raise PeerMisbehaved("its messages have another form")
     texts: dict[int, str] = {}

@@ -33,7 +33,8 @@ class Incoming:
         seconds = None if most is None else IDLE_SECONDS
         self.arrival = Arrival(request.receive, least_rate, IDLE_SECONDS, seconds)
         self._most = most
-        self._rest, self._ended = b"", False
+        self._rest = b""
+        self._ended = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The bytes as they come. Raises BodyTooLarge, SlowPeer, MirrorBusy and ClientDisconnect."""
@@ -51,7 +52,8 @@ class Incoming:
         return lambda count: anyio.from_thread.run(self._exactly, count)
 
     async def _exactly(self, count: int) -> bytes:
-        parts, have = [self._rest], len(self._rest)
+        parts = [self._rest]
+        have = len(self._rest)
         while have < count and not self._ended:
             parts.append(await self._next())
             have += len(parts[-1])

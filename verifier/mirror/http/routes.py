@@ -134,8 +134,11 @@ async def _add_checkpoint(request: Request) -> Response:
 
 async def _add_entries(request: Request) -> Response:
     """The body is as long as its header says, so it is read package by package."""
-    incoming, mirror = Incoming(request, None), _of(request)
-    take, packed, sender = incoming.take(), _is_gzip(request), await run_in_threadpool(_carrier, request)
+    incoming = Incoming(request, None)
+    mirror = _of(request)
+    take = incoming.take()
+    packed = _is_gzip(request)
+    sender = await run_in_threadpool(_carrier, request)
     with _place(mirror.uploads, sender, incoming):
         found = await anyio.to_thread.run_sync(_upload, mirror, take, packed, limiter=anyio.CapacityLimiter(1))
     if found.signatures:
@@ -148,10 +151,12 @@ def _carrier(request: Request) -> Sender:
 
     Raises what `bringer` does.
     """
-    mirror, tickets = _of(request), request.headers.getlist(HEADER)
+    mirror = _of(request)
+    tickets = request.headers.getlist(HEADER)
     if not tickets:
         return Sender(network_of(request.client.host if request.client else ""))
-    verifiers, log = mirror.verifiers(), origin_hash(mirror.copy.log.name)
+    verifiers = mirror.verifiers()
+    log = origin_hash(mirror.copy.log.name)
     key = bringer(tickets, log, mirror.address, mirror.reader.domain, verifiers.__contains__)
     return Sender(key, staked=True)
 
@@ -206,7 +211,8 @@ def _take_message(mirror: Mirror, data: bytes) -> Response:
 async def _mirrors(request: Request) -> Response:
     """Those on the chain's list without an address are shown as unreachable."""
     mirror = _of(request)
-    newest, listed = await run_in_threadpool(mirror.book.newest), await run_in_threadpool(mirror.verifiers)
+    newest = await run_in_threadpool(mirror.book.newest)
+    listed = await run_in_threadpool(mirror.verifiers)
     shown = []
     for verifier in dict.fromkeys([*listed, *newest]):
         address = newest.get(verifier)
@@ -223,11 +229,13 @@ async def _signatures(request: Request) -> Response:
 
 async def _put_blob(request: Request) -> Response:
     """Whoever sends what is here already is told so before its bytes are read, and so is who has no ticket."""
-    mirror, digest = _of(request), blob_name(request.path_params["digest"])
+    mirror = _of(request)
+    digest = blob_name(request.path_params["digest"])
     known = await run_in_threadpool(mirror.blobs.senders, digest)
     if not mirror.blobs.has(digest):
         sender = await run_in_threadpool(_sender, mirror, digest, known, request.headers.getlist(HEADER))
-        incoming, length = Incoming(request, None, sender.least_rate), announced_length(request)
+        incoming = Incoming(request, None, sender.least_rate)
+        length = announced_length(request)
         with _place(mirror.slots, sender, incoming), ExitStack() as held:
             receiving = await run_in_threadpool(held.enter_context, mirror.blobs.receive(digest, length))
             async for chunk in incoming.chunks():

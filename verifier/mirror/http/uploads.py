@@ -97,7 +97,9 @@ def _pending(copy: LogCopy, header: UploadHeader) -> Head:
     """The head that an upload leads to. Raises UnknownLog and UploadConflict."""
     if header.origin != copy.log.name:
         raise UnknownLog("this mirror copies another log")
-    pending, newest, served = copy.pending_at(header.end), copy.pending(), copy.head()
+    pending = copy.pending_at(header.end)
+    newest = copy.pending()
+    served = copy.head()
     at_least = served.checkpoint.size if served else 0
     if pending is None or header.end < at_least:
         raise UploadConflict(MirrorInfo(newest.checkpoint.size if newest else 0, copy.size))
@@ -109,7 +111,8 @@ def _pending(copy: LogCopy, header: UploadHeader) -> Head:
 def _keep(copy: LogCopy, pending: Head, packages: Iterator[tuple[Package, EntryPackage]]) -> int:
     """How many packages were kept. A body that ends within a package, or goes on after the last, ends it there."""
     done = 0
-    size, root = pending.checkpoint.size, pending.checkpoint.root
+    size = pending.checkpoint.size
+    root = pending.checkpoint.root
     try:
         for place, package in packages:
             copy.advance()

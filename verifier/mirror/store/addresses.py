@@ -39,7 +39,9 @@ class AddressBook:
         loopback: bool = False,
         first: Mapping[str, str] | None = None,
     ) -> None:
-        self._reader, self._is_verifier, self.loopback = reader, is_verifier, loopback
+        self._reader = reader
+        self._is_verifier = is_verifier
+        self.loopback = loopback
         self._file, self._lock = Database(path, _SCHEMA), threading.RLock()
         self._newest: dict[str, SignedAddress] = {
             to_checksum_address(v): SignedAddress(url, -1, "", "") for v, url in (first or {}).items()

@@ -53,7 +53,9 @@ class BlobStore:
         budget: Callable[[Place], int],
         sender: Callable[[Address, RunId], Sender] = lambda key, _: Sender(key),
     ) -> None:
-        self._files, self._budget, self._sender = BlobFiles(folder / "held", folder / "coming"), budget, sender
+        self._files = BlobFiles(folder / "held", folder / "coming")
+        self._budget = budget
+        self._sender = sender
         self._files.start()
         self._announced = Database(folder / "announced.db", _SCHEMA)
         self._lock = threading.RLock()
@@ -64,7 +66,8 @@ class BlobStore:
 
         Raises QuotaSpent and DiskFull.
         """
-        place, identity = blob.place, (blob.digest, blob.place.key, blob.size, blob.place.run, blob.subject)
+        place = blob.place
+        identity = (blob.digest, blob.place.key, blob.size, blob.place.run, blob.subject)
         budget = self._budget(place)  # of the machine, which has a lock of its own: asked while this file is free
         with self._announced.write() as tables:
             other = (place.key, place.run, place.round, blob.subject, blob.digest)
@@ -176,7 +179,10 @@ class Receiving:
     """Bytes that are coming in: counted and hashed as they are written, gone unless `finish` takes them."""
 
     def __init__(self, store: BlobStore, name: str, arriving: Arriving, sizes: frozenset[int]) -> None:
-        self._store, self._name, self._arriving, self._sizes = store, name, arriving, sizes
+        self._store = store
+        self._name = name
+        self._arriving = arriving
+        self._sizes = sizes
 
     def write(self, chunk: bytes) -> None:
         """The next bytes. Raises BlobTooLarge and DiskFull."""
@@ -190,7 +196,8 @@ class Receiving:
         Bytes of this name that have another size than its author announced are the author's lie, and nobody's who
         brings them.
         """
-        found, count = self._arriving.name, self._arriving.count
+        found = self._arriving.name
+        count = self._arriving.count
         if found == self._name and count not in self._sizes:
             raise NotAnnounced(f"{count} bytes came, of which no message speaks")
         if found != self._name:

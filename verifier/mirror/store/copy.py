@@ -95,8 +95,11 @@ class LogCopy:
         advance: Callable[[int], None] | None = None,
         judges: Callable[[], Judges] = nobody,
     ) -> None:
-        self.log, self.judges, self._cosigner = log, judges, cosigner
-        self._admit, self._advance = admit, advance or admit
+        self.log = log
+        self.judges = judges
+        self._cosigner = cosigner
+        self._admit = admit
+        self._advance = advance or admit
         self._file = Database(folder / "log.db", _SCHEMA)
         self._machine = threading.RLock()
         """Whoever needs both takes the machine's first: it may wait for a chain node."""
@@ -189,7 +192,9 @@ class LogCopy:
         EntryRefused for one that was refused."""
         self.evidence.departures.check_head(head.checkpoint)
         with self._lock:
-            size, signed, known = head.checkpoint.size, self.signed, self.pending_at(head.checkpoint.size)
+            size = head.checkpoint.size
+            signed = self.signed
+            known = self.pending_at(head.checkpoint.size)
             if size <= signed:
                 root = self.root(size)
             elif known is not None:

@@ -50,7 +50,8 @@ class Evidence:
 
     def check(self, log: VerifierKey) -> None:
         """Raises NoEvidence unless it convicts, and what open_checkpoint and check_consistency raise."""
-        small, large = open_checkpoint(self.smaller, log), open_checkpoint(self.larger, log)
+        small = open_checkpoint(self.smaller, log)
+        large = open_checkpoint(self.larger, log)
         SHA256_TREE.check_consistency(small.size, large.size, self.prefix, large.root, self.proof)
         if small.root == self.prefix:
             raise NoEvidence("both heads may be of one log")

@@ -69,7 +69,9 @@ class MessageStore:
         is_welcome: Callable[[Asked], bool],
         has_part: Callable[[Asked], bool] | None = None,
     ) -> None:
-        self._reader, self._is_welcome, self._has_part = reader, is_welcome, has_part or is_welcome
+        self._reader = reader
+        self._is_welcome = is_welcome
+        self._has_part = has_part or is_welcome
         self._file, self._lock = Database(path, _SCHEMA), threading.RLock()
         self._held: dict[int, Signed] = {}
         self._numbers: dict[str, int] = {}

@@ -96,7 +96,8 @@ class Reader:
     def check(self, message: Unchecked, may_sign: Callable[[Asked], bool] = lambda _: True) -> Signed:
         """Who signed; of several each has to be one who may, by the rules of now. Raises BadSignature, BadField and
         NotWelcome."""
-        said, claim = message.envelope.message, message.claim
+        said = message.envelope.message
+        claim = message.claim
         signers: list[Address] = []
         for signature in message.envelope.signatures:
             signer = recover(said, self.domain, signature)

@@ -113,7 +113,9 @@ class Stopwatch:
     """
 
     def __init__(self, path: Path, chain: Callable[[], float], own: Callable[[], float], longest: float) -> None:
-        self._chain, self._own, self._longest = chain, own, longest
+        self._chain = chain
+        self._own = own
+        self._longest = longest
         self._file = Database(path, _SCHEMA)
         self._before: tuple[float, float] | None = None
         self._ahead = 0.0
@@ -132,7 +134,8 @@ class Stopwatch:
             self._note(tables, came)
             tables.executemany(_CLOSE, [_key(missing) for missing in known.keys() - seen.keys()])
             for missing, sight in seen.items():
-                counted, reached = step if sight.counts else 0.0, own if sight.reached else 0.0
+                counted = step if sight.counts else 0.0
+                reached = own if sight.reached else 0.0
                 _enter(tables, missing, sight, known.get(missing), counted, reached)
 
     def due(self) -> list[Absence]:
@@ -201,8 +204,10 @@ class Stopwatch:
 
     def _elapsed(self) -> float:
         """Seconds of one's own clock since the last look; the chain's are put with what it is ahead."""
-        chain, own = self._chain(), self._own()
-        before, self._before = self._before, (chain, own)
+        chain = self._chain()
+        own = self._own()
+        before = self._before
+        self._before = (chain, own)
         if before is None:
             return 0.0
         self._ahead += max(0.0, chain - before[0])

@@ -152,7 +152,8 @@ def of_node(state: State, node: Address) -> Iterator[NodeDuty]:
 
 
 def _of_member(run: RunState, node: Address) -> Iterator[NodeDuty]:
-    member, current = run.nodes.get(node), run.rounds.get(run.round)
+    member = run.nodes.get(node)
+    current = run.rounds.get(run.round)
     if member is None or run.over:
         return
     if member.away is not None and not member.left:

@@ -72,7 +72,8 @@ def lines_within(owed: Units, earned: Units, within: int) -> tuple[Line, ...]:
 def left_of(owed: Units, earned: Units, lines: Sequence[Line]) -> Units:
     """What lines leave unpaid, to whom it is owed: first to whom they paid nothing, so that nobody keeps its place in
     an entry while others find none."""
-    whole, paid = _sum(owed, earned), earned_by(lines)
+    whole = _sum(owed, earned)
+    paid = earned_by(lines)
     left = {key: amount - paid.get(key, 0) for key, amount in whole.items() if amount > paid.get(key, 0)}
     return {key: left[key] for key in sorted(left, key=paid.__contains__)}
 

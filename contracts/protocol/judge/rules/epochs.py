@@ -105,14 +105,17 @@ def _pay_off(state: State, name: RunId, run: RunState) -> EpochClosed | None:
 
 def _close(state: State, name: RunId, run: RunState) -> EpochClosed:
     """Also one that pays nobody, since faults are signed under its root."""
-    number, earned = state.epoch + 1, _entitled(state, run)
+    number = state.epoch + 1
+    earned = _entitled(state, run)
     fallen, struck = state.falls.get(number, (0, False))
     due = sum(run.owed.values()) + sum(earned.values())
     lines = lines_within(run.owed, earned, 0 if struck else _within(state, due))
     assert state.block is not None, "a run without a block opens no round"
     deadline = state.block.time + run.created.terms.root_seconds
-    first, root = min(run.paid + 1, run.round), state.functions.root(number, lines)
-    total, settled_at = sum(line.amount for line in lines), _settled_at(state)
+    first = min(run.paid + 1, run.round)
+    root = state.functions.root(number, lines)
+    total = sum(line.amount for line in lines)
+    settled_at = _settled_at(state)
     return EpochClosed(number, fallen, name, first, run.round, due, total, lines, root, deadline, settled_at)
 
 
@@ -123,7 +126,8 @@ def _entitled(state: State, run: RunState) -> Units:
     what the epoch's first round opened with, and of work that is posted late by what its own round did: a vote that
     passes while others work decides about the next epoch, and takes nothing of what they have earned."""
     emission = _emission(run)
-    number, lines = state.epoch + 1, state.functions.lines
+    number = state.epoch + 1
+    lines = state.functions.lines
     return emitted(lambda config, earned, units: lines(number, config, earned, units), run, emission)
 
 
@@ -152,11 +156,15 @@ def _settled_at(state: State) -> int:
 
 def on_epoch(state: State, entry: EpochClosed) -> None:
     """What was earned is in this epoch, and in no other; a root that is closed anew keeps those before it."""
-    run, known = state.runs[entry.run], state.epochs.get(entry.epoch)
+    run = state.runs[entry.run]
+    known = state.epochs.get(entry.epoch)
     if known is None:
         known = EpochState(entry, state.size - 1, run.owed, _entitled(state, run))
         state.epochs[entry.epoch] = known
-        run.paid, run.earned, run.owed, run.unsettled = entry.last_round, {}, {}, False
+        run.paid = entry.last_round
+        run.earned = {}
+        run.owed = {}
+        run.unsettled = False
         run.late = {}
         state.epoch = entry.epoch
         known.final = state.finals.pop(entry.epoch, None)
@@ -202,7 +210,8 @@ def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
     since the limit fell, is closed anew. Either pays the same accounts the same, within the limit as it stands by then:
     a bond and an idle vote delay pay, they never cancel it. After holders struck a root down nothing is paid, whatever
     becomes of the attempts that follow."""
-    closed, block = epoch.closed, state.block
+    closed = epoch.closed
+    block = state.block
     stands = epoch.fallen == closed.attempt and closed.total <= _within(state, closed.total)
     if block is None or (stands and block.time <= closed.deadline):
         return None

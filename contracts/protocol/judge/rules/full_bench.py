@@ -70,7 +70,8 @@ def _check_shape(fact: Words, exact: bool) -> None:
 
 
 def _check_asked(proof: ProofState, verifier: Address, said: SegmentWord) -> None:
-    segment, seat = proof.segments.get(said.segment), proof.seats.get(verifier)
+    segment = proof.segments.get(said.segment)
+    seat = proof.seats.get(verifier)
     called = segment is not None and verifier in segment.called
     drew = seat is not None and seat.ready and said.segment in (seat.segments or ())
     if not (called or drew):
@@ -131,7 +132,8 @@ def due_late_decision(proof: ProofState, k: int) -> SegmentDecided | None:
 
 def _decide(proof: ProofState, number: int, segment: SegmentState, k: int) -> SegmentDecided | SecondLook | None:
     name = proof.commitment.proof
-    false, unserved = segment.sayers(Word.FALSE), segment.sayers(Word.UNSERVED)
+    false = segment.sayers(Word.FALSE)
+    unserved = segment.sayers(Word.UNSERVED)
     if len(segment.sayers(Word.TRUE)) >= k:
         return SegmentDecided(name, number, True, None)
     if len(false) >= k:

@@ -52,7 +52,9 @@ def due_merge_set(state: State, current: RoundState) -> MergeSet | None:
 def on_merge_set(state: State, entry: MergeSet) -> None:
     """The nodes whose work is merged go on from their own last moments."""
     current = state.runs[entry.run].rounds[entry.round]
-    current.phase, current.merge_set, current.merge_at = Phase.MERGING, entry, state.size - 1
+    current.phase = Phase.MERGING
+    current.merge_set = entry
+    current.merge_at = state.size - 1
     for name in entry.proofs:
         commitment = state.proofs[name].commitment
         state.runs[entry.run].nodes[commitment.node].inner = commitment.inner_end
@@ -90,5 +92,7 @@ def on_merged(state: State, entry: RoundMerged) -> None:
     """The next round begins from here."""
     run = state.runs[entry.run]
     run.rounds[entry.round].phase = Phase.MERGED
-    run.merged, run.theta, run.momentum = entry.round, entry.theta, entry.momentum
+    run.merged = entry.round
+    run.theta = entry.theta
+    run.momentum = entry.momentum
     state.touched_runs[entry.run] = None

@@ -90,7 +90,10 @@ def take_enrolment(state: State, fact: Enrolled) -> None:
         _check_change(known, fact.node, fact.sequence)
         same = known.enrolled.profile == fact.profile
         known.record = known.record if same else AuditRecord(owed=known.record.owed)
-        known.enrolled, known.left, known.away, known.sequence = fact, False, None, fact.sequence
+        known.enrolled = fact
+        known.left = False
+        known.away = None
+        known.sequence = fact.sequence
     state.touched_runs[fact.run] = None
 
 
@@ -99,7 +102,8 @@ def take_leave(state: State, fact: Left) -> None:
     run = run_of(state, fact.run)
     node = node_of(run, fact.node)
     _check_change(node, fact.node, fact.sequence)
-    node.left, node.sequence = True, fact.sequence
+    node.left = True
+    node.sequence = fact.sequence
     move_back(run, fact.node)
 
 
@@ -241,7 +245,8 @@ def listing(state: State, run: RunState, number: int, verifiers: list[Address]) 
 
 
 def _listed(state: State, run: RunState, name: Address, node: NodeState) -> Listed:
-    terms, stake = run.created.terms, free_stake(state, name)
+    terms = run.created.terms
+    stake = free_stake(state, name)
     trusted = terms.audit_floor < MILLION and stake >= terms.node_stake > 0
     rate = node.record.rate_ppm(AuditPolicy(terms.audit_floor)) if trusted else MILLION
     staked = min(stake, terms.node_stake) > 0

@@ -20,10 +20,13 @@ _NAMED = (RoundClosed, BeaconMissed, PanelDrawn, MergeSet)
 
 def grow(state: State, entry: object, leaf: str) -> None:
     """The next leaf of the log lies beneath the entry that it holds, which the machine has taken."""
-    index, state.leaves = state.leaves, state.leaves + 1
-    node, size = SHA256_TREE.leaf_hash(leaf.encode()), index
+    index = state.leaves
+    state.leaves = state.leaves + 1
+    node = SHA256_TREE.leaf_hash(leaf.encode())
+    size = index
     while size & 1:
-        node, size = SHA256_TREE.node_hash(bytes.fromhex(state.peaks.pop()), node), size >> 1
+        node = SHA256_TREE.node_hash(bytes.fromhex(state.peaks.pop()), node)
+        size = size >> 1
     state.peaks.append(node.hex())
     if isinstance(entry, _NAMED) or index in state.open.values():
         state.roots[index] = _root(state)

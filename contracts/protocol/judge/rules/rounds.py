@@ -65,7 +65,8 @@ def on_opened(state: State, entry: RoundOpened) -> None:
         anchors={name: anchor for name in entry.verifiers if (anchor := anchor_of(run, as_address(name), entry.round))},
         listed=listed,
     )
-    run.round, run.newcomers = entry.round, 0
+    run.round = entry.round
+    run.newcomers = 0
     run.rounds[entry.round] = current
     if entry.round == run.paid + 1:
         run.paying = entry.config
@@ -129,13 +130,17 @@ def due_closing(state: State, current: RoundState) -> RoundClosed | None:
 
 def on_closed(state: State, entry: RoundClosed) -> None:
     """What k verifiers do not hold is out, unpaid and blameless."""
-    run, current = state.runs[entry.run], state.runs[entry.run].rounds[entry.round]
-    current.closed, current.closed_at, current.beacon_time = entry.proofs, state.size - 1, entry.beacon_time
+    run = state.runs[entry.run]
+    current = state.runs[entry.run].rounds[entry.round]
+    current.closed = entry.proofs
+    current.closed_at = state.size - 1
+    current.beacon_time = entry.beacon_time
     current.phase = Phase.CLOSED if entry.proofs else Phase.MERGING
     for name in current.proofs.values():
         proof = state.proofs[name]
         if name not in entry.proofs:
-            proof.stage, proof.ended_at = Stage.OUT, state.size - 1
+            proof.stage = Stage.OUT
+            proof.ended_at = state.size - 1
             release(state, proof)
     for node, amount in current.reserved.items():
         free(state, node, amount)
@@ -190,7 +195,8 @@ def check_block(state: State, fact: Block) -> None:
 
 def due_beacon(state: State, current: RoundState) -> BeaconFixed | PanelDrawn | None:
     """The block that draws for a closed round, and then its panels, proof after proof."""
-    block, fixed = state.block, current.beacon
+    block = state.block
+    fixed = current.beacon
     if current.phase not in (Phase.CLOSED, Phase.READING):
         return None
     if fixed is None:
@@ -227,7 +233,8 @@ def _seen(current: RoundState) -> bool:
 
 
 def _panel(state: State, run: RunState, current: RoundState, proof: ProofState, beacon: str) -> PanelDrawn:
-    name, node = proof.commitment.proof, proof.commitment.node
+    name = proof.commitment.proof
+    node = proof.commitment.node
     rate = MILLION if current.missed else current.listed[node].rate
     if not state.functions.is_audited(beacon, name, rate):
         return PanelDrawn(name, beacon, False, (), ())
@@ -242,7 +249,9 @@ def _panel(state: State, run: RunState, current: RoundState, proof: ProofState, 
 def on_missed(state: State, entry: BeaconMissed) -> None:
     """A later block draws, once k verifiers saw this entry before it, and every proof is read (J5)."""
     current = state.runs[entry.run].rounds[entry.round]
-    current.missed, current.unseen, current.beacon = True, False, None
+    current.missed = True
+    current.unseen = False
+    current.beacon = None
     current.beacon_time = entry.beacon_time
     current.closed_before.add(current.closed_at)
     current.seen_late |= {(verifier, current.closed_at) for verifier in current.seen}

@@ -27,7 +27,9 @@ def on_panel(state: State, entry: PanelDrawn) -> None:
     current = state.round_of(proof)
     current.phase = Phase.READING
     lapses.end(state, current, Awaited(What.SEEN, current.run, current.number, NO_PROOF, ""))
-    proof.audited, proof.order, proof.beacon = entry.audited, entry.order, entry.beacon
+    proof.audited = entry.audited
+    proof.order = entry.order
+    proof.beacon = entry.beacon
     proof.panel_at = state.size - 1
     if not entry.audited:
         proof.stage = Stage.SPOKEN
@@ -111,7 +113,8 @@ def on_drawn(state: State, entry: Drawn) -> None:
 def due_substitutes(state: State, proof: ProofState, current: RoundState) -> SeatsFilled | None:
     """While fewer sit than should, or after a lapse of a seat, the next of the order who are there sit down: up to
     2k - 1 in all, the rest only while fewer than k drew (J8)."""
-    seats, run = proof.seats, state.runs[current.run]
+    seats = proof.seats
+    run = state.runs[current.run]
     active = sum(not seat.given_up and name not in proof.silent for name, seat in seats.items())
     if active == len(seats) and active >= min(max(run.created.terms.panel, current.k), len(proof.order)):
         return None
@@ -192,7 +195,8 @@ def owed(proof: ProofState, verifier: Address) -> list[int]:
 def await_words(state: State, proof: ProofState, verifier: Address) -> None:
     """Await what a verifier owes from now on, if nothing is awaited of it; who fell silent on this proof is not waited
     for again."""
-    awaited, due = about(proof, What.WORDS, verifier), owed(proof, verifier)
+    awaited = about(proof, What.WORDS, verifier)
+    due = owed(proof, verifier)
     if due and verifier not in proof.silent and awaited not in proof.awaits:
         lapses.begin(state, proof, awaited, items=frozenset(due))
 

@@ -81,7 +81,8 @@ def on_voided(state: State, entry: Voided) -> None:
     """The reading ends; the pledge is awaited where it is not known, and the seats show their traces."""
     proof = state.proofs[entry.proof]
     lapses.end_all(state, proof, keep=_kept(proof))
-    proof.stage, proof.void = Stage.VOID, (entry.reason, entry.segment)
+    proof.stage = Stage.VOID
+    proof.void = (entry.reason, entry.segment)
     end_secrets(state, state.round_of(proof))
     _set_back(state, proof)
     if proof.pledge is None and not proof.pledge_lapsed:
@@ -93,9 +94,11 @@ def on_voided(state: State, entry: Voided) -> None:
 def on_posted(state: State, entry: Posted) -> None:
     """The work counts in the epoch that closes next."""
     proof = state.proofs[entry.proof]
-    run, node = state.runs[proof.commitment.run], proof.commitment.node
+    run = state.runs[proof.commitment.run]
+    node = proof.commitment.node
     lapses.end_all(state, proof, keep=_kept(proof))
-    proof.stage, proof.ended_at = Stage.POSTED, state.size - 1
+    proof.stage = Stage.POSTED
+    proof.ended_at = state.size - 1
     earned = run.earned.setdefault(0, {})
     earned[entry.account] = earned.get(entry.account, 0) + entry.tokens
     if proof.commitment.round <= run.paid:
@@ -145,7 +148,8 @@ def _is_excused(state: State, proof: ProofState) -> bool:
 
 def _excuse(run: RunState, commitment: Committed) -> None:
     """A canary within the manifest's rate keeps its node's place, and uses up one of those that the window allows."""
-    member, first = run.nodes[commitment.node], commitment.round - run.created.terms.canary_window
+    member = run.nodes[commitment.node]
+    first = commitment.round - run.created.terms.canary_window
     member.canaries = [*(number for number in member.canaries if number > first), commitment.round]
     member.delivered = commitment.round == run.round
 
@@ -161,7 +165,8 @@ def on_node_fault(state: State, entry: FaultDerived) -> None:
         state.faults[entry.proof, entry.node, ""] = state.size - 1
         proof.reserved = 0
     release(state, proof)
-    proof.stage, proof.ended_at = Stage.ENDED, state.size - 1
+    proof.stage = Stage.ENDED
+    proof.ended_at = state.size - 1
     state.runs[commitment.run].unsettled = True
     state.touch(proof)
 
@@ -170,7 +175,8 @@ def on_undecided(state: State, entry: Undecided) -> None:
     """No pay and no stake; the record goes back to full audits like with all that was not posted."""
     proof = state.proofs[entry.proof]
     lapses.end_all(state, proof, keep=_kept(proof))
-    proof.stage, proof.ended_at = Stage.UNDECIDED, state.size - 1
+    proof.stage = Stage.UNDECIDED
+    proof.ended_at = state.size - 1
     end_secrets(state, state.round_of(proof))
     _set_back(state, proof)
     release(state, proof)
