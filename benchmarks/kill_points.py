@@ -23,7 +23,7 @@ from sqlmodel import select
 from benchmarks.kill_workers import REACHED, RULES
 from benchmarks.kills import SLOTS, Bench
 from benchmarks.record import progress, write_result
-from contracts.wire.call_state import CallState
+from contracts.wire.states import CallState
 from ledger.crash_points import POINTS
 from ledger.storage.tables import Header, Outgoing
 from tests.anvil import spend_nonce

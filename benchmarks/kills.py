@@ -35,7 +35,7 @@ from benchmarks import kill_workers
 from benchmarks.record import progress, write_result
 from commonweight.demo.processes import free_port
 from contracts.chain.deployment import ZERO
-from contracts.wire.call_state import CallState
+from contracts.wire.states import CallState
 from ledger.books import journal
 from ledger.storage.tables import ChainEvent, Outgoing
 from tests.anvil import Anvil

@@ -23,7 +23,7 @@ from eth_account.signers.local import LocalAccount
 from sqlmodel import SQLModel, func, select
 
 from benchmarks.record import progress, write_result
-from contracts.wire.call_state import CallState
+from contracts.wire.states import CallState
 from ledger import crash_points
 from ledger.books import journal
 from ledger.chainread import indexer

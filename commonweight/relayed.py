@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 
 from commonweight.terminal.progress import Progress
 from contracts.errors import CommonweightError
-from contracts.wire.call_state import CallState
 from contracts.wire.relay import Transaction
+from contracts.wire.states import CallState
 from trainer.client import ApiClient
 
 BROKEN = (CallState.REVERTED, CallState.FAILED, CallState.REFUSED, CallState.DEAD)

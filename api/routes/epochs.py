@@ -18,6 +18,7 @@ from contracts.protocol.judge.entries import Line
 from contracts.wire import epochs as wire
 from contracts.wire.fields import LARGEST, PAGE, EthAddress
 from contracts.wire.requests import ClaimBody, EpochRootBody, SignedClaimBody
+from contracts.wire.states import EpochStage
 from ledger import cosign
 from ledger.books import payouts
 from ledger.chainread import reorgs
@@ -56,7 +57,7 @@ def epoch_payouts(
     """Lines of an epoch: those of its final root, or of its newest one until then."""
     with ledger.store.read() as session:
         epoch = settlement.require_epoch(session, number)
-        if epoch.state == "final":
+        if epoch.state == EpochStage.FINAL:
             return wire.Payouts(payouts=[_line(line) for line in payouts.lines(session, number, start, limit)])
         coming = list(enumerate(settlement.lines(session, epoch).lines))[start : start + limit]
     return wire.Payouts(payouts=[_coming(index, line) for index, line in coming])

@@ -13,16 +13,17 @@ from contracts.process.outage import duration
 from contracts.wire.fields import Object
 from contracts.wire.rounds import Round
 from contracts.wire.runs import NodeLine, Run, RunLine, Waiting
+from contracts.wire.states import RunPhase
 from trainer.client import ApiClient, ApiProblem
 
 Document = Mapping[str, Any]
 PAGE = 100
 
 PHASES = {
-    "enrolling": "enrols: its first round has not opened",
-    "training": "trains",
-    "between-rounds": "is between rounds: the last one is merged",
-    "over": "is over",
+    RunPhase.ENROLLING: "enrols: its first round has not opened",
+    RunPhase.TRAINING: "trains",
+    RunPhase.BETWEEN_ROUNDS: "is between rounds: the last one is merged",
+    RunPhase.OVER: "is over",
 }
 ROUND_PHASES = {
     "training": "nodes train and commit",
@@ -95,7 +96,7 @@ def _round(client: ApiClient, run: RunId, number: int) -> Document | None:
 
 def is_over(found: Document) -> bool:
     """Whether nothing of it can change: the run has ended, and nothing is awaited."""
-    return found["run"]["phase"] == "over" and not found["waiting"]["count"]
+    return found["run"]["phase"] == RunPhase.OVER and not found["waiting"]["count"]
 
 
 def lines_of(found: Document) -> Iterator[str]:
@@ -112,7 +113,7 @@ def lines_of(found: Document) -> Iterator[str]:
 
 
 def _obstacles(waits: Document, run: Document) -> Iterator[str]:
-    if run["phase"] not in ("enrolling", "between-rounds"):
+    if run["phase"] not in (RunPhase.ENROLLING, RunPhase.BETWEEN_ROUNDS):
         return
     for obstacle in waits["obstacles"]:
         yield f"round {run['round'] + 1} does not open yet: {obstacle['text']}"
@@ -179,7 +180,7 @@ def _late(line: Document) -> str:
 
 def _next(run: Document) -> Iterator[str]:
     """The command that goes on from here."""
-    if run["phase"] == "over":
+    if run["phase"] == RunPhase.OVER:
         yield f"next: commonweight model lineage --run {run['run']} --round {run['round']}"
         yield "      commonweight wallet show ACCOUNT"
     else:

@@ -11,7 +11,7 @@ from contracts.wire.fields import BlockNumber, Count, Digest, Gas, Name, Part, P
 CallStateText = Annotated[
     Literal["queued", "signed", "mined", "final", "reverted", "failed", "refused", "dead"], Field(examples=["mined"])
 ]
-"""contracts/wire/call_state.py:CallState."""
+"""contracts/wire/states.py:CallState."""
 
 
 class Transaction(Part):

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from contracts.ids import Address
+from contracts.wire.states import Outcome
 from ledger.errors import JournalConflict, NotFound
 from ledger.storage.seals import sealed
 from ledger.storage.tables import Balance, Resolution, Transfer
@@ -85,7 +86,7 @@ def _resolve(session: Session, names: Sequence[str], outcome: str, now: int) -> 
     columns = [sealed(Resolution, {"transfer": name, "outcome": outcome, "made": now}) for name in fresh]
     if columns:
         session.execute(insert(Resolution), columns)
-    if outcome == "posted":
+    if outcome == Outcome.POSTED:
         _post(session, [found[name] for name in fresh])
     session.flush()
 
@@ -178,7 +179,7 @@ def _read(session: Session, wanted: SelectOfScalar[Balance]) -> dict[str, int]:
 
 def _posted(book: str) -> tuple[Any, ...]:
     """Of a book, what was never pending or was posted in the end."""
-    posted = select(Resolution.transfer).where(Resolution.outcome == "posted")
+    posted = select(Resolution.transfer).where(Resolution.outcome == Outcome.POSTED)
     return col(Transfer.book) == book, or_(col(Transfer.pending).is_(False), col(Transfer.id).in_(posted))
 
 

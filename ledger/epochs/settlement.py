@@ -12,6 +12,7 @@ from contracts.bindings.verifier_registry import EpochState, EpochStatus
 from contracts.ids import Address, as_address
 from contracts.messages.for_contracts import EpochRoot, from_json
 from contracts.protocol.judge.entries import EpochClosed
+from contracts.wire.states import EpochStage
 from ledger import cosign
 from ledger.books import payouts
 from ledger.chainread import reorgs
@@ -23,7 +24,11 @@ from ledger.machine.effects import closing_of
 from ledger.relay import outbox
 from ledger.storage.tables import OPEN_EPOCHS, Epoch, PayoutRow
 
-STATES = {EpochStatus.PROPOSED: "proposed", EpochStatus.DISPUTED: "disputed", EpochStatus.FINAL: "proposed"}
+STATES = {
+    EpochStatus.PROPOSED: EpochStage.PROPOSED,
+    EpochStatus.DISPUTED: EpochStage.DISPUTED,
+    EpochStatus.FINAL: EpochStage.PROPOSED,
+}
 """By the chain as it stands; an entry of the log alone makes an epoch final."""
 
 
@@ -96,7 +101,7 @@ def settle(ledger: Ledger) -> None:
     for epoch in open_epochs:
         on_chain = ledger.chain.registry.epoch_of(epoch.number)
         due = _due(ledger, epoch, on_chain)
-        _note(ledger, epoch, STATES.get(on_chain.status, "closed"), due)
+        _note(ledger, epoch, STATES.get(on_chain.status, EpochStage.CLOSED), due)
 
 
 def claim(ledger: Ledger, number: int, account: Address) -> list[str]:
@@ -138,7 +143,7 @@ def claimable(
 ) -> tuple[list[PayoutRow], list[list[bytes]]]:
     """An account's lines of a final epoch, and their proofs. Raises NotFound, TooEarly and ForeignRoot."""
     epoch = require_epoch(session, number)
-    if epoch.state != "final":
+    if epoch.state != EpochStage.FINAL:
         raise TooEarly(f"epoch {number} is {epoch.state}; claims open when its challenge window has passed")
     if not epoch.ours:
         raise ForeignRoot(f"epoch {number} is final on the chain with a root that does not follow from the log")
@@ -153,7 +158,7 @@ def _note(ledger: Ledger, seen: Epoch, state: str, due: tuple[str, ContractFunct
         return
     with ledger.store.write() as session:
         row = session.get_one(Epoch, seen.number)
-        if row.state == "final" or row.log_size != seen.log_size:
+        if row.state == EpochStage.FINAL or row.log_size != seen.log_size:
             return  # it ended, or closed anew, while the chain was asked
         row.state = state
         session.add(row)

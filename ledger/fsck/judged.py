@@ -14,6 +14,7 @@ from contracts.messages.signatures import Domain, digest
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.log.leaf import DERIVED, SIGNED
 from contracts.protocol.log.signed import read_envelope
+from contracts.wire.states import EpochStage
 from ledger.books import journal, log, payouts
 from ledger.context import Ledger
 from ledger.fsck import onchain, tree
@@ -121,7 +122,7 @@ def _epoch(row: Epoch) -> tuple[Any, ...]:
     """But for what the chain says of it before it is final."""
     place = (row.run, row.first_round, row.last_round, row.log_size, row.log_root)
     closing = (row.attempt, row.root, row.total, row.count, row.settled_at, row.deadline)
-    return (*place, *closing, row.state == "final", row.ours)
+    return (*place, *closing, row.state == EpochStage.FINAL, row.ours)
 
 
 def _expected(session: Session, derived: Rederived, number: int) -> tuple[Any, ...]:
@@ -175,9 +176,13 @@ def _check_roots(ledger: Ledger, session: Session) -> Iterator[Finding]:
     """A root on the chain is one of those that the log gave the epoch, under one of its entries."""
     for row in session.exec(select(Epoch).order_by(col(Epoch.number))):
         on_chain = ledger.chain.registry.epoch_of(row.number)
-        if row.state == "final" and on_chain.status != EpochStatus.FINAL:
+        if row.state == EpochStage.FINAL and on_chain.status != EpochStatus.FINAL:
             yield Finding("epoch", str(row.number), "is final here, and not on the chain")
-        if row.state != "final" and on_chain.status == EpochStatus.FINAL and _is_entered(ledger, session, row.number):
+        if (
+            row.state != EpochStage.FINAL
+            and on_chain.status == EpochStatus.FINAL
+            and _is_entered(ledger, session, row.number)
+        ):
             yield Finding("epoch", str(row.number), f"is final on the chain, and {row.state} here")
         if on_chain.status not in OPEN:
             continue

@@ -12,6 +12,7 @@ from contracts.chain.deployment import ZERO
 from contracts.chain.presence import require_present
 from contracts.ids import as_address, to_hex
 from contracts.protocol.chain.logs import Source
+from contracts.wire.states import EpochStage
 from ledger.books.payouts import pays_a_line
 from ledger.chainread import indexer
 from ledger.context import Ledger
@@ -95,7 +96,7 @@ def _check_claims(ledger: Ledger, session: Session) -> Iterator[Finding]:
 def _promised(ledger: Ledger, session: Session) -> set[str]:
     """Leaves of epochs whose end is not entered yet: what they pay may be claimed before."""
     found: set[str] = set()
-    for row in session.exec(select(Epoch).where(Epoch.state != "final")):
+    for row in session.exec(select(Epoch).where(Epoch.state != EpochStage.FINAL)):
         for closing in session.exec(select(ClosingRow).where(ClosingRow.epoch == row.number)).all():
             lines = closing_of(session, closing.log_index).lines
             found |= {to_hex(p.leaf()) for p in payouts_of(ledger.judge.functions, row.number, lines)}

@@ -26,6 +26,7 @@ from contracts.protocol.judge.state import State
 from contracts.protocol.log.codec import from_object
 from contracts.protocol.log.leaf import Entry
 from contracts.protocol.log.signed import Envelope
+from contracts.wire.states import EpochStage, Outcome
 from ledger.books import journal, log, payouts
 from ledger.machine import announced, bookkeeping
 from ledger.storage.tables import ChainEvent, ClosingRow, Epoch, LogEntry
@@ -106,7 +107,7 @@ def _write_row(session: Session, closing: ClosingRow, entry: EpochClosed) -> Non
     """The epoch's row, after a closing: `log_size` is that of the log up to the entry."""
     columns: dict[str, Any] = {
         "run": entry.run,
-        "state": "closed",
+        "state": EpochStage.CLOSED,
         "attempt": closing.attempt,
         "first_round": entry.first_round,
         "last_round": entry.last_round,
@@ -161,7 +162,7 @@ def _ended(at: Moment, _: int, entry: EpochEnded) -> None:
             entry.attempt,
             entry.root,
         )
-    row.state = "final"
+    row.state = EpochStage.FINAL
     row.ours = entry.ours
     at.session.add(row)
     announced.forget(at.session, at.state, RunId(row.run), row.last_round)
@@ -170,7 +171,7 @@ def _ended(at: Moment, _: int, entry: EpochEnded) -> None:
 def _resolve(at: Moment, closings: Sequence[ClosingRow], root: str | None) -> None:
     """Each line of each root that the epoch was given: owed, or void."""
     for given, count in {row.root: row.count for row in closings}.items():
-        outcome = "posted" if given == root else "voided"
+        outcome = Outcome.POSTED if given == root else Outcome.VOIDED
         names = [promise_id(closings[0].epoch, given, index) for index in range(count)]
         journal.resolve_all(at.session, names, outcome, at.time)
 

@@ -7,6 +7,7 @@ from typing import Any
 from contracts.ids import Address
 from contracts.protocol.judge import entries, facts
 from contracts.protocol.judge.facts import Word
+from contracts.wire.states import ProofState
 from ledger.views.documents import Document, Documents
 from ledger.views.rounds import Handle
 
@@ -25,7 +26,7 @@ def _committed(documents: Documents, leaf: Any) -> None:
             "node": entry.node,
             "payout": payout,
             "work": entry.tokens,
-            "state": "pending",
+            "state": ProofState.PENDING,
             "stage": "committed",
             "audited": None,
             "reason": None,
@@ -113,7 +114,8 @@ def _spoken(documents: Documents, leaf: Any) -> None:
 def _voided(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
     found = documents.proof(entry.proof)
-    found["state"], found["stage"] = "voided", "void"
+    found["state"] = ProofState.VOIDED
+    found["stage"] = "void"
     found["reason"], found["segment"] = str(entry.reason), entry.segment
     against = [w for w in found["words"] if w["segment"] == entry.segment and w["word"] in (Word.FALSE, Word.DRIFT)]
     if against:
@@ -130,12 +132,14 @@ def _fault(documents: Documents, leaf: Any) -> None:
 
 def _posted(documents: Documents, leaf: Any) -> None:
     found = documents.proof(leaf.entry.proof)
-    found["state"], found["stage"] = "posted", "posted"
+    found["state"] = ProofState.POSTED
+    found["stage"] = "posted"
 
 
 def _undecided(documents: Documents, leaf: Any) -> None:
     found = documents.proof(leaf.entry.proof)
-    found["state"], found["reason"] = "undecided", "undecided"
+    found["state"] = ProofState.UNDECIDED
+    found["reason"] = "undecided"
 
 
 def _pledge(documents: Documents, leaf: Any) -> None:

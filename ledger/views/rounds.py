@@ -9,6 +9,7 @@ from contracts.ids import RunId, to_hex
 from contracts.protocol.judge import entries, facts
 from contracts.protocol.judge.facts import What
 from contracts.protocol.run_config import RunConfig
+from contracts.wire.states import ProofState, RoundPhase, RunPhase
 from ledger.errors import NotFound
 from ledger.views.documents import Document, Documents
 
@@ -26,7 +27,7 @@ def _run_created(documents: Documents, leaf: Any) -> None:
             "creator": entry.creator,
             "manifest": leaf.body["message"],
             "config": entry.config,
-            "phase": "enrolling",
+            "phase": RunPhase.ENROLLING,
             "round": 0,
             "verifiers": [],
             "last_epoch": None,
@@ -76,14 +77,16 @@ def _left(documents: Documents, leaf: Any) -> None:
 def _opened(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
     run = documents.run(entry.run)
-    run["round"], run["phase"], run["config"] = entry.round, "training", entry.config
+    run["round"] = entry.round
+    run["phase"] = RunPhase.TRAINING
+    run["config"] = entry.config
     outer = run["outer"]
     documents.add_round(
         {
             "run": entry.run,
             "round": entry.round,
             "entry": leaf.index,
-            "phase": "training",
+            "phase": RoundPhase.TRAINING,
             "config": entry.config,
             "config_digest": to_hex(RunConfig.from_json(entry.config).digest()),
             "data_seed": entry.data_seed,
@@ -137,10 +140,11 @@ def _lapsed(documents: Documents, leaf: Any) -> None:
 def _closed(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
     current = documents.round(entry.run, entry.round)
-    current["phase"], current["closed_by"] = "verifying", leaf.index
+    current["phase"] = RoundPhase.VERIFYING
+    current["closed_by"] = leaf.index
     for proof in current["proofs"]:
         if proof not in entry.proofs:
-            documents.proof(proof)["state"] = "out"
+            documents.proof(proof)["state"] = ProofState.OUT
 
 
 def _beacon(documents: Documents, leaf: Any) -> None:
@@ -150,7 +154,7 @@ def _beacon(documents: Documents, leaf: Any) -> None:
 
 def _merge_set(documents: Documents, leaf: Any) -> None:
     current = documents.round(leaf.entry.run, leaf.entry.round)
-    current["phase"] = "merging"
+    current["phase"] = RoundPhase.MERGING
     current["merge_set"] = list(leaf.entry.proofs)
 
 
@@ -170,7 +174,8 @@ def _merged(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
     run = documents.run(entry.run)
     current = documents.round(entry.run, entry.round)
-    current["phase"], run["phase"] = "closed", "between-rounds"
+    current["phase"] = RoundPhase.CLOSED
+    run["phase"] = RunPhase.BETWEEN_ROUNDS
     equal = {v: m for v, m in current["merges"].items() if (m["theta"], m["momentum"]) == (entry.theta, entry.momentum)}
     if not equal:
         return
@@ -215,7 +220,7 @@ def _epoch(documents: Documents, leaf: Any) -> None:
 
 
 def _over(documents: Documents, leaf: Any) -> None:
-    documents.run(leaf.entry.run)["phase"] = "over"
+    documents.run(leaf.entry.run)["phase"] = RunPhase.OVER
 
 
 def _replace(lines: list[Document], key: str, line: Document) -> None:

@@ -10,7 +10,7 @@ import typer
 from commonweight.server_database import existing_database
 from commonweight.terminal.console import tell
 from commonweight.terminal.options import DatabaseUrl, OwnDeployment, ServerFolder
-from contracts.wire.call_state import CallState
+from contracts.wire.states import CallState
 
 app = typer.Typer(no_args_is_help=True, help="Calls that the relayer owes the chain.")
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Column, Index, Text, UniqueConstraint
 from sqlmodel import Field
 
-from contracts.wire.call_state import CallState
+from contracts.wire.states import CallState
 from ledger.storage.seals import SealedRow
 from ledger.storage.tables.columns import document, large, only_where, units
 

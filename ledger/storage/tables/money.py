@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
+from contracts.wire.states import EpochStage
 from ledger.storage.seals import SealedRow
 from ledger.storage.tables.columns import large, only_where, sums, units
 
@@ -74,7 +75,7 @@ class Epoch(SealedRow, table=True):
 
     number: int = large(primary_key=True)
     run: str
-    state: str = "closed"
+    state: str = EpochStage.CLOSED
     attempt: int = large(0)
     first_round: int = large()
     last_round: int = large()

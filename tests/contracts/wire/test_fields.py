@@ -6,7 +6,6 @@ from typing import Any, get_args
 
 import pytest
 
-from contracts.wire.call_state import CallState
 from contracts.wire.epochs import ClaimLine, Epoch
 from contracts.wire.fields import AnswerMisfit, read_as
 from contracts.wire.log import LogPage, LogSize
@@ -14,6 +13,7 @@ from contracts.wire.network import Network
 from contracts.wire.proofs import Proof
 from contracts.wire.relay import CallStateText, RelayBudget
 from contracts.wire.rounds import LineageRound, Round
+from contracts.wire.states import CallState
 from contracts.wire.typed_data import TypedData
 from contracts.wire.votes import Tally, VoteCounts
 from tests.wire import check_as, sample

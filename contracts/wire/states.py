@@ -1,0 +1,70 @@
+"""States by name, as a server stores them and answers them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class CallState(StrEnum):
+    """Where a call of the relayer stands. The transitions are drawn in ledger/relay/call_state.py."""
+
+    QUEUED = "queued"
+    """It has no nonce yet."""
+    SIGNED = "signed"
+    """It has a nonce and bytes, and is in no block."""
+    MINED = "mined"
+    """A block that is not final has it, and it succeeded."""
+    REVERTED = "reverted"
+    """A block that is not final has it, and it failed, or a transaction that only used its nonce up."""
+    FINAL = "final"
+    """Done: its block is final."""
+    FAILED = "failed"
+    """It failed in a final block, and is tried again."""
+    REFUSED = "refused"
+    """The contract would refuse it now; it is tried again, and what asks for it anew may replace it."""
+    DEAD = "dead"
+    """Abandoned, with its last error, until somebody gives it all its tries again."""
+
+
+class EpochStage(StrEnum):
+    """What the chain has of an epoch; an entry of the log alone makes it final."""
+
+    CLOSED = "closed"
+    PROPOSED = "proposed"
+    DISPUTED = "disputed"
+    FINAL = "final"
+
+
+class ProofState(StrEnum):
+    """What became of a proof's work."""
+
+    PENDING = "pending"
+    OUT = "out"
+    POSTED = "posted"
+    VOIDED = "voided"
+    UNDECIDED = "undecided"
+
+
+class Outcome(StrEnum):
+    """How a pending transfer of the journal ends."""
+
+    POSTED = "posted"
+    VOIDED = "voided"
+
+
+class RoundPhase(StrEnum):
+    """What a round does now."""
+
+    TRAINING = "training"
+    VERIFYING = "verifying"
+    MERGING = "merging"
+    CLOSED = "closed"
+
+
+class RunPhase(StrEnum):
+    """What a run does now."""
+
+    ENROLLING = "enrolling"
+    TRAINING = "training"
+    BETWEEN_ROUNDS = "between-rounds"
+    OVER = "over"
