@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AddressFamily
 from types import TracebackType
+from typing import Any
 
 from contracts.devnet.chain import CHAIN_ID, Devnet
 from contracts.process.listening import binding, family_of, url_of
@@ -54,6 +56,11 @@ def _server_of(family: AddressFamily) -> type[ThreadingHTTPServer]:
     class Server(ThreadingHTTPServer):
         address_family = family
         daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A caller that hangs up is no fault of the chain's: nothing is told of it."""
+            if not isinstance(sys.exception(), ConnectionError):
+                super().handle_error(request, client_address)
 
     return Server
 
