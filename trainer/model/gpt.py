@@ -1,4 +1,7 @@
-"""A small byte-level GPT: pre-norm blocks, learned positions, tied embeddings, no biases, no dropout."""
+"""A small byte-level GPT: pre-norm blocks, learned positions, tied embeddings, no biases, no dropout.
+
+Shapes: B batch, T time, H heads, D width of the model, K = D / H width of a head, V vocabulary.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from contracts.protocol.run_config import RunConfig
 
 
 class Attention(nn.Module):
-    """Causal self-attention over x of shape (batch, time, d_model)."""
+    """Causal self-attention: (B, T, D) -> (B, T, D)."""
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
@@ -22,14 +25,16 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, time, width = x.shape
-        q, k, v = self.qkv(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        mixed: Tensor = self.out(y.transpose(1, 2).reshape(batch, time, width))
+        q, k, v = (
+            self.qkv(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        )  # 3 x (B, H, T, K)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, H, T, K)
+        mixed: Tensor = self.out(y.transpose(1, 2).reshape(batch, time, width))  # (B, T, D)
         return mixed
 
 
 class Block(nn.Module):
-    """Attention, then a 4x GELU MLP, each on a normed residual branch."""
+    """Attention, then a 4x GELU MLP, each on a normed residual branch: (B, T, D) -> (B, T, D)."""
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
@@ -46,7 +51,7 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """tokens (batch, time) int64 -> logits (batch, time, vocab)."""
+    """Tokens (B, T) int64 -> logits (B, T, V) float32."""
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
@@ -57,10 +62,10 @@ class GPT(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         places = torch.arange(tokens.shape[1], device=tokens.device)
-        x = self.tokens(tokens) + self.positions(places)
+        x = self.tokens(tokens) + self.positions(places)  # (B, T, D)
         for block in self.blocks:
             x = block(x)
-        return F.linear(self.norm(x), self.tokens.weight)
+        return F.linear(self.norm(x), self.tokens.weight)  # (B, T, V)
 
 
 def _embedding(rows: int, width: int) -> nn.Embedding:

@@ -3,6 +3,8 @@
 What could tie the result to a machine's way of working is taken out in three places: sums are exact
 (`exact_gemm`), samples are put into one order first, and what is summed over the batch waits until the whole
 batch has passed, so that the size of a micro-batch decides memory and nothing else.
+
+Shapes: B batch, T time, R = B * T rows, D width of the model, V vocabulary.
 """
 
 from __future__ import annotations
@@ -88,7 +90,7 @@ def _pass(config: RunConfig, theta: Weights, tokens: Tensor, targets: Tensor, co
     """Forward and backward of one micro-batch, leaving its part in `waiting`; the losses of its rows."""
     embedding = theta["tokens.weight"]
     gain = theta["norm.weight"]
-    x = (embedding[tokens] + theta["positions.weight"][: tokens.shape[1]]).flatten(0, 1)
+    x = (embedding[tokens] + theta["positions.weight"][: tokens.shape[1]]).flatten(0, 1)  # (R, D)
     backwards: list[Backward] = []
     for layer in range(config.layers):
         for branch in (_attention_branch, _mlp_branch):
@@ -96,9 +98,9 @@ def _pass(config: RunConfig, theta: Weights, tokens: Tensor, targets: Tensor, co
             x = x + change
             backwards.append(backward)
     last, saved = layer_norm(x, gain)
-    losses, gradient = cross_entropy(exact_matmul(last, embedding.mT), targets.flatten(), count)
+    losses, gradient = cross_entropy(exact_matmul(last, embedding.mT), targets.flatten(), count)  # (R,), (R, V)
     waiting.product("tokens.weight", gradient, last)
-    gradient, shares = layer_norm_backward(exact_matmul(gradient, embedding, slices=2), gain, saved)
+    gradient, shares = layer_norm_backward(exact_matmul(gradient, embedding, slices=2), gain, saved)  # (R, D)
     waiting.share("norm.weight", shares)
     for backward in reversed(backwards):
         gradient = gradient + backward(gradient)
