@@ -25,9 +25,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, time, width = x.shape
-        q, k, v = (
-            self.qkv(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        )  # 3 x (B, H, T, K)
+        qkv = self.qkv(x).view(batch, time, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # 3 x (B, H, T, K)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, H, T, K)
         mixed: Tensor = self.out(y.transpose(1, 2).reshape(batch, time, width))  # (B, T, D)
         return mixed
