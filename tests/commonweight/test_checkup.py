@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +34,7 @@ def chain(**changes: Any) -> Any:
 
 
 def asked(tmp_path: Path, **changes: Any) -> Any:
-    client = SimpleNamespace(network={"deployment": asdict(NOWHERE)}, get=lambda _path: changes.get("shown"))
+    client = SimpleNamespace(deployment=NOWHERE, read=lambda _kind, _path: changes.get("shown"))
     config = RunConfig(corpus_digest=default_corpus().digest)
     made = {
         "api_url": "http://api",
@@ -86,11 +86,16 @@ def test_a_proxy_of_the_environment_is_named(tmp_path: Path, monkeypatch: pytest
         ("balance", {"keystore": Path("k")}, Verdict.FINE, "has 1 coins"),
         ("key", {}, Verdict.SKIPPED, "no --keystore"),
         ("run", {}, Verdict.SKIPPED, "no --run"),
-        ("run", {"run": "0x1", "shown": {"phase": "over", "round": 3}}, Verdict.FAILED, "is over"),
-        ("run", {"run": "0x1", "shown": {"phase": "training", "round": 3}}, Verdict.FINE, "round 3, training"),
+        ("run", {"run": "0x1", "shown": SimpleNamespace(phase="over", round=3)}, Verdict.FAILED, "is over"),
+        ("run", {"run": "0x1", "shown": SimpleNamespace(phase="training", round=3)}, Verdict.FINE, "round 3, training"),
         ("corpus", {"run": "0x1"}, Verdict.FINE, "the text is the run's"),
         ("corpus", {"run": "0x1", "config": RunConfig(corpus_digest="00" * 32)}, Verdict.FAILED, "trains on"),
-        ("self-test", {"run": "0x1", "shown": {"verifiers": []}}, Verdict.FAILED, "no verifier of the run does"),
+        (
+            "self-test",
+            {"run": "0x1", "shown": SimpleNamespace(verifiers=[])},
+            Verdict.FAILED,
+            "no verifier of the run does",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -108,7 +113,8 @@ def test_what_is_wrong_is_named(
 
 def test_a_verifier_that_computes_alike_is_found(tmp_path: Path) -> None:
     mine = "0x" + configure_determinism("exact").digest().hex()
-    said = found("self-test", asked(tmp_path, run="0x1", shown={"verifiers": [{"profile": mine}, {"profile": "0x"}]}))
+    shown = SimpleNamespace(verifiers=[SimpleNamespace(profile=mine), SimpleNamespace(profile="0x")])
+    said = found("self-test", asked(tmp_path, run="0x1", shown=shown))
     assert said.verdict is Verdict.FINE
     assert "as 1 verifiers of the run do" in said.says
 
@@ -122,7 +128,7 @@ def test_a_clock_that_is_off_is_named(
 
 
 def test_another_model_behind_the_address_is_named(tmp_path: Path) -> None:
-    other = SimpleNamespace(network={"deployment": {**asdict(NOWHERE), "name": "other"}})
+    other = SimpleNamespace(deployment=replace(NOWHERE, name="other"))
     said = found("api", asked(tmp_path, deployment=tmp_path, client=other))
     assert (said.verdict, "serves another model, other" in said.says) == (Verdict.FAILED, True)
 
