@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any, Protocol, TextIO, TypeAlias
+from typing import Any, Protocol, TextIO, TypeAlias, runtime_checkable
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -74,6 +74,7 @@ def say(text: str) -> None:
     console.print(visible(text), soft_wrap=True, markup=False)
 
 
+@runtime_checkable
 class Document(Protocol):
     """An answer of a server (contracts/wire/)."""
 
@@ -88,7 +89,8 @@ def tell(found: Told | Iterable[Told], lines: Iterable[RenderableType]) -> None:
     """What was found: for scripts the object, or each of them on a line of its own; else lines and tables, which are
     made only then."""
     if speaks_json():
-        for one in found if isinstance(found, Iterable) and not isinstance(found, Mapping) else [found]:
+        # an answer of pydantic's is iterable, too: over its fields
+        for one in [found] if isinstance(found, (Mapping, Document)) else found:
             emit(one if isinstance(one, Mapping) else one.to_json())
         return
     for line in lines:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from fastapi.testclient import TestClient
 
@@ -64,7 +62,7 @@ def test_scripts_of_other_pages_read_answers_only_where_that_is_set(house: House
     asks = {"Origin": PAGE, "Access-Control-Request-Method": "GET"}
     assert "Access-Control-Allow-Origin" not in house.client.get("/v1/runs", headers={"Origin": PAGE}).headers
     assert house.client.options("/v1/runs", headers=asks).status_code == 405
-    settings = replace(house.app.state.settings, allow_origins=(PAGE,))
+    settings = house.app.state.settings.model_copy(update={"allow_origins": (PAGE,)})
     with TestClient(create_app(settings, house.ledger)) as client:
         assert client.get("/v1/runs", headers={"Origin": PAGE}).headers["Access-Control-Allow-Origin"] == PAGE
         assert client.options("/v1/runs", headers=asks).headers["Access-Control-Allow-Origin"] == PAGE
