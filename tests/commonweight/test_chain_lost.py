@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from commonweight.commands.network import actors
-from commonweight.commands.operator import relay
+from commonweight.commands.network import node, serve, verifier
+from commonweight.commands.operator import keeper
 from commonweight.keystore import write_keystore
 from contracts.devnet.chain import Devnet
 from contracts.devnet.http import DevnetServer
@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signals stay the suite's."""
-    for module in (actors, relay):
+    for module in (serve, keeper, node, verifier):
         monkeypatch.setattr(module, "heed_signals", lambda *_: threading.Event())
 
 
