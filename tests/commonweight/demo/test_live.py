@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,24 +22,24 @@ NAMES = {"0xa": "ada", "0xb": "ben", "0xc": "cal", "0xd": "dee", "0xe": "eve"}
 STEPS = {"ada": 30, "ben": 12, "cal": 8, "dee": 36, "eve": 40}
 
 
-def node(address: str, lapsed: bool = False) -> dict[str, Any]:
-    return {"node": address, "lapsed": lapsed}
+def node(address: str, lapsed: bool = False) -> Any:
+    return SimpleNamespace(node=address, lapsed=lapsed)
 
 
-def proof(address: str, state: str, stage: str = "reading", reason: str | None = None) -> dict[str, Any]:
-    return {"node": address, "state": state, "stage": stage, "reason": reason}
+def proof(address: str, state: str, stage: str = "reading", reason: str | None = None) -> Any:
+    return SimpleNamespace(node=address, state=state, stage=stage, reason=reason)
 
 
-def view() -> dict[str, Any]:
-    return {
-        "config": RunConfig(steps=40).to_json(),
-        "nodes": [node("0xa"), node("0xb"), node("0xc", lapsed=True), node("0xd"), node("0xe")],
-        "proofs": [
+def view() -> Any:
+    return SimpleNamespace(
+        config=RunConfig(steps=40).to_json(),
+        nodes=[node("0xa"), node("0xb"), node("0xc", lapsed=True), node("0xd"), node("0xe")],
+        proofs=[
             proof("0xa", "posted"),
             proof("0xd", "voided", "void", "replay-mismatch"),
             proof("0xe", "pending", "bench"),
         ],
-    }
+    )
 
 
 def test_a_bar_says_how_far_a_node_is_and_what_became_of_its_proof() -> None:
