@@ -14,6 +14,8 @@ from pydantic_settings import SettingsConfigDict
 
 from contracts.chain.deployment_setting import DeploymentSetting
 from contracts.ids import RunId
+from contracts.mirrors.urls import NOWHERE
+from contracts.process.http_url import require_http_url
 from contracts.process.settings import (
     Count,
     FilePath,
@@ -23,7 +25,6 @@ from contracts.process.settings import (
     ProcessSettings,
     Seconds,
     Url,
-    UrlOrNothing,
     Urls,
 )
 
@@ -44,6 +45,11 @@ def require_broker(text: str) -> str:
     except (KeyError, ImportError) as error:
         raise ValueError(f"this machine has no broker of the kind {scheme!r}: {error}") from error
     return text.strip()
+
+
+def public_address(text: str) -> str:
+    """Where the mirror is reached: an address, nothing for its own, or `-` for none. Raises ValueError."""
+    return text if text.strip() in ("", NOWHERE) else require_http_url(text)
 
 
 class WorkerSettings(ProcessSettings):
@@ -150,7 +156,7 @@ class VerifierSettings(WorkerSettings):
     key: Key
     host: str = "127.0.0.1"
     port: Port = 0
-    public_url: UrlOrNothing = ""
+    public_url: Annotated[str, AfterValidator(public_address)] = ""
     loopback: bool = True
     look_seconds: Seconds = 1.0
     give_up_after: Seconds = 0.0

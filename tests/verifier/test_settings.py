@@ -8,7 +8,7 @@ import pytest
 
 from contracts.process.setting_errors import InvalidSetting, MissingSetting
 from tests.verifier.conftest import settings_of
-from verifier.settings import PREFIX, VerifierSettings, WorkerSettings
+from verifier.settings import PREFIX, VerifierSettings, WorkerSettings, public_address
 
 pytestmark = pytest.mark.unit
 KEY = "0x" + "11" * 32
@@ -85,3 +85,10 @@ def test_the_folder_broker_moves_messages_within_its_own_folder() -> None:
     assert "TMPDIR" not in SETTINGS.to_environment()
     taken = Path(settings(broker_url="").to_environment()["TMPDIR"])
     assert taken == (Path("folder") / "queue" / "taken").resolve()
+
+
+@pytest.mark.parametrize("url", ["", "-", "https://mirror.example:8443"])
+def test_a_mirror_has_an_address_its_own_or_none(url: str) -> None:
+    assert public_address(url) == url
+    with pytest.raises(ValueError, match="not an address"):
+        public_address("mirror.example")

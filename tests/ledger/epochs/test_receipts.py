@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from contracts.ids import as_address
 from contracts.merkle.payout_tree import Payout, check_proof
 from contracts.messages.for_contracts import EpochRoot, from_json
 from contracts.messages.for_log import Commitment
@@ -40,6 +41,10 @@ def accounts(run: ServedRun) -> list[str]:
     return [body["message"]["payout"] for body in bodies if body["kind"] == "enrolment"]
 
 
+def parts_of(ledger: Ledger, epoch: int, account: str) -> dict[str, Any]:
+    return dict(receipt_of(ledger, epoch, as_address(account)).to_json())
+
+
 def shown(run: ServedRun, receipt: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(run.leaves[index]) for index in receipt["entries"]]
 
@@ -48,7 +53,7 @@ def test_each_epoch_shows_the_accounts_own_work_of_its_round(paid: Paid) -> None
     ledger, run = paid
     for epoch in (1, 2):
         for node, account in zip(run.nodes, accounts(run), strict=True):
-            entries = shown(run, receipt_of(ledger, epoch, account))
+            entries = shown(run, parts_of(ledger, epoch, account))
             assert [e["kind"] for e in entries] == ["enrolment", "commitment", "posted", "epoch-closed"]
             enrolment, commitment, posted, closed = entries
             assert enrolment["message"]["node"] == commitment["message"]["node"] == node.address
@@ -65,7 +70,7 @@ def test_root_signatures_and_lines_are_those_of_the_epoch(paid: Paid) -> None:
     ledger, run = paid
     place = ledger.chain.deployment
     for account in accounts(run):
-        receipt = receipt_of(ledger, 2, account)
+        receipt = parts_of(ledger, 2, account)
         root = from_json(EpochRoot, receipt["epoch"])
         assert root.logSize - 1 == receipt["entries"][-1]
         assert len(receipt["signatures"]) == 2
@@ -79,7 +84,7 @@ def test_root_signatures_and_lines_are_those_of_the_epoch(paid: Paid) -> None:
 
 def test_the_anchors_of_all_verifiers_are_named(paid: Paid) -> None:
     ledger, run = paid
-    receipt = receipt_of(ledger, 1, accounts(run)[0])
+    receipt = parts_of(ledger, 1, accounts(run)[0])
     anchors = [json.loads(run.leaves[index]) for index in receipt["anchors"]]
     assert {body["kind"] for body in anchors} == {"verifier-anchor"}
     assert {body["message"]["verifier"] for body in anchors} == {v.address for v in run.verifiers}
@@ -88,6 +93,6 @@ def test_the_anchors_of_all_verifiers_are_named(paid: Paid) -> None:
 def test_who_has_neither_work_nor_pay_and_what_is_not_closed_is_not_found(paid: Paid) -> None:
     ledger, run = paid
     with pytest.raises(NotFound, match="neither work nor pay in epoch 1"):
-        receipt_of(ledger, 1, key_of("stranger").address)
+        parts_of(ledger, 1, key_of("stranger").address)
     with pytest.raises(NotFound, match="epoch 3 is not closed"):
-        receipt_of(ledger, 3, accounts(run)[0])
+        parts_of(ledger, 3, accounts(run)[0])
