@@ -55,7 +55,7 @@ class BenchCall(Part):
 class Pledge(Part):
     """What a node had sealed of its work."""
 
-    fake: Segment = Field(description="The segment that it knew to be bad; 2**32 - 1 for honest work.")
+    fake: Segment | None = Field(description="The segment that it knew to be bad; null for honest work.")
     salt: Digest = Field(description="The salt of the seal.")
 
 

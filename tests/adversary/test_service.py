@@ -71,6 +71,7 @@ def test_the_service_does_what_the_simulator_does(strategy: str, tmp_path: Path)
     seed, shows = SEEDS[strategy]
     served = serve(seed, strategy, tmp_path)
     assert shows(served)
+    assert served.documents > 3
 
 
 def _reversed(order: Callable[..., Any]) -> Callable[..., Any]:

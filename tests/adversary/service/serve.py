@@ -21,6 +21,8 @@ from tests.adversary.service.record import Step, recorded, sayable
 from tests.adversary.service.said import Speaker
 from tests.adversary.service.server import Server
 from tests.adversary.service.twin import Twin
+from tests.contracts.protocol.log.signed_run import DOMAIN
+from tests.promised_documents import check_documents
 
 
 class Different(AssertionError):
@@ -44,6 +46,8 @@ class Served:
     known: int = 0
     """Messages that came once more: the simulator refuses them, the service answers as it did."""
     ends: Ends = field(default_factory=Ends)
+    documents: int = 0
+    """What people read of it, each as its route promises."""
 
     @property
     def entries(self) -> int:
@@ -123,6 +127,7 @@ class Service:
             raise Unequal(f"the ends are {served.ends}, the service's {ends(real)}")
         with self.server.store.read() as session:
             check_books(session, entries)
+        served.documents = check_documents(self.server.store, DOMAIN)
 
 
 def serve(seed: int, strategy: str | None, folder: Path) -> Served:

@@ -17,6 +17,7 @@ from ledger.storage.tables import CreditView, Cursor, FaultView, NodeView, Proof
 from ledger.views import projection
 from ledger.views.projection import catch_up
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun
+from tests.promised_documents import check_documents
 
 pytestmark = pytest.mark.integration
 VIEWS: tuple[Any, ...] = (RunView, RoundView, ProofView, NodeView, TakenView, CreditView, FaultView)
@@ -47,6 +48,7 @@ def documents(store: Store) -> list[Any]:
 def test_an_honest_run_is_shown_to_its_end(store: Store, run: SignedRun) -> None:
     write(store, run.leaves)
     catch_up(ledger_of(store))
+    assert check_documents(store, DOMAIN) == 1 + 2 + 2 * 2 + 2
     (shown,), rounds, proofs, nodes, taken, credits, faults = documents(store)
     assert [node["node"] for node in nodes] == sorted(node.address for node in run.nodes)
     assert shown["counts"] == {**dict.fromkeys(shown["counts"], 0), "nodes": 2, "active_nodes": 2, "epochs": 2}
