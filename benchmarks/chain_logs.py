@@ -20,6 +20,7 @@ from benchmarks.record import cpu_seconds, write_result
 from contracts.chain.connection import connect_devnet, contract_at
 from contracts.chain.event_table import EventTable
 from contracts.evm.log_ranges import Wanted, logs
+from contracts.ids import to_hex
 
 ADDRESS = "0x" + "11" * 20
 TURNS = 5
@@ -43,7 +44,7 @@ def _log(topic: str, number: int) -> dict[str, Any]:
     node = encode(["uint256"], [number % 50])
     return {
         "address": ADDRESS,
-        "topics": [topic, "0x" + node.hex()],
+        "topics": [topic, to_hex(node)],
         "data": f"0x{number:064x}",
         "removed": False,
         "blockNumber": hex(number // 100),

@@ -34,7 +34,7 @@ from api.settings import ServerSettings
 from benchmarks import kill_workers
 from benchmarks.record import progress, write_result
 from commonweight.demo.processes import free_port
-from contracts.chain.deployment import ZERO
+from contracts.ids import ZERO_ADDRESS
 from contracts.wire.states import CallState
 from ledger.books import journal
 from ledger.storage.tables import ChainEvent, Outgoing
@@ -140,7 +140,9 @@ class Bench:
         receipts = Counter(e.arguments["receipt"] for e in events if e.name == "Minted")
         assert not [receipt for receipt, times in receipts.items() if times > 1], "a receipt was minted twice"
         minted = sum(int(e.arguments["amount"]) for e in events if e.name == "Minted")
-        moved = sum(int(e.arguments["value"]) for e in events if e.name == "Transfer" and e.arguments["from"] == ZERO)
+        moved = sum(
+            int(e.arguments["value"]) for e in events if e.name == "Transfer" and e.arguments["from"] == ZERO_ADDRESS
+        )
         booked = sum(amount for account, amount in balances.items() if account.startswith("minted:"))
         assert minted == moved == booked, f"minted {minted}, Transfer events {moved}, ledger {booked}"
         assert sum(balances.values()) == 0, "the book is out of balance"

@@ -25,6 +25,7 @@ from typing import Any
 from eth_account import Account
 
 from benchmarks.record import progress, write_result
+from contracts.ids import to_hex
 from contracts.merkle.payout_tree import LEAF_TYPES, Payout, PayoutTree, check_proof
 from contracts.protocol.log_audit import Kind, epoch_payouts
 from ledger.books import payouts
@@ -54,14 +55,14 @@ def compute(payees: int, _folder: Path) -> dict[str, Any]:
     work, started = work_of(payees), time.perf_counter()
     due = epoch_payouts({Kind.COMPUTE: work}, {Kind.COMPUTE: 1}, EMISSION, CHAIN, DISTRIBUTOR, 1)
     root = PayoutTree.of([line.leaf() for line in due]).root
-    return {"seconds": time.perf_counter() - started, "root": "0x" + root.hex()}
+    return {"seconds": time.perf_counter() - started, "root": to_hex(root)}
 
 
 def tree(payees: int, _folder: Path) -> dict[str, Any]:
     """Lines to root: what OpenZeppelin's library is timed on."""
     due, started = lines_of(payees), time.perf_counter()
     root = PayoutTree.of([line.leaf() for line in due]).root
-    return {"seconds": time.perf_counter() - started, "root": "0x" + root.hex()}
+    return {"seconds": time.perf_counter() - started, "root": to_hex(root)}
 
 
 def rows(payees: int, folder: Path) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def rows(payees: int, folder: Path) -> dict[str, Any]:
     with ledger.store.read() as session:
         row = session.get_one(PayoutRow, (1, 0))
         payouts.proofs(ledger.blobs, session, session.get_one(Epoch, 1), [row.leaf])
-    return {"seconds": written - started, "first_proof": time.perf_counter() - written, "root": "0x" + root.hex()}
+    return {"seconds": written - started, "first_proof": time.perf_counter() - written, "root": to_hex(root)}
 
 
 def proofs(payees: int, folder: Path) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _epoch(root: bytes, due: list[Payout]) -> Epoch:
         run="0x",
         first_round=1,
         last_round=1,
-        root="0x" + root.hex(),
+        root=to_hex(root),
         total=sum(p.amount for p in due),
         count=len(due),
         log_size=0,

@@ -23,6 +23,7 @@ from eth_account.signers.local import LocalAccount
 from sqlmodel import SQLModel, func, select
 
 from benchmarks.record import progress, write_result
+from contracts.ids import to_hex
 from contracts.wire.states import CallState
 from ledger import crash_points
 from ledger.books import journal
@@ -189,7 +190,7 @@ class Trial:
             assert lived[name] == seen[name], f"{name} differ"
         minted = [e for e in lived["events"] if e["name"] == "Minted"]
         receipts = Counter(e["arguments"]["receipt"] for e in minted)
-        assert sorted(receipts) == sorted("0x" + line.leaf().hex() for line in self.place.lines)
+        assert sorted(receipts) == sorted(to_hex(line.leaf()) for line in self.place.lines)
         assert set(receipts.values()) == {1}
         supply = self.place.model.token.total_supply()
         assert supply == sum(int(e["arguments"]["amount"]) for e in minted) == self.place.total

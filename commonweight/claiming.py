@@ -118,12 +118,12 @@ def _plainly(model: WalletModel, account: Address, found: Sequence[Claim]) -> As
     epochs = list(dict.fromkeys(claim.epoch or 0 for claim in found))
     if len(epochs) == 1:
         path = f"/epochs/{epochs[0]}/claims"
-        body = ClaimBody(account=account)
+        body = ClaimBody.made(account=account)
         return Asked(set(model.client.send(QueuedClaims, path, body).transactions), {})
     asked = Asked(set(), {})
     for start in range(0, len(epochs), AT_ONCE):
         wanted = [EpochClaim(epoch=epoch, account=account) for epoch in epochs[start : start + AT_ONCE]]
-        answer = model.client.send(ManyQueuedClaims, "/claims", ClaimManyBody(claims=wanted))
+        answer = model.client.send(ManyQueuedClaims, "/claims", ClaimManyBody.made(claims=wanted))
         asked.calls.update(answer.transactions)
         refused = (one for one in answer.passed_over if one.why != PAID)
         asked.refused.update({one.epoch: f"{one.why}: {one.detail}" for one in refused})
@@ -138,7 +138,7 @@ def _signed(model: WalletModel, account: Address, found: Sequence[Claim], elsewh
         kind = Kind[claim.kind.upper()]
         message = ClaimTo(claim.epoch or 0, claim.index, account, kind, claim.amount, elsewhere.to, deadline)
         signature = sign(message, domain, bytes(elsewhere.signer.key))
-        body = SignedClaimBody(
+        body = SignedClaimBody.made(
             account=account, index=claim.index, to=elsewhere.to, deadline=deadline, signature=to_hex(signature)
         )
         names.add(model.client.send(QueuedCall, f"/epochs/{claim.epoch}/signed-claims", body).transaction)

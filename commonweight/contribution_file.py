@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 
 from contracts.errors import BadField
 from contracts.files.whole_file import save_file
-from contracts.ids import Address, RunId, to_hex
+from contracts.ids import Address, RunId, from_hex, to_hex
 from contracts.messages.for_contracts import from_json, to_json
 from contracts.messages.for_log import Contribution
 from contracts.messages.signatures import recover, sign
@@ -25,7 +25,7 @@ from contracts.protocol.run_config import RunConfig
 from contracts.wire.fields import Object
 from contracts.wire.log import Accepted
 from contracts.wire.runs import Run
-from trainer.client import ApiClient, octets
+from trainer.client import ApiClient
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ContributionFile:
     @classmethod
     def code(cls, run: RunId, repo: str, commit: str, licence: str, account: Address, weight: int) -> ContributionFile:
         """A commit. Raises BadField."""
-        return cls(Contribution(octets(run), int(Kind.CODE), repo, commit, licence, account, weight))
+        return cls(Contribution(from_hex(run), int(Kind.CODE), repo, commit, licence, account, weight))
 
     @classmethod
     def data(
@@ -46,7 +46,7 @@ class ContributionFile:
     ) -> ContributionFile:
         """A data set by its manifest. Raises BadField."""
         digest = hashlib.sha256(manifest).hexdigest()
-        return cls(Contribution(octets(run), int(Kind.DATA), source, f"sha256:{digest}", licence, account, weight))
+        return cls(Contribution(from_hex(run), int(Kind.DATA), source, f"sha256:{digest}", licence, account, weight))
 
     @classmethod
     def load(cls, file: Path) -> ContributionFile:
@@ -97,7 +97,7 @@ class ContributionFile:
         """
         maintainers = self.maintainers(client)
         theirs = [name for name in sorted(self.signatures) if name in maintainers.members]
-        given = {name: octets(self.signatures[name]) for name in theirs}
+        given = {name: from_hex(self.signatures[name]) for name in theirs}
         for name, signature in given.items():
             if recover(self.message, client.domain, signature) != name:
                 raise BadField(f"signatures must be their signers': that of {name} is not")

@@ -5,9 +5,15 @@ Text in hex is lowercase and begins with 0x, but for names of blobs: those are 6
 
 from __future__ import annotations
 
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType, TypeAlias, cast
 
-from eth_typing import HexAddress, HexStr
+if TYPE_CHECKING:
+    from eth_typing import HexAddress
+
+    Address: TypeAlias = HexAddress
+else:  # every command loads this module, and eth_typing takes longer than all the rest of it
+    Address = NewType("Address", str)
+"""An account or a contract of an EVM chain: 0x and 40 hex digits. One with a checksum (EIP-55) is one, too."""
 
 RunId = NewType("RunId", str)
 """A run: 0x and 64 hex digits, the digest of its manifest (ADR 9)."""
@@ -15,8 +21,6 @@ ProofId = NewType("ProofId", str)
 """A proof: 0x and 64 hex digits, the EIP-712 digest of its commitment."""
 Digest = NewType("Digest", str)
 """Any other digest: 0x and hex digits."""
-Address = HexAddress
-"""An account or a contract of an EVM chain: 0x and 40 hex digits. One with a checksum (EIP-55) is one, too."""
 BlobName = NewType("BlobName", str)
 """A blob: the 64 hex digits of the BLAKE3 digest of its bytes."""
 
@@ -41,7 +45,7 @@ def beneath(hint: Any) -> Any:
 
 def as_address(text: str) -> Address:
     """Text that was checked to be an address, or is checked by whoever takes it."""
-    return Address(HexStr(text))
+    return cast(Address, text)
 
 
 def to_hex(data: bytes) -> str:

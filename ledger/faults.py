@@ -9,7 +9,7 @@ from functools import cache, partial
 from sqlmodel import col, select
 from web3.contract.contract import ContractFunction
 
-from contracts.ids import Address, ProofId, from_hex
+from contracts.ids import Address, ProofId, from_hex, to_hex
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge.state import State
@@ -50,7 +50,7 @@ def charge(ledger: Ledger, fault: Signable) -> Charge:
         return Charge(f"slash-node:{proof}", party, message)
     evidence = fault_evidence(proof, kind)
     return Charge(
-        f"punish:0x{evidence.hex()}:{party}", party, VerifierFault(ledger.chain.model, party, evidence, FOR_EVER)
+        f"punish:{to_hex(evidence)}:{party}", party, VerifierFault(ledger.chain.model, party, evidence, FOR_EVER)
     )
 
 

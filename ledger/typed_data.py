@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 from eth_account.messages import encode_typed_data
 from eth_utils import to_checksum_address
-from eth_utils.crypto import keccak
 
 from contracts.bindings.governor import Action
 from contracts.bindings.own_domain import domain_types
@@ -20,7 +19,7 @@ from contracts.ids import from_hex, to_hex
 from contracts.messages.fields import LARGEST_NUMBER, from_json, to_json, typed_fields
 from contracts.messages.for_contracts import ClaimTo, EpochRoot, Message, NodeFault, VerifierFault
 from contracts.messages.for_log import JUDGED
-from contracts.messages.signatures import Domain, digest
+from contracts.messages.signatures import Domain, digest, digest_of
 from contracts.protocol.log.codec import slug
 from contracts.wire import typed_data as wire
 from ledger.context import Ledger
@@ -49,7 +48,7 @@ def to_sign(ledger: Ledger, asked: Asked) -> wire.TypedData:
 def _claim(ledger: Ledger, asked: wire.ClaimElsewhere) -> wire.TypedData:
     account = to_checksum_address(asked.account)
     with ledger.store.read() as session:
-        lines, _ = settlement.claimable(ledger, session, asked.epoch, account)
+        lines = settlement.claimable_lines(session, asked.epoch, account)
     line = next((line for line in lines if line.index == asked.index), None)
     if line is None:
         raise NotFound(f"line {asked.index} of epoch {asked.epoch} is not {account}'s")
@@ -68,6 +67,8 @@ def _vote(ledger: Ledger, asked: wire.Vote) -> wire.TypedData:
 
 def _proposal(ledger: Ledger, asked: wire.Propose) -> wire.TypedData:
     calls = [Action(to_checksum_address(call.target), from_hex(call.data), int(call.value)) for call in asked.calls]
+    if any(call.value >= 2**256 for call in calls):
+        raise BadField("value must be below 2^256")
     actions = [*ledger.chain.decision_actions(asked.description, asked.decisions), *calls]
     if not actions:
         raise BadField("decisions and calls must not both be empty")
@@ -99,8 +100,7 @@ def _of_struct(message: Message, domain: Domain) -> wire.TypedData:
 
 def _of_contract(typed: Mapping[str, object]) -> wire.TypedData:
     """Under the domain that a contract tells itself."""
-    encoded = encode_typed_data(full_message=dict(typed))
-    hashed = keccak(b"\x19" + encoded.version + encoded.header + encoded.body)
+    hashed = digest_of(encode_typed_data(full_message=dict(typed)))
     message = typed["message"]
     assert isinstance(message, Mapping)
     exact = {name: _exact(value) for name, value in message.items()}

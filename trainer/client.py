@@ -26,7 +26,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
-from contracts.ids import Address, from_hex
+from contracts.ids import Address
 from contracts.messages.for_contracts import Message
 from contracts.messages.signatures import Domain, sign
 from contracts.process.outage import Outage
@@ -268,11 +268,6 @@ def _through() -> str:
     """The proxies of the environment, by which requests go."""
     proxies = {name: url for name, url in getproxies().items() if name in ("http", "https", "all")}
     return f"; the environment sends it through the proxy {', '.join(proxies.values())}" if proxies else ""
-
-
-def octets(text: str) -> bytes:
-    """0x-hex to bytes."""
-    return from_hex(text)
 
 
 def _json(answer: _Answer) -> Any:

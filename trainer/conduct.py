@@ -14,7 +14,7 @@ from blake3 import blake3
 from eth_account.signers.local import LocalAccount
 
 from contracts.errors import CommonweightError
-from contracts.ids import Address, as_address
+from contracts.ids import Address, as_address, from_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.for_log import Commitment
 from contracts.messages.signatures import Domain
@@ -22,7 +22,6 @@ from contracts.protocol.pledge import Pledge, draw_pledge
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest, theta_digest
 from contracts.tensors.tensorfile import pack
-from trainer.client import octets
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import Corpus
 from trainer.model.state import Tensors
@@ -82,7 +81,7 @@ class Job:
     @property
     def data_seed(self) -> bytes:
         """The round's seed of all batches, 32 bytes."""
-        return octets(self.round["data_seed"])
+        return from_hex(self.round["data_seed"])
 
     def batches(self) -> BatchSource:
         """The batches that this node has to train on."""
@@ -122,7 +121,7 @@ class Conduct:
     def pledge(self, job: Job) -> Pledge:
         """What the commitment seals of this round's work; the same for the same round. Raises BadField."""
         key = bytes(job.client.account.key)
-        return draw_pledge(key, octets(job.run), job.number, job.config.segments, self.canary_ppm)
+        return draw_pledge(key, from_hex(job.run), job.number, job.config.segments, self.canary_ppm)
 
     def work(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The round's work as it is committed to, its end settled (J7). Raises StateMismatch and NonFiniteLoss."""
@@ -147,7 +146,7 @@ def commitment(job: Job, trajectory: Trajectory, pledge: Pledge) -> Made:
     end = trajectory.end_state
     gradient = pack(trajectory.pseudo_gradient)
     message = Commitment(
-        run=octets(job.run),
+        run=from_hex(job.run),
         round=job.number,
         node=job.node,
         startState=theta_digest(job.start),

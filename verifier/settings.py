@@ -14,8 +14,7 @@ from pydantic_settings import SettingsConfigDict
 
 from contracts.chain.deployment_setting import DeploymentSetting
 from contracts.ids import RunId
-from contracts.mirrors.urls import NOWHERE
-from contracts.process.http_url import require_http_url
+from contracts.mirrors.urls import public_address
 from contracts.process.settings import (
     Count,
     FilePath,
@@ -45,11 +44,6 @@ def require_broker(text: str) -> str:
     except (KeyError, ImportError) as error:
         raise ValueError(f"this machine has no broker of the kind {scheme!r}: {error}") from error
     return text.strip()
-
-
-def public_address(text: str) -> str:
-    """Where the mirror is reached: an address, nothing for its own, or `-` for none. Raises ValueError."""
-    return text if text.strip() in ("", NOWHERE) else require_http_url(text)
 
 
 class WorkerSettings(ProcessSettings):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 
 from api.access import get_ledger
+from contracts.mirrors.urls import NOWHERE
 from contracts.protocol.log.leaf import LARGEST_LEAF
 from contracts.wire.fields import Object
 from contracts.wire.log import Accepted
@@ -46,5 +47,5 @@ def list_mirrors(ledger: Ledger = Depends(get_ledger)) -> Mirrors:
         row = signed.get(verifier)
         url = row.url if row is not None else first.get(verifier)
         message = json.loads(row.text) if row is not None else None
-        shown.append(MirrorPlace(verifier=verifier, url=None if url == "-" else url, message=message))
+        shown.append(MirrorPlace(verifier=verifier, url=None if url == NOWHERE else url, message=message))
     return Mirrors(mirrors=shown, evidence=[])

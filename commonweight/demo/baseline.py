@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from commonweight.terminal.console import emit
-from contracts.ids import Address, RunId, as_address
+from contracts.ids import Address, RunId, as_address, from_hex
 from contracts.process.spawner import end_with_spawner
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.rounds import Round
 from contracts.wire.runs import Run
 from trainer.baseline import PublicRound, data_parallel, solo
-from trainer.client import ApiClient, octets
+from trainer.client import ApiClient
 from trainer.data.corpus import corpus_of
 from trainer.model.state import initial_theta
 from trainer.steps.evaluate import held_out_loss
@@ -41,7 +41,7 @@ def _closed(client: ApiClient, run: str, number: int) -> Round | None:
 
 def _public(view: Round) -> PublicRound:
     accepted = [p.node for p in view.proofs if p.state == "posted"]
-    return PublicRound(RunConfig.from_json(view.config), octets(view.data_seed), accepted)
+    return PublicRound(RunConfig.from_json(view.config), from_hex(view.data_seed), accepted)
 
 
 def main(kind: str, api: str, run: RunId, rounds: int, node: Address, data: list[str]) -> None:

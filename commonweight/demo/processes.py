@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from commonweight.keystore import PASSPHRASE_VARIABLE
+from commonweight.terminal.variables import NODE, SERVER, VERIFIER
 from contracts.errors import CommonweightError
 from contracts.process.spawner import ends_with_me
 
@@ -28,12 +29,18 @@ class ActorFailed(CommonweightError):
     code = "actor-failed"
 
 
+def _without_settings() -> dict[str, str]:
+    """The environment without the settings of another server, node or verifier of the shell's owner."""
+    foreign = (SERVER, NODE, VERIFIER)
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
+
 class Processes:
     """Everything that the demo started. Use as a context: leaving it ends every process."""
 
     def __init__(self, logs: Path, passphrase: str) -> None:
         self._logs, self._running = logs, dict[str, subprocess.Popen[bytes]]()
-        self._environment = os.environ | {PASSPHRASE_VARIABLE: passphrase, "OMP_NUM_THREADS": "1"}
+        self._environment = _without_settings() | {PASSPHRASE_VARIABLE: passphrase, "OMP_NUM_THREADS": "1"}
         self._expected_dead: set[str] = set()
         logs.mkdir(parents=True, exist_ok=True)
 

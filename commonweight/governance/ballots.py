@@ -16,11 +16,11 @@ from contracts.calls.effects import Preview, preview
 from contracts.calls.text import parse_call
 from contracts.chain.connection import connect, send
 from contracts.genesis.creation import first_block
-from contracts.ids import Address, RunId, to_hex
+from contracts.ids import Address, RunId, from_hex, to_hex
 from contracts.wire.epochs import QueuedCall
 from contracts.wire.requests import BallotBody, CallBody, DelegationBody, ProposalBody
 from contracts.wire.votes import QueuedProposal, TakenBallot
-from trainer.client import ApiClient, octets
+from trainer.client import ApiClient
 from verifier.log.settled_weights import settled_weights
 
 MOST_SECONDS = 64
@@ -37,7 +37,7 @@ class GovernanceClient:
         self.governor = ModelGovernor(w3, self.deployment.governor)
         self.token = ModelToken(w3, self.deployment.token)
         self._models = ModelRegistry(w3, self.deployment.model_registry)
-        self._model = octets(self.deployment.model)
+        self._model = from_hex(self.deployment.model)
 
     def calls(self, texts: Sequence[str]) -> list[Action]:
         """The calls that these texts mean, on the contracts that the server names. Raises BadField."""
@@ -65,12 +65,12 @@ class GovernanceClient:
         ] + list(calls)
         until = self._in_an_hour()
         signature = self.governor.sign_proposal(account, actions, description, until)
-        body = ProposalBody(
+        body = ProposalBody.made(
             proposer=account.address,
             description=description,
             decisions=list(decisions),
             deadline=until,
-            calls=[CallBody(target=c.target, value=str(c.value), data=to_hex(c.data)) for c in calls],
+            calls=[CallBody.made(target=c.target, value=str(c.value), data=to_hex(c.data)) for c in calls],
             signature=to_hex(signature),
         )
         own = str(proposal_id_of(actions, keccak(text=description)))
@@ -90,7 +90,7 @@ class GovernanceClient:
         Raises NotSettled, ApiProblem, and what the log's reading raises.
         """
         found = settled_weights(self.client, self.deployment, self.governor.w3, *weights)
-        call = self._models.record_release(self._model, version, octets(found.theta), licence)
+        call = self._models.record_release(self._model, version, from_hex(found.theta), licence)
         return self.propose(account, description, (), [Action.of(call)]), found.theta
 
     def asked(self, proposal: str) -> Proven:
@@ -103,7 +103,7 @@ class GovernanceClient:
         Returns the server's word: taken, or of the same vote again waiting or counted. Raises ApiProblem.
         """
         ballot = self.governor.sign_ballot(account, int(found.id), support)
-        body = BallotBody(voter=account.address, support=support, signature=to_hex(ballot.signature))
+        body = BallotBody.made(voter=account.address, support=support, signature=to_hex(ballot.signature))
         return self.client.send(TakenBallot, f"/proposals/{found.id}/ballots", body).ballot
 
     def object_to(self, account: LocalAccount, proposal: str) -> tuple[int, int, str]:
@@ -143,7 +143,7 @@ class GovernanceClient:
     def delegate(self, account: LocalAccount, to: str) -> str:
         """Sign and hand in a delegation of votes; returns the id of the relayer's transaction. Raises ApiProblem."""
         lent = Delegation(to, self.token.nonce(account.address), self._in_an_hour())
-        body = DelegationBody(
+        body = DelegationBody.made(
             delegator=account.address,
             delegatee=lent.to,
             nonce=lent.nonce,

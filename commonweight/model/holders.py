@@ -10,10 +10,10 @@ from web3 import Web3
 
 from contracts.amounts import TOKENS, amount
 from contracts.chain.connection import contract_at
-from contracts.chain.deployment import ZERO, Deployment
+from contracts.chain.deployment import Deployment
 from contracts.chain.event_history import EventHistory
 from contracts.errors import CommonweightError
-from contracts.ids import Address, as_address
+from contracts.ids import ZERO_ADDRESS, Address, as_address
 
 PPM = 1_000_000
 EVENTS = ("Transfer", "DelegateChanged", "DelegateVotesChanged")
@@ -75,12 +75,12 @@ class _Book:
             self._move(as_address(str(said["to"])), int(said["value"]))
 
     def _move(self, account: Address, units: int) -> None:
-        if account != ZERO:
+        if account != ZERO_ADDRESS:
             self.units[account] = self.units.get(account, 0) + units
 
     def holder(self, account: Address) -> Holder:
-        delegate = self.delegates.get(account, ZERO)
-        named = "" if delegate == ZERO else delegate
+        delegate = self.delegates.get(account, ZERO_ADDRESS)
+        named = "" if delegate == ZERO_ADDRESS else delegate
         return Holder(account, self.units.get(account, 0), self.votes.get(account, 0), as_address(named))
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from contracts.ids import Address
+from contracts.ids import Address, from_hex
 from contracts.messages.for_log import RunTerms
 from contracts.protocol.limits import LimitTable
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import state_digest
-from trainer.client import ApiClient, octets
+from trainer.client import ApiClient
 from trainer.data.corpus import corpus_of
 from trainer.model.state import initial_theta, start_tensors
 from trainer.steps.determinism import configure_determinism
@@ -58,7 +58,7 @@ def open_run(
     """Open the run and return its id, 0x-hex. Raises InvalidRunConfig, ApiProblem and ApiUnreachable."""
     config = _config(overrides, data, limits)
     client = ApiClient(api_url, key)
-    model = octets(client.network.deployment.model)
+    model = from_hex(client.network.deployment.model)
     beside = {"config": config.to_json()} | ({} if limits is None else {"limits": limits.to_json()})
     answer = client.give(terms(model, client.address, config, rules), **beside)
     return answer.digest
@@ -90,7 +90,7 @@ def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) ->
         periodSeconds=rules.period_seconds,
         leaseSeconds=rules.lease_seconds,
         leastRate=rules.least_rate,
-        profiles=tuple(dict.fromkeys((own, *map(octets, rules.profiles)))),
+        profiles=tuple(dict.fromkeys((own, *map(from_hex, rules.profiles)))),
         momentum=state_digest(zero),
         inner=inner_digest(start_tensors(theta, None)),
         nonce=rules.nonce,

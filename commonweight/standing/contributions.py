@@ -16,7 +16,7 @@ from commonweight.contribution_file import ContributionFile
 from commonweight.standing.model import SeenRun, all_runs, pages, run_with
 from commonweight.standing.sentence import Sentence, helper, told
 from contracts.errors import BadSignature
-from contracts.ids import as_address, to_hex
+from contracts.ids import as_address, from_hex, to_hex
 from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Contribution
 from contracts.messages.signatures import digest, recover
@@ -30,7 +30,7 @@ from contracts.wire.epochs import Epoch
 from contracts.wire.fields import Object
 from contracts.wire.log import LogPage
 from contracts.wire.runs import Run
-from trainer.client import ApiClient, octets
+from trainer.client import ApiClient
 
 
 class ContributionState(StrEnum):
@@ -189,7 +189,7 @@ class Contributions:
         same = [c for c in self.credited(self.runs()) if _subject(c.message) == _subject(file.message)]
         if same and same[0].id == name:
             return same[0]
-        run = self._client.read(Run, f"/runs/0x{file.message.run.hex()}")
+        run = self._client.read(Run, f"/runs/{to_hex(file.message.run)}")
         config = RunConfig.from_json(run.config)
         signing = signing_of(file, Maintainers.parse(config.maintainers), self._client)
         state = state_of(signing, over=run.phase == "over", taken=bool(same))
@@ -227,6 +227,6 @@ def _subject(message: Contribution) -> tuple[str, str]:
 
 def _is_its_own(message: Contribution, name: str, signature: str, client: ApiClient) -> bool:
     try:
-        return recover(message, client.domain, octets(signature)) == name
+        return recover(message, client.domain, from_hex(signature)) == name
     except (BadSignature, ValueError):
         return False

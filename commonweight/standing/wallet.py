@@ -8,8 +8,7 @@ from commonweight.standing.claims import ClaimState
 from commonweight.standing.model import WalletModel
 from commonweight.standing.owed import Owed
 from contracts.amounts import amount
-from contracts.chain.deployment import ZERO
-from contracts.ids import Address, as_address
+from contracts.ids import ZERO_ADDRESS, Address, as_address
 
 COMING = (ClaimState.UNSIGNED, ClaimState.FALLEN, ClaimState.IN_WINDOW, ClaimState.DISPUTED)
 """Lines that are not owed for good: their root may fall."""
@@ -45,7 +44,7 @@ class Holding:
             owed.units(*CLAIMABLE),
             owed.units(ClaimState.CLAIMED),
             token.votes(account),
-            as_address("" if delegate == ZERO else delegate),
+            as_address("" if delegate == ZERO_ADDRESS else delegate),
         )
 
     def to_json(self) -> dict[str, object]:

@@ -77,6 +77,16 @@ def read_url_or_none(text: str) -> str:
     return read_url(text) if text.strip() else ""
 
 
+def read_public_url(text: str) -> str:
+    """Where a mirror is reached: an address, nothing, or `-` where nobody reaches it. Raises BadParameter."""
+    from contracts.mirrors.urls import public_address
+
+    try:
+        return public_address(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}, or - where nobody reaches the mirror") from error
+
+
 def read_broker(text: str) -> str:
     """The address of a Celery broker, or nothing. Raises BadParameter: workers on one that is none judge nothing."""
     from verifier.settings import require_broker

@@ -7,17 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from blake3 import blake3
 from eth_utils.address import is_checksum_address
 
 from contracts.errors import CommonweightError
-from contracts.ids import NO_ADDRESS, ZERO_ADDRESS, Address
+from contracts.ids import NO_ADDRESS, ZERO_ADDRESS, Address, beneath
 from contracts.recursion import bound_recursion
 from contracts.tlog.keys import VerifierKey, parse_vkey
 
-ZERO = ZERO_ADDRESS
 _DIGEST = re.compile(r"0x[0-9a-f]{64}")
 _LOWER_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _ADDRESSES = ("deployer", "token", "timelock", "governor", "verifier_registry", "distributor", "splitter")
@@ -65,7 +64,7 @@ class Deployment:
     def entry(self) -> tuple[str, ...]:
         """The `Model` struct in the model registry."""
         own = (self.token, self.timelock, self.governor, self.verifier_registry, self.distributor, self.splitter)
-        return (self.name, *own, self.pool or ZERO)
+        return (self.name, *own, self.pool or ZERO_ADDRESS)
 
     def digest(self) -> str:
         """Blake3 (0x-hex) of what never changes: all but where verifiers served their copies at first."""
@@ -111,9 +110,10 @@ class Deployment:
     def _require_forms(self) -> None:
         for name in ("chain_id", "block"):
             _require(type(getattr(self, name)) is int, name, "a whole number", getattr(self, name))
+        kinds = {name: beneath(hint) for name, hint in get_type_hints(type(self)).items()}
         for field in fields(self):
             value = getattr(self, field.name)
-            _require(field.type not in ("str", "Address") or isinstance(value, str), field.name, "text", value)
+            _require(kinds[field.name] is not str or isinstance(value, str), field.name, "text", value)
         for name in (*_ADDRESSES, "model_registry", *(["pool"] if self.pool else [])):
             value = getattr(self, name)
             fits = bool(_LOWER_ADDRESS.fullmatch(value)) or is_checksum_address(value)

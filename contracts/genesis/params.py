@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.chain.deployment import ZERO, Deployment
-from contracts.ids import from_hex
+from contracts.chain.deployment import Deployment
+from contracts.ids import ZERO_ADDRESS, from_hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def arguments_of(
     votes = (p.voting_delay, p.voting_period, p.proposal_threshold, p.quorum_fraction, p.quorum_floor)
     model = from_hex(d.model)
     made: dict[str, Arguments] = {
-        "ModelTimelock": (p.timelock_delay, [], [ZERO], d.deployer),
+        "ModelTimelock": (p.timelock_delay, [], [ZERO_ADDRESS], d.deployer),
         "ModelToken": (d.name, symbol, p.cap, d.deployer, d.timelock),
         "ModelGovernor": (d.name, d.token, d.timelock, *votes, p.late_quorum_extension),
         "VerifierRegistry": (d.timelock, model, d.distributor, list(verifiers), rules),

@@ -15,13 +15,13 @@ from web3 import Web3
 from web3.types import LogReceipt
 
 from contracts.chain.connection import contract_at
-from contracts.chain.deployment import ZERO, Deployment
+from contracts.chain.deployment import Deployment
 from contracts.chain.event_table import EventTable
 from contracts.evm.log_ranges import Wanted, logs
 from contracts.genesis.creation import contract_names
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused, require
-from contracts.ids import Address, as_address, to_hex
+from contracts.ids import ZERO_ADDRESS, Address, as_address, to_hex
 
 ADMIN = bytes(32)
 """OpenZeppelin's DEFAULT_ADMIN_ROLE."""
@@ -100,9 +100,9 @@ def check_roles(d: Deployment, events: list[Event]) -> None:
     held = _held(events)
     needed = _needed(d)
     for where, what, holder in sorted(held - needed):
-        raise GenesisRefused(f"{holder} holds role 0x{what.hex()} on {where}")
+        raise GenesisRefused(f"{holder} holds role {to_hex(what)} on {where}")
     for where, what, holder in sorted(needed - held):
-        raise GenesisRefused(f"{holder} lacks role 0x{what.hex()} on {where}")
+        raise GenesisRefused(f"{holder} lacks role {to_hex(what)} on {where}")
 
 
 def budgets_of(events: list[Event]) -> dict[str, int]:
@@ -159,5 +159,5 @@ def _needed(d: Deployment) -> set[Grant]:
         (d.token, role("GUARDIAN_ROLE"), d.timelock),
         (d.verifier_registry, role("ARBITER_ROLE"), d.timelock),
         *((d.timelock, role(name), d.governor) for name in GOVERNOR_ROLES),
-        (d.timelock, role("EXECUTOR_ROLE"), ZERO),
+        (d.timelock, role("EXECUTOR_ROLE"), ZERO_ADDRESS),
     }

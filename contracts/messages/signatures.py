@@ -40,7 +40,11 @@ class Domain:
 
 def digest(message: Message, domain: Domain) -> bytes:
     """32 bytes that are signed: keccak(0x19 || 0x01 || domain separator || struct hash), EIP-712."""
-    encoded = _encode(message, domain)
+    return digest_of(_encode(message, domain))
+
+
+def digest_of(encoded: SignableMessage) -> bytes:
+    """32 bytes that a wallet signs of typed data: keccak(0x19 || version || header || body), EIP-191."""
     return keccak(b"\x19" + encoded.version + encoded.header + encoded.body)
 
 

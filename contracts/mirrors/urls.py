@@ -16,6 +16,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from contracts.errors import CommonweightError
+from contracts.process.http_url import http_url_or_nothing
 
 MAX_URL = 200
 NOWHERE = "-"
@@ -49,6 +50,12 @@ _RESOLVING = ThreadPoolExecutor(64, "resolve")
 Ip: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve: TypeAlias = Callable[[str, int], Iterable[str]]
 """A host's addresses as text. May raise OSError."""
+
+
+def public_address(text: str) -> str:
+    """Where a mirror is reached, as its owner says it: an address, nothing for its own, or `-` for none. Raises
+    ValueError."""
+    return text.strip() if text.strip() == NOWHERE else http_url_or_nothing(text)
 
 
 class InvalidMirrorAddress(CommonweightError):

@@ -1,1 +1,1 @@
-"""Parts that every process needs: children, listening addresses, outages, clock and folder."""
+"""What every process of this machine needs: settings and key files, children, addresses, its clock and its folder."""

@@ -18,3 +18,8 @@ def require_http_url(text: str) -> str:
     if not fits or re.search(r"[\s\x00-\x1f\x7f]", url):
         raise ValueError(f"{text!r} is not an address: http:// or https://, a host, and a port if it has one")
     return url
+
+
+def http_url_or_nothing(text: str) -> str:
+    """As `require_http_url`; blanks are nothing. Raises ValueError."""
+    return require_http_url(text) if text.strip() else ""

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from contracts.process.http_url import require_http_url
+from contracts.process.http_url import http_url_or_nothing, require_http_url
 from contracts.process.key_files import FILE_SUFFIX, KeyByFile, KeyFiles, is_key, write_key_file
 from contracts.process.setting_errors import PAGE, MissingSetting, as_setting_error
 
@@ -42,14 +42,10 @@ def _paths(value: object) -> object:
     return _list_of(value, os.pathsep)
 
 
-def _url_or_nothing(text: str) -> str:
-    return require_http_url(text) if text.strip() else ""
-
-
 Key = Annotated[str, KeyByFile(), Field(repr=False)]
 """32 bytes hex. Never printed, and never in the environment: `_FILE` behind the variable names a file."""
 Url = Annotated[str, AfterValidator(require_http_url)]
-UrlOrNothing = Annotated[str, AfterValidator(_url_or_nothing)]
+UrlOrNothing = Annotated[str, AfterValidator(http_url_or_nothing)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 """Also where its name is no Unicode text."""
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_texts)]

@@ -6,13 +6,26 @@ An answer is a claim of whoever gives it: its class says that it has the form, a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias, TypeVar
+import re
+from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 
-from contracts.errors import CommonweightError
+from contracts.errors import BadField, CommonweightError
 from contracts.messages.fields import LARGEST_NUMBER
+from contracts.wire.message_schema import decimals
 
+_BEYOND = re.compile(r"[1-9][0-9]{15,19}")
 LARGEST = 2**31 - 1
 """Of an epoch, a round, an entry or a block that a path or a query names."""
 PAGE = 100
@@ -60,6 +73,14 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
+    @classmethod
+    def made(cls, **fields: Any) -> Self:
+        """As a client makes it. Raises BadField, which names the field: a server would refuse it."""
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise BadField(_first(error)) from None
+
     def to_json(self) -> Object:
         """As it is sent."""
         return self.model_dump(mode="json", by_alias=True)
@@ -73,9 +94,14 @@ def read_as(kind: type[Kind], said: object) -> Kind:
     try:
         return _adapter(kind).validate_python(said, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the answer"
-        raise AnswerMisfit(f"{place[:200]}: {first['msg'][:200]}") from None
+        raise AnswerMisfit(_first(error)) from None
+
+
+def _first(error: ValidationError) -> str:
+    """The first field that does not fit, and why."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(map(str, first["loc"])) or "the whole"
+    return f"{place[:200]}: {first['msg'][:200]}"
 
 
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
@@ -150,9 +176,35 @@ SegmentKey = Annotated[
     str, Field(pattern=r"^(0|[1-9][0-9]{0,9})$", examples=["4"], json_schema_extra=unit("segments of a proof"))
 ]
 """JSON has no keys but text."""
-Loss = Annotated[
-    int, Field(ge=0, le=LARGEST_NUMBER, examples=[2_310_000_000], json_schema_extra=unit("1e-9 nats per token"))
-]
+
+
+def _from_decimals(said: object) -> object:
+    """A number that messages write as a text, since not every JSON reader holds it."""
+    is_text = isinstance(said, str) and _BEYOND.fullmatch(said) is not None
+    return int(str(said)) if is_text else said
+
+
+def _to_decimals(value: int) -> int | str:
+    return value if value <= LARGEST_NUMBER else str(value)
+
+
+def uint64(example: int, unit_: str) -> Any:
+    """What a message has as a uint64: a number, or a decimal text where not every JSON reader holds it."""
+    number = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
+    text = {"type": "string", "pattern": decimals(LARGEST_NUMBER + 1, 2**64 - 1)}
+    schema = {"anyOf": [number, text], "examples": [example], **unit(unit_)}
+    return Annotated[
+        int,
+        Field(ge=0, le=2**64 - 1),
+        BeforeValidator(_from_decimals),
+        PlainSerializer(_to_decimals),
+        WithJsonSchema(schema),
+    ]
+
+
+Loss = uint64(2_310_000_000, "1e-9 nats per token")
+StatedBytes = uint64(268_435_456, "bytes")
+"""By a party's word."""
 Text = Annotated[str, Field(examples=["a few words"])]
 """Well-formed text, by whoever wrote it."""
 Name = Annotated[str, Field(min_length=1, examples=["claim:" + _DIGEST])]

@@ -80,7 +80,7 @@ class MirrorPlace(Part):
     """Where one verifier serves its copy of the log."""
 
     verifier: Address = Field(description="The verifier.")
-    url: Annotated[str, Field(max_length=200, examples=["https://mirror.example"])] | None = Field(
+    url: Annotated[str, Field(examples=["https://mirror.example"])] | None = Field(
         description="Where its mirror answers; null where there is none."
     )
     message: Object | None = Field(

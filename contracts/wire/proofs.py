@@ -9,7 +9,6 @@ from pydantic import Field, WithJsonSchema
 from contracts.messages.for_log import Commitment
 from contracts.wire.fields import (
     Address,
-    Bytes,
     Count,
     Digest,
     Error,
@@ -19,6 +18,7 @@ from contracts.wire.fields import (
     Segment,
     SegmentKey,
     SignatureText,
+    StatedBytes,
 )
 from contracts.wire.message_schema import schema_of
 from contracts.wire.rounds import LapseLine, ProofLine, WhyNot
@@ -28,7 +28,7 @@ class OpenedState(Part):
     """A committed boundary that its node opened."""
 
     blob: Digest = Field(description="BLAKE3 name of the state's bytes, 0x-hex.")
-    size: Bytes = Field(description="How many they are.")
+    size: StatedBytes = Field(description="How many they are.")
     path: list[Digest] = Field(description="The Merkle path of the boundary to the committed root.")
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, WithJsonSchema
 
 from contracts.messages.for_log import RunTerms
 from contracts.wire.fields import (
+    ROUNDS,
     Address,
     Amount,
     Count,
@@ -42,7 +43,9 @@ class Anchor(Part):
 
     verifier: Address = Field(description="The verifier.")
     profile: Digest = Field(description="The numerics profile under which it can judge.")
-    first_round: RoundNumber = Field(description="The first round for which it has a secret.")
+    first_round: Annotated[int, Field(ge=0, le=2**64 - 1, examples=[2], json_schema_extra=unit(ROUNDS))] = Field(
+        description="The first round for which it has a secret: its own word, which nothing bounds from above."
+    )
     rounds: Count = Field(description="Rounds for which it has one.")
     entry: Entry = Field(description="The entry that says so.")
 

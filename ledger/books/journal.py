@@ -59,12 +59,12 @@ def record_new(session: Session, transfers: Sequence[Mapping[str, Any]]) -> None
     session.flush()
 
 
-def resolve(session: Session, transfer_id: str, outcome: str, now: int) -> None:
+def resolve(session: Session, transfer_id: str, outcome: Outcome, now: int) -> None:
     """As `resolve_all`, of one."""
     resolve_all(session, [transfer_id], outcome, now)
 
 
-def resolve_all(session: Session, transfers: Sequence[str], outcome: str, now: int) -> None:
+def resolve_all(session: Session, transfers: Sequence[str], outcome: Outcome, now: int) -> None:
     """End pending transfers as `posted` or `voided`; the same end again changes nothing.
 
     Raises NotFound and JournalConflict.
@@ -73,7 +73,7 @@ def resolve_all(session: Session, transfers: Sequence[str], outcome: str, now: i
         _resolve(session, transfers[start : start + AT_ONCE], outcome, now)
 
 
-def _resolve(session: Session, names: Sequence[str], outcome: str, now: int) -> None:
+def _resolve(session: Session, names: Sequence[str], outcome: Outcome, now: int) -> None:
     ends = select(Transfer, Resolution.outcome).join(Resolution, col(Resolution.transfer) == Transfer.id, isouter=True)
     rows = session.exec(ends.where(col(Transfer.id).in_(names))).all()
     found = {row.id: row for row, _ in rows}

@@ -61,7 +61,7 @@ class Seen:
 def claim_many(ledger: Ledger, asked: Sequence[tuple[int, str]]) -> Claims:
     """Queue the mints of the lines of these (epoch, account), in few calls. The same again changes nothing.
 
-    Raises nothing for one of them: each has what `settling.claim` would have raised for it as its code.
+    Raises nothing for one of them: each has what `settlement.claim` would have raised for it as its code.
     """
     wanted = dict.fromkeys((epoch, to_checksum_address(account)) for epoch, account in asked)
     contracts: dict[str, bool] = {account: ledger.chain.distributor.only_its_own(account) for _, account in wanted}

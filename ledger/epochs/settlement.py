@@ -142,13 +142,19 @@ def claimable(
     ledger: Ledger, session: Session, number: int, account: Address
 ) -> tuple[list[PayoutRow], list[list[bytes]]]:
     """An account's lines of a final epoch, and their proofs. Raises NotFound, TooEarly and ForeignRoot."""
+    found = claimable_lines(session, number, account)
+    epoch = require_epoch(session, number)
+    return found, payouts.proofs(ledger.blobs, session, epoch, [line.leaf for line in found])
+
+
+def claimable_lines(session: Session, number: int, account: Address) -> list[PayoutRow]:
+    """An account's lines of a final epoch. Raises NotFound, TooEarly and ForeignRoot."""
     epoch = require_epoch(session, number)
     if epoch.state != EpochStage.FINAL:
         raise TooEarly(f"epoch {number} is {epoch.state}; claims open when its challenge window has passed")
     if not epoch.ours:
         raise ForeignRoot(f"epoch {number} is final on the chain with a root that does not follow from the log")
-    found = payouts.lines_of(session, number, account)
-    return found, payouts.proofs(ledger.blobs, session, epoch, [line.leaf for line in found])
+    return payouts.lines_of(session, number, account)
 
 
 def _note(ledger: Ledger, seen: Epoch, state: str, due: tuple[str, ContractFunction] | None) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 
 from sqlmodel import Session, col, select
 
-from contracts.chain.deployment import ZERO
 from contracts.chain.presence import require_present
-from contracts.ids import as_address, to_hex
+from contracts.ids import ZERO_ADDRESS, as_address, to_hex
 from contracts.protocol.chain.logs import Source
 from contracts.wire.states import EpochStage
 from ledger.books.payouts import pays_a_line
@@ -143,7 +142,7 @@ def _check_supply(ledger: Ledger, session: Session, last: int) -> Iterator[Findi
     for event in session.exec(events):
         amount = int(event.arguments.get("amount", event.arguments.get("value", 0)))
         minted += amount if event.name == "Minted" else 0
-        moved += amount if event.name == "Transfer" and event.arguments["from"] == ZERO else 0
+        moved += amount if event.name == "Transfer" and event.arguments["from"] == ZERO_ADDRESS else 0
     if minted != moved:
         yield Finding("chainevent", "ModelToken", f"{minted} units minted by receipts, {moved} by Transfer events")
     supply = ledger.chain.token.total_supply()

@@ -1,4 +1,4 @@
-"""What journal, payouts and epochs must be, read off the log alone: a second reading beside that of effects.py.
+"""What journal, payouts and epochs must be, read off the log alone: a second reading beside ledger/machine/effects.py.
 
 The machine says what follows on what. What that means for money is said here once more, in other words.
 """

@@ -10,13 +10,12 @@ from sqlmodel import Session, col, select
 from contracts.errors import BadField
 from contracts.messages.for_log import MirrorAddress
 from contracts.messages.signatures import Domain, require_signer
+from contracts.mirrors.urls import MAX_URL, NOWHERE
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.signed import Envelope
 from ledger.errors import NotVerifier
 from ledger.storage.tables import MirrorRow
 
-NOWHERE = "-"
-"""The address of a verifier that cannot be reached."""
 _URL = re.compile(r"https?://[\x21-\x7e]{1,192}")
 """Whoever connects there looks closer (contracts/mirrors/urls.py): here it is only handed on."""
 
@@ -27,7 +26,7 @@ def check(envelope: Envelope, domain: Domain, admitted: frozenset[str]) -> Mirro
     assert isinstance(message, MirrorAddress), "the door looked at its kind"
     if envelope.beside or len(envelope.signatures) != 1:
         raise InvalidLeaf("the address of a mirror has one signature, and nothing beside it")
-    if message.url != NOWHERE and (len(message.url) > 200 or not _URL.fullmatch(message.url)):
+    if message.url != NOWHERE and (len(message.url) > MAX_URL or not _URL.fullmatch(message.url)):
         raise BadField("url must be an address of http or https of at most 200 characters, or -")
     name = to_checksum_address(message.verifier)
     if name not in admitted:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contracts.wire.states import CallState as CallState
+from contracts.wire.states import CallState
 from ledger.errors import WrongCallState
 from ledger.relay_rules import RelayRules
 from ledger.storage.tables import Outgoing

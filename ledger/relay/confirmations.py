@@ -21,11 +21,12 @@ from web3.types import TxReceipt
 
 from contracts.chain.connection import ContractRejected, rejections
 from contracts.ids import to_hex
+from contracts.wire.states import CallState
 from ledger.chain import ModelChain
 from ledger.context import Ledger
 from ledger.crash_points import reach
 from ledger.relay import call_state, leases, signing
-from ledger.relay.call_state import WATCHED, CallState, Inclusion
+from ledger.relay.call_state import WATCHED, Inclusion
 from ledger.relay.leases import Held
 from ledger.storage.tables import Attempt, Outgoing
 

@@ -15,12 +15,13 @@ from typing import cast
 from sqlmodel import Session, col, func, select
 from web3.contract.contract import ContractFunction
 
+from contracts.wire.states import CallState
 from ledger.context import Ledger
 from ledger.crash_points import reach
 from ledger.errors import NotDead, NotFound
 from ledger.relay import broadcast, call_state, confirmations, leases, signing
 from ledger.relay.broadcast import Said
-from ledger.relay.call_state import ABANDONED, NOT_FINAL, TO_RETRY, TO_SIGN, CallState
+from ledger.relay.call_state import ABANDONED, NOT_FINAL, TO_RETRY, TO_SIGN
 from ledger.relay.confirmations import Sight
 from ledger.relay.leases import Held
 from ledger.storage.tables import Attempt, Outgoing

@@ -17,11 +17,12 @@ from contracts.chain.connection import ContractRejected, rejections
 from contracts.evm import fees
 from contracts.evm.fees import Fees
 from contracts.ids import to_hex
+from contracts.wire.states import CallState
 from ledger.context import Ledger
 from ledger.crash_points import reach
 from ledger.relay import call_state, leases
 from ledger.relay.broadcast import message_of
-from ledger.relay.call_state import TO_SIGN, CallState
+from ledger.relay.call_state import TO_SIGN
 from ledger.relay.leases import Held
 from ledger.storage.tables import Attempt, Outgoing
 

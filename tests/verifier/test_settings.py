@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from contracts.mirrors.urls import public_address
 from contracts.process.setting_errors import InvalidSetting, MissingSetting
 from tests.verifier.conftest import settings_of
-from verifier.settings import PREFIX, VerifierSettings, WorkerSettings, public_address
+from verifier.settings import PREFIX, VerifierSettings, WorkerSettings
 
 pytestmark = pytest.mark.unit
 KEY = "0x" + "11" * 32
@@ -89,6 +90,6 @@ def test_the_folder_broker_moves_messages_within_its_own_folder() -> None:
 
 @pytest.mark.parametrize("url", ["", "-", "https://mirror.example:8443"])
 def test_a_mirror_has_an_address_its_own_or_none(url: str) -> None:
-    assert public_address(url) == url
+    assert public_address(f" {url} ") == url
     with pytest.raises(ValueError, match="not an address"):
         public_address("mirror.example")

@@ -10,11 +10,11 @@ import numpy as np
 from blake3 import blake3
 from eth_utils import keccak
 
+from contracts.ids import from_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.signatures import Domain
 from contracts.tensors.state_layout import boundary_entry, inner_digest, theta_digest
 from contracts.tensors.tensorfile import pack, state_digest
-from trainer.client import octets
 from trainer.conduct import Conduct, Job, Made, commitment
 from trainer.model.state import Tensors
 from trainer.steps.settled import settle
@@ -136,7 +136,7 @@ def other_run(job: Job, made: Made) -> Made:
     if not runs:
         return _with(made, dataSeed=keccak(b"the data of another run"))
     place = runs[0]
-    return _with(made, dataSeed=octets(job.client.get(f"/runs/{place['run']}/rounds/{place['round']}")["data_seed"]))
+    return _with(made, dataSeed=from_hex(job.client.get(f"/runs/{place['run']}/rounds/{place['round']}")["data_seed"]))
 
 
 def other_chain(job: Job, made: Made) -> Made:

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from contracts.ids import as_address, to_hex
+from contracts.ids import as_address, from_hex, to_hex
 from contracts.messages.for_contracts import from_json
 from contracts.messages.for_log import Commitment
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import state_digest, unpack
 from trainer.cheats.states import from_theta, towards
-from trainer.client import octets
 from trainer.conduct import Conduct, Disclosure, Job, Made, NothingToCopy
 from trainer.data.batches import batch_source
 from trainer.model.state import Tensors, initial_theta, layout, theta_layout, theta_of
@@ -95,7 +94,7 @@ class CopiedTrajectory(Conduct):
         view = self._view(job)
         theirs = _message(view)
         mine = replace(theirs, node=job.node, round=job.number, pledge=self.pledge(job).seal(as_address(job.node)))
-        first, last = (tuple(map(octets, view[name])) for name in ("first_path", "last_path"))
+        first, last = (tuple(map(from_hex, view[name])) for name in ("first_path", "last_path"))
         return (Made(mine, job.client.blob(theirs.gradientBlob.hex()), first, last),)
 
     def openings(self, job: Job, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
@@ -167,4 +166,4 @@ def _weights(job: Job, named: View) -> Tensors:
 def _disclosed(job: Job, boundary: int, given: View) -> Disclosure:
     packed = job.client.blob(given["blob"])
     entry = boundary_entry(unpack(packed, layout(job.config)))
-    return Disclosure(boundary, entry, packed, tuple(octets(node) for node in given["path"]))
+    return Disclosure(boundary, entry, packed, tuple(from_hex(node) for node in given["path"]))

@@ -1,1 +1,1 @@
-"""The model, its training state, its device and its loss."""
+"""The model, its training state and its device."""

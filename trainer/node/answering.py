@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from blake3 import blake3
 
-from contracts.ids import ProofId, to_hex
+from contracts.ids import ProofId, from_hex, to_hex
 from contracts.messages.for_log import Enrolment, Leave, PledgeReveal, Return, StateOpening
 from contracts.protocol.judge.rules.duties import ComeBack, NodeDuty, Open, OpenPledge
 from contracts.protocol.judge.state import NodeState, ProofState, RunState, State
 from contracts.protocol.run_config import RunConfig
-from trainer.client import octets
 from trainer.conduct import Conduct, Disclosure, Job, NothingToCopy
 from trainer.data.corpus import Corpus
 from trainer.log_view.covered import CoveredLog
@@ -53,7 +52,7 @@ class Answers:
         """Enrol, or leave, where the covered log has it otherwise. Raises WrongCorpus before anything is signed."""
         node = self._around.address
         member = run.nodes.get(self._around.address)
-        name = octets(run.created.run)
+        name = from_hex(run.created.run)
         short = run.created.run[2:18]
         nonce = self._nonce(member)
         if leaving:
@@ -106,7 +105,7 @@ class Answers:
     def _come_back(self, duty: ComeBack) -> None:
         size, root = self._log.head()
         if duty.since < size:
-            message = Return(octets(duty.run), self._around.address, size, root)
+            message = Return(from_hex(duty.run), self._around.address, size, root)
             self._pen.keep(f"return-{duty.run[2:18]}-{duty.since}", message)
 
     def _open(self, proof: ProofState, boundaries: tuple[int, ...], works: dict[Key, Work]) -> None:
@@ -128,7 +127,7 @@ class Answers:
 
     def _show(self, proof: ProofId, shown: Disclosure) -> None:
         message = StateOpening(
-            octets(proof),
+            from_hex(proof),
             shown.boundary,
             shown.entry[:32],
             shown.entry[32:],
@@ -146,4 +145,4 @@ class Answers:
         if self._pen.store.get(f"pledge-{name}") is None and pledge.canary:
             detail = f"segment {pledge.fake} was bad on purpose"
             self._report(Progress("canary", proof.commitment.round, detail=detail))
-        self._pen.keep(f"pledge-{name}", PledgeReveal(octets(name), pledge.salt, pledge.fake))
+        self._pen.keep(f"pledge-{name}", PledgeReveal(from_hex(name), pledge.salt, pledge.fake))

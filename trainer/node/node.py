@@ -7,7 +7,7 @@ import threading
 from eth_account import Account
 
 from contracts.files.whole_file import DiskFull, named_full
-from contracts.ids import NO_PROOF, Address, as_address
+from contracts.ids import NO_PROOF, Address, as_address, from_hex
 from contracts.messages.for_log import LeaseRenewal
 from contracts.messages.signatures import Domain
 from contracts.mirrors.book import Book
@@ -22,7 +22,6 @@ from contracts.protocol.judge.state import ProofState, RunState, State
 from contracts.recursion import bound_recursion
 from trainer import cheats
 from trainer.canary import Canary
-from trainer.client import octets
 from trainer.conduct import Conduct
 from trainer.data.corpus import corpus_of
 from trainer.exchange.keeping import Kept, Store
@@ -155,7 +154,7 @@ class LightNode:
         waits = waits and self._answers.computes_as_listed(run)
         terms = self.log.gleaned.terms.get(self.settings.run)
         lease = terms.leaseSeconds if terms is not None else 0
-        self._pulse.follow((octets(run.created.run), run.round) if waits else None, max(1, lease))
+        self._pulse.follow((from_hex(run.created.run), run.round) if waits else None, max(1, lease))
 
     def _hand(self, state: State) -> None:
         """Whatever the covered log does not show yet goes out, and what it shows is forgotten."""
@@ -177,7 +176,7 @@ class LightNode:
         deployment = settings.deployment
         folder = settings.folder
         self.domain = Domain(deployment.chain_id, deployment.model_registry)
-        model = octets(deployment.model)
+        model = from_hex(deployment.model)
         key = deployment.log_key()
         functions = Protocol(deployment.chain_id, deployment.distributor, model, as_address(deployment.deployer))
         published = Published(self.domain) if settings.cheat is not None else None

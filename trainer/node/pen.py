@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.ids import to_hex
+from contracts.ids import from_hex, to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.signatures import Domain
-from trainer.client import octets
 from trainer.conduct import Made
 from trainer.exchange.keeping import Store, signed_text
 
@@ -16,7 +15,7 @@ class Pen:
     """One key over one store: a name stands for one message for ever."""
 
     def __init__(self, key: str, domain: Domain, store: Store) -> None:
-        self._key = octets(key)
+        self._key = from_hex(key)
         self.domain = domain
         self.store = store
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from contracts.ids import to_hex
+from contracts.ids import from_hex, to_hex
 from contracts.messages.for_log import Commitment
 from contracts.protocol.judge.rules.duties import Commit, NodeDuty, Open
 from contracts.protocol.judge.state import ProofState, RunState, Stage, State
 from contracts.protocol.run_config import RunConfig
-from trainer.client import octets
 from trainer.conduct import NothingToCopy
 from trainer.log_view.covered import CoveredLog
 from trainer.node.boundaries import Key
@@ -85,7 +84,7 @@ class Rounds:
 
     def _task(self, state: State, run: RunState, number: int, proofs: Sequence[ProofState]) -> Task:
         current = run.rounds[number]
-        roots = (octets(proof.commitment.root) for proof in proofs if proof.commitment.round == number)
+        roots = (from_hex(proof.commitment.root) for proof in proofs if proof.commitment.round == number)
         view = self._around.round(state, current)
         config = RunConfig.from_json(current.config)
         genesis = current.theta == run.created.theta

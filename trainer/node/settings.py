@@ -30,11 +30,11 @@ class NodeSettings(ProcessSettings):
 
     api_url: Url
     deployment: DeploymentSetting
-    rpc_url: UrlOrNothing
     run: RunId
     key: Key
     payout: Address
     folder: FilePath
+    rpc_url: UrlOrNothing = ""
     data: Paths = ()
     from_round: Count = 1
     cheat: str | None = None

@@ -53,7 +53,7 @@ def limits_for(
         return None
     if config.profile == "exact":
         raise ProfileMismatch(
-            f"the node computed under the profile 0x{node_profile.hex()}, and this process computes as "
+            f"the node computed under the profile {to_hex(node_profile)}, and this process computes as "
             f"{to_hex(own.digest())}: unset what changes arithmetic here, or compare the versions of torch"
         )
     if table is None:

@@ -1,1 +1,4 @@
-"""The duties that the machine awaits of a verifier, one module a duty."""
+"""What the machine awaits of a verifier, one module each. All may be called again at any time.
+
+Each reads the machine's state while nobody changes it, and signs or waits outside of that.
+"""

@@ -53,7 +53,7 @@ def prepare(world: World) -> Prepared | None:
     own = machine.digest()
     if config.profile not in (PORTABLE, BOUNDED) and set(terms.profiles) != {own}:
         raise NotPrepared(
-            f"this machine computes as the profile 0x{own.hex()}, and the run's nodes may compute as "
+            f"this machine computes as the profile {to_hex(own)}, and the run's nodes may compute as "
             f"{', '.join(to_hex(profile) for profile in terms.profiles)}: no replay here would stand. Unset what "
             "changes arithmetic (MKL_CBWR, ATEN_CPU_CAPABILITY and their like), or use a machine like the creator's"
         )

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from contracts.ids import NO_PROOF, Address, as_address, from_hex
+from contracts.ids import NO_PROOF, ZERO_ADDRESS, Address, as_address, from_hex
 from contracts.messages.for_log import Lapse
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge.facts import Awaited, What
 from contracts.protocol.judge.state import RoundState, State
-from contracts.protocol.log.leaf import ZERO_ADDRESS
 from contracts.protocol.log.signed import WHAT, ZERO
 from verifier.duties.lapse_periods import allowed
 from verifier.duties.last_seen import absence_of, is_shown, renewal

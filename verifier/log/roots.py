@@ -122,7 +122,7 @@ class RootCheck:
         theirs = (state.attempt, to_hex(state.root), state.total, state.count, state.log_size)
         same = [g for g in given if (g.attempt, g.root, g.total, g.count, g.index + 1) == theirs]
         if not same:
-            what = f"epoch {epoch} has root 0x{state.root.hex()} (attempt {state.attempt}) on the chain"
+            what = f"epoch {epoch} has root {to_hex(state.root)} (attempt {state.attempt}) on the chain"
             yield Finding("epoch", f"{what}, which the log did not give it", index, _shown(given))
         elif self._root_of(state.log_size) != state.log_root:
             yield Finding("epoch", f"epoch {epoch} is anchored to another log of {state.log_size} entries", index)

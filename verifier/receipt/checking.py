@@ -225,7 +225,7 @@ class _Check:
             return
         held = (state.root, state.total, state.count, state.log_size, state.log_root)
         if held != (epoch.root, epoch.total, epoch.count, epoch.logSize, epoch.logRoot):
-            what = f"the chain has root 0x{state.root.hex()} for epoch {epoch.epoch}, or another log"
+            what = f"the chain has root {to_hex(state.root)} for epoch {epoch.epoch}, or another log"
             raise wrong.ChainDiffers(what)
         stands = state.status.name.lower()
         self.found.holds.append(f"chain: epoch {epoch.epoch} is {stands} there, with this root and this log")
@@ -246,7 +246,7 @@ class _Check:
     def _paid(self, distributor: EpochDistributor, epoch: int) -> None:
         for line, leaf in zip(self.receipt.payouts, self.found.leaves, strict=True):
             paid = "paid" if distributor.is_claimed(epoch, line.index) else "not claimed yet"
-            what = f"{amount(line.amount, TOKENS)} under mint receipt 0x{leaf.hex()}"
+            what = f"{amount(line.amount, TOKENS)} under mint receipt {to_hex(leaf)}"
             self.found.holds.append(f"chain: {what} are {paid}")
 
 

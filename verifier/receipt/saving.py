@@ -60,7 +60,7 @@ def save_receipt(
     said = client.read(ReceiptParts, f"/receipts/{epoch}/{account}")
     log = deployment.log_key()
     domain = Domain(deployment.chain_id, deployment.model_registry)
-    server = open_place(as_address(client.base_url), log)
+    server = open_place(client.base_url, log)
     now = LogReader(server, log)
     anchors = [now.entry(index).decode() for index in said.anchors]
     policy = _policy(log, anchors, judges, domain)

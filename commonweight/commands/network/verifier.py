@@ -28,7 +28,7 @@ from commonweight.terminal.options import (
     RunId,
     chain_nodes,
     read_broker,
-    read_url_or_none,
+    read_public_url,
 )
 from commonweight.terminal.variables import VERIFIER, with_variables
 from contracts import ids
@@ -69,9 +69,9 @@ def run_(
     public_url: Annotated[
         str,
         typer.Option(
-            parser=read_url_or_none,
+            parser=read_public_url,
             metavar="URL",
-            help="Where others reach the mirror. Without it: on this machine, or by nobody.",
+            help="Where others reach the mirror; - for nowhere. Without it: on this machine, or by nobody.",
         ),
     ] = "",
     workers: Annotated[int, typer.Option(min=0, help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,

@@ -14,7 +14,7 @@ import {VerifierRegistry} from "commonweight/VerifierRegistry.sol";
 import {Coin} from "../src/Coin.sol";
 import {Cheats} from "./Cheats.sol";
 
-/// @title Deploys a model as contracts/deploy.py does, and signs for its verifiers
+/// @title Deploys a model as contracts/genesis/deploy.py does, and signs for its verifiers
 abstract contract Genesis is Cheats {
     uint256 internal constant CAP = 25_000;
     /// @dev The distributor's; a test may give itself what neither it nor the pool has.

@@ -14,8 +14,8 @@ from contracts.bindings.held_money import NOBODY, HeldMoney, ground_of
 from contracts.bindings.node_stakes import NodeStakes
 from contracts.bindings.verifier_registry import EpochStatus
 from contracts.chain.connection import contract_at, send
-from contracts.chain.deployment import ZERO
 from contracts.genesis.powers import ADMIN, role
+from contracts.ids import ZERO_ADDRESS
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from tests.contracts.bindings.test_contracts import PARAMS, World, decided, refused
 from tests.holds import Threat, holds
@@ -296,7 +296,7 @@ def test_no_vote_gives_a_role_to_a_key_or_takes_the_timelocks(world: World) -> N
             with refused(fixed):
                 world.as_timelock(contract.functions.revokeRole(role_, d.timelock))
     timelock = contract_at(world.w3, "ModelTimelock", d.timelock)
-    for kept in (d.governor, ZERO):
+    for kept in (d.governor, ZERO_ADDRESS):
         with refused("ModelTimelockRoleFixed"):
             world.as_timelock(timelock.functions.revokeRole(role("PROPOSER_ROLE"), kept))
 

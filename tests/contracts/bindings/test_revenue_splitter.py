@@ -15,9 +15,9 @@ from contracts.bindings.currency import Currency
 from contracts.bindings.revenue_splitter import FRACTION_BITS, RevenueSplitter
 from contracts.bindings.token import ModelToken
 from contracts.chain.connection import connect_devnet, contract_at, load_artifact, send
-from contracts.chain.deployment import ZERO
 from contracts.devnet.chain import Devnet
 from contracts.genesis.terms import BOUNDS
+from contracts.ids import ZERO_ADDRESS
 from tests.contracts.bindings.test_contracts import refused
 from tests.contracts.currencies import deploy_currency
 from tests.holds import Threat, holds
@@ -331,12 +331,16 @@ def test_nobody_releases_a_share_to_the_zero_address(earnings: Earnings) -> None
     earnings.mint(earnings.bob.address, 400)
     earnings.settle()
     id_ = earnings.distribute(1_000)
-    for nobody in (ZERO, earnings.splitter.address):
+    for nobody in (ZERO_ADDRESS, earnings.splitter.address):
         assert earnings.splitter.releasable(id_, nobody) == 0
         with refused("RevenueSplitterNoShare"):
             earnings.act(earnings.eve, earnings.splitter.release(id_, nobody))
     until = earnings.splitter.distribution_of(id_).until
-    assert earnings.token.token_seconds(ZERO, until - WINDOW, until) == earnings.token.past_balance(ZERO, until) == 0
+    assert (
+        earnings.token.token_seconds(ZERO_ADDRESS, until - WINDOW, until)
+        == earnings.token.past_balance(ZERO_ADDRESS, until)
+        == 0
+    )
     assert earnings.token.supply_seconds(until - WINDOW, until) == 1_000 * WINDOW
     for holder, share in ((earnings.ann, 600), (earnings.bob, 400)):
         earnings.act(earnings.eve, earnings.splitter.release(id_, holder.address))

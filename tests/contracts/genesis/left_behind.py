@@ -9,8 +9,9 @@ from web3.contract import Contract
 
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import contract_at
-from contracts.chain.deployment import ZERO, Deployment
+from contracts.chain.deployment import Deployment
 from contracts.genesis.powers import ADMIN, role
+from contracts.ids import ZERO_ADDRESS
 from contracts.messages.for_contracts import EpochRoot
 from contracts.messages.signatures import Domain, sign
 from tests.contracts.genesis.maker import Tampered, Town
@@ -100,7 +101,7 @@ STATE: dict[str, tuple[str, Tampered]] = {
     ),
     "nobody executes": (
         "lacks role",
-        Tampered(before=_call("revokeRole", role("EXECUTOR_ROLE"), ZERO, of="timelock")),
+        Tampered(before=_call("revokeRole", role("EXECUTOR_ROLE"), ZERO_ADDRESS, of="timelock")),
     ),
     "the timelock does not administer itself": (
         "lacks role",

@@ -1,1 +1,1 @@
-"""The rules, one module an idea: presence, rounds, reading, verdicts, merges, epochs."""
+"""The rules of judgement by idea: presence, rounds, seats, lapses, the full bench, verdicts, merges, epochs, duties."""

@@ -53,7 +53,7 @@ def take_words(state: State, fact: Words) -> None:
 
 def _is_in_time(proof: ProofState, verifier: Address, number: int) -> bool:
     """Whether a verifier speaks first while it is asked: what replaces an `unserved` may have taken any time. Who was
-    called late on the proof counts no more (`_others_did` in reading.py)."""
+    called late on the proof counts no more (`_others_did` in seats.py)."""
     segment = proof.segments[number]
     over = proof.stage is not Stage.READING or proof.void or verifier in segment.words
     return not over and (number in drawn_by(proof, verifier) or segment.true is None)
