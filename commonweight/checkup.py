@@ -27,7 +27,7 @@ from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
-from contracts.ids import NO_RUN, RunId, as_address, to_hex
+from contracts.ids import NO_RUN, RunId, to_hex
 from contracts.process.clock_watch import LIMIT_SECONDS
 from contracts.process.outage import duration
 from contracts.protocol.run_config import RunConfig
@@ -210,7 +210,7 @@ def _balance(asked: Asked) -> Result:
 def _verifiers(asked: Asked) -> Result:
     if asked.place is None:
         raise Skip("no deployment is known")
-    registry = VerifierRegistry(asked.w3, as_address(asked.place.verifier_registry))
+    registry = VerifierRegistry(asked.w3, asked.place.verifier_registry)
     names = registry.verifiers()
     k = registry.threshold()
     says = f"{len(names)} are admitted, {k} decide"

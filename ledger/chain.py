@@ -18,7 +18,7 @@ from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import contract_at
 from contracts.chain.deployment import Deployment
 from contracts.genesis.creation import first_block
-from contracts.ids import as_address, from_hex
+from contracts.ids import from_hex
 from contracts.messages.signatures import Domain
 
 
@@ -28,12 +28,12 @@ class ModelChain:
     def __init__(self, w3: Web3, deployment: Deployment) -> None:
         self.w3 = w3
         self.deployment = deployment
-        self.token = ModelToken(w3, as_address(deployment.token))
-        self.governor = ModelGovernor(w3, as_address(deployment.governor))
-        self.registry = VerifierRegistry(w3, as_address(deployment.verifier_registry))
-        self.nodes = NodeStakes(w3, as_address(deployment.verifier_registry))
-        self.distributor = EpochDistributor(w3, as_address(deployment.distributor))
-        self.models = ModelRegistry(w3, as_address(deployment.model_registry))
+        self.token = ModelToken(w3, deployment.token)
+        self.governor = ModelGovernor(w3, deployment.governor)
+        self.registry = VerifierRegistry(w3, deployment.verifier_registry)
+        self.nodes = NodeStakes(w3, deployment.verifier_registry)
+        self.distributor = EpochDistributor(w3, deployment.distributor)
+        self.models = ModelRegistry(w3, deployment.model_registry)
 
     @cached_property
     def domain(self) -> Domain:
@@ -69,7 +69,7 @@ class ModelChain:
 
     def ballot_call(self, ballot: Ballot) -> ContractFunction:
         """The call that casts one ballot and reverts if it does not count (relayVotes swallows that)."""
-        governor = contract_at(self.w3, "ModelGovernor", as_address(self.deployment.governor)).functions
+        governor = contract_at(self.w3, "ModelGovernor", self.deployment.governor).functions
         return governor.castVoteBySig(ballot.proposal_id, ballot.support, ballot.voter, ballot.signature)
 
     def decision_actions(self, description: str, decisions: Sequence[Sequence[str]]) -> list[Action]:

@@ -131,6 +131,6 @@ def _about(ledger: Ledger, state: State, message: NodeFault | VerifierFault) -> 
         if isinstance(message, NodeFault):
             fits = not kind and from_hex(proof) == message.proof
         else:
-            fits = bool(kind) and party == message.verifier and fault_evidence(ProofId(proof), kind) == message.evidence
+            fits = bool(kind) and party == message.verifier and fault_evidence(proof, kind) == message.evidence
         if fits:
             yield charge(ledger, (proof, party, kind))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from eth_account.signers.local import LocalAccount
 
 from contracts.chain.deployment import Deployment
-from contracts.ids import as_address
 from contracts.protocol.chain.reading import ChainReader
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.operator import LogSigner
@@ -74,5 +73,5 @@ def require_own_log(deployment: Deployment, operator: LocalAccount) -> None:
 
 def _machine(chain: ModelChain, snapshots: Snapshots) -> Replica:
     place = chain.deployment
-    functions = Protocol(place.chain_id, place.distributor, chain.model, as_address(place.deployer))
+    functions = Protocol(place.chain_id, place.distributor, chain.model, place.deployer)
     return Replica(functions, chain.domain, snapshots)

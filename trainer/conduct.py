@@ -14,7 +14,7 @@ from blake3 import blake3
 from eth_account.signers.local import LocalAccount
 
 from contracts.errors import CommonweightError
-from contracts.ids import Address, as_address, from_hex
+from contracts.ids import Address, from_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.for_log import Commitment
 from contracts.messages.signatures import Domain
@@ -85,7 +85,7 @@ class Job:
 
     def batches(self) -> BatchSource:
         """The batches that this node has to train on."""
-        return batch_source(self.corpus.train, self.config, self.data_seed, self.number, as_address(self.node))
+        return batch_source(self.corpus.train, self.config, self.data_seed, self.number, self.node)
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def commitment(job: Job, trajectory: Trajectory, pledge: Pledge) -> Made:
         dataSeed=job.data_seed,
         config=job.config.digest(),
         profile=configure_determinism(job.config.profile).digest(),
-        pledge=pledge.seal(as_address(job.node)),
+        pledge=pledge.seal(job.node),
         tokens=job.config.tokens_per_round,
     )
     first, last = (tuple(KECCAK_TREE.inclusion_proof(entries, place)) for place in (0, len(entries) - 1))

@@ -17,7 +17,6 @@ from commonweight.model.known_model import checked, home
 from contracts.bindings.governor import ModelGovernor
 from contracts.chain.connection import connect
 from contracts.genesis.remembered import is_remembered
-from contracts.ids import as_address
 from contracts.wire.fields import Object
 from trainer.client import ApiClient, ApiProblem, ApiUnreachable
 
@@ -37,7 +36,7 @@ class ProposalReader:
         if rpc_url:
             w3 = connect(rpc_url)
             checked(w3, self.deployment)
-            self.governor = ModelGovernor(w3, as_address(self.deployment.governor))
+            self.governor = ModelGovernor(w3, self.deployment.governor)
             self.names_checked = True
 
     def read(self, proposal: str) -> tuple[Proven, Standing]:

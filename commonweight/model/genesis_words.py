@@ -37,16 +37,16 @@ def terms_in_words(w3: Web3, p: GenesisParams) -> list[str]:
 
 def large_voters(w3: Web3, d: Deployment) -> list[tuple[str, int]]:
     """Who has more than a third of all votes now, and how many, most first. In 1e-18 tokens."""
-    token = contract_at(w3, "ModelToken", as_address(d.token))
+    token = contract_at(w3, "ModelToken", d.token)
     said = EventHistory(token, ["DelegateVotesChanged"], first_block(w3, d)).until()
     votes = {str(event["args"]["delegate"]): int(event["args"]["newVotes"]) for event in said}
-    supply = ModelToken(w3, as_address(d.token)).total_supply()
+    supply = ModelToken(w3, d.token).total_supply()
     return sorted(((who, has) for who, has in votes.items() if 3 * has > supply), key=lambda one: -one[1])
 
 
 def power_in_words(w3: Web3, d: Deployment) -> list[str]:
     """Who has more than a third of the votes, and who may mint or owes tokens."""
-    token = ModelToken(w3, as_address(d.token))
+    token = ModelToken(w3, d.token)
     supply = token.total_supply()
     owed = token.reserved_of(d.distributor)
     lines = [f"{who} has {amount(has, VOTES)}, {_share(has, supply)} of all" for who, has in large_voters(w3, d)]

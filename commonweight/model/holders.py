@@ -86,7 +86,7 @@ class _Book:
 
 def read_holders(w3: Web3, place: Deployment) -> Holders:
     """Who holds what now. Raises EventsMissing where a node left some of the token's events out."""
-    token = contract_at(w3, "ModelToken", as_address(place.token))
+    token = contract_at(w3, "ModelToken", place.token)
     book = _Book()
     block = int(w3.eth.block_number)
     for event in EventHistory(token, EVENTS, place.block).until(block):

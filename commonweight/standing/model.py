@@ -16,7 +16,6 @@ from contracts.bindings.token import ModelToken
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
-from contracts.ids import as_address
 from contracts.wire.epochs import Epoch
 from contracts.wire.runs import Credit, NodeLine, Run, RunLine
 from trainer.client import ApiClient
@@ -47,17 +46,17 @@ class WalletModel:
     @property
     def token(self) -> ModelToken:
         """What is owned."""
-        return ModelToken(self.w3, as_address(self.deployment.token))
+        return ModelToken(self.w3, self.deployment.token)
 
     @property
     def registry(self) -> VerifierRegistry:
         """Whose final roots are paid."""
-        return VerifierRegistry(self.w3, as_address(self.deployment.verifier_registry))
+        return VerifierRegistry(self.w3, self.deployment.verifier_registry)
 
     @property
     def distributor(self) -> EpochDistributor:
         """Who pays them."""
-        return EpochDistributor(self.w3, as_address(self.deployment.distributor))
+        return EpochDistributor(self.w3, self.deployment.distributor)
 
     def symbol(self) -> str:
         """Name of the token's unit; a stranger may have chosen it."""
@@ -78,7 +77,7 @@ class WalletModel:
 
 def symbol_of(w3: Web3, deployment: Deployment) -> str:
     """Name of a model's token unit, cut where a stranger made it long."""
-    return one_line(ModelToken(w3, as_address(deployment.token)).symbol(), LONGEST_SYMBOL)
+    return one_line(ModelToken(w3, deployment.token).symbol(), LONGEST_SYMBOL)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def require_present(w3: Web3, deployment: Deployment) -> None:
             "check --rpc-url and --deployment"
         )
     for address in (deployment.model_registry, deployment.verifier_registry, deployment.distributor):
-        require_code(w3, as_address(address))
+        require_code(w3, address)
 
 
 def require_code(w3: Web3, address: Address) -> None:

@@ -16,7 +16,7 @@ from contracts.genesis.params import GenesisParams, arguments_of, params_of
 from contracts.genesis.powers import budgets_of, check_budgets, check_roles, events_before, seats_of
 from contracts.genesis.refused import require
 from contracts.genesis.terms import check_deadline, check_name, check_terms
-from contracts.ids import as_address, from_hex, to_hex
+from contracts.ids import from_hex, to_hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def check_genesis(w3: Web3, d: Deployment) -> Genesis:
 def _check_entry(w3: Web3, d: Deployment) -> None:
     # 1.
     require(0 < d.block <= w3.eth.block_number, f"block {d.block} is not there yet")
-    registry = contract_at(w3, "ModelRegistry", as_address(d.model_registry))
+    registry = contract_at(w3, "ModelRegistry", d.model_registry)
     model = from_hex(d.model)
     entry = tuple(registry.functions.modelOf(model).call())
     require(entry == d.entry(), f"the registry has {entry!r} where {d.entry()!r} belongs")

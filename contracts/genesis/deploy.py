@@ -52,7 +52,7 @@ def deploy_model(
         creations[str(receipt["contractAddress"])] = to_hex(receipt["transactionHash"])
     d = replace(d, creations=tuple(creations[address] for address in d.contracts()))
     _hand_over(w3, deployer, d, p)
-    registry = contract_at(w3, "ModelRegistry", as_address(d.model_registry))
+    registry = contract_at(w3, "ModelRegistry", d.model_registry)
     d = replace(d, block=send(w3, deployer, registry.functions.register(d.entry()))["blockNumber"])
     check_genesis(w3, d)
     return d
@@ -119,8 +119,8 @@ def _planned(
 
 
 def _hand_over(w3: Web3, deployer: LocalAccount, d: Deployment, p: GenesisParams) -> None:
-    token = contract_at(w3, "ModelToken", as_address(d.token))
-    timelock = contract_at(w3, "ModelTimelock", as_address(d.timelock))
+    token = contract_at(w3, "ModelToken", d.token)
+    timelock = contract_at(w3, "ModelTimelock", d.timelock)
     budgets = {d.distributor: p.distributor_budget(), **({d.pool: p.tokens_sold()} if d.pool else {})}
     for minter, budget in budgets.items():
         send(w3, deployer, token.functions.setBudget(minter, budget))

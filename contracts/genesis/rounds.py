@@ -84,7 +84,7 @@ def check_minters(w3: Web3, d: Deployment, pool: Address = NO_ADDRESS, least: in
 
 def minters(w3: Web3, d: Deployment) -> list[Minter]:
     """All but the distributor that can have tokens exist. Only who once had a budget can."""
-    token = contract_at(w3, "ModelToken", as_address(d.token))
+    token = contract_at(w3, "ModelToken", d.token)
     first = first_block(w3, d)
     named = {str(event["args"]["minter"]) for event in EventHistory(token, ["BudgetSet"], first).until()}
     found = []
@@ -124,8 +124,8 @@ def _is_own_pool(w3: Web3, d: Deployment, account: Address, first: int) -> bool:
 
 def _longest_life(w3: Web3, d: Deployment) -> int:
     """Seconds from a proposal to the last moment of its execution, by the bounds that no vote can pass."""
-    governor = contract_at(w3, "ModelGovernor", as_address(d.governor))
-    timelock = contract_at(w3, "ModelTimelock", as_address(d.timelock))
+    governor = contract_at(w3, "ModelGovernor", d.governor)
+    timelock = contract_at(w3, "ModelTimelock", d.timelock)
     delay, period, extension, *_ = governor.functions.bounds().call()
     latest = (timelock.functions.mostDelay().call(), 2 * timelock.functions.GRACE().call())
     return sum(int(time) for time in (delay[1], period[1], extension[1], *latest))

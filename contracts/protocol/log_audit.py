@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
-from contracts.ids import Address, as_address
+from contracts.ids import Address
 from contracts.merkle.payout_tree import Payout
 from contracts.protocol.payout_shares import split
 from contracts.protocol.run_config import RunConfig
@@ -46,6 +46,6 @@ def epoch_payouts(
         if amount
     )
     return [
-        Payout(chain_id, distributor, epoch, index, as_address(account), kind, amount)
+        Payout(chain_id, distributor, epoch, index, account, kind, amount)
         for index, (account, kind, amount) in enumerate(lines)
     ]

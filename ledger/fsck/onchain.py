@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from sqlmodel import Session, col, select
 
 from contracts.chain.presence import require_present
-from contracts.ids import ZERO_ADDRESS, as_address, to_hex
+from contracts.ids import ZERO_ADDRESS, to_hex
 from contracts.protocol.chain.logs import Source
 from contracts.wire.states import EpochStage
 from ledger.books.payouts import pays_a_line
@@ -105,7 +105,7 @@ def _promised(ledger: Ledger, session: Session) -> set[str]:
 def _check_slashes(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:
     """A finding for each proof that the chain slashed a node for and the log does not know."""
     place = ledger.chain.deployment
-    source = Source(ledger.chain.w3, "VerifierRegistry", as_address(place.verifier_registry), ("NodeSlashed",))
+    source = Source(ledger.chain.w3, "VerifierRegistry", place.verifier_registry, ("NodeSlashed",))
     for said in source.read(ledger.chain.first_block, last):
         proof = to_hex(said.arguments["proof"])
         if session.exec(select(LogEntry.index).where(LogEntry.subject == proof).limit(1)).first() is None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from contracts.ids import as_address, from_hex, to_hex
+from contracts.ids import from_hex, to_hex
 from contracts.messages.for_contracts import from_json
 from contracts.messages.for_log import Commitment
 from contracts.tensors.state_layout import boundary_entry
@@ -93,7 +93,7 @@ class CopiedTrajectory(Conduct):
         """The victim's commitment with this node's name and round."""
         view = self._view(job)
         theirs = _message(view)
-        mine = replace(theirs, node=job.node, round=job.number, pledge=self.pledge(job).seal(as_address(job.node)))
+        mine = replace(theirs, node=job.node, round=job.number, pledge=self.pledge(job).seal(job.node))
         first, last = (tuple(map(from_hex, view[name])) for name in ("first_path", "last_path"))
         return (Made(mine, job.client.blob(theirs.gradientBlob.hex()), first, last),)
 

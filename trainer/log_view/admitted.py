@@ -15,7 +15,6 @@ from contracts.chain.deployment import Deployment
 from contracts.chain.presence import require_present
 from contracts.evm.chain_trouble import chain_trouble
 from contracts.evm.errors import ChainAtFault
-from contracts.ids import as_address
 from contracts.process.clock_watch import ClockWatch
 from trainer.log_view.gleaned import Gleaned
 
@@ -49,7 +48,7 @@ class ByChain:
         self._w3 = connect(rpc_url, timeout=10.0)
         self._deployment = deployment
         self._clock = clock
-        self._registry = VerifierRegistry(self._w3, as_address(deployment.verifier_registry))
+        self._registry = VerifierRegistry(self._w3, deployment.verifier_registry)
         self._last = Admitted()
         self._next = 0.0
         self.trouble: str | None = None

@@ -7,7 +7,7 @@ import threading
 from eth_account import Account
 
 from contracts.files.whole_file import DiskFull, named_full
-from contracts.ids import NO_PROOF, Address, as_address, from_hex
+from contracts.ids import NO_PROOF, Address, from_hex
 from contracts.messages.for_log import LeaseRenewal
 from contracts.messages.signatures import Domain
 from contracts.mirrors.book import Book
@@ -63,8 +63,8 @@ class LightNode:
         self._shop = Workshop(self._around, conduct, corpus, states, folder / "boundaries", report)
         self._rounds = Rounds(self.log, self._around, self._shop, states, self._pen, report, self._warn)
         self._answers = Answers(settings, self.log, self._pen, self._around, conduct, corpus, report)
-        self._pulse = Pulse(as_address(self.address), lambda: self._shop.step, self._beat)
-        self._story = Story(as_address(self.address), report, folder / "told.json")
+        self._pulse = Pulse(self.address, lambda: self._shop.step, self._beat)
+        self._story = Story(self.address, report, folder / "told.json")
         self._admitted = Admitted()
         self._troubles = Troubles(self._away)
         self._weather = Weather(settings.api_url, settings.rpc_url, self._away, settings.give_up_after)
@@ -117,7 +117,7 @@ class LightNode:
     def _stand(self) -> None:
         """Tell where this node is, whenever that changes; what keeps it from enrolling was told."""
         state = self.log.state
-        status = status_of(state, state.runs.get(self.settings.run), as_address(self.address), self.log.current)
+        status = status_of(state, state.runs.get(self.settings.run), self.address, self.log.current)
         if status.status is not Status.JOINING or not self._answers.is_hindered:
             self._story.stands(status)
 
@@ -134,7 +134,7 @@ class LightNode:
         if run is None:
             return False
         proofs = self._proofs(state)
-        duties = [duty for duty in of_node(state, as_address(self.address)) if self._is_ours(state, duty)]
+        duties = [duty for duty in of_node(state, self.address) if self._is_ours(state, duty)]
         self._rounds.collect(proofs)
         self._answers.take_place(run, leaving)
         for duty in duties:
@@ -178,7 +178,7 @@ class LightNode:
         self.domain = Domain(deployment.chain_id, deployment.model_registry)
         model = from_hex(deployment.model)
         key = deployment.log_key()
-        functions = Protocol(deployment.chain_id, deployment.distributor, model, as_address(deployment.deployer))
+        functions = Protocol(deployment.chain_id, deployment.distributor, model, deployment.deployer)
         published = Published(self.domain) if settings.cheat is not None else None
         on_entry = published.take if published is not None else None
         self.log = CoveredLog(folder / "log", key, functions, self.domain, self._warn, on_entry)

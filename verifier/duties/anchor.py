@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from contracts.ids import RunId, as_address, from_hex, to_hex
+from contracts.ids import RunId, from_hex, to_hex
 from contracts.messages.for_log import RunTerms, VerifierAnchor
 from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.limits import LimitTable, PairLimits
@@ -70,7 +70,7 @@ def anchor(world: World, prepared: Prepared) -> None:
         verifier = state.verifiers.get(world.address)
         if run.over or verifier is None or not verifier.admitted:
             return
-        first = next_first(state, run, as_address(world.address), world.secrets)
+        first = next_first(state, run, world.address, world.secrets)
     if first is None:
         return
     root = world.secrets.anchor(prepared.run, first)

@@ -34,20 +34,16 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
     claims = [held.signed.claim for held in world.messages.held()]
     with world.replica.reading() as state:
         log = world.replica.collected
-        mine = {absence: absence.awaited for absence in _open(state, as_address(world.address))}
+        mine = {absence: absence.awaited for absence in _open(state, world.address)}
         admitted = frozenset(name for name, known in state.verifiers.items() if known.admitted)
-        own = [(current.verifiers, current.k) for current in _rounds(state, as_address(world.address))] or [
-            (admitted, state.k)
-        ]
+        own = [(current.verifiers, current.k) for current in _rounds(state, world.address)] or [(admitted, state.k)]
         came = tuple(_came(state)) if chain else ()
         rounds = {absence: state.runs[what.run].rounds[what.round] for absence, what in mine.items()}
         for_each = {a: look.counts(r.verifiers, r.k, chain, a.since + 1, admitted) for a, r in rounds.items()}
         reached = {absence: look.reached(r.verifiers, r.k, admitted) for absence, r in rounds.items()}
         took = {run: world.stopwatch.took(run) for run in {what.run for what in mine.values()}}
         signs = {absence: _sign(state, awaited, claims) for absence, awaited in mine.items()}
-        shown = {
-            absence: is_shown(state, awaited, claims, as_address(world.address)) for absence, awaited in mine.items()
-        }
+        shown = {absence: is_shown(state, awaited, claims, world.address) for absence, awaited in mine.items()}
         passed = {absence: world.stopwatch.passed(absence) for absence in mine}
         seen = {
             absence: Observation(
@@ -66,13 +62,13 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
 def lapse(world: World) -> None:
     """Sign what is due; and once more what was released and is still open, if a kill came between the two."""
     with world.replica.reading() as state:
-        still = set(_open(state, as_address(world.address)))
+        still = set(_open(state, world.address))
     for absence in [*world.stopwatch.released(), *world.stopwatch.due()]:
-        if absence not in still or _is_own(absence.awaited, as_address(world.address)):
+        if absence not in still or _is_own(absence.awaited, world.address):
             continue
         root = world.root(absence.since)
         if root is not None and (absence in world.stopwatch.released() or world.stopwatch.release(absence)):
-            message = lapse_message(as_address(world.address), absence, root)
+            message = lapse_message(world.address, absence, root)
             if world.voice.say(message):
                 awaited = absence.awaited
                 detail = f"{awaited.what} of {awaited.party or 'the verifiers'}, since entry {absence.since}"
@@ -130,7 +126,7 @@ def _came(state: State) -> Iterator[Came]:
         for current in run.rounds.values():
             for node in current.proofs:
                 if Awaited(What.COMMITMENT, current.run, current.number, NO_PROOF, node) not in state.open:
-                    yield Came(current.run, current.number, as_address(node), current.opened_at)
+                    yield Came(current.run, current.number, node, current.opened_at)
 
 
 def _sign(state: State, awaited: Awaited, claims: Sequence[Claim]) -> str:

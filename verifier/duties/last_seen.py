@@ -77,7 +77,7 @@ def _of_a_proof(proof: ProofState, awaited: Awaited, claims: Sequence[Claim]) ->
         return any((shown.proof, shown.verifier) == (name, party) for shown in _of(facts.TraceShown, claims))
     words = [said for said in _of(facts.Words, claims) if said.proof == name]
     if awaited.what is What.WORDS:
-        due = proof.awaits[awaited].items & set(owed(proof, as_address(party)))
+        due = proof.awaits[awaited].items & set(owed(proof, party))
         return due <= {word.segment for said in words if said.verifier == party for word in said.words}
     return _is_replaced(proof, int(party), words)
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.ids import Address, ProofId, as_address, from_hex
+from contracts.ids import Address, ProofId, from_hex
 from contracts.messages.for_log import SegmentVerdict, Verdict
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import What, Word
@@ -193,7 +193,7 @@ def _witness(world: World, reading: Reading, root: bytes, words: list[Said]) -> 
     if not trace:
         world.say("trouble", reading.round, reading.proof, f"segment {reading.common} was replayed without its trace")
         return None
-    return from_hex(world.functions.seal_trace(as_address(world.address), trace))
+    return from_hex(world.functions.seal_trace(world.address, trace))
 
 
 def trace_name(proof: ProofId, root: bytes) -> str:

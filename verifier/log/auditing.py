@@ -58,7 +58,7 @@ class Auditor:
     def functions(self) -> Protocol:
         """Of the machine."""
         place = self.deployment
-        return Protocol(place.chain_id, place.distributor, from_hex(place.model), as_address(place.deployer))
+        return Protocol(place.chain_id, place.distributor, from_hex(place.model), place.deployer)
 
     def registry(self) -> VerifierRegistry | None:
         """On one's own chain. Raises AnotherChain."""
@@ -66,7 +66,7 @@ class Auditor:
             return None
         if self.w3.eth.chain_id != self.deployment.chain_id:
             raise AnotherChain(f"the node is of chain {self.w3.eth.chain_id}, not {self.deployment.chain_id}")
-        return VerifierRegistry(self.w3, as_address(self.deployment.verifier_registry))
+        return VerifierRegistry(self.w3, self.deployment.verifier_registry)
 
 
 class Audit:

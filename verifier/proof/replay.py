@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from contracts.errors import CommonweightError
-from contracts.ids import Address, as_address, to_hex
+from contracts.ids import Address, to_hex
 from contracts.protocol.judge.entries import Posted, Voided
 from contracts.protocol.judge.facts import SegmentWord, Word, Words
 from contracts.protocol.judge.functions import Functions
@@ -92,7 +92,7 @@ def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
     return Segment(
         config=case.round.config,
         round=case.round.round,
-        node=as_address(made.node),
+        node=made.node,
         profile=to_hex(made.profile),
         data_seed=to_hex(made.dataSeed),
         segment=number,

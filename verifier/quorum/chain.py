@@ -9,7 +9,6 @@ from contracts.bindings.node_stakes import NodeStakes
 from contracts.bindings.verifier_registry import EpochStatus, VerifierRegistry
 from contracts.chain.connection import send
 from contracts.chain.deployment import Deployment
-from contracts.ids import as_address
 from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
 from verifier.quorum.store import Signed
 
@@ -20,8 +19,8 @@ class Contracts:
     def __init__(self, w3: Web3, deployment: Deployment, account: LocalAccount) -> None:
         self._w3 = w3
         self._account = account
-        self._registry = VerifierRegistry(w3, as_address(deployment.verifier_registry))
-        self._nodes = NodeStakes(w3, as_address(deployment.verifier_registry))
+        self._registry = VerifierRegistry(w3, deployment.verifier_registry)
+        self._nodes = NodeStakes(w3, deployment.verifier_registry)
 
     def turn(self) -> int:
         """Admitted verifiers with a smaller address."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from contracts.ids import Address, ProofId, RunId, as_address, to_hex
+from contracts.ids import Address, ProofId, RunId, to_hex
 from contracts.protocol.judge.rules.duties import Combine, Hold, Look, Read, VerifierDuty, of_verifier
 from contracts.protocol.judge.state import RoundState, State
 from verifier.replay.combining import Basis
@@ -41,7 +41,7 @@ def segment(state: State, log: Collected, proof: ProofId, number: int) -> Segmen
     return Segment(
         config=current.config,
         round=current.number,
-        node=as_address(message.node),
+        node=message.node,
         profile=to_hex(message.profile),
         data_seed=to_hex(message.dataSeed),
         segment=number,
@@ -79,7 +79,7 @@ def place_of(run: RunId, number: int) -> str:
 
 def subjects(state: State, log: Collected) -> set[str]:
     """What jobs may still be about: the proofs that the machine holds, their gradients, and its rounds."""
-    gradients = {held(state, log, ProofId(proof)).question.name for proof in state.proofs if proof in log.commitments}
+    gradients = {held(state, log, proof).question.name for proof in state.proofs if proof in log.commitments}
     return gradients | set(state.proofs) | {round_name(*place) for place in rounds(state)}
 
 

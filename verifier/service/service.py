@@ -19,7 +19,7 @@ from web3 import Web3
 
 from contracts.chain.connection import connect, hang_up
 from contracts.errors import CommonweightError
-from contracts.ids import NO_PROOF, Address, ProofId, RunId, as_address, from_hex
+from contracts.ids import NO_PROOF, Address, ProofId, from_hex
 from contracts.messages.for_log import MirrorAddress
 from contracts.messages.signatures import Domain
 from contracts.mirrors.tickets import Tickets
@@ -221,8 +221,8 @@ class VerifierProcess:
         for name, last in ended.items():
             if last > self._ended.get(name, 0):
                 self._ended[name] = last
-                world.blobs.forget(RunId(name), last)
-                world.stopwatch.forget(RunId(name), last)
+                world.blobs.forget(name, last)
+                world.stopwatch.forget(name, last)
                 world.memory.keep(proofs, {asking.round_name(*place) for place in rounds})
                 world.work.keep(subjects)
                 combine.tidy(world, rounds)
@@ -233,7 +233,7 @@ class VerifierProcess:
         """Each duty by itself: one that fails keeps no other from being done."""
         world = self.world
         with world.replica.reading() as state:
-            due = list(of_verifier(state, as_address(self.address)))
+            due = list(of_verifier(state, self.address))
         self._bind()
         duties: dict[str, Callable[[], None]] = {
             "bytes to hold": partial(hold.hold, world, _of(Hold, due)),
@@ -288,7 +288,7 @@ class VerifierProcess:
         account = Account.from_key(settings.key)
         domain = Domain(deployment.chain_id, deployment.model_registry)
         functions = Protocol(
-            deployment.chain_id, deployment.distributor, from_hex(deployment.model), as_address(deployment.deployer)
+            deployment.chain_id, deployment.distributor, from_hex(deployment.model), deployment.deployer
         )
         secrets = RoundSecrets(folder / "verifier.secret", account.address)
         replica = Replica(functions, domain, chain, folder / "log-failed.json")
@@ -347,7 +347,7 @@ class VerifierProcess:
         settings = self.settings
         world = self.world
         return Bringer(
-            address=as_address(world.address),
+            address=world.address,
             store=world.quorum,
             server=Server(settings.api_url),
             due=self._due_on_chain,
@@ -375,7 +375,7 @@ class VerifierProcess:
         """What the looks fetch, announced first."""
         self._announcer.announce(self.world.blobs)
         with self.world.replica.reading() as state:
-            return asking.wanted(state, self.world.replica.collected, as_address(self.address))
+            return asking.wanted(state, self.world.replica.collected, self.address)
 
     def _chain_time(self) -> float:
         """As of this look; while the chain node does not answer, no look counts."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from contracts.ids import as_address
 from contracts.process.outage import Troubles
 from trainer.weather import Weather
 from verifier.duties.progress import Progress
@@ -64,7 +63,7 @@ class Telling:
     def _stand(self, world: World) -> None:
         """Tell where this verifier is, whenever that changes."""
         with world.replica.reading() as state:
-            status = status_of(state, state.runs.get(world.settings.run), as_address(world.address))
+            status = status_of(state, state.runs.get(world.settings.run), world.address)
         if status != self._status:
             self._status = status
             self._report(Progress("status", status.round, detail=str(status)))

@@ -246,7 +246,7 @@ def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
     from contracts.chain.deployment import Deployment
 
     found = Deployment.of_file(deployment)
-    return pool.bought_by(as_address(found.deployer), found.block)
+    return pool.bought_by(found.deployer, found.block)
 
 
 def _pool(deployment: Path, rpc_url: str, at: str = "") -> CapitalPool:

@@ -150,4 +150,4 @@ def _splitter(deployment: Path, rpc_url: str) -> tuple[RevenueSplitter, int]:
     from contracts.bindings.revenue_splitter import RevenueSplitter
 
     found, w3 = known_model(deployment, rpc_url)
-    return RevenueSplitter(w3, as_address(found.splitter)), found.block
+    return RevenueSplitter(w3, found.splitter), found.block

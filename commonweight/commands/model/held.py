@@ -12,7 +12,6 @@ from commonweight.keystore import open_keystore
 from commonweight.terminal.console import tell
 from commonweight.terminal.options import DEFAULT_RPC, ModelDeployment, Rpc
 from contracts.amounts import COINS, amount
-from contracts.ids import as_address
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from contracts.bindings.held_money import HeldItem, HeldMoney
@@ -36,7 +35,7 @@ def held(
     from contracts.bindings.held_money import HeldMoney
 
     found, w3 = known_model(deployment, rpc_url)
-    money = HeldMoney(w3, as_address(found.verifier_registry), found.block)
+    money = HeldMoney(w3, found.verifier_registry, found.block)
     if pay_with is not None:
         _pay_free(money, pay_with)
     items = [(item, money.payable_at(item)) for item in money.items()]

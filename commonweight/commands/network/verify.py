@@ -16,7 +16,7 @@ from rich.text import Text
 from commonweight.terminal.console import tell, visible
 from commonweight.terminal.options import DEFAULT_API, Api, Data, Device
 from commonweight.terminal.progress import Progress
-from contracts.ids import ProofId, as_address, from_hex
+from contracts.ids import ProofId, from_hex
 
 if TYPE_CHECKING:
     from verifier.proof.bundle import Bundle
@@ -49,7 +49,7 @@ def verify(
     choose_device(device)
     found = _bundle(ProofId(proof), api, bundle, deployment)
     place = found.deployment
-    functions = Protocol(place.chain_id, place.distributor, from_hex(place.model), as_address(place.deployer))
+    functions = Protocol(place.chain_id, place.distributor, from_hex(place.model), place.deployer)
     findings = list(replays(found.case, functions, found.files, corpus_of(data or ())))
     holds, why = verdict(found.case, findings)
     outcome = {True: "right", False: "wrong", None: "untold"}[holds]

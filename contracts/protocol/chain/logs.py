@@ -17,7 +17,7 @@ from contracts.chain.deployment import Deployment
 from contracts.chain.event_table import EventTable
 from contracts.evm.errors import ChainUnfit
 from contracts.evm.log_ranges import Wanted, logs
-from contracts.ids import Address, as_address, from_hex, to_hex
+from contracts.ids import Address, from_hex, to_hex
 
 REGISTRY_EVENTS = (
     "VerifierAdmitted",
@@ -77,8 +77,8 @@ class ModelLogs:
     def __init__(self, w3: Web3, deployment: Deployment) -> None:
         model = from_hex(deployment.model)
         self._sources = (
-            Source(w3, "VerifierRegistry", as_address(deployment.verifier_registry), REGISTRY_EVENTS),
-            Source(w3, "ModelRegistry", as_address(deployment.model_registry), MODEL_EVENTS, [model]),
+            Source(w3, "VerifierRegistry", deployment.verifier_registry, REGISTRY_EVENTS),
+            Source(w3, "ModelRegistry", deployment.model_registry, MODEL_EVENTS, [model]),
         )
 
     def read(self, first: int, last: int) -> Iterator[Said]:

@@ -19,7 +19,7 @@ from contracts.chain.presence import require_present
 from contracts.errors import CommonweightError
 from contracts.evm.errors import ChainUnfit
 from contracts.genesis.creation import first_block
-from contracts.ids import as_address, to_hex
+from contracts.ids import to_hex
 from contracts.protocol.chain.logs import ModelLogs, Said
 from contracts.protocol.chain.translation import Translation
 from contracts.protocol.judge.facts import Block
@@ -53,7 +53,7 @@ class ChainReader:
     def __init__(self, w3: Web3, deployment: Deployment) -> None:
         self._w3 = w3
         self._deployment = deployment
-        self._registry = VerifierRegistry(w3, as_address(deployment.verifier_registry))
+        self._registry = VerifierRegistry(w3, deployment.verifier_registry)
         self._logs = ModelLogs(w3, deployment)
 
     def final(self) -> tuple[int, int]:

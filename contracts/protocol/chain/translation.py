@@ -36,13 +36,11 @@ class Translation:
     def __init__(self, state: State, least_stake: int) -> None:
         self._least = least_stake
         self._verifiers = {
-            name: VerifierStands(as_address(name), known.admitted, known.stake, known.slashed)
+            name: VerifierStands(name, known.admitted, known.stake, known.slashed)
             for name, known in state.verifiers.items()
         }
         self._faults = {
-            (party, fault_evidence(ProofId(proof), fault)): (proof, fault)
-            for proof, party, fault in state.faults
-            if fault
+            (party, fault_evidence(proof, fault)): (proof, fault) for proof, party, fault in state.faults if fault
         }
         self._stakes = state.stakes
         self._lapsed: tuple[int, int] | None = None

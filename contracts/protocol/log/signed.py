@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from eth_utils import to_checksum_address
 
 from contracts.errors import BadField, BadSignature
-from contracts.ids import Address, ProofId, RunId, as_address, from_hex, to_hex
+from contracts.ids import Address, ProofId, RunId, from_hex, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.fields import field_types, from_json, to_json
@@ -173,7 +173,7 @@ def _anchor(message: messages.VerifierAnchor, _: str, __: Beside, signers: tuple
     anchor = to_hex(message.anchor)
     length = message.length
     first = message.firstRound
-    return facts.Anchored(RunId(to_hex(message.run)), as_address(signers[0]), anchor, length, profile, first)
+    return facts.Anchored(RunId(to_hex(message.run)), signers[0], anchor, length, profile, first)
 
 
 def _enrolment(message: messages.Enrolment, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
@@ -181,13 +181,11 @@ def _enrolment(message: messages.Enrolment, _: str, __: Beside, signers: tuple[A
     if int(payout, 16) == 0:
         raise BadField("payout must not be the zero address")
     profile = to_hex(message.profile)
-    return facts.Enrolled(
-        RunId(to_hex(message.run)), as_address(signers[0]), payout, message.firstRound, profile, message.nonce
-    )
+    return facts.Enrolled(RunId(to_hex(message.run)), signers[0], payout, message.firstRound, profile, message.nonce)
 
 
 def _leave(message: messages.Leave, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
-    return facts.Left(RunId(to_hex(message.run)), as_address(signers[0]), message.nonce)
+    return facts.Left(RunId(to_hex(message.run)), signers[0], message.nonce)
 
 
 def _return(message: messages.Return, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
@@ -204,7 +202,7 @@ def _commitment(message: messages.Commitment, name: ProofId, beside: Beside, sig
     return facts.Committed(
         run=RunId(to_hex(message.run)),
         round=message.round,
-        node=as_address(signers[0]),
+        node=signers[0],
         proof=name,
         theta=to_hex(message.startState),
         inner=to_hex(message.innerState),
@@ -225,20 +223,18 @@ def _has(message: messages.Has, _: str, __: Beside, signers: tuple[Address, ...]
     return facts.Has(
         RunId(to_hex(message.run)),
         message.round,
-        as_address(signers[0]),
+        signers[0],
         tuple(ProofId(to_hex(proof)) for proof in message.proofs),
     )
 
 
 def _seen(message: messages.Seen, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
-    return facts.Seen(
-        RunId(to_hex(message.run)), message.round, as_address(signers[0]), message.index, to_hex(message.root)
-    )
+    return facts.Seen(RunId(to_hex(message.run)), message.round, signers[0], message.index, to_hex(message.root))
 
 
 def _secret(message: messages.RoundSecret, _: str, beside: Beside, signers: tuple[Address, ...]) -> Fact:
     path = tuple(to_hex(node) for node in _path(beside, "path"))
-    return facts.Secret(RunId(to_hex(message.run)), message.round, as_address(signers[0]), to_hex(message.secret), path)
+    return facts.Secret(RunId(to_hex(message.run)), message.round, signers[0], to_hex(message.secret), path)
 
 
 def _opening(message: messages.StateOpening, _: str, beside: Beside, __: tuple[Address, ...]) -> Fact:
@@ -250,7 +246,7 @@ def _opening(message: messages.StateOpening, _: str, beside: Beside, __: tuple[A
 def _verdict(message: messages.Verdict, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
     witness = "" if message.witness == ZERO else to_hex(message.witness)
     words = tuple(_word(word) for word in message.words)
-    return facts.Words(ProofId(to_hex(message.proof)), as_address(signers[0]), words, witness, to_hex(message.root))
+    return facts.Words(ProofId(to_hex(message.proof)), signers[0], words, witness, to_hex(message.root))
 
 
 def _word(said: messages.SegmentVerdict) -> SegmentWord:
@@ -265,7 +261,7 @@ def _pledge(message: messages.PledgeReveal, _: str, __: Beside, ___: tuple[Addre
 
 
 def _trace(message: messages.TraceReveal, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
-    return facts.TraceShown(ProofId(to_hex(message.proof)), as_address(signers[0]), to_hex(message.trace))
+    return facts.TraceShown(ProofId(to_hex(message.proof)), signers[0], to_hex(message.trace))
 
 
 def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
@@ -280,14 +276,14 @@ def _lapse(message: messages.Lapse, _: str, __: Beside, signers: tuple[Address, 
     party = "" if nobody else to_checksum_address(message.party)
     party = str(message.segment) if looks else party
     awaited = facts.Awaited(what, RunId(to_hex(message.run)), message.round, ProofId(proof), party)
-    return facts.Lapse(as_address(signers[0]), awaited, message.since, to_hex(message.root))
+    return facts.Lapse(signers[0], awaited, message.since, to_hex(message.root))
 
 
 def _merge(message: messages.Merge, _: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
     theta = to_hex(message.theta)
     momentum = to_hex(message.momentum)
     return facts.MergeSigned(
-        RunId(to_hex(message.run)), message.round, as_address(signers[0]), theta, momentum, to_hex(message.root)
+        RunId(to_hex(message.run)), message.round, signers[0], theta, momentum, to_hex(message.root)
     )
 
 

@@ -70,7 +70,7 @@ MUTANTS: dict[str, Mutant] = {
     "nobody waits for the words of who drew": Mutant(
         "J8",
         "seats",
-        "return all(name in proof.silent or not owed(proof, as_address(name)) for name in drew)",
+        "return all(name in proof.silent or not owed(proof, name) for name in drew)",
         "return True",
         ("I1", "I8"),
         ("silent-seat", "liar-on-true", "two-words"),

@@ -126,7 +126,7 @@ def of_verifier(state: State, verifier: Address) -> Iterator[VerifierDuty]:
     """Everything that is due of a verifier, run by run, round by round, proof by proof."""
     for name, run in state.runs.items():
         if verifier in run.away and not run.over:
-            yield ComeBack(RunId(name), run.away[verifier])
+            yield ComeBack(name, run.away[verifier])
         for current in run.rounds.values():
             if verifier in current.verifiers:
                 yield from _of_round(state, current, verifier)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from contracts.ids import Address, as_address
+from contracts.ids import Address
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.terms import MOST_PAID
 from contracts.protocol.payout_shares import split
@@ -51,7 +51,7 @@ def emitted(lines: Splits, run: Earning, emission: int) -> Units:
             own[COMPUTE][account] -= tokens
             key = next((key for key in whole if key in ((COMPUTE, account), (COMPUTE, account.lower()))), None)
             if key is not None:
-                part = whole[key] * tokens // _tokens(run.earned[COMPUTE], as_address(account))
+                part = whole[key] * tokens // _tokens(run.earned[COMPUTE], account)
                 units[key] = units.get(key, 0) + min(part, emission - sum(units.values()))
     left = emission - sum(units.values())
     rest = earned_by(lines(run.paying, own, left))
@@ -66,7 +66,7 @@ def lines_within(owed: Units, earned: Units, within: int) -> tuple[Line, ...]:
     first = _cut({key: owed[key] for key in placed if key in owed}, within)
     then = _cut({key: earned[key] for key in placed if key in earned}, within - sum(first.values()))
     paid = _sum(first, then)
-    return tuple(Line(as_address(account), kind, paid[kind, account]) for kind, account in sorted(paid, key=_place))
+    return tuple(Line(account, kind, paid[kind, account]) for kind, account in sorted(paid, key=_place))
 
 
 def left_of(owed: Units, earned: Units, lines: Sequence[Line]) -> Units:

@@ -6,7 +6,7 @@ segment: drawn ── all who drew it say true ───────────
 
 from __future__ import annotations
 
-from contracts.ids import Address, as_address
+from contracts.ids import Address
 from contracts.protocol.judge.entries import BenchCalled, Fault, Overruled, SecondLook, SegmentDecided, VerifierFault
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import FALSE_REASONS, Reason, SegmentWord, What, Word, Words
@@ -185,7 +185,7 @@ def on_decided(state: State, entry: SegmentDecided) -> None:
     if entry.true and segment.sayers(Word.UNSERVED):
         lapses.begin(state, proof, awaited)
     for verifier in {*segment.called, *segment.drawers}:
-        _end_if_said(state, proof, as_address(verifier))
+        _end_if_said(state, proof, verifier)
     if not entry.true:
         assert entry.reason is not None, "a void segment has a reason"
         proof.void = proof.void or (entry.reason, entry.segment)
@@ -222,7 +222,7 @@ def on_called(state: State, entry: BenchCalled) -> None:
     segment.wide = bool(segment.called)
     segment.called.update(entry.members)
     for verifier in entry.members:
-        await_words(state, proof, as_address(verifier))
+        await_words(state, proof, verifier)
     state.touch(proof)
 
 
@@ -243,10 +243,10 @@ def due_fault(state: State, proof: ProofState, current: RoundState) -> VerifierF
     wrong = _wrong(proof, current.k) if terms.exact else []
     for verifier, fault in (*proof.found, *wrong):
         if (verifier, fault) not in proof.faults:
-            return VerifierFault(current.run, current.number, name, as_address(verifier), fault)
+            return VerifierFault(current.run, current.number, name, verifier, fault)
     for verifier in _overruled(proof, current.k):
         if verifier not in proof.overruled:
-            return Overruled(current.run, name, as_address(verifier), current.number + terms.behind_rounds)
+            return Overruled(current.run, name, verifier, current.number + terms.behind_rounds)
     return None
 
 

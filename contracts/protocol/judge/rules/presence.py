@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.ids import Address, RunId, as_address
+from contracts.ids import Address, RunId
 from contracts.protocol.audit_rate import MILLION, AuditPolicy, AuditRecord
 from contracts.protocol.judge.entries import Listed
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, RunEnded, UnknownSubject
@@ -128,7 +128,7 @@ def _make_room(state: State, run: RunState, node: Address) -> None:
         return
     if run.newcomers >= MOST_NEWCOMERS:
         raise OutOfTime(f"{MOST_NEWCOMERS} nodes without a stake joined since the last round opened; the next has room")
-    stakeless = [name for name in run.nodes if not _has_stake(state, run, as_address(name))]
+    stakeless = [name for name in run.nodes if not _has_stake(state, run, name)]
     if len(stakeless) < MOST_STAKELESS:
         return
     held = {name for current in run.rounds.values() for name in (*current.listed, *current.proofs)}
@@ -159,7 +159,7 @@ def take_return(state: State, fact: Returned) -> None:
     for current in run.rounds.values():
         for name in current.closed:
             if name in state.proofs:
-                come_back(state, state.proofs[name], as_address(fact.party))
+                come_back(state, state.proofs[name], fact.party)
     state.touched_runs[fact.run] = None
 
 
@@ -193,7 +193,7 @@ def members(state: State, run: RunState) -> list[Address]:
 def speakers(state: State, run: RunState, counted: list[Address], number: int) -> list[Address]:
     """The members whose words count: those with their stake, and a secret for the round."""
     staked = (name for name in counted if state.verifiers[name].stake >= state.least_stake)
-    return [name for name in staked if anchor_of(run, as_address(name), number) is not None]
+    return [name for name in staked if anchor_of(run, name, number) is not None]
 
 
 def judges(run: RunState, verifiers: list[Address], profile: str) -> list[Address]:
@@ -236,12 +236,8 @@ def listing(state: State, run: RunState, number: int, verifiers: list[Address]) 
     terms = run.created.terms
     due = [(n, s) for n, s in run.nodes.items() if not s.left and s.enrolled.first_round <= number]
     able = [(n, s) for n, s in due if len(judges(run, verifiers, s.enrolled.profile)) >= 2 * state.k - 1]
-    able.sort(
-        key=lambda x: (not x[1].delivered, x[1].away is not None, -free_stake(state, as_address(x[0])), x[1].place)
-    )
-    return tuple(
-        _listed(state, run, as_address(n), s) for n, s in sorted(able[: terms.max_nodes], key=lambda x: x[0].lower())
-    )
+    able.sort(key=lambda x: (not x[1].delivered, x[1].away is not None, -free_stake(state, x[0]), x[1].place))
+    return tuple(_listed(state, run, n, s) for n, s in sorted(able[: terms.max_nodes], key=lambda x: x[0].lower()))
 
 
 def _listed(state: State, run: RunState, name: Address, node: NodeState) -> Listed:

@@ -7,7 +7,7 @@ open ── every awaited node has k `Has`, or lapsed ──▶ closed ── be
 
 from __future__ import annotations
 
-from contracts.ids import NO_PROOF, Address, RunId, as_address
+from contracts.ids import NO_PROOF, Address, RunId
 from contracts.protocol.audit_rate import MILLION
 from contracts.protocol.judge.entries import BeaconFixed, BeaconMissed, PanelDrawn, RoundClosed, RoundOpened
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
@@ -62,7 +62,7 @@ def on_opened(state: State, entry: RoundOpened) -> None:
         k=entry.k,
         opened_at=state.block.time if state.block is not None else 0,
         verifiers=frozenset(entry.verifiers),
-        anchors={name: anchor for name in entry.verifiers if (anchor := anchor_of(run, as_address(name), entry.round))},
+        anchors={name: anchor for name in entry.verifiers if (anchor := anchor_of(run, name, entry.round))},
         listed=listed,
     )
     run.round = entry.round

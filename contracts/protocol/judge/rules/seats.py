@@ -6,7 +6,7 @@ seat: sits ── secret ──▶ drew ── openings ──▶ ready ── w
 
 from __future__ import annotations
 
-from contracts.ids import NO_PROOF, Address, as_address
+from contracts.ids import NO_PROOF, Address
 from contracts.protocol.judge.entries import Drawn, Fault, OpeningsClosed, PanelDrawn, SeatsFilled
 from contracts.protocol.judge.errors import AlreadySaid, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import Awaited, Opened, Reason, Secret, What
@@ -95,7 +95,7 @@ def due_draw(state: State, proof: ProofState, current: RoundState) -> Drawn | No
             continue
         count = state.functions.segments(current.config)
         name = proof.commitment.proof
-        return Drawn(name, as_address(verifier), state.functions.draw(proof.beacon, secret, name, count, terms.samples))
+        return Drawn(name, verifier, state.functions.draw(proof.beacon, secret, name, count, terms.samples))
     return None
 
 
@@ -156,7 +156,7 @@ def due_openings_closed(proof: ProofState) -> OpeningsClosed | None:
     """A draw of which all is open."""
     for verifier, seat in proof.seats.items():
         if seat.segments is not None and not seat.ready and _is_open(proof, seat.segments):
-            return OpeningsClosed(proof.commitment.proof, as_address(verifier))
+            return OpeningsClosed(proof.commitment.proof, verifier)
     return None
 
 
@@ -268,7 +268,7 @@ def is_answered(proof: ProofState, k: int) -> bool:
     if _drawing(proof) or _drew(proof) < k:
         return False
     drew = (name for name, seat in proof.seats.items() if seat.segments is not None)
-    return all(name in proof.silent or not owed(proof, as_address(name)) for name in drew)
+    return all(name in proof.silent or not owed(proof, name) for name in drew)
 
 
 def _drew(proof: ProofState) -> int:
