@@ -57,6 +57,8 @@ from verifier.planning.audit_simulation import Detection
 MODEL = {"layers": 1, "d_model": 16, "heads": 2, "context": 16, "batch": 2, "segment": 2}
 PATIENCE_SECONDS, ROUND_SECONDS = 600, 900.0
 """Of a period, so that nobody lapses on a crowded machine; and of a round before the measurement is given up."""
+BEACON_SPAN = 10
+"""Seconds in which k verifiers must say `Seen`. Where they are late, a whole period passes before the next beacon."""
 CHOICE = secrets.SystemRandom()
 
 
@@ -157,7 +159,7 @@ class Network:
             rounds_per_epoch=self._rounds,
             min_nodes=sum(setting.nodes.values()),
             samples=setting.samples,
-            beacon_span=3,
+            beacon_span=BEACON_SPAN,
             period_seconds=PATIENCE_SECONDS,
             lease_seconds=PATIENCE_SECONDS,
         )

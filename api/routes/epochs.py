@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from eth_utils import to_checksum_address
 from fastapi import APIRouter, Depends, Query
@@ -100,7 +99,7 @@ def _epoch(row: Epoch, signers: list[str]) -> wire.Epoch:
     return wire.Epoch(
         epoch=row.number,
         run=row.run,
-        state=cast(wire.EpochState, row.state),
+        state=EpochStage(row.state),
         attempt=row.attempt,
         first_round=row.first_round,
         last_round=row.last_round,

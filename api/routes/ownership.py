@@ -17,8 +17,9 @@ from contracts.wire import votes as wire
 from contracts.wire.epochs import QueuedCall
 from contracts.wire.fields import LARGEST, PAGE, Balance, EthAddress
 from contracts.wire.log import LogLine, LogPage
-from contracts.wire.relay import CallStateText, RelayBudget, Transaction
+from contracts.wire.relay import RelayBudget, Transaction
 from contracts.wire.requests import BallotBody, DelegationBody, ProposalBody
+from contracts.wire.states import CallState
 from ledger.books import journal, log
 from ledger.context import Ledger
 from ledger.governance import delegations, proposals, relaying, shown, votes
@@ -198,7 +199,7 @@ def _outgoing(row: Outgoing, hashes: list[str]) -> Transaction:
     return Transaction(
         id=row.id,
         order=row.order,
-        state=cast(CallStateText, row.state),
+        state=CallState(row.state),
         nonce=row.nonce,
         hash=row.hash,
         block=row.block,

@@ -6,9 +6,12 @@ tests/commonweight/terminal/test_variables.py holds that they are all of them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperOption
 
 SERVER = "COMMONWEIGHT_SERVER_"
@@ -28,9 +31,29 @@ def with_variables(prefix: str, *same: str, **fields: str) -> type[TyperCommand]
             super().__init__(*arguments, **options)
             for option in self.params:
                 if isinstance(option, TyperOption) and option.name in variables:
-                    option.envvar = [variables[option.name], *_listed(option.envvar)]
+                    option.envvar = Variables([variables[option.name], *_listed(option.envvar)])
+                    if option.multiple:
+                        option.value_from_envvar = partial(_list_of, option)  # type: ignore[method-assign]
 
     return WithVariables
+
+
+class Variables(list[str]):
+    """The variables of an option, the first one that is set counts. A refusal names them in words."""
+
+    def __str__(self) -> str:
+        return " or ".join(self)
+
+
+def _list_of(option: TyperOption, context: typer.Context) -> Any:
+    """A list of a variable: parts with a separator between, or a JSON array, as the settings read it."""
+    text = option.resolve_envvar_value(context)
+    if text is None or not text.startswith("["):
+        return type(option).value_from_envvar(option, context)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"a JSON array was begun: {error}", context, option) from error
 
 
 def _listed(variables: str | Sequence[str] | None) -> list[str]:

@@ -24,9 +24,8 @@ from contracts.wire.fields import (
     unit,
 )
 from contracts.wire.message_schema import schema_of
+from contracts.wire.states import EpochStage
 
-EpochState = Annotated[Literal["closed", "proposed", "disputed", "final"], Field(examples=["final"])]
-"""As the chain has it; `closed` where it has no root of it."""
 LineKind = Annotated[int, Field(ge=0, le=255, examples=[2], json_schema_extra=unit("kind of a payout leaf"))]
 """contracts/protocol/log_audit.py:Kind."""
 Path = Annotated[list[Digest], Field(max_length=64)]
@@ -37,7 +36,7 @@ class Epoch(Part):
 
     epoch: EpochNumber = Field(description="Its number.")
     run: Digest = Field(description="The run that it pays.")
-    state: EpochState = Field(description="What the chain has of it.")
+    state: EpochStage = Field(strict=False, description="What the chain has of it.", examples=["final"])
     attempt: Count = Field(description="How many roots of it fell.")
     first_round: RoundNumber = Field(description="The first round that it pays.")
     last_round: RoundNumber = Field(description="The last one.")
@@ -128,7 +127,7 @@ class ReceiptParts(Part):
     epoch: Annotated[dict[str, Any], WithJsonSchema(schema_of(EpochRoot))] = Field(
         description="The epoch's root, as verifiers sign it."
     )
-    state: EpochState = Field(description="What the chain has of it.")
+    state: EpochStage = Field(strict=False, description="What the chain has of it.", examples=["final"])
     signatures: dict[Address, SignatureText] = Field(description="By verifier: its signature under it.", examples=[{}])
     entries: list[Entry] = Field(description="Entries of the log about the account's work and pay.")
     anchors: list[Entry] = Field(description="Entries by which verifiers bound their keys to themselves.")

@@ -92,7 +92,7 @@ Kind = TypeVar("Kind")
 def read_as(kind: type[Kind], said: object) -> Kind:
     """Decoded JSON as a class of answers, or a list or dict of them. Raises AnswerMisfit, which names the field."""
     try:
-        return _adapter(kind).validate_python(said, strict=True)
+        return reader(kind).validate_python(said)
     except ValidationError as error:
         raise AnswerMisfit(_first(error)) from None
 
@@ -107,9 +107,11 @@ def _first(error: ValidationError) -> str:
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 
-def _adapter(kind: type[Kind]) -> TypeAdapter[Kind]:
+def reader(kind: type[Kind]) -> TypeAdapter[Kind]:
+    """What reads a class of answers: strictly, as each class says of itself, but for states, which JSON has as text."""
     if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
+        is_class = isinstance(kind, type) and issubclass(kind, BaseModel)
+        _ADAPTERS[kind] = TypeAdapter(kind) if is_class else TypeAdapter(kind, config=ConfigDict(strict=True))
     return _ADAPTERS[kind]
 
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 from pydantic import Field
 
 from contracts.wire.fields import BlockNumber, Count, Digest, Gas, Name, Part, Ppm, Seconds, Text
-
-CallStateText = Annotated[
-    Literal["queued", "signed", "mined", "final", "reverted", "failed", "refused", "dead"], Field(examples=["mined"])
-]
-"""contracts/wire/states.py:CallState."""
+from contracts.wire.states import CallState
 
 
 class Transaction(Part):
@@ -19,7 +13,7 @@ class Transaction(Part):
 
     id: Name = Field(description="Its id.")
     order: Count = Field(description="Its place among all of them.")
-    state: CallStateText = Field(description="Where it rests.")
+    state: CallState = Field(strict=False, description="Where it rests.", examples=["mined"])
     nonce: Count | None = Field(description="The relayer's nonce; null before it is signed.")
     hash: Digest | None = Field(description="The hash that is mined, or else the newest.")
     block: BlockNumber | None = Field(description="The block that has it.")

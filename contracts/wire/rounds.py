@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from contracts.wire.epochs import EpochState
 from contracts.wire.fields import (
     Address,
     BlockNumber,
@@ -25,9 +24,8 @@ from contracts.wire.fields import (
     unit,
 )
 from contracts.wire.runs import ConfigText, Credit
+from contracts.wire.states import EpochStage, ProofState, RoundPhase
 
-ProofState = Annotated[Literal["pending", "out", "posted", "voided", "undecided"], Field(examples=["posted"])]
-"""`out`: fewer than k verifiers held its gradient when the round closed."""
 ProofStage = Annotated[
     Literal["committed", "reading", "spared", "bench", "spoken", "void", "ended", "posted"], Field(examples=["reading"])
 ]
@@ -111,7 +109,7 @@ class ProofLine(Part):
     node: Address = Field(description="Who committed to it.")
     payout: Address = Field(description="Where its share is paid.")
     work: Tokens = Field(description="Tokens that it trained on.")
-    state: ProofState = Field(description="What became of its work.")
+    state: ProofState = Field(strict=False, description="What became of its work.", examples=["posted"])
     stage: ProofStage = Field(description="How far it was read.")
     audited: Flag | None = Field(description="Whether it is read; null before its panel is drawn.")
     reason: WhyNot | None = Field(description="Why it was not posted; null where it was, or may be.")
@@ -125,8 +123,10 @@ class Round(Part):
     run: Digest = Field(description="The run.")
     round: RoundNumber = Field(description="The round's number.")
     entry: Entry = Field(description="The entry that opened it.")
-    phase: Annotated[Literal["training", "verifying", "merging", "closed"], Field(examples=["training"])] = Field(
-        description="What it waits for: commitments, words, the outer step, nothing."
+    phase: RoundPhase = Field(
+        strict=False,
+        description="What it waits for: commitments, words, the outer step, nothing.",
+        examples=["training"],
     )
     config: ConfigText = Field(description="Its configuration, as JSON in a text.")
     config_digest: Digest = Field(description="The digest of that.")
@@ -169,7 +169,7 @@ class LineageEpoch(Part):
     """The epoch that pays a round."""
 
     epoch: EpochNumber = Field(description="Its number.")
-    state: EpochState = Field(description="What the chain has of it.")
+    state: EpochStage = Field(strict=False, description="What the chain has of it.", examples=["final"])
     root: Digest = Field(description="Its payout root.")
     ours: Flag | None = Field(description="Whether the chain's final root follows from this log; null before.")
     log_size: Count = Field(description="Entries of the log that its root was rebuilt from.")

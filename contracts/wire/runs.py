@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
@@ -23,9 +23,8 @@ from contracts.wire.fields import (
     unit,
 )
 from contracts.wire.message_schema import schema_of
+from contracts.wire.states import RunPhase
 
-RunPhase = Annotated[Literal["enrolling", "training", "between-rounds", "over"], Field(examples=["training"])]
-"""`training` from the opening of a round until it is merged."""
 ConfigText = Annotated[str, Field(max_length=65_535, examples=['{"inner_lr":"0.001","rounds":8}'])]
 """contracts/protocol/run_config.py:RunConfig as JSON."""
 
@@ -34,7 +33,7 @@ class RunLine(Part):
     """A run among others."""
 
     run: Digest = Field(description="The run's id: the digest of its terms.")
-    phase: RunPhase = Field(description="What it does now.")
+    phase: RunPhase = Field(strict=False, description="What it does now.", examples=["training"])
     round: RoundNumber = Field(description="Its newest round.")
 
 
@@ -79,7 +78,7 @@ class Run(Part):
         description="The terms as they were signed; the run's id is their digest."
     )
     config: ConfigText = Field(description="The configuration of the newest round, as JSON in a text.")
-    phase: RunPhase = Field(description="What it does now.")
+    phase: RunPhase = Field(strict=False, description="What it does now.", examples=["training"])
     round: RoundNumber = Field(description="Its newest round.")
     verifiers: list[Anchor] = Field(description="Verifiers that anchored.")
     last_epoch: EpochNumber | None = Field(description="The newest epoch that closed; null before the first.")

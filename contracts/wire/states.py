@@ -30,6 +30,7 @@ class EpochStage(StrEnum):
     """What the chain has of an epoch; an entry of the log alone makes it final."""
 
     CLOSED = "closed"
+    """It has no root of it."""
     PROPOSED = "proposed"
     DISPUTED = "disputed"
     FINAL = "final"
@@ -40,12 +41,13 @@ class ProofState(StrEnum):
 
     PENDING = "pending"
     OUT = "out"
+    """Fewer than k verifiers held its gradient when the round closed."""
     POSTED = "posted"
     VOIDED = "voided"
     UNDECIDED = "undecided"
 
 
-class Outcome(StrEnum):
+class TransferEnd(StrEnum):
     """How a pending transfer of the journal ends."""
 
     POSTED = "posted"
@@ -66,5 +68,6 @@ class RunPhase(StrEnum):
 
     ENROLLING = "enrolling"
     TRAINING = "training"
+    """From the opening of a round until it is merged."""
     BETWEEN_ROUNDS = "between-rounds"
     OVER = "over"

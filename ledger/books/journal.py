@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from contracts.ids import Address
-from contracts.wire.states import Outcome
+from contracts.wire.states import TransferEnd
 from ledger.errors import JournalConflict, NotFound
 from ledger.storage.seals import sealed
 from ledger.storage.tables import Balance, Resolution, Transfer
@@ -59,12 +59,12 @@ def record_new(session: Session, transfers: Sequence[Mapping[str, Any]]) -> None
     session.flush()
 
 
-def resolve(session: Session, transfer_id: str, outcome: Outcome, now: int) -> None:
+def resolve(session: Session, transfer_id: str, outcome: TransferEnd, now: int) -> None:
     """As `resolve_all`, of one."""
     resolve_all(session, [transfer_id], outcome, now)
 
 
-def resolve_all(session: Session, transfers: Sequence[str], outcome: Outcome, now: int) -> None:
+def resolve_all(session: Session, transfers: Sequence[str], outcome: TransferEnd, now: int) -> None:
     """End pending transfers as `posted` or `voided`; the same end again changes nothing.
 
     Raises NotFound and JournalConflict.
@@ -73,7 +73,7 @@ def resolve_all(session: Session, transfers: Sequence[str], outcome: Outcome, no
         _resolve(session, transfers[start : start + AT_ONCE], outcome, now)
 
 
-def _resolve(session: Session, names: Sequence[str], outcome: Outcome, now: int) -> None:
+def _resolve(session: Session, names: Sequence[str], outcome: TransferEnd, now: int) -> None:
     ends = select(Transfer, Resolution.outcome).join(Resolution, col(Resolution.transfer) == Transfer.id, isouter=True)
     rows = session.exec(ends.where(col(Transfer.id).in_(names))).all()
     found = {row.id: row for row, _ in rows}
@@ -86,7 +86,7 @@ def _resolve(session: Session, names: Sequence[str], outcome: Outcome, now: int)
     columns = [sealed(Resolution, {"transfer": name, "outcome": outcome, "made": now}) for name in fresh]
     if columns:
         session.execute(insert(Resolution), columns)
-    if outcome == Outcome.POSTED:
+    if outcome == TransferEnd.POSTED:
         _post(session, [found[name] for name in fresh])
     session.flush()
 
@@ -179,7 +179,7 @@ def _read(session: Session, wanted: SelectOfScalar[Balance]) -> dict[str, int]:
 
 def _posted(book: str) -> tuple[Any, ...]:
     """Of a book, what was never pending or was posted in the end."""
-    posted = select(Resolution.transfer).where(Resolution.outcome == Outcome.POSTED)
+    posted = select(Resolution.transfer).where(Resolution.outcome == TransferEnd.POSTED)
     return col(Transfer.book) == book, or_(col(Transfer.pending).is_(False), col(Transfer.id).in_(posted))
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import cast
 
 from eth_utils import to_checksum_address
 from sqlmodel import Session, col, func, select
@@ -18,7 +17,8 @@ from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Commitment
 from contracts.protocol.judge.entries import FaultDerived, Posted, Undecided, Voided
 from contracts.protocol.log.codec import slug
-from contracts.wire.epochs import EpochState, ReceiptLine, ReceiptParts
+from contracts.wire.epochs import ReceiptLine, ReceiptParts
+from contracts.wire.states import EpochStage
 from ledger import cosign
 from ledger.books import log
 from ledger.context import Ledger
@@ -51,7 +51,7 @@ def receipt_of(ledger: Ledger, number: int, account: str) -> ReceiptParts:
         run = session.get_one(RunView, epoch.run).body
         return ReceiptParts(
             epoch=to_json(root),
-            state=cast(EpochState, epoch.state),
+            state=EpochStage(epoch.state),
             signatures={signer: to_hex(signature) for signer, signature in sorted(signed.items())},
             entries=sorted({*entries, epoch.log_size - 1}),
             anchors=sorted(line["entry"] for line in run["verifiers"]),

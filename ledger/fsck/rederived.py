@@ -22,7 +22,7 @@ from contracts.protocol.log.codec import parse
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import SIGNED, Entry
 from contracts.protocol.log.signed import read_envelope
-from contracts.wire.states import Outcome
+from contracts.wire.states import TransferEnd
 from ledger.machine import announced
 
 
@@ -103,13 +103,13 @@ class Rederived:
 
     def _on_round(self, _: int, entry: RoundClosed) -> None:
         out = set(self._round.pop((entry.run, entry.round), [])) - set(entry.proofs)
-        self.ends |= dict.fromkeys(out, Outcome.VOIDED)
+        self.ends |= dict.fromkeys(out, TransferEnd.VOIDED)
 
     def _on_posted(self, _: int, entry: Posted) -> None:
-        self.ends[entry.proof] = Outcome.POSTED
+        self.ends[entry.proof] = TransferEnd.POSTED
 
     def _on_voided(self, _: int, entry: Voided | Undecided) -> None:
-        self.ends[entry.proof] = Outcome.VOIDED
+        self.ends[entry.proof] = TransferEnd.VOIDED
 
     def _on_closed(self, index: int, entry: EpochClosed) -> None:
         leaves = [payout.leaf() for payout in self._payouts(entry)]
@@ -130,7 +130,7 @@ class Rederived:
         won = [closed for closed in given if (closed.attempt, closed.root) == (final.attempt, final.root)]
         self.ended[entry.epoch] = bool(won)
         for closed in given:
-            outcome = Outcome.POSTED if won and closed.root == final.root else Outcome.VOIDED
+            outcome = TransferEnd.POSTED if won and closed.root == final.root else TransferEnd.VOIDED
             self.ends |= {_key(closed, place): outcome for place in range(len(closed.lines))}
         if won:
             self.current[entry.epoch] = max(i for i in self._given[entry.epoch] if self._closed[i] in won)

@@ -14,7 +14,7 @@ from contracts.protocol.judge.entries import Posted, RoundClosed, Undecided, Voi
 from contracts.protocol.judge.facts import Committed
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import Entry
-from contracts.wire.states import Outcome
+from contracts.wire.states import TransferEnd
 from ledger.books import journal
 from ledger.storage.tables import Transfer
 
@@ -45,15 +45,17 @@ def _committed(session: Session, state: State, entry: Committed) -> None:
 def _closed(session: Session, state: State, entry: RoundClosed) -> None:
     """What k verifiers do not hold is out."""
     proofs = state.runs[entry.run].rounds[entry.round].proofs.values()
-    journal.resolve_all(session, [proof for proof in proofs if proof not in entry.proofs], Outcome.VOIDED, _time(state))
+    journal.resolve_all(
+        session, [proof for proof in proofs if proof not in entry.proofs], TransferEnd.VOIDED, _time(state)
+    )
 
 
 def _posted(session: Session, state: State, entry: Posted) -> None:
-    journal.resolve(session, entry.proof, Outcome.POSTED, _time(state))
+    journal.resolve(session, entry.proof, TransferEnd.POSTED, _time(state))
 
 
 def _voided(session: Session, state: State, entry: Voided | Undecided) -> None:
-    journal.resolve(session, entry.proof, Outcome.VOIDED, _time(state))
+    journal.resolve(session, entry.proof, TransferEnd.VOIDED, _time(state))
 
 
 def _time(state: State) -> int:

@@ -26,7 +26,7 @@ from contracts.protocol.judge.state import State
 from contracts.protocol.log.codec import from_object
 from contracts.protocol.log.leaf import Entry
 from contracts.protocol.log.signed import Envelope
-from contracts.wire.states import EpochStage, Outcome
+from contracts.wire.states import EpochStage, TransferEnd
 from ledger.books import journal, log, payouts
 from ledger.machine import announced, bookkeeping
 from ledger.storage.tables import ChainEvent, ClosingRow, Epoch, LogEntry
@@ -171,7 +171,7 @@ def _ended(at: Moment, _: int, entry: EpochEnded) -> None:
 def _resolve(at: Moment, closings: Sequence[ClosingRow], root: str | None) -> None:
     """Each line of each root that the epoch was given: owed, or void."""
     for given, count in {row.root: row.count for row in closings}.items():
-        outcome = Outcome.POSTED if given == root else Outcome.VOIDED
+        outcome = TransferEnd.POSTED if given == root else TransferEnd.VOIDED
         names = [promise_id(closings[0].epoch, given, index) for index in range(count)]
         journal.resolve_all(at.session, names, outcome, at.time)
 

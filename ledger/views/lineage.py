@@ -8,14 +8,13 @@ round that opened with them, contributions at the round during which they were c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from sqlmodel import Session, col, select
 
 from contracts.ids import RunId
 from contracts.wire import rounds as wire
-from contracts.wire.epochs import EpochState
 from contracts.wire.runs import Credit
+from contracts.wire.states import EpochStage
 from ledger.errors import NotFound
 from ledger.storage.tables import CreditView, DecisionRow, Epoch, ProofView, RoundView, RunView, TakenView
 
@@ -103,7 +102,7 @@ def _epoch(row: Epoch | None) -> wire.LineageEpoch | None:
         return None
     return wire.LineageEpoch(
         epoch=row.number,
-        state=cast(EpochState, row.state),
+        state=EpochStage(row.state),
         root=row.root,
         ours=row.ours,
         log_size=row.log_size,

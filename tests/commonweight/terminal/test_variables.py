@@ -92,3 +92,36 @@ def test_what_was_required_can_come_from_variables(
 
 def test_help_names_the_variable(commonweight: Command) -> None:
     assert "COMMONWEIGHT_SERVER_DAILY_GAS" in commonweight("serve", "--help").out
+
+
+def test_a_wrong_option_names_its_variables_in_words(commonweight: Command, deployment: Path) -> None:
+    err = " ".join(node(commonweight, deployment, "--from-round", 0).err.split())
+    assert "COMMONWEIGHT_NODE_FROM_ROUND" in err
+    assert "['" not in err
+    both = " ".join(node(commonweight, deployment, "--api", "nowhere").err.split())
+    assert "COMMONWEIGHT_NODE_API_URL or COMMONWEIGHT_API" in both
+
+
+def origins_of(monkeypatch: pytest.MonkeyPatch, text: str) -> Any:
+    monkeypatch.setenv("COMMONWEIGHT_SERVER_ALLOW_ORIGINS", text)
+    command: Any = typer.main.get_command(app)
+    serve = command.commands["serve"]
+    (option,) = [option for option in serve.params if option.name == "allow_origin"]
+    with serve.make_context("serve", ["--help"], resilient_parsing=True) as context:
+        return option.value_from_envvar(context)
+
+
+@pytest.mark.parametrize("text", ["https://a.example https://b.example", '["https://a.example", "https://b.example"]'])
+def test_a_list_is_read_as_the_settings_read_it(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    assert list(origins_of(monkeypatch, text)) == ["https://a.example", "https://b.example"]
+
+
+def test_a_list_that_is_cut_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(typer.BadParameter, match="a JSON array was begun"):
+        origins_of(monkeypatch, '["https://a.example"')
+
+
+def test_a_verifier_may_be_reached_nowhere(commonweight: Command, deployment: Path) -> None:
+    options = ("--run", RUN, "--deployment", deployment, "--keystore", "none.json", "--public-url")
+    assert "none.json" in commonweight("verifier", "run", *options, "-").err, "all is well but the key"
+    assert "or - where nobody reaches the mirror" in " ".join(commonweight("verifier", "run", *options, "x").err.split())

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
+from contracts.errors import BadField
 from contracts.wire.epochs import ClaimLine, Epoch
 from contracts.wire.fields import AnswerMisfit, read_as
 from contracts.wire.log import LogPage, LogSize
 from contracts.wire.network import Network
 from contracts.wire.proofs import Proof
-from contracts.wire.relay import CallStateText, RelayBudget
-from contracts.wire.rounds import LineageRound, Round
-from contracts.wire.states import CallState
+from contracts.wire.relay import RelayBudget
+from contracts.wire.requests import CallBody
+from contracts.wire.rounds import LineageRound, MergeWord, Round
 from contracts.wire.typed_data import TypedData
 from contracts.wire.votes import Tally, VoteCounts
 from tests.wire import check_as, sample
@@ -53,9 +54,20 @@ def test_the_suite_notices_a_field_that_a_class_lacks() -> None:
         check_as(LogSize, {})
 
 
-def test_the_states_of_a_call_are_those_of_the_ledger() -> None:
-    states, _ = get_args(CallStateText)
-    assert set(get_args(states)) == {str(state) for state in CallState}
+def test_numbers_of_64_bits_are_read_and_written_as_they_came() -> None:
+    for said, number in ((2**53 - 1, 2**53 - 1), (str(2**53), 2**53), (str(2**64 - 1), 2**64 - 1)):
+        word = dict.fromkeys(("theta", "momentum", "theta_blob", "momentum_blob"), "0x" + "ab" * 32)
+        check_as(MergeWord, {**word, "held_out_loss": said})
+        assert read_as(MergeWord, {**word, "held_out_loss": said}).held_out_loss == number
+    for said in (str(2**64), "1", "-1", 1.0, "x"):
+        with pytest.raises(AnswerMisfit, match="held_out_loss"):
+            read_as(MergeWord, {**word, "held_out_loss": said})
+
+
+def test_a_body_that_no_server_takes_names_its_field() -> None:
+    with pytest.raises(BadField, match=r"^data: "):
+        CallBody.made(target="0x" + "11" * 20, data="0x" + "00" * 40_000)
+    assert CallBody.made(target="0x" + "11" * 20, data="0x").to_json()["value"] == "0"
 
 
 def test_an_example_of_each_class_fits_it() -> None:

@@ -21,7 +21,7 @@ AUTHOR, MAINTAINER = key_of("author").address, key_of("mia")
 
 
 def entries_of(house: House, epoch: int) -> dict[int, Entry]:
-    indices = receipt_of(house.ledger, epoch, AUTHOR)["entries"]
+    indices = receipt_of(house.ledger, epoch, AUTHOR).entries
     return {index: read(house.run.leaves[index], house.ledger.chain.domain, str) for index in indices}
 
 
