@@ -124,4 +124,5 @@ def test_a_list_that_is_cut_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_verifier_may_be_reached_nowhere(commonweight: Command, deployment: Path) -> None:
     options = ("--run", RUN, "--deployment", deployment, "--keystore", "none.json", "--public-url")
     assert "none.json" in commonweight("verifier", "run", *options, "-").err, "all is well but the key"
-    assert "or - where nobody reaches the mirror" in " ".join(commonweight("verifier", "run", *options, "x").err.split())
+    refused = commonweight("verifier", "run", *options, "x").err
+    assert "or - where nobody reaches the mirror" in " ".join(refused.split())
