@@ -5,14 +5,12 @@ Whoever signs makes it anew and compares the digests: this is a server's word. N
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TypeAlias
 
-from eth_account.messages import encode_typed_data
 from eth_utils import to_checksum_address
 
 from contracts.bindings.governor import Action
-from contracts.bindings.own_domain import domain_types
+from contracts.bindings.own_domain import TypedMessage, domain_types
 from contracts.bindings.token import Delegation
 from contracts.errors import BadField
 from contracts.ids import from_hex, to_hex
@@ -98,13 +96,11 @@ def _of_struct(message: Message, domain: Domain) -> wire.TypedData:
     return wire.TypedData.model_validate({**found, "digest": to_hex(digest(message, domain))})
 
 
-def _of_contract(typed: Mapping[str, object]) -> wire.TypedData:
+def _of_contract(typed: TypedMessage) -> wire.TypedData:
     """Under the domain that a contract tells itself."""
-    hashed = digest_of(encode_typed_data(full_message=dict(typed)))
-    message = typed["message"]
-    assert isinstance(message, Mapping)
-    exact = {name: _exact(value) for name, value in message.items()}
-    return wire.TypedData.model_validate({**typed, "message": exact, "digest": to_hex(hashed)})
+    message = {name: _exact(value) for name, value in typed.message.items()}
+    found = {"domain": typed.domain, "types": typed.types(), "primaryType": typed.name, "message": message}
+    return wire.TypedData.model_validate({**found, "digest": to_hex(digest_of(typed.signable()))})
 
 
 def _exact(value: object) -> object:

@@ -19,7 +19,7 @@ from contracts.wire.runs import Credit, NodeLine, Run, RunLine, TakenDecision, V
 from ledger.context import Ledger
 from ledger.errors import NotFound
 from ledger.storage.tables import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
-from ledger.views.documents import Document
+from ledger.storage.tables.columns import Document
 from ledger.views.lineage import lineage
 from ledger.views.projection import catch_up
 from ledger.views.waiting import waiting

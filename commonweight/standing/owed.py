@@ -18,6 +18,8 @@ from contracts.bindings.verifier_registry import EpochState, EpochStatus
 from contracts.errors import InvalidTree
 from contracts.ids import Address, as_address, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree
+from contracts.messages.fields import from_json
+from contracts.messages.for_log import RunTerms
 from contracts.protocol.log_audit import Kind
 from contracts.wire.epochs import Epoch, Payouts
 from contracts.wire.fields import Object
@@ -135,7 +137,7 @@ class _Look:
         paid = max((epoch.last_round for epoch in shown.values() if epoch.run == run.shown.run), default=0)
         merged = run.shown.round - (run.shown.phase == "training")
         state = claims.state_without_epochs(1, is_payee=True, merged=max(0, merged))
-        last = paid + int(run.shown.manifest["roundsPerEpoch"])
+        last = paid + from_json(RunTerms, run.shown.manifest).roundsPerEpoch
         return Claim(
             state, None, {"run": run.shown.run, "last": last, "round": run.shown.round, "account": self._account}
         )

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 from eth_abi.abi import decode, encode
-from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 from web3.types import EventData
 
-from contracts.bindings.own_domain import typed_data
+from contracts.bindings.own_domain import TypedMessage, typed_data
 from contracts.chain.connection import contract_at
 from contracts.chain.event_history import EventHistory
 from contracts.errors import BadField
@@ -166,7 +164,7 @@ class ModelGovernor:
 
     def proposal_typed_data(
         self, proposer: str, actions: Sequence[Action], description: str, deadline: int
-    ) -> dict[str, Any]:
+    ) -> TypedMessage:
         """EIP-712 typed data that a proposer signs."""
         hashed = keccak(encode(["address[]", "uint256[]", "bytes[]"], _columns(actions)))
         return typed_data(
@@ -182,7 +180,7 @@ class ModelGovernor:
             },
         )
 
-    def ballot_typed_data(self, proposal_id: int, support: int, voter: Address) -> dict[str, Any]:
+    def ballot_typed_data(self, proposal_id: int, support: int, voter: Address) -> TypedMessage:
         """EIP-712 typed data that a voter signs."""
         return typed_data(
             self._call,
@@ -199,12 +197,12 @@ class ModelGovernor:
     def sign_proposal(self, account: LocalAccount, actions: Sequence[Action], description: str, deadline: int) -> bytes:
         """65-byte signature of a proposal."""
         typed = self.proposal_typed_data(account.address, actions, description, deadline)
-        return bytes(account.sign_message(encode_typed_data(full_message=typed)).signature)
+        return bytes(account.sign_message(typed.signable()).signature)
 
     def sign_ballot(self, account: LocalAccount, proposal_id: int, support: int) -> Ballot:
         """A signed ballot."""
         typed = self.ballot_typed_data(proposal_id, support, account.address)
-        signature = bytes(account.sign_message(encode_typed_data(full_message=typed)).signature)
+        signature = bytes(account.sign_message(typed.signable()).signature)
         return Ballot(proposal_id, support, account.address, signature)
 
     def propose(self, actions: Sequence[Action], description: str) -> ContractFunction:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from eth_account import Account
-from eth_account.messages import SignableMessage, encode_typed_data
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 
-from contracts.bindings.own_domain import typed_data
+from contracts.bindings.own_domain import TypedMessage, typed_data
 from contracts.chain.connection import contract_at, rejections
 from contracts.errors import BadSignature
 from contracts.ids import Address
@@ -122,12 +120,12 @@ class ModelToken:
 
     def sign_delegation(self, account: LocalAccount, delegation: Delegation) -> bytes:
         """65-byte signature of whom an account lends its votes."""
-        return bytes(account.sign_message(self._typed(delegation)).signature)
+        return bytes(account.sign_message(self.delegation_typed_data(delegation).signable()).signature)
 
     def signer_of(self, delegation: Delegation, signature: bytes) -> str:
         """Checksum address of whoever signed a delegation. Raises BadSignature."""
         try:
-            return str(Account.recover_message(self._typed(delegation), signature=signature))
+            return str(Account.recover_message(self.delegation_typed_data(delegation).signable(), signature=signature))
         except Exception as error:  # the library raises its own and its backend's exceptions
             raise BadSignature(f"signature does not recover to a key: {error}") from error
 
@@ -138,13 +136,10 @@ class ModelToken:
         v = signature[64]
         return self._call.delegateBySig(delegation.to, delegation.nonce, delegation.expiry, v, r, s)
 
-    def delegation_typed_data(self, delegation: Delegation) -> dict[str, Any]:
+    def delegation_typed_data(self, delegation: Delegation) -> TypedMessage:
         """EIP-712 typed data that a holder signs."""
         message = {"delegatee": delegation.to, "nonce": delegation.nonce, "expiry": delegation.expiry}
         return typed_data(self._call, "Delegation", _DELEGATION, message)
-
-    def _typed(self, delegation: Delegation) -> SignableMessage:
-        return encode_typed_data(full_message=self.delegation_typed_data(delegation))
 
     def transfer(self, to: str, amount: int) -> ContractFunction:
         """Send tokens."""

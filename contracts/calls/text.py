@@ -10,9 +10,11 @@ What the treasury pays in other money is written as `Currency@0x...transfer to=.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from eth_typing.abi import ABIComponent
+from eth_utils.abi import filter_abi_by_type
 from eth_utils.address import is_checksum_formatted_address, is_hex_address, to_checksum_address
 from web3 import Web3
 
@@ -75,22 +77,19 @@ def _parts(text: str) -> tuple[str, dict[str, str]]:
     return name, given
 
 
-def _inputs(contract: str, function: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
+def _inputs(contract: str, function: str, given: Mapping[str, str]) -> Sequence[ABIComponent]:
     """The inputs of the function of that name that has just these arguments."""
-    abi = load_artifact(contract)["abi"]
-    known = [entry for entry in abi if entry["type"] == "function" and entry["name"] == function and _writes(entry)]
+    functions = filter_abi_by_type("function", load_artifact(contract)["abi"])
+    writes = [entry for entry in functions if entry["stateMutability"] not in ("view", "pure")]
+    known = [entry.get("inputs", ()) for entry in writes if entry["name"] == function]
     if not known:
-        names = sorted({entry["name"] for entry in abi if entry["type"] == "function" and _writes(entry)})
+        names = sorted({entry["name"] for entry in writes})
         raise BadField(f"{contract} has no {function}; it has {', '.join(names)}")
-    for entry in known:
-        if {part["name"] for part in entry["inputs"]} == given.keys():
-            return list(entry["inputs"])
-    wanted = " or ".join("(" + ", ".join(f"{p['name']}: {p['type']}" for p in e["inputs"]) + ")" for e in known)
+    for inputs in known:
+        if {part["name"] for part in inputs} == given.keys():
+            return inputs
+    wanted = " or ".join("(" + ", ".join(f"{p['name']}: {p['type']}" for p in inputs) + ")" for inputs in known)
     raise BadField(f"{contract}.{function} takes {wanted}; given are {', '.join(given) or 'none'}")
-
-
-def _writes(entry: Mapping[str, Any]) -> bool:
-    return entry["stateMutability"] not in ("view", "pure")
 
 
 def _value(name: str, kind: str, text: str) -> Any:

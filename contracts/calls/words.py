@@ -7,10 +7,11 @@ bytes do not carry: data is shown as a function's only where encoding its argume
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eth_utils.abi import abi_to_signature, filter_abi_by_type, function_signature_to_4byte_selector
 from hexbytes import HexBytes
 from web3 import Web3
 
@@ -88,7 +89,7 @@ class CallInWords:
     data: str
     contract: str
     function: str
-    arguments: dict[str, Any]
+    arguments: Mapping[str, Any]
     words: str
 
 
@@ -135,7 +136,7 @@ def contract_names(deployment: Deployment) -> dict[str, str]:
     return {Web3.to_checksum_address(address): name for address, name in named.items() if address}
 
 
-def _decoded(w3: Web3, name: str, target: Address, data: bytes) -> tuple[str, dict[str, Any]]:
+def _decoded(w3: Web3, name: str, target: Address, data: bytes) -> tuple[str, Mapping[str, Any]]:
     contract = contract_at(w3, name, target)
     if len(data) > LONGEST_READ or data[:4] not in _selectors(name):
         return "", {}
@@ -150,22 +151,11 @@ def _decoded(w3: Web3, name: str, target: Address, data: bytes) -> tuple[str, di
 
 
 def _selectors(name: str) -> set[bytes]:
-    functions = (entry for entry in load_artifact(name)["abi"] if entry["type"] == "function")
-    return {bytes(Web3.keccak(text=_signature(entry))[:4]) for entry in functions}
+    functions = filter_abi_by_type("function", load_artifact(name)["abi"])
+    return {function_signature_to_4byte_selector(abi_to_signature(function)) for function in functions}
 
 
-def _signature(entry: dict[str, Any]) -> str:
-    return f"{entry['name']}({','.join(_kind(part) for part in entry['inputs'])})"
-
-
-def _kind(part: dict[str, Any]) -> str:
-    kind = str(part["type"])
-    if not kind.startswith("tuple"):
-        return kind
-    return f"({','.join(_kind(inner) for inner in part['components'])}){kind[5:]}"
-
-
-def _words(contract: str, function: str, arguments: dict[str, Any]) -> str:
+def _words(contract: str, function: str, arguments: Mapping[str, Any]) -> str:
     template = WORDS.get(f"{contract}.{function}")
     if template is not None:
         return _Shown().vformat(template, (), arguments)

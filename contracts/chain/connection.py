@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Timer
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypedDict, cast
 
 from eth_abi.abi import decode
 from eth_account.signers.local import LocalAccount
-from eth_utils.crypto import keccak
+from eth_typing.abi import ABIComponent, ABIElement, ABIError
+from eth_utils.abi import (
+    abi_to_signature,
+    filter_abi_by_type,
+    function_signature_to_4byte_selector,
+    get_abi_input_types,
+)
 from web3 import Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractConstructor, ContractFunction
 from web3.exceptions import ContractLogicError, Web3RPCError
 from web3.providers.base import JSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse, TxParams, TxReceipt
+from web3.types import Nonce, RPCEndpoint, RPCResponse, TxParams, TxReceipt, Wei
 
 from contracts.chain.presence import RequireCode
 from contracts.chain.refusal_words import sentence
@@ -33,6 +39,15 @@ from contracts.ids import Address, from_hex, to_hex
 from contracts.recursion import bound_recursion
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+
+
+class Artifact(TypedDict):
+    """A compiled contract, as `contracts/artifacts/` has it."""
+
+    abi: list[ABIElement]
+    bytecode: str
+    sourceHash: str
+    compiler: str
 
 
 class InProcess(Protocol):
@@ -50,7 +65,7 @@ class ContractRejected(CommonweightError):
 
     code = "contract-rejected"
 
-    def __init__(self, error: str, args_: dict[str, Any]) -> None:
+    def __init__(self, error: str, args_: Mapping[str, Any]) -> None:
         shown = ", ".join(f"{k}={v.hex() if isinstance(v, bytes) else v}" for k, v in args_.items())
         said = sentence(error, args_)
         super().__init__(storable(f"{error}({shown})" if said is None else f"{said} [{error}({shown})]"))
@@ -113,9 +128,9 @@ def through(provider: JSONBaseProvider) -> Web3:
 
 
 @cache
-def load_artifact(name: str) -> dict[str, Any]:
-    """Return the compiled contract `name`: abi, bytecode, sourceHash, compiler."""
-    return cast(dict[str, Any], json.loads((ARTIFACTS / f"{name}.json").read_text()))
+def load_artifact(name: str) -> Artifact:
+    """Return the compiled contract `name`."""
+    return cast(Artifact, json.loads((ARTIFACTS / f"{name}.json").read_text()))
 
 
 def contract_at(w3: Web3, name: str, address: Address) -> Contract:
@@ -130,17 +145,16 @@ def _kind(w3: Web3, name: str) -> type[Contract]:
 
 
 @cache
-def _errors_by_selector() -> dict[bytes, dict[str, Any]]:
+def _errors_by_selector() -> dict[bytes, ABIError]:
     entries = [e for path in sorted(ARTIFACTS.glob("*.json")) for e in load_artifact(path.stem)["abi"]]
-    builtin = [
-        {"type": "error", "name": "Error", "inputs": [{"name": "reason", "type": "string"}]},
-        {"type": "error", "name": "Panic", "inputs": [{"name": "panic", "type": "uint256"}]},
-    ]
-    return {_selector(e): e for e in [*entries, *builtin] if e["type"] == "error"}
+    errors = [*filter_abi_by_type("error", entries), _builtin("Error", "reason", "string")]
+    errors.append(_builtin("Panic", "panic", "uint256"))
+    return {function_signature_to_4byte_selector(abi_to_signature(error)): error for error in errors}
 
 
-def _selector(entry: dict[str, Any]) -> bytes:
-    return keccak(text=f"{entry['name']}({','.join(i['type'] for i in entry['inputs'])})")[:4]
+def _builtin(name: str, argument: str, kind: str) -> ABIError:
+    """An error of the language itself."""
+    return ABIError(type="error", name=name, inputs=[ABIComponent(name=argument, type=kind)])
 
 
 LONGEST_REVERT = 4_096
@@ -153,17 +167,17 @@ def decode_revert(data: bytes) -> ContractRejected:
     if entry is None or len(data) > LONGEST_REVERT:
         return ContractRejected("Unknown", {"data": to_hex(data[:LONGEST_REVERT])})
     try:
-        values = decode([i["type"] for i in entry["inputs"]], data[4:])
+        values = decode(get_abi_input_types(entry), data[4:])
     except Exception:  # whatever a stranger's contract reverts with: no UTF-8, a length of 2^255
         return ContractRejected("Unknown", {"data": to_hex(data[:LONGEST_REVERT])})
-    names = [i["name"] or str(n) for n, i in enumerate(entry["inputs"])]
+    names = [i.get("name") or str(n) for n, i in enumerate(entry.get("inputs", ()))]
     return ContractRejected(entry["name"], dict(zip(names, values, strict=True)))
 
 
 def _revert_data(error: Exception) -> bytes | None:
     found: Any = getattr(error, "data", None)
     if isinstance(error, Web3RPCError) and error.rpc_response is not None:
-        found = cast(dict[str, Any], error.rpc_response.get("error") or {}).get("data")
+        found = cast(Mapping[str, Any], error.rpc_response.get("error") or {}).get("data")
     if isinstance(found, dict):
         found = found.get("data")
     if isinstance(found, str) and found.startswith("0x"):
@@ -210,16 +224,18 @@ def build(
     """
     offer = market(w3)
     assert offer is not None, "there is no cap"
-    params: dict[str, Any] = {
-        "from": sender,
-        "value": value,
+    payer = Web3.to_checksum_address(sender)
+    params: TxParams = {
+        "from": payer,
+        "value": Wei(value),
         "chainId": w3.eth.chain_id,
-        "nonce": w3.eth.get_transaction_count(Web3.to_checksum_address(sender), "pending") if nonce is None else nonce,
+        "nonce": w3.eth.get_transaction_count(payer, "pending") if nonce is None else Nonce(nonce),
         **offer.fields(),
-        **({"gas": gas} if gas else {}),
     }
+    if gas:
+        params["gas"] = gas
     with rejections():
-        return call.build_transaction(cast(TxParams, params))
+        return call.build_transaction(params)
 
 
 def send(

@@ -21,7 +21,7 @@ from eth_utils.address import to_canonical_address
 
 from contracts.devnet import json as wire
 from contracts.devnet.faucet import HOLDS, Faucet
-from contracts.devnet.json import RpcError
+from contracts.devnet.json import JsonObject, RpcError
 from contracts.ids import to_hex
 
 CHAIN_ID = 31337
@@ -51,10 +51,10 @@ class Devnet:
         self._chain.chain_id = chain_id
         self._lock = threading.RLock()
         self._offset = 0
-        self._blocks: list[dict[str, Any]] = [wire.block_json(self._chain.get_canonical_block_by_number(0), [])]
+        self._blocks: list[JsonObject] = [wire.block_json(self._chain.get_canonical_block_by_number(0), [])]
         self._numbers: dict[str, int] = {self._blocks[0]["hash"]: 0}
-        self._transactions: dict[str, dict[str, Any]] = {}
-        self._receipts: dict[str, dict[str, Any]] = {}
+        self._transactions: dict[str, JsonObject] = {}
+        self._receipts: dict[str, JsonObject] = {}
         self._methods = self._method_table()
 
     def handle(self, request: Any) -> Any:
@@ -185,19 +185,19 @@ class Devnet:
         self._mine_pending(computation)
         return to_hex(transaction.hash)
 
-    def _block(self, number: int | None, full: bool) -> dict[str, Any] | None:
+    def _block(self, number: int | None, full: bool) -> JsonObject | None:
         if number is None or not 0 <= number < len(self._blocks):
             return None
         block = self._blocks[number]
         return block if full else {**block, "transactions": [t["hash"] for t in block["transactions"]]}
 
-    def _block_by_number(self, tag: Any, full: bool = False) -> dict[str, Any] | None:
+    def _block_by_number(self, tag: Any, full: bool = False) -> JsonObject | None:
         try:
             return self._block(self._number(tag), full)
         except RpcError:
             return None
 
-    def _logs(self, query: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _logs(self, query: Mapping[str, Any]) -> list[JsonObject]:
         if query.get("blockHash"):
             first = last = self._numbers.get(query["blockHash"], -1)
         else:
@@ -208,7 +208,7 @@ class Devnet:
         hashes = [t["hash"] for n in range(max(first, 0), last + 1) for t in self._blocks[n]["transactions"]]
         return [log for h in hashes for log in self._receipts[h]["logs"] if wire.log_matches(log, query)]
 
-    def _fee_history(self, count: Any, newest: Any, percentiles: Any = None) -> dict[str, Any]:
+    def _fee_history(self, count: Any, newest: Any, percentiles: Any = None) -> JsonObject:
         last = self._number(newest)
         blocks = self._blocks[max(0, last + 1 - wire.integer(count)) : last + 1]
         fees = [b["baseFeePerGas"] for b in blocks]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from eth_utils.address import to_checksum_address
 
 from contracts.ids import from_hex, to_hex
+
+JsonObject: TypeAlias = Mapping[str, Any]
+"""What a node answers with: whole numbers as hex."""
 
 
 class RpcError(Exception):
@@ -19,9 +22,9 @@ class RpcError(Exception):
         self.message = message
         self.data = data
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> JsonObject:
         """Return the JSON-RPC error object."""
-        body: dict[str, Any] = {"code": self.code, "message": self.message}
+        body = {"code": self.code, "message": self.message}
         return body if self.data is None else {**body, "data": self.data}
 
 
@@ -45,7 +48,7 @@ def raise_if_reverted(computation: Any) -> None:
     raise RpcError(3, "execution reverted", to_hex(data))
 
 
-def block_json(block: Any, transactions: list[dict[str, Any]]) -> dict[str, Any]:
+def block_json(block: Any, transactions: list[JsonObject]) -> JsonObject:
     """Return a block with its whole transactions."""
     h = block.header
     return {
@@ -75,7 +78,7 @@ def block_json(block: Any, transactions: list[dict[str, Any]]) -> dict[str, Any]
     }
 
 
-def _place(block: Any, index: int) -> dict[str, Any]:
+def _place(block: Any, index: int) -> JsonObject:
     return {"blockHash": to_hex(block.hash), "blockNumber": hex(block.number), "transactionIndex": hex(index)}
 
 
@@ -90,7 +93,7 @@ def _kind(tx: Any) -> int:
     return int(getattr(tx, "type_id", 0) or 0)
 
 
-def transaction_json(block: Any, tx: Any, index: int) -> dict[str, Any]:
+def transaction_json(block: Any, tx: Any, index: int) -> JsonObject:
     """Return a mined transaction."""
     body = {
         **_place(block, index),
@@ -117,7 +120,7 @@ def transaction_json(block: Any, tx: Any, index: int) -> dict[str, Any]:
     return body
 
 
-def receipt_json(block: Any, tx: Any, receipt: Any, index: int, computation: Any) -> dict[str, Any]:
+def receipt_json(block: Any, tx: Any, receipt: Any, index: int, computation: Any) -> JsonObject:
     """Return a receipt; a block here holds one transaction, so that its gas is the cumulative gas."""
     created = None if tx.to or computation is None else to_checksum_address(computation.msg.storage_address)
     logs = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from web3 import Web3
 from web3.exceptions import Web3RPCError
-from web3.types import RPCEndpoint
+from web3.types import RPCEndpoint, TxParams, Wei
 
 from contracts.evm.errors import ChainUnfit
 
@@ -37,11 +37,11 @@ class Fees:
         max_fee = min(cap, max(least.max_fee, market.max_fee))
         return Fees(max_fee, max_fee if market.legacy else min(max_fee, max(least.tip, market.tip)), market.legacy)
 
-    def fields(self) -> dict[str, int]:
+    def fields(self) -> TxParams:
         """Of a transaction."""
         if self.legacy:
-            return {"gasPrice": self.max_fee}
-        return {"type": 2, "maxPriorityFeePerGas": self.tip, "maxFeePerGas": self.max_fee}
+            return {"gasPrice": Wei(self.max_fee)}
+        return {"type": 2, "maxPriorityFeePerGas": Wei(self.tip), "maxFeePerGas": Wei(self.max_fee)}
 
 
 def market(w3: Web3, cap: int | None = None) -> Fees | None:

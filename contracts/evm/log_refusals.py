@@ -7,6 +7,7 @@ of a range and of a rate. So what is known to be weather or a closed door is nam
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
@@ -84,7 +85,7 @@ def _code(error: Web3RPCError) -> Any:
     return _inner(error).get("code")
 
 
-def _inner(error: Web3RPCError) -> dict[str, Any]:
+def _inner(error: Web3RPCError) -> Mapping[str, Any]:
     response: Any = error.rpc_response
     inner = response.get("error") if isinstance(response, dict) else None
     return inner if isinstance(inner, dict) else {"message": inner}

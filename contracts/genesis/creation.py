@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eth_abi.exceptions import DecodingError
+from eth_utils.abi import filter_abi_by_type, get_abi_input_types
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import TransactionNotFound
@@ -101,14 +102,8 @@ def _arguments(w3: Web3, name: str, sent: TxData) -> Arguments:
 
 
 def _types(name: str) -> list[str]:
-    abi = load_artifact(name)["abi"]
-    inputs: list[dict[str, Any]] = next((entry["inputs"] for entry in abi if entry["type"] == "constructor"), [])
-    return [_type(one) for one in inputs]
-
-
-def _type(one: dict[str, Any]) -> str:
-    kind = str(one["type"])
-    return kind.replace("tuple", f"({','.join(map(_type, one['components']))})") if "components" in one else kind
+    constructors = filter_abi_by_type("constructor", load_artifact(name)["abi"])
+    return get_abi_input_types(constructors[0]) if constructors else []
 
 
 def _plain(kind: str, value: Any) -> Any:

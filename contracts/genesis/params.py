@@ -129,7 +129,7 @@ def params_of(made: Mapping[str, Arguments], distributor_budget: int, began: int
     )
 
 
-def _funding(made: Mapping[str, Arguments], began: int) -> dict[str, Any]:
+def _funding(made: Mapping[str, Arguments], began: int) -> Mapping[str, Any]:
     if "CapitalPool" not in made:
         return {}
     currency, soft, hard, deadline, tokens, paid, settlement = made["CapitalPool"][2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
@@ -16,6 +16,7 @@ from contracts.wire.fields import (
     EpochNumber,
     Flag,
     Name,
+    Object,
     Part,
     RoundNumber,
     Seconds,
@@ -124,7 +125,7 @@ class ReceiptLine(Part):
 class ReceiptParts(Part):
     """What an account's receipt of an epoch is made of; the entries are read from the log."""
 
-    epoch: Annotated[dict[str, Any], WithJsonSchema(schema_of(EpochRoot))] = Field(
+    epoch: Annotated[Object, WithJsonSchema(schema_of(EpochRoot))] = Field(
         description="The epoch's root, as verifiers sign it."
     )
     state: EpochStage = Field(strict=False, description="What the chain has of it.", examples=["final"])

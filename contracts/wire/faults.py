@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
 from contracts.messages.for_contracts import NodeFault, VerifierFault
-from contracts.wire.fields import Address, Part
+from contracts.wire.fields import Address, Object, Part
 from contracts.wire.message_schema import schema_of
 
 FaultMessage = Annotated[
-    dict[str, Any], WithJsonSchema({"anyOf": [schema_of(VerifierFault), schema_of(NodeFault)], "type": "object"})
+    Object, WithJsonSchema({"anyOf": [schema_of(VerifierFault), schema_of(NodeFault)], "type": "object"})
 ]
 
 

@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic.config import JsonDict
 
 from contracts.errors import BadField, CommonweightError
 from contracts.messages.fields import LARGEST_NUMBER
@@ -52,7 +53,7 @@ class AnswerMisfit(CommonweightError):
     status = 502
 
 
-def unit(text: str) -> dict[str, Any]:
+def unit(text: str) -> JsonDict:
     """The unit of a number, or of a text that holds one, as `/openapi.json` says it."""
     return {"x-unit": text}
 
@@ -192,8 +193,8 @@ def _to_decimals(value: int) -> int | str:
 
 def uint64(example: int, unit_: str) -> Any:
     """What a message has as a uint64: a number, or a decimal text where not every JSON reader holds it."""
-    number = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
-    text = {"type": "string", "pattern": decimals(LARGEST_NUMBER + 1, 2**64 - 1)}
+    number: JsonDict = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
+    text: JsonDict = {"type": "string", "pattern": decimals(LARGEST_NUMBER + 1, 2**64 - 1)}
     schema = {"anyOf": [number, text], "examples": [example], **unit(unit_)}
     return Annotated[
         int,
@@ -238,5 +239,5 @@ def _whole_numbers(fields: Any) -> Any:
     return {name: whole_number(one) for name, one in fields.items()} if isinstance(fields, dict) else fields
 
 
-MessageFields = Annotated[dict[str, Any], BeforeValidator(_whole_numbers)]
+MessageFields = Annotated[Object, BeforeValidator(_whole_numbers)]
 """Of a signed message, which from_json reads strictly."""

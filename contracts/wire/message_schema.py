@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+
+from pydantic.json_schema import JsonSchemaValue
 
 from contracts.messages.fields import LARGEST_NUMBER, LONGEST_LIST, Struct, field_types, structs
 
@@ -16,7 +17,7 @@ _EXAMPLES: dict[str, object] = {
 }
 
 
-def schema_of(kind: type[Struct]) -> dict[str, Any]:
+def schema_of(kind: type[Struct]) -> JsonSchemaValue:
     """Exactly the fields, each of its type, with the Solidity type as its unit; structs and lists within."""
     inner = structs(kind)
     properties = {name: _field(kind, name, solidity, inner) for name, solidity in field_types(kind).items()}
@@ -30,20 +31,20 @@ def schema_of(kind: type[Struct]) -> dict[str, Any]:
     }
 
 
-def _field(kind: type[Struct], name: str, solidity: str, inner: dict[str, type[Struct]]) -> dict[str, Any]:
+def _field(kind: type[Struct], name: str, solidity: str, inner: dict[str, type[Struct]]) -> JsonSchemaValue:
     said = {"description": f"{name} of {kind.__name__}.", "x-unit": solidity}
     if not solidity.endswith("[]"):
         return _form(solidity, inner) | said
     return {"type": "array", "maxItems": LONGEST_LIST, "items": _form(solidity[:-2], inner), "examples": [[]]} | said
 
 
-def _form(solidity: str, inner: dict[str, type[Struct]]) -> dict[str, Any]:
+def _form(solidity: str, inner: dict[str, type[Struct]]) -> JsonSchemaValue:
     if solidity in inner:
         return schema_of(inner[solidity])
     return _value(solidity) | {"examples": [_EXAMPLES.get(solidity, 1)]}
 
 
-def _value(solidity: str) -> dict[str, Any]:
+def _value(solidity: str) -> JsonSchemaValue:
     if solidity == "address":
         return {"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"}
     if solidity == "bytes32":

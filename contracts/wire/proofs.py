@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
@@ -13,6 +13,7 @@ from contracts.wire.fields import (
     Digest,
     Error,
     Flag,
+    Object,
     Part,
     RoundNumber,
     Segment,
@@ -85,7 +86,7 @@ class Proof(ProofLine):
     at_fault: Flag | None = Field(description="Whether its node is at fault; null before that is derived.")
     costs_stake: Flag | None = Field(description="Whether it costs the node stake; null before that is derived.")
     segments: Count = Field(description="Segments that it has.")
-    message: Annotated[dict[str, Any], WithJsonSchema(schema_of(Commitment))] = Field(
+    message: Annotated[Object, WithJsonSchema(schema_of(Commitment))] = Field(
         description="The commitment as it was signed; the proof's id is its digest."
     )
     signature: SignatureText = Field(description="The node's signature of it.")

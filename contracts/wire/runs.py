@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
@@ -16,6 +16,7 @@ from contracts.wire.fields import (
     Entry,
     EpochNumber,
     Flag,
+    Object,
     Part,
     RoundNumber,
     Seconds,
@@ -74,7 +75,7 @@ class Run(Part):
 
     run: Digest = Field(description="The run's id.")
     creator: Address = Field(description="Who signed its terms.")
-    manifest: Annotated[dict[str, Any], WithJsonSchema(schema_of(RunTerms))] = Field(
+    manifest: Annotated[Object, WithJsonSchema(schema_of(RunTerms))] = Field(
         description="The terms as they were signed; the run's id is their digest."
     )
     config: ConfigText = Field(description="The configuration of the newest round, as JSON in a text.")

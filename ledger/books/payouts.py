@@ -6,10 +6,9 @@ missing or not the tree of the epoch's root: an epoch may have a million payees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
 
 from eth_utils import to_checksum_address
 from sqlalchemy import insert
@@ -111,7 +110,7 @@ def _build(session: Session, epoch: int, file: Path) -> None:
         replace_file(file, nodes)
 
 
-def _row(epoch: int, payout: Payout) -> dict[str, Any]:
+def _row(epoch: int, payout: Payout) -> Mapping[str, object]:
     """A PayoutRow as a mapping: building the model costs ten times as much."""
     columns = {
         "epoch": epoch,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from eth_utils.crypto import keccak
 from sqlmodel import Session, col, delete, select
@@ -32,6 +32,7 @@ from ledger.crash_points import reach
 from ledger.errors import FinalityViolated
 from ledger.governance import delegations, proposals, votes
 from ledger.storage.tables import FINAL, ChainEvent, Cursor, DecisionRow, Header, PendingEvent
+from ledger.storage.tables.columns import Document
 
 FOLLOWED: dict[str, tuple[str, ...]] = {
     "ModelToken": ("Minted", "Transfer", delegations.CREDITED),
@@ -59,7 +60,7 @@ def follow(ledger: Ledger) -> None:
 
     Raises FinalityViolated, and credits nothing, if the chain that is final now does not continue the one of before.
     """
-    final = cast(dict[str, Any], ledger.chain.w3.eth.get_block("finalized"))
+    final = ledger.chain.w3.eth.get_block("finalized")
     with ledger.store.read() as session:
         cursor = session.get(Cursor, FINAL)
         tracked = session.get(Header, int(final["number"]))
@@ -152,7 +153,7 @@ def _each(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple
     found = list[ChainEvent]()
     for number in range(first, last + 1):
         try:
-            block = cast(dict[str, Any], ledger.chain.w3.eth.get_block(number))
+            block = ledger.chain.w3.eth.get_block(number)
             events = read_block(ledger, to_hex(block["hash"]))
         except (BlockNotFound, Web3RPCError) as error:
             logger.warning("the chain's node did not give block %d, which is final; trying again (%s)", number, error)
@@ -169,7 +170,7 @@ def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tupl
     """The last block that was read, `last` or one before it, its hash, and the events from `first` on, if they
     continue the cursor. Raises FinalityViolated."""
     ends = to_hex(ledger.chain.block_hash(last))
-    parent = to_hex(cast(dict[str, Any], ledger.chain.w3.eth.get_block(first))["parentHash"])
+    parent = to_hex(ledger.chain.w3.eth.get_block(first)["parentHash"])
     read_to = first
     found = list[ChainEvent]()
     for end, events in read_range(ledger, first, last):
@@ -267,11 +268,11 @@ def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
         )
 
 
-def _arguments(ledger: Ledger, table: EventTable, entry: LogReceipt) -> dict[str, Any]:
+def _arguments(ledger: Ledger, table: EventTable, entry: LogReceipt) -> Document:
     """Of one log. A proposal is named by the hash of its description's bytes, which need be no text; receipts belong to
     their minter, and `ours` are those of the distributor."""
     event = table.decode(entry)
-    arguments: dict[str, Any] = _plain(event["args"])
+    arguments: Document = _plain(event["args"])
     if event["event"] == "ProposalCreated":
         arguments["descriptionHash"] = to_hex(keccak(description_bytes(bytes(entry["data"]))))
     if event["event"] == "Minted":

@@ -9,8 +9,9 @@ What is read here shows what is mined and has no effect. It is credited by ledge
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Any, Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
+from eth_typing import BlockIdentifier
 from sqlmodel import Session, col, delete, select
 from web3.exceptions import BlockNotFound, Web3RPCError
 
@@ -113,7 +114,7 @@ def _write(
 def _block(ledger: Ledger, which: str) -> Header | None:
     """By tag or hash. None if there is none (any more)."""
     try:
-        found = cast(dict[str, Any], ledger.chain.w3.eth.get_block(cast(Any, which)))
+        found = ledger.chain.w3.eth.get_block(cast(BlockIdentifier, which))
     except BlockNotFound:
         return None
     return Header(number=int(found["number"]), hash=to_hex(found["hash"]), parent=to_hex(found["parentHash"]))

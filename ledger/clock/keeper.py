@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from requests.exceptions import RequestException
 
@@ -185,7 +185,7 @@ def run_until(ledger: Ledger, stop: threading.Event, only: Iterable[str] = PARTS
 
 def watch_clock(ledger: Ledger, clock: ClockWatch) -> Head:
     """Say that this machine's clock is off, by the chain's newest block, which is returned."""
-    block = cast(dict[str, Any], ledger.chain.w3.eth.get_block("latest"))
+    block = ledger.chain.w3.eth.get_block("latest")
     head = Head(int(block["number"]), bytes(block["hash"]).hex(), int(block["timestamp"]))
     clock.block(head.time)
     return head

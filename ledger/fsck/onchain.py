@@ -140,7 +140,7 @@ def _check_supply(ledger: Ledger, session: Session, last: int) -> Iterator[Findi
     events = select(ChainEvent).where(ChainEvent.contract == "ModelToken", col(ChainEvent.block) <= last)
     minted = moved = 0
     for event in session.exec(events):
-        amount = int(event.arguments.get("amount", event.arguments.get("value", 0)))
+        amount = int(event.arguments.get("amount") or event.arguments.get("value") or 0)
         minted += amount if event.name == "Minted" else 0
         moved += amount if event.name == "Transfer" and event.arguments["from"] == ZERO_ADDRESS else 0
     if minted != moved:

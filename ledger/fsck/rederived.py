@@ -82,8 +82,7 @@ class Rederived:
         message = read_envelope(kind, body).message
         name = to_hex(digest(message, self._domain))
         for row in announced.rows(self.follower.state, message, name):
-            key = row["digest"], row["message"], row["kind"], row["size"]
-            self.announced[key] = row["run"], row["round"], row["author"]
+            self.announced[row.digest, row.message, row.kind, row.size] = row.run, row.round, row.author
 
     def mint(self, receipt: str) -> None:
         """The chain minted this receipt; if it is a payout's leaf, the debt is paid."""

@@ -7,7 +7,7 @@ large as the gradients that are merged, of which k verifiers hold the bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from sqlmodel import Session, col, delete, or_, select
 
@@ -36,12 +36,11 @@ class NotAnnounced(LedgerError):
 
 def announce(session: Session, state: State, message: Message, name: str) -> None:
     """Note the blobs of a message that was entered under its digest `name`; most name none."""
-    for columns in rows(state, message, name):
-        session.add(AnnouncedRow(**columns))
+    session.add_all(rows(state, message, name))
 
 
-def rows(state: State, message: Message, name: str) -> Iterator[dict[str, Any]]:
-    """The columns of what is noted of a message, `state` being the machine after it and all that follows.
+def rows(state: State, message: Message, name: str) -> Iterator[AnnouncedRow]:
+    """What is noted of a message, `state` being the machine after it and all that follows.
 
     What is larger than any state of the run can be is not noted, since nobody needs to take it.
     """
@@ -49,10 +48,11 @@ def rows(state: State, message: Message, name: str) -> Iterator[dict[str, Any]]:
         return
     run, number, author = _place(state, message)
     config = RunConfig.from_json(state.runs[run].rounds[number].config)
-    place: dict[str, Any] = {"message": name, "run": run, "round": number, "author": author}
     for digest, kind, size in _named(state, message):
         if size <= largest(config, kind):
-            yield {"digest": digest.hex(), "kind": kind, "size": size, **place}
+            yield AnnouncedRow(
+                digest=digest.hex(), kind=kind, size=size, message=name, run=run, round=number, author=author
+            )
 
 
 def sizes(session: Session, digest: str) -> frozenset[int]:

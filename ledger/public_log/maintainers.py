@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from sqlmodel import Session, col, select
 
 from contracts.ids import RunId
 from ledger.books import log
 from ledger.storage.tables import LogEntry, RoundView, TakenView
+from ledger.storage.tables.columns import Document
 
 AT_ONCE = 64
 """Entries that are read at one time on the way back to a decision's block."""
@@ -49,12 +49,13 @@ def _block_of(session: Session, sequence: int, before: int) -> tuple[int, str]:
     for end in range(before, 0, -AT_ONCE):
         page = select(LogEntry).where(col(LogEntry.index) >= max(0, end - AT_ONCE), col(LogEntry.index) < end)
         for entry in session.exec(page.order_by(col(LogEntry.index).desc())):
-            found = _decided(json.loads(entry.body), sequence)
-            if found is not None:
-                return entry.index, str(found["key"])
+            key = _decided(json.loads(entry.body), sequence)
+            if key is not None:
+                return entry.index, key
     raise ValueError(f"the log has no block with decision {sequence} before entry {before}")
 
 
-def _decided(body: dict[str, Any], sequence: int) -> dict[str, Any] | None:
+def _decided(body: Document, sequence: int) -> str | None:
+    """The key of the decision of that number, if an entry brought it."""
     events = body.get("events", ()) if body["kind"] == "block" else ()
-    return next((e for e in events if e["event"] == "decided" and int(e["sequence"]) == sequence), None)
+    return next((str(e["key"]) for e in events if e["event"] == "decided" and int(e["sequence"]) == sequence), None)

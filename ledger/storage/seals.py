@@ -32,7 +32,7 @@ def seal_of(table: str, columns: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=SEAL_BYTES).hexdigest()
 
 
-def sealed(table: type[SealedRow], columns: Mapping[str, Any]) -> dict[str, Any]:
+def sealed(table: type[SealedRow], columns: Mapping[str, Any]) -> Mapping[str, object]:
     """A new row's columns with their seal, for inserts that go past the models; all columns must be given."""
     return {**columns, "seal": seal_of(str(table.__tablename__), columns)}
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import Session
 
 from contracts.ids import Address, ProofId, RunId
 from ledger.errors import NotFound
+from ledger.storage.tables.columns import Document
 from ledger.storage.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 
-Document: TypeAlias = dict[str, Any]
 Shown: TypeAlias = RunView | RoundView | ProofView
 
 

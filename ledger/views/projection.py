@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlmodel import Session
 
@@ -15,6 +14,7 @@ from contracts.protocol.log.leaf import Entry, read
 from ledger.books import log
 from ledger.context import Ledger
 from ledger.storage.tables import Cursor, LogEntry
+from ledger.storage.tables.columns import Document
 from ledger.views.documents import Documents
 from ledger.views.proofs import PROOFS
 from ledger.views.rounds import ROUNDS
@@ -30,7 +30,7 @@ class Leaf:
 
     index: int
     entry: Entry
-    body: dict[str, Any]
+    body: Document
 
 
 def catch_up(ledger: Ledger) -> None:

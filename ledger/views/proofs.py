@@ -8,7 +8,8 @@ from contracts.ids import Address
 from contracts.protocol.judge import entries, facts
 from contracts.protocol.judge.facts import Word
 from contracts.wire.states import ProofState
-from ledger.views.documents import Document, Documents
+from ledger.storage.tables.columns import Document
+from ledger.views.documents import Documents
 from ledger.views.rounds import Handle
 
 

@@ -12,8 +12,9 @@ from contracts.ids import Address, ProofId, RunId
 from contracts.messages.signatures import Domain
 from ledger.errors import NotFound
 from ledger.storage.tables import LogEntry
+from ledger.storage.tables.columns import Document
 from ledger.storage.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
-from ledger.views.documents import Document, Documents
+from ledger.views.documents import Documents
 from ledger.views.projection import BATCH, position, project
 
 Key: TypeAlias = tuple[Any, ...]

@@ -11,7 +11,8 @@ from contracts.protocol.judge.facts import What
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.states import ProofState, RoundPhase, RunPhase
 from ledger.errors import NotFound
-from ledger.views.documents import Document, Documents
+from ledger.storage.tables.columns import Document
+from ledger.views.documents import Documents
 
 Handle = Callable[[Documents, Any], None]
 COUNTED = ("nodes", "active_nodes", "epochs", "decisions", "contributions", "faults")

@@ -11,6 +11,8 @@ from web3 import Web3
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.deployment import Deployment
 from contracts.ids import as_address, to_hex
+from contracts.messages.fields import from_json
+from contracts.messages.for_contracts import EpochRoot
 from contracts.messages.for_log import VerifierAnchor
 from contracts.messages.signatures import Domain, recover
 from contracts.mirrors.finding import find_mirrors
@@ -103,7 +105,7 @@ def _body(
     policy: Policy,
     anchors: list[str],
 ) -> Object:
-    path = reader.tree.consistency_proof(int(said.epoch["logSize"]), reader.size)
+    path = reader.tree.consistency_proof(from_json(EpochRoot, said.epoch).logSize, reader.size)
     entries = [ProvenEntry(body=reader.entry(i).decode(), proof=_proof(reader, i)) for i in said.entries]
     return {
         "contracts": Contracts.of(deployment).model_dump(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
@@ -39,7 +38,7 @@ def fund(w3: Web3, account: Address, wei: int) -> str:
 def deploy_test_currency(w3: Web3, deployer: LocalAccount, supply: int) -> str:
     """Address of a new currency whose `supply` units are the deployer's. Raises NotEmbedded and ContractRejected."""
     require_embedded(w3)
-    artifact: dict[str, Any] = json.loads(ARTIFACT.read_text())
+    artifact = json.loads(ARTIFACT.read_text())
     factory = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
     return str(send(w3, deployer, factory.constructor(supply))["contractAddress"])
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Column, Index, Text, UniqueConstraint
 from sqlmodel import Field
 
 from contracts.wire.states import CallState
 from ledger.storage.seals import SealedRow
-from ledger.storage.tables.columns import document, large, only_where, units
+from ledger.storage.tables.columns import Document, document, large, only_where, units
 
 OPEN_PROPOSALS = "NOT over AND state <> 'relaying'"
 UNWEIGHED = "weight IS NULL"
@@ -105,7 +103,7 @@ class PendingEvent(SealedRow, table=True):
     transaction: str
     contract: str
     name: str = Field(index=True)
-    arguments: dict[str, Any] = document()
+    arguments: Document = document()
 
 
 class ChainEvent(SealedRow, table=True):
@@ -116,7 +114,7 @@ class ChainEvent(SealedRow, table=True):
     transaction: str
     contract: str
     name: str
-    arguments: dict[str, Any] = document()
+    arguments: Document = document()
 
 
 class DecisionRow(SealedRow, table=True):

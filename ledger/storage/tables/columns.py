@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from sqlalchemy import JSON, BigInteger, Column, Integer, Numeric, String, TypeDecorator, text
 from sqlmodel import Field
@@ -47,7 +48,7 @@ def sums() -> Any:
     return Field(0, sa_column=Column(Sums, nullable=False))
 
 
-def only_where(condition: str) -> dict[str, Any]:
+def only_where(condition: str) -> Mapping[str, Any]:
     """Options of an index over the few rows that are still open: what is over is not in it, and costs nothing.
 
     A query has to say the same, as text: a plan may be made before the parameters of a statement are known.
@@ -60,6 +61,10 @@ def large(*default: int | None, **options: Any) -> Any:
     kind = BigInteger().with_variant(Integer, "sqlite")  # BIGINT is no row id there
     named = {"autoincrement": False} if options.get("primary_key") else {}
     return Field(*default, sa_type=kind, sa_column_kwargs=named, **options)
+
+
+Document: TypeAlias = dict[str, Any]
+"""What a JSON column holds: what people read, or what an event of the chain says."""
 
 
 def document(**options: Any) -> Any:

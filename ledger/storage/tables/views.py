@@ -5,12 +5,10 @@ What a run gets more and more of has rows of its own, in pages: a run's document
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from ledger.storage.tables.columns import document, large
+from ledger.storage.tables.columns import Document, document, large
 
 
 class RunView(SQLModel, table=True):
@@ -19,7 +17,7 @@ class RunView(SQLModel, table=True):
     __tablename__ = "runview"
 
     run: str = Field(primary_key=True)
-    body: dict[str, Any] = document()
+    body: Document = document()
 
 
 class RoundView(SQLModel, table=True):
@@ -31,7 +29,7 @@ class RoundView(SQLModel, table=True):
     run: str = Field(primary_key=True)
     number: int = large(primary_key=True)
     entry: int = large()
-    body: dict[str, Any] = document()
+    body: Document = document()
 
 
 class ProofView(SQLModel, table=True):
@@ -43,7 +41,7 @@ class ProofView(SQLModel, table=True):
     proof: str = Field(primary_key=True)
     run: str
     number: int = large()
-    body: dict[str, Any] = document()
+    body: Document = document()
 
 
 class NodeView(SQLModel, table=True):
@@ -53,7 +51,7 @@ class NodeView(SQLModel, table=True):
 
     run: str = Field(primary_key=True)
     node: str = Field(primary_key=True)
-    body: dict[str, Any] = document()
+    body: Document = document()
 
 
 class TakenView(SQLModel, table=True):
@@ -65,7 +63,7 @@ class TakenView(SQLModel, table=True):
     run: str = Field(primary_key=True)
     entry: int = large(primary_key=True)
     sequence: int = large()
-    body: dict[str, Any] = document()
+    body: Document = document()
 
 
 class CreditView(SQLModel, table=True):
@@ -75,7 +73,7 @@ class CreditView(SQLModel, table=True):
 
     run: str = Field(primary_key=True)
     entry: int = large(primary_key=True)
-    body: dict[str, Any] = document()
+    body: Document = document()
 
 
 class FaultView(SQLModel, table=True):
@@ -85,4 +83,4 @@ class FaultView(SQLModel, table=True):
 
     run: str = Field(primary_key=True)
     entry: int = large(primary_key=True)
-    body: dict[str, Any] = document()
+    body: Document = document()
