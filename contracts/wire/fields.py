@@ -72,7 +72,7 @@ class Part(BaseModel):
 class Body(BaseModel):
     """A request body: exactly the fields that are named."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True)
+    model_config = ConfigDict(extra="forbid")
 
     @classmethod
     def made(cls, **fields: Any) -> Self:

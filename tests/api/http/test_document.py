@@ -109,6 +109,7 @@ def test_the_document_is_made_without_settings(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "api.openapi"], cwd=tmp_path, env=environment, capture_output=True, check=True
     )
+    assert done.stderr == b"", "no words of libraries on the screen"
     assert json.loads(done.stdout) == json.loads(json.dumps(bare_app().openapi()))
     assert list(tmp_path.iterdir()) == []
 

@@ -127,3 +127,11 @@ def test_what_nobody_signs_is_refused(stage: House, body: dict[str, Any], code: 
 def test_a_proposal_of_nothing_is_refused(stage: House) -> None:
     fields = {"proposer": ELSEWHERE, "description": description_of("x", ELSEWHERE), "decisions": [], "deadline": 1}
     check_refused(stage.client.post("/v1/typed-data", json={"action": "propose", **fields}), 422, "bad-field")
+
+
+def test_a_call_sends_less_than_a_word_of_the_chain_holds(stage: House) -> None:
+    call = {"target": ELSEWHERE, "value": str(2**256), "data": "0x"}
+    fields = {"proposer": ELSEWHERE, "description": description_of("x", ELSEWHERE), "decisions": [], "deadline": 1}
+    answer = stage.client.post("/v1/typed-data", json={"action": "propose", **fields, "calls": [call]})
+    check_refused(answer, 422, "bad-field")
+    assert "below 2^256" in answer.json()["detail"]

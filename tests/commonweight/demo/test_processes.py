@@ -151,6 +151,18 @@ def test_when_one_command_fails_the_others_beside_it_are_ended(processes: Proces
     assert running_with(f"commonweight chain --port {port}") == []
 
 
+def test_actors_get_no_settings_of_whoever_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell that runs a server or a node of its own has variables that would change the demo's."""
+    for prefix in ("SERVER", "NODE", "VERIFIER"):
+        monkeypatch.setenv(f"COMMONWEIGHT_{prefix}_RPC_URL", "http://127.0.0.1:1")
+    names = "[name for name in os.environ if name.startswith('COMMONWEIGHT_')]"
+    module = write_module(tmp_path, monkeypatch, f"import os\nprint({names})\n")
+    with Processes(tmp_path / "logs", "secret") as processes:
+        processes.start_module("ada", module)
+        eventually(lambda: not processes.alive("ada"))
+    assert "_RPC_URL" not in processes.log("ada").read_text()
+
+
 def test_actors_get_the_passphrase_by_environment_not_by_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
