@@ -31,12 +31,12 @@ def draw_segments(beacon: bytes, secret: bytes, proof: bytes, segments: int, sam
     order = list(range(segments))
     common = common_segment(beacon, proof, segments)
     order[0], order[common] = order[common], order[0]
-    chosen = min(samples, segments)
-    for place in range(1, chosen):
-        value = int.from_bytes(keccak256(seed + place.to_bytes(32)))
-        other = place + value % (segments - place)
-        order[place], order[other] = order[other], order[place]
-    return tuple(sorted(order[:chosen]))
+    count = min(samples, segments)
+    for index in range(1, count):
+        value = int.from_bytes(keccak256(seed + index.to_bytes(32)))
+        pick = index + value % (segments - index)
+        order[index], order[pick] = order[pick], order[index]
+    return tuple(sorted(order[:count]))
 
 
 def panel_order(beacon: bytes, proof: bytes, verifiers: Sequence[Address]) -> tuple[Address, ...]:

@@ -78,14 +78,14 @@ class LimitTable:
 
     pairs: tuple[PairLimits, ...]
 
-    def of(self, one: bytes, other: bytes) -> PairLimits:
+    def of(self, profile: bytes, other: bytes) -> PairLimits:
         """Limits for two profile digests, in either order. Raises InvalidLimits and PairRefused."""
-        wanted = pair_key(one, other)
-        found = next((pair for pair in self.pairs if pair.profiles == wanted), None)
-        if found is None:
-            raise InvalidLimits(f"no limits for profiles {wanted[0][:12]}… and {wanted[1][:12]}…; calibrate them")
-        found.check_separation()
-        return found
+        key = pair_key(profile, other)
+        limits = next((pair for pair in self.pairs if pair.profiles == key), None)
+        if limits is None:
+            raise InvalidLimits(f"no limits for profiles {key[0][:12]}… and {key[1][:12]}…; calibrate them")
+        limits.check_separation()
+        return limits
 
     def to_json(self) -> str:
         """Canonical JSON."""
@@ -104,9 +104,9 @@ class LimitTable:
             raise InvalidLimits(f"not a table of limits: {error}") from error
 
 
-def pair_key(one: bytes, other: bytes) -> tuple[str, str]:
+def pair_key(profile: bytes, other: bytes) -> tuple[str, str]:
     """Two profile digests as a pair without order."""
-    first, second = sorted((one.hex(), other.hex()))
+    first, second = sorted((profile.hex(), other.hex()))
     return first, second
 
 

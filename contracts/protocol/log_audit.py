@@ -25,7 +25,7 @@ Contributions = Mapping[Kind, Mapping[Address, int]]
 
 
 def kind_weights(config: RunConfig) -> dict[Kind, int]:
-    """How the holders have an emission split. Capital is paid by its pool, at a price, and not by epochs."""
+    """The holders' weights for an emission. Capital is paid by its pool, at a price, and not by epochs."""
     return {Kind.COMPUTE: config.compute_weight, Kind.CODE: config.code_weight, Kind.DATA: config.data_weight}
 
 
@@ -35,14 +35,16 @@ def epoch_payouts(
     """The lines of an epoch: `emission` units split over the kinds that were contributed, then within each by weight.
 
     A kind of which there was nothing leaves its share to the others: the sum is exactly the emission. Lines are in
-    order of account, then kind; who gets nothing has none. Raises InvalidPayout.
+    order of account, then kind; an account that gets nothing has none. Raises InvalidPayout.
     """
-    shares = split(emission, {str(int(kind)): weights.get(kind, 0) for kind, given in contributed.items() if given})
+    shares = split(
+        emission, {str(int(kind)): weights.get(kind, 0) for kind, by_account in contributed.items() if by_account}
+    )
     lines = sorted(
         (account, int(kind), amount)
-        for kind, given in contributed.items()
-        if given
-        for account, amount in split(shares[str(int(kind))], given).items()
+        for kind, by_account in contributed.items()
+        if by_account
+        for account, amount in split(shares[str(int(kind))], by_account).items()
         if amount
     )
     return [

@@ -34,15 +34,15 @@ class Maintainers:
         """Read "k:address,address,…", sorted, without repeats; "" is nobody. Raises InvalidMaintainers."""
         if text == "":
             return cls(0, ())
-        found = _SPELLING.fullmatch(text) if isinstance(text, str) and len(text) <= _LONGEST else None
-        if found is None:
+        match = _SPELLING.fullmatch(text) if isinstance(text, str) and len(text) <= _LONGEST else None
+        if match is None:
             raise InvalidMaintainers(
                 f"must be empty, or a quorum, a colon and at most {MOST} addresses joined by commas"
             )
-        members = tuple(map(as_address, found[2].split(",")))
+        members = tuple(map(as_address, match[2].split(",")))
         if list(members) != sorted({to_checksum_address(m) for m in members}):
             raise InvalidMaintainers("must name checksum addresses, sorted, each once")
-        quorum = int(found[1])
+        quorum = int(match[1])
         if quorum > len(members) or len(members) > MOST:
             raise InvalidMaintainers(f"must have a quorum within its members, who are at most {MOST}")
         return cls(quorum, members)

@@ -19,9 +19,9 @@ def split(emission: int, weights: Mapping[K, int]) -> dict[K, int]:
     _check(emission, weights)
     total = sum(weights.values())
     shares = {key: emission * weight // total for key, weight in weights.items()}
-    left = emission - sum(shares.values())
+    remainder = emission - sum(shares.values())
     ranked = sorted(weights, key=lambda key: (-(emission * weights[key] % total), key))
-    for key in ranked[:left]:
+    for key in ranked[:remainder]:
         shares[key] += 1
     return shares
 

@@ -1,7 +1,7 @@
 """What a node says of its own work at the commitment, sealed: honest, or a canary with one segment known to be bad.
 
 Verifiers must not be able to tell canaries from real work and read only those. So every proof carries a pledge, and it
-is opened when every verifier has spoken. A canary is never paid, and the pledge is fixed before the draw: whoever
+is opened when every verifier has spoken. A canary is never paid, and the pledge is fixed before the draw: a node that
 pledges a canary gives up the round's pay for certain, and nothing is gained by changing one's mind (ADR 15).
 """
 
@@ -47,5 +47,5 @@ def draw_pledge(key: bytes, run: bytes, round_number: int, segments: int, rate_p
     if not 0 <= rate_ppm <= _MILLION:
         raise BadField(f"a canary rate is between 0 and {_MILLION} parts per million, not {rate_ppm}")
     salt = keccak256(b"commonweight pledge salt" + keccak256(key) + run + round_number.to_bytes(8))
-    coin, place = (int.from_bytes(keccak256(word + salt)) for word in (b"canary", b"segment"))
-    return Pledge(salt, place % segments if coin % _MILLION < rate_ppm else NO_SEGMENT)
+    coin, pick = (int.from_bytes(keccak256(label + salt)) for label in (b"canary", b"segment"))
+    return Pledge(salt, pick % segments if coin % _MILLION < rate_ppm else NO_SEGMENT)

@@ -161,10 +161,10 @@ class RunConfig:
             raise _invalid("json", f"is not JSON: {error}") from error
         if not isinstance(value, dict):
             raise _invalid("json", "must be an object")
-        known = {field.name for field in fields(cls)}
-        for name in sorted(value.keys() - known):
+        field_names = {field.name for field in fields(cls)}
+        for name in sorted(value.keys() - field_names):
             raise _invalid(name, "is not a known key")
-        for name in sorted(known - value.keys()):
+        for name in sorted(field_names - value.keys()):
             raise _invalid(name, "is missing")
         return cls(**value)
 

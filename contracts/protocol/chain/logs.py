@@ -83,14 +83,14 @@ class ModelLogs:
 
     def read(self, first: int, last: int) -> Iterator[Said]:
         """Every log of these blocks. Raises ChainUnfit and LogsRefused."""
-        read = (source.read(first, last) for source in self._sources)
-        before: tuple[int, int] | None = None
-        for said in heapq.merge(*read, key=lambda said: (said.block, said.index)):
-            if (said.block, said.index) == before:
+        streams = (source.read(first, last) for source in self._sources)
+        previous: tuple[int, int] | None = None
+        for event in heapq.merge(*streams, key=lambda event: (event.block, event.index)):
+            if (event.block, event.index) == previous:
                 raise ChainUnfit("two logs stand in one place")
-            before = said.block, said.index
-            yield said
+            previous = event.block, event.index
+            yield event
 
     def has_any(self, first: int, last: int) -> bool:
-        """Whether anything was said. Raises ChainUnfit and LogsRefused."""
+        """Whether these blocks have any log. Raises ChainUnfit and LogsRefused."""
         return any(True for source in self._sources for _ in source.read(first, last))

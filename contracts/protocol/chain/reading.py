@@ -1,6 +1,6 @@
 """What final blocks said, as the machine takes it: read by the server to enter it, by verifiers to check it.
 
-For one chain and one state there is one answer, to the last byte: whoever reads gets the same block.
+For one chain and one state there is one answer, to the last byte: every reader gets the same block.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class BlockNotFinal(CommonweightError):
 
 @dataclass(frozen=True)
 class Standing:
-    """Of a machine, what says which block is due: its last one, and when the beacons that it awaits come (Unix
-    seconds). It holds nothing that changes."""
+    """The part of a machine's state that says which block is due: its last block, and the times (Unix seconds) of the
+    beacons that it awaits. It holds nothing that changes."""
 
     block: Block | None
     beacon_times: tuple[int, ...]
 
     @classmethod
     def of(cls, state: State) -> Standing:
-        """A machine's, as it is now."""
+        """The standing of a machine, as it is now."""
         return cls(state.block, tuple(_beacon_times(state)))
 
 
@@ -153,10 +153,10 @@ class ChainReader:
 
 def _of_block(logs: Iterable[Said], number: int, name: str) -> Iterator[Said]:
     """The same logs. Raises ChainUnfit for one of a block `number` with another hash."""
-    for said in logs:
-        if said.block == number and said.block_hash != name:
+    for event in logs:
+        if event.block == number and event.block_hash != name:
             raise ChainUnfit(f"logs of another block {number}")
-        yield said
+        yield event
 
 
 def _beacon_times(state: State) -> Iterator[int]:

@@ -27,17 +27,17 @@ Arguments = Mapping[str, Any]
 
 
 class Translation:
-    """From a state on: who stands how is carried from log to log. `least_stake` (wei) is the registry's.
+    """From a state on: each verifier's standing is carried from log to log. `least_stake` (wei) is the registry's.
 
-    Of a node's stakes only the last one is an event, and none where it is what it was: whoever stakes nothing, or one
-    wei a thousand times, would else fill the log of everybody for the price of gas.
+    Of a node's stakes only the last one is an event, and none where the stake is unchanged: a node that stakes nothing,
+    or one wei a thousand times, would else fill the log of everybody for the price of gas.
     """
 
     def __init__(self, state: State, least_stake: int) -> None:
         self._least = least_stake
         self._verifiers = {
-            name: VerifierStands(name, known.admitted, known.stake, known.slashed)
-            for name, known in state.verifiers.items()
+            name: VerifierStands(name, verifier.admitted, verifier.stake, verifier.slashed)
+            for name, verifier in state.verifiers.items()
         }
         self._faults = {
             (party, fault_evidence(proof, fault)): (proof, fault) for proof, party, fault in state.faults if fault
@@ -48,80 +48,80 @@ class Translation:
     def of(self, logs: Iterable[Said]) -> tuple[ChainEvent, ...]:
         """The events, in the order of the logs."""
         events: dict[int, ChainEvent] = {}
-        last: dict[str, int] = {}
-        for number, event in enumerate(event for said in logs for event in _SAYS[said.name](self, said.arguments)):
+        latest: dict[str, int] = {}
+        for number, event in enumerate(event for log in logs for event in _HANDLERS[log.name](self, log.arguments)):
             if isinstance(event, NodeStake):
-                events.pop(last.get(event.node, -1), None)
-                last[event.node] = number
+                events.pop(latest.get(event.node, -1), None)
+                latest[event.node] = number
             events[number] = event
         return tuple(event for event in events.values() if not self._is_known(event))
 
     def _is_known(self, event: ChainEvent) -> bool:
         return isinstance(event, NodeStake) and event.stake == self._stakes.get(event.node, 0)
 
-    def _quorum(self, said: Arguments) -> Iterator[ChainEvent]:
-        yield Quorum(int(said["threshold"]), self._least)
+    def _quorum(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        yield Quorum(int(arguments["threshold"]), self._least)
 
-    def _limit(self, said: Arguments) -> Iterator[ChainEvent]:
-        yield EpochLimit(int(said["maxEpochTotal"]))
+    def _limit(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        yield EpochLimit(int(arguments["maxEpochTotal"]))
 
-    def _admitted(self, said: Arguments) -> Iterator[ChainEvent]:
-        known = self._known(said)
-        yield self._stands(known.verifier, True, known.stake, known.slashed)
+    def _admitted(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        current = self._current(arguments)
+        yield self._stands(current.verifier, True, current.stake, current.slashed)
 
-    def _removed(self, said: Arguments) -> Iterator[ChainEvent]:
-        known = self._known(said)
-        yield self._stands(known.verifier, False, known.stake, known.slashed)
+    def _removed(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        current = self._current(arguments)
+        yield self._stands(current.verifier, False, current.stake, current.slashed)
 
-    def _staked(self, said: Arguments) -> Iterator[ChainEvent]:
-        known = self._known(said)
-        stake = int(said["stake"])
-        yield self._stands(known.verifier, known.admitted, stake, known.slashed)
+    def _staked(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        current = self._current(arguments)
+        stake = int(arguments["stake"])
+        yield self._stands(current.verifier, current.admitted, stake, current.slashed)
 
-    def _unstaked(self, said: Arguments) -> Iterator[ChainEvent]:
-        """It took home what was left: from here on no fault keeps it below the least stake."""
-        known = self._known(said)
-        yield self._stands(known.verifier, known.admitted, 0, False)
+    def _unstaked(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        """The verifier took its last stake: from here on no fault keeps it below the least stake."""
+        current = self._current(arguments)
+        yield self._stands(current.verifier, current.admitted, 0, False)
 
-    def _taken(self, said: Arguments) -> Iterator[ChainEvent]:
-        """Who was below the least stake by its own choice did not fall through this fault."""
-        known = self._known(said)
-        stake = int(said["stake"])
-        had = stake + int(said["amount"])
-        yield self._stands(known.verifier, known.admitted, stake, known.slashed or had >= self._least)
+    def _taken(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        """A verifier that was below the least stake by its own choice did not fall through this fault."""
+        current = self._current(arguments)
+        stake = int(arguments["stake"])
+        had = stake + int(arguments["amount"])
+        yield self._stands(current.verifier, current.admitted, stake, current.slashed or had >= self._least)
 
-    def _punished(self, said: Arguments) -> Iterator[ChainEvent]:
-        """Evidence of no fault that the log holds is no fault's slash, but the stake is gone."""
-        yield from self._taken(said)
-        verifier = as_address(said["verifier"])
-        found = self._faults.get((verifier, bytes(said["evidence"])))
-        if found is not None:
-            yield VerifierSlashed(found[0], verifier, found[1])
+    def _punished(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        """Evidence that fits no fault in the log slashes no fault, but the stake is gone."""
+        yield from self._taken(arguments)
+        verifier = as_address(arguments["verifier"])
+        fault = self._faults.get((verifier, bytes(arguments["evidence"])))
+        if fault is not None:
+            yield VerifierSlashed(fault[0], verifier, fault[1])
 
-    def _node_stake(self, said: Arguments) -> Iterator[ChainEvent]:
-        yield NodeStake(as_address(str(said["node"])), int(said["stake"]))
+    def _node_stake(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        yield NodeStake(as_address(str(arguments["node"])), int(arguments["stake"]))
 
-    def _node_slashed(self, said: Arguments) -> Iterator[ChainEvent]:
-        yield NodeSlashed(ProofId(to_hex(said["proof"])))
+    def _node_slashed(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        yield NodeSlashed(ProofId(to_hex(arguments["proof"])))
 
-    def _decided(self, said: Arguments) -> Iterator[ChainEvent]:
-        yield Decided(int(said["sequence"]), str(said["key"]), str(said["value"]))
+    def _decided(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        yield Decided(int(arguments["sequence"]), str(arguments["key"]), str(arguments["value"]))
 
-    def _final(self, said: Arguments) -> Iterator[ChainEvent]:
-        yield EpochFinal(int(said["epoch"]), int(said["attempt"]), to_hex(said["root"]))
+    def _final(self, arguments: Arguments) -> Iterator[ChainEvent]:
+        yield EpochFinal(int(arguments["epoch"]), int(arguments["attempt"]), to_hex(arguments["root"]))
 
-    def _dispute_lapsed(self, said: Arguments) -> Iterator[ChainEvent]:
+    def _dispute_lapsed(self, arguments: Arguments) -> Iterator[ChainEvent]:
         """`EpochRejected` follows in the same call."""
-        self._lapsed = (int(said["epoch"]), int(said["attempt"]))
+        self._lapsed = (int(arguments["epoch"]), int(arguments["attempt"]))
         yield from ()
 
-    def _rejected(self, said: Arguments) -> Iterator[ChainEvent]:
+    def _rejected(self, arguments: Arguments) -> Iterator[ChainEvent]:
         """Each attempt falls once: struck down by holders, or with a dispute that nobody decided."""
-        fallen = (int(said["epoch"]), int(said["attempt"]))
+        fallen = (int(arguments["epoch"]), int(arguments["attempt"]))
         yield EpochLapsed(*fallen) if fallen == self._lapsed else EpochStruck(*fallen)
 
-    def _known(self, said: Arguments) -> VerifierStands:
-        name = as_address(said["verifier"])
+    def _current(self, arguments: Arguments) -> VerifierStands:
+        name = as_address(arguments["verifier"])
         return self._verifiers.get(name, VerifierStands(name, False, 0))
 
     def _stands(self, name: Address, admitted: bool, stake: int, fell: bool) -> VerifierStands:
@@ -129,7 +129,7 @@ class Translation:
         return self._verifiers[name]
 
 
-_SAYS: dict[str, Callable[[Translation, Arguments], Iterator[ChainEvent]]] = {
+_HANDLERS: dict[str, Callable[[Translation, Arguments], Iterator[ChainEvent]]] = {
     "ThresholdSet": Translation._quorum,
     "MaxEpochTotalSet": Translation._limit,
     "VerifierAdmitted": Translation._admitted,

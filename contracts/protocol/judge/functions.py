@@ -35,8 +35,8 @@ class Functions(Protocol):
     def check_creator(self, creator: Address) -> None:
         """Raises Refused unless the creator may open runs in this deployment."""
 
-    def check_secret(self, anchored: Anchored, place: int, secret: str, path: Sequence[str]) -> None:
-        """Raises Refused unless `secret` is the anchor's own of that place: of its run and its verifier."""
+    def check_secret(self, anchored: Anchored, index: int, secret: str, path: Sequence[str]) -> None:
+        """Raises Refused unless `secret` is the anchor's own at that index: of its run and its verifier."""
 
     def check_opening(self, root: str, boundaries: int, boundary: int, state: str, path: Sequence[str]) -> None:
         """Raises Refused unless `state` is entry `boundary` of the committed `boundaries` under `root`."""

@@ -9,18 +9,18 @@ from contracts.protocol.judge.state import ProofState, RoundState, State
 
 def round_of(state: State, run: RunId, number: int) -> RoundState:
     """A round. Raises UnknownSubject."""
-    found = state.runs[run].rounds.get(number) if run in state.runs else None
-    if found is None:
+    current = state.runs[run].rounds.get(number) if run in state.runs else None
+    if current is None:
         raise UnknownSubject(f"no round {number} of {run}")
-    return found
+    return current
 
 
 def proof_of(state: State, name: ProofId) -> ProofState:
     """A proof. Raises UnknownSubject."""
-    found = state.proofs.get(name)
-    if found is None:
+    proof = state.proofs.get(name)
+    if proof is None:
         raise UnknownSubject(f"no proof {name}")
-    return found
+    return proof
 
 
 def require_speaker(current: RoundState, verifier: Address) -> None:

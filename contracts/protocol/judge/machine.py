@@ -37,12 +37,12 @@ def apply(state: State, fact: Fact) -> None:
 
 def due(state: State) -> list[Derived]:
     """Everything that follows now, already applied, in the order of its entries."""
-    found = []
+    derived = []
     while (entry := _next(state)) is not None:
         state.size += 1
         _ON[type(entry)](state, entry)
-        found.append(entry)
-    return found
+        derived.append(entry)
+    return derived
 
 
 def replay(log: Iterable[Fact | Derived], functions: Functions) -> State:
@@ -62,15 +62,15 @@ def replay(log: Iterable[Fact | Derived], functions: Functions) -> State:
             pending = iter(due(state))
         except CommonweightError as error:
             raise Differs(index, f"cannot be entered: {error.detail}") from error
-    left = next(pending, None)
-    if left is not None:
-        raise Differs(state.size, f"is missing: {type(left).__name__}")
+    missing = next(pending, None)
+    if missing is not None:
+        raise Differs(state.size, f"is missing: {type(missing).__name__}")
     return state
 
 
 def _next(state: State) -> Derived | None:
-    found = epochs.due_ending(state)
-    return found or _next_of_proofs(state) or _next_of_rounds(state) or _next_of_runs(state)
+    ending = epochs.due_ending(state)
+    return ending or _next_of_proofs(state) or _next_of_rounds(state) or _next_of_runs(state)
 
 
 def _next_of_proofs(state: State) -> Derived | None:
@@ -78,15 +78,15 @@ def _next_of_proofs(state: State) -> Derived | None:
         proof = state.proofs.get(name)
         if proof is not None:
             current = state.round_of(proof)
-            found = (
+            entry = (
                 full_bench.due_fault(state, proof, current)
                 or lapses.due_lapse(proof, current.k)
                 or _next_of_reading(state, proof, current)
                 or verdicts.due_end(proof, current)
                 or verdicts.due_node_fault(state, proof)
             )
-            if found is not None:
-                return found
+            if entry is not None:
+                return entry
         del state.touched_proofs[name]
     return None
 
@@ -109,7 +109,7 @@ def _next_of_rounds(state: State) -> Derived | None:
     for run, number in list(state.touched_rounds):
         current = state.runs[run].rounds.get(number)
         if current is not None:
-            found = (
+            entry = (
                 lapses.due_lapse(current, current.k)
                 or rounds.due_closing(state, current)
                 or rounds.due_miss(state, current)
@@ -117,8 +117,8 @@ def _next_of_rounds(state: State) -> Derived | None:
                 or merges.due_merge_set(state, current)
                 or merges.due_merged(current)
             )
-            if found is not None:
-                return found
+            if entry is not None:
+                return entry
         del state.touched_rounds[run, number]
         state.touched_runs[run] = None
     return None
@@ -127,13 +127,13 @@ def _next_of_rounds(state: State) -> Derived | None:
 def _next_of_runs(state: State) -> Derived | None:
     for name in list(state.touched_runs):
         run = state.runs[name]
-        found = (
+        entry = (
             epochs.due_decision(state, name, run)
             or epochs.due_epoch(state, name, run)
             or rounds.due_opening(state, name, run)
         )
-        if found is not None:
-            return found
+        if entry is not None:
+            return entry
         del state.touched_runs[name]
     return None
 
@@ -181,10 +181,10 @@ def _quorum(state: State, event: chain_events.Quorum) -> None:
 
 
 def _verifier(state: State, event: chain_events.VerifierStands) -> None:
-    known = state.verifiers.setdefault(event.verifier, VerifierState())
-    known.admitted = event.admitted
-    known.stake = event.stake
-    known.slashed = event.slashed
+    verifier = state.verifiers.setdefault(event.verifier, VerifierState())
+    verifier.admitted = event.admitted
+    verifier.stake = event.stake
+    verifier.slashed = event.slashed
 
 
 def _node_stake(state: State, event: chain_events.NodeStake) -> None:

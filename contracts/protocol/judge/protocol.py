@@ -63,12 +63,12 @@ class Protocol:
         if creator != self.creator:
             raise NotSeated(f"{creator} is not the model's creator")
 
-    def check_secret(self, anchored: Anchored, place: int, secret: str, path: Sequence[str]) -> None:
+    def check_secret(self, anchored: Anchored, index: int, secret: str, path: Sequence[str]) -> None:
         """The secret is a leaf of the anchor's tree. Raises NotBound."""
-        leaf = secret_leaf(_octets(anchored.run), anchored.verifier, place, _octets(secret))
+        leaf = secret_leaf(_octets(anchored.run), anchored.verifier, index, _octets(secret))
         nodes = [_octets(node) for node in path]
         try:
-            KECCAK_TREE.check_inclusion(leaf, place, anchored.length, nodes, _octets(anchored.anchor))
+            KECCAK_TREE.check_inclusion(leaf, index, anchored.length, nodes, _octets(anchored.anchor))
         except CommonweightError as error:
             raise NotBound(f"the secret is not the anchored one of its round: {error.detail}") from error
 
@@ -127,12 +127,14 @@ class Protocol:
         """Largest remainder within the weights of the kinds (contracts/protocol/log_audit.py); a kind without a share,
         or of which nothing was contributed, leaves its part to the others."""
         shares = kind_weights(_config(config))
-        given = {Kind(kind): _by_account(weights) for kind, weights in contributed.items() if any(weights.values())}
-        shared = {kind: weights for kind, weights in given.items() if shares.get(kind, 0)}
+        contributions = {
+            Kind(kind): _by_account(weights) for kind, weights in contributed.items() if any(weights.values())
+        }
+        shared = {kind: weights for kind, weights in contributions.items() if shares.get(kind, 0)}
         if not total or not shared:
             return ()
-        paid = epoch_payouts(shared, shares, total, self.chain_id, self.distributor, epoch)
-        return tuple(Line(payout.account, payout.kind, payout.amount) for payout in paid)
+        payouts = epoch_payouts(shared, shares, total, self.chain_id, self.distributor, epoch)
+        return tuple(Line(payout.account, payout.kind, payout.amount) for payout in payouts)
 
     def root(self, epoch: int, lines: Sequence[Line]) -> str:
         """Root of the payout tree; zero for an epoch that pays nobody."""
@@ -145,18 +147,18 @@ class Protocol:
         return to_hex(PayoutTree.of(leaf.leaf() for leaf in leaves).root)
 
 
-def secret_leaf(run: bytes, verifier: Address, place: int, secret: bytes) -> bytes:
+def secret_leaf(run: bytes, verifier: Address, index: int, secret: bytes) -> bytes:
     """A leaf of an anchor's tree: the secret (32 bytes) of one run and verifier, so that nobody else can anchor it."""
-    return keccak256(_SECRET + run + from_hex(verifier) + place.to_bytes(8) + secret)
+    return keccak256(_SECRET + run + from_hex(verifier) + index.to_bytes(8) + secret)
 
 
 def _by_account(weights: Mapping[Address, int]) -> dict[Address, int]:
     """One sum an account, however its address is spelled."""
-    found: dict[Address, int] = {}
+    sums: dict[Address, int] = {}
     for account, weight in weights.items():
         name = as_address(account.lower())
-        found[name] = found.get(name, 0) + weight
-    return found
+        sums[name] = sums.get(name, 0) + weight
+    return sums
 
 
 @lru_cache(maxsize=64)

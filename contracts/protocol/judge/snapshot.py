@@ -43,12 +43,12 @@ class InvalidSnapshot(CommonweightError):
 @lru_cache(maxsize=1)
 def code_version() -> str:
     """64 hex digits over the sources of the rules: a state that other code made is not gone on from."""
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     rules = Path(__file__).parent
     for source in sorted(rules.rglob("*.py")):
         text = source.read_bytes()
-        whole.update(f"{source.relative_to(rules).as_posix()}\n{len(text)}\n".encode() + text)
-    return whole.hexdigest()
+        digest.update(f"{source.relative_to(rules).as_posix()}\n{len(text)}\n".encode() + text)
+    return digest.hexdigest()
 
 
 def dump(state: State) -> str:
@@ -128,8 +128,8 @@ def _event(value: Any, name: str) -> ChainEvent:
     if not isinstance(value, Mapping) or value.get("event") not in _EVENTS:
         raise InvalidSnapshot(f"{name} must be an event of a known kind")
     kind = _EVENTS[value["event"]]
-    found: ChainEvent = kind(**_fields(kind, {key: inner for key, inner in value.items() if key != "event"}, name))
-    return found
+    event: ChainEvent = kind(**_fields(kind, {key: inner for key, inner in value.items() if key != "event"}, name))
+    return event
 
 
 def _list(value: Any, name: str) -> list[Any]:
@@ -148,10 +148,10 @@ def _tuple(kinds: tuple[Any, ...], value: list[Any], name: str) -> tuple[Any, ..
 
 def _dict(kinds: tuple[Any, ...], value: list[Any], name: str) -> dict[Any, Any]:
     pairs = [_tuple(kinds, _list(pair, name), name) for pair in value]
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    result = dict(pairs)
+    if len(result) != len(pairs):
         raise InvalidSnapshot(f"{name} has a key twice")
-    return found
+    return result
 
 
 def _elements(kinds: tuple[Any, ...], value: list[Any], name: str) -> list[Any]:

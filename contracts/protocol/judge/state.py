@@ -54,9 +54,9 @@ FINISHED = frozenset({Stage.OUT, Stage.POSTED, Stage.ENDED, Stage.UNDECIDED})
 
 @dataclass(slots=True)
 class Await:
-    """Something awaited since an entry, in its first or second period, and who said that it did not come.
+    """Something awaited since an entry, in its first or second period, and the verifiers that said that it is missing.
 
-    `items` are the segments that words are awaited on: what is owed later has a period of its own.
+    `items` are the segments that words are awaited on: a word that is owed later has a period of its own.
     """
 
     since: int
@@ -71,7 +71,7 @@ class Scope:
 
     awaits: dict[Awaited, Await] = field(default_factory=dict)
     past: dict[tuple[Awaited, int], set[Address]] = field(default_factory=dict)
-    """What came or lapsed, and who said afterwards that it did not come."""
+    """Things that came or lapsed, and the verifiers that said afterwards that they did not come."""
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class NodeState:
     away: int | None = None
     delivered: bool = False
     changes: int = 0
-    """What it said of its place since the last round opened."""
+    """Messages about its place since the last round opened."""
     record: AuditRecord = field(default_factory=AuditRecord)
     canaries: list[int] = field(default_factory=list)
 
@@ -118,7 +118,7 @@ class RunState:
     anchors: dict[Address, list[Anchored]] = field(default_factory=dict)
     nodes: dict[Address, NodeState] = field(default_factory=dict)
     places: int = 0
-    """Places that were given in the order of nodes; who fails goes to its end."""
+    """Places that were given in the order of nodes; a node that fails goes to its end."""
     away: dict[Address, int] = field(default_factory=dict)
     behind: dict[Address, int] = field(default_factory=dict)
     rounds: dict[int, RoundState] = field(default_factory=dict)
@@ -202,16 +202,16 @@ class SegmentState:
     called: set[Address] = field(default_factory=set)
     wide: bool = False
     looked: frozenset[Address] = frozenset()
-    """Whose `false` and `unserved` went through a second look."""
+    """Verifiers whose `false` and `unserved` went through a second look."""
     true: bool | None = None
     stood: set[Address] = field(default_factory=set)
-    """Whose `unserved` stood a whole period after k had said true."""
+    """Verifiers whose `unserved` stood a whole period after k had said true."""
     read: set[Address] = field(default_factory=set)
-    """Who said what its replay gave while it was asked, and was never late on the proof."""
+    """Verifiers that said what their replay gave while they were asked, and were never late on the proof."""
 
     def sayers(self, word: Word) -> set[Address]:
-        """Who says so."""
-        return {name for name, said in self.words.items() if said.word is word}
+        """The verifiers with this word."""
+        return {name for name, answer in self.words.items() if answer.word is word}
 
 
 @dataclass(slots=True)
@@ -233,10 +233,10 @@ class ProofState(Scope):
     panel_at: int = 0
     silent: set[Address] = field(default_factory=set)
     back: set[Address] = field(default_factory=set)
-    """Who fell silent and returned: it is awaited once more."""
+    """Verifiers that fell silent and returned: each is awaited once more."""
     late: set[Address] = field(default_factory=set)
-    """Of whom anybody ever said that its words did not come in time: one honest verifier says so of whoever is late,
-    and a corrupt one cannot keep it from being said."""
+    """Verifiers of which anybody ever said that their words did not come in time: one honest verifier says so of each
+    late one, and a corrupt one cannot keep it from being said."""
     witnesses: dict[Address, str] = field(default_factory=dict)
     traces: dict[Address, str] = field(default_factory=dict)
     pledge: PledgeOpened | None = None

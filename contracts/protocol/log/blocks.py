@@ -11,7 +11,7 @@ from contracts.protocol.judge.facts import Block
 from contracts.protocol.log.codec import canonical, to_wire
 
 LARGEST_PART = 48_000
-"""Bytes of the events of one entry; what stands beside them is far less than the rest of a leaf."""
+"""Bytes of the events of one entry; the fields beside them are far less than the rest of a leaf."""
 _DECISION = re.compile(r"[\x20-\x7e]{0,1500}")
 """No key or value that a run takes is longer, or of other letters."""
 
@@ -38,7 +38,7 @@ def _bounded(event: ChainEvent) -> ChainEvent:
 
 
 def _short(text: str) -> str:
-    """The text, or what nobody can take for a decision: its hash."""
+    """The text, or its hash, which nobody can take for a decision."""
     if _DECISION.fullmatch(text):
         return text
     return f"keccak256:{keccak256(text.encode('utf-8', 'surrogatepass')).hex()}"

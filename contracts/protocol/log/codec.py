@@ -27,7 +27,7 @@ _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 """A string, also one that nothing ends: else each quotation mark in it would be tried anew, to the end of the text."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-"""Two of them may be one letter: what they were read as has to have UTF-8."""
+"""Two of them may be one letter: the text that they are read as has to have UTF-8."""
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 _HINTS: dict[type, dict[str, Any]] = {}
 
@@ -56,18 +56,18 @@ def parse(text: str) -> Any:
     if _depth(text) > DEEPEST:
         raise InvalidLeaf(f"is nested deeper than {DEEPEST}")
     try:
-        found = json.loads(
+        value = json.loads(
             text, object_pairs_hook=_once, parse_float=_no_fraction, parse_constant=_no_fraction, parse_int=_small
         )
         if _ESCAPED_SURROGATE.search(text):
-            canonical(found).encode()
+            canonical(value).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidLeaf(f"is not JSON: {error}") from error
-    return found
+    return value
 
 
 def to_wire(value: Any) -> Any:
-    """What stands in JSON for a value; a dataclass is an object of its fields."""
+    """The JSON of a value; a dataclass is an object of its fields."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_wire(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, frozenset):
@@ -153,10 +153,10 @@ def _whole(value: Any, name: str) -> int:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    result = dict(pairs)
+    if len(result) != len(pairs):
         raise ValueError("a key appears twice")
-    return found
+    return result
 
 
 def _small(text: str) -> int:

@@ -1,7 +1,7 @@
 """A copy of the log, read with the machine: every derived entry must be what follows, where it follows.
 
-A server follows its own log, a verifier the operator's, an audit all of one that was downloaded. What they read is the
-same, and so is what they say of it.
+A server follows its own log, a verifier the operator's, an audit all of one that was downloaded. All read the same
+entries, and come to the same state.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from contracts.protocol.log.leaf import Entry, read
 
 @dataclass
 class Follower:
-    """The machine at the end of the entries that were read. `checked`: whether signatures are recovered again, which
-    who reads its own log leaves out."""
+    """The machine at the end of the entries that were read. `checked`: whether signatures are recovered again; a reader
+    of its own log leaves that out."""
 
     functions: Functions
     domain: Domain

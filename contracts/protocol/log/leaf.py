@@ -31,8 +31,8 @@ K = TypeVar("K")
 
 def kinds(module: ModuleType, base: type[K]) -> dict[str, type[K]]:
     """The classes of a module that derive from a base, by their names in the log, in the order of the module."""
-    found = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
-    return {slug(kind): kind for kind in found if issubclass(kind, base) and kind is not base}
+    classes = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
+    return {slug(kind): kind for kind in classes if issubclass(kind, base) and kind is not base}
 
 
 DERIVED: dict[str, type[Derived]] = kinds(entries, Derived)
@@ -52,14 +52,14 @@ def write(entry: Rules | Block | Derived | Envelope) -> str:
     else:
         body = {"kind": slug(type(entry)), **to_wire(entry)}
     text = canonical(body)
-    parse(text)  # what nobody could read again is not written
+    parse(text)  # a text that nobody could read again is not written
     if len(text.encode()) > LARGEST_LEAF:
         raise InvalidLeaf(f"an entry of {len(text.encode())} bytes is larger than a leaf may be")
     return text
 
 
 def read(text: str, domain: Domain, author_of: Callable[[ProofId], Address], checked: bool = True) -> Entry:
-    """The entry of a leaf, every signature of it checked, or believed where `checked` is false: by who wrote it.
+    """The entry of a leaf, every signature of it checked, or believed where `checked` is false: by its writer.
 
     Raises InvalidLeaf, BadSignature, BadField and InvalidTree.
     """
@@ -82,8 +82,8 @@ def read(text: str, domain: Domain, author_of: Callable[[ProofId], Address], che
 
 
 def _derived(kind: type[Derived], body: dict[str, Any]) -> Derived:
-    found: Derived = _checked(from_object(kind, body), body)
-    return found
+    entry: Derived = _checked(from_object(kind, body), body)
+    return entry
 
 
 def _block(body: dict[str, Any]) -> Block:
@@ -101,13 +101,13 @@ def _event(body: Any) -> ChainEvent:
     if not isinstance(body, dict) or not isinstance(body.get("event"), str) or body["event"] not in EVENTS:
         raise InvalidLeaf("an event must be of a known kind")
     inner = {name: value for name, value in body.items() if name != "event"}
-    found: ChainEvent = _checked(from_object(EVENTS[body["event"]], inner), inner)
+    event: ChainEvent = _checked(from_object(EVENTS[body["event"]], inner), inner)
     for name in ("verifier", "node"):
-        if not _ADDRESS.fullmatch(getattr(found, name, ZERO_ADDRESS)):
+        if not _ADDRESS.fullmatch(getattr(event, name, ZERO_ADDRESS)):
             raise InvalidLeaf(f"{name} must be an address")
-    if isinstance(found, chain_events.Quorum) and found.k < 1:
+    if isinstance(event, chain_events.Quorum) and event.k < 1:
         raise InvalidLeaf("at least one verifier decides")
-    return found
+    return event
 
 
 def _checked(entry: Any, body: dict[str, Any]) -> Any:

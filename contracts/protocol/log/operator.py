@@ -26,7 +26,7 @@ class LogSigner:
 
     @property
     def public(self) -> VerifierKey:
-        """What stands in the deployment file, as text."""
+        """The key that stands in the deployment file, as text."""
         return self.key.verifier(self.name, SignatureType.NOTE)
 
     def head(self, size: int, root: bytes) -> SignedNote:

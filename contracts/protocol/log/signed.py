@@ -1,6 +1,6 @@
 """A signed message as the machine's fact: its author checked, its digests as text.
 
-What needs no state is checked here; what a message says against the rest of the log, the machine checks.
+Checks that need no state are here; the machine checks a message against the rest of the log.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CLOCKS: dict[str, tuple[int, int]] = {
     "leaseSeconds": (5, 30 * 86_400),
     "leastRate": (1, 2**53 - 1),
 }
-"""What a run's terms may leave anybody: in less than a period of some looks nobody answers, however honest."""
+"""The ranges of a run's clocks: in less than a period of some looks nobody answers, however honest."""
 REASONS: dict[int, Reason] = {1: Reason.REPLAY, 2: Reason.NOT_FINITE}
 """uint16 in SegmentVerdict.reason, 0 where the word has none."""
 
@@ -53,20 +53,20 @@ class Envelope:
 
     def body(self) -> dict[str, object]:
         """The wire form."""
-        signed = [to_hex(signature) for signature in self.signatures]
-        return {"message": to_json(self.message), "signatures": signed, "beside": dict(self.beside)}
+        signatures = [to_hex(signature) for signature in self.signatures]
+        return {"message": to_json(self.message), "signatures": signatures, "beside": dict(self.beside)}
 
 
 def read_envelope(kind: type[Message], body: Mapping[str, Any]) -> Envelope:
     """The wire form, read strictly. Raises InvalidLeaf and BadField."""
     if set(body) != {"message", "signatures", "beside"} or not isinstance(body["beside"], Mapping):
         raise InvalidLeaf("a message stands with its signatures and what is beside it")
-    given = body["signatures"]
-    if not isinstance(given, list) or not 1 <= len(given) <= 32:
+    signatures = body["signatures"]
+    if not isinstance(signatures, list) or not 1 <= len(signatures) <= 32:
         raise InvalidLeaf("a message has between 1 and 32 signatures")
     message = from_json(kind, body["message"])
     _check_spelling(message, body["message"])
-    return Envelope(message, tuple(_octets(text) for text in given), body["beside"])
+    return Envelope(message, tuple(_octets(text) for text in signatures), body["beside"])
 
 
 def _check_spelling(message: Message, body: Any) -> None:
@@ -100,7 +100,7 @@ def fact_of(envelope: Envelope, domain: Domain, author_of: Callable[[ProofId], A
 
 
 def _author(message: Any, author_of: Callable[[ProofId], Address]) -> Address | None:
-    """Whose signature it takes; None where maintainers sign, whom the machine knows."""
+    """The account that has to sign; None where maintainers sign, whom the machine knows."""
     if isinstance(message, messages.Contribution):
         return None
     if isinstance(message, messages.RunTerms):
@@ -109,20 +109,20 @@ def _author(message: Any, author_of: Callable[[ProofId], Address]) -> Address | 
         return author_of(ProofId(to_hex(message.proof)))
     if isinstance(message, messages.Return):
         return message.party
-    named: Address = message.verifier if hasattr(message, "verifier") else message.node
-    return named
+    author: Address = message.verifier if hasattr(message, "verifier") else message.node
+    return author
 
 
 def _text(beside: Beside, name: str) -> str:
-    found = beside.get(name, "")
-    if not isinstance(found, str):
+    text = beside.get(name, "")
+    if not isinstance(text, str):
         raise InvalidLeaf(f"{name} must be text")
-    return found
+    return text
 
 
 def _pairs(config: RunConfig, text: str, profiles: tuple[bytes, ...]) -> frozenset[tuple[str, str]] | None:
-    """Who can judge whom in a run with limits: the pairs of its table that tell cheats from honest work, and machines
-    that compute alike, which compare exactly. None in any other run. Raises BadField and InvalidLimits."""
+    """Pairs that can judge each other in a run with limits: those of its table that tell cheats from honest work, and
+    machines that compute alike, which compare exactly. None in any other run. Raises BadField and InvalidLimits."""
     if config.profile != "bounded":
         if text:
             raise BadField("limits stand beside a run with limits only")
@@ -131,8 +131,10 @@ def _pairs(config: RunConfig, text: str, profiles: tuple[bytes, ...]) -> frozens
     if table.to_json() != text or table.digest().hex() != config.limits_digest:
         raise BadField("limits is not the canonical text of the manifest's table")
     alike = {(to_hex(profile), to_hex(profile)) for profile in profiles}
-    told = [(f"0x{one}", f"0x{other}") for one, other in (pair.profiles for pair in table.pairs if pair.separates)]
-    return frozenset({*alike, *told, *((other, one) for one, other in told)})
+    separable = [
+        (f"0x{first}", f"0x{second}") for first, second in (pair.profiles for pair in table.pairs if pair.separates)
+    ]
+    return frozenset({*alike, *separable, *((second, first) for first, second in separable)})
 
 
 def _run(message: messages.RunTerms, name: RunId, beside: Beside, _: tuple[Address, ...]) -> Fact:
@@ -249,10 +251,12 @@ def _verdict(message: messages.Verdict, _: str, __: Beside, signers: tuple[Addre
     return facts.Words(ProofId(to_hex(message.proof)), signers[0], words, witness, to_hex(message.root))
 
 
-def _word(said: messages.SegmentVerdict) -> SegmentWord:
-    if said.word not in WORDS or said.reason not in (0, *REASONS):
-        raise BadField(f"word {said.word} with reason {said.reason} is none")
-    return SegmentWord(said.segment, WORDS[said.word], REASONS.get(said.reason), said.measured, said.limit)
+def _word(verdict: messages.SegmentVerdict) -> SegmentWord:
+    if verdict.word not in WORDS or verdict.reason not in (0, *REASONS):
+        raise BadField(f"word {verdict.word} with reason {verdict.reason} is none")
+    return SegmentWord(
+        verdict.segment, WORDS[verdict.word], REASONS.get(verdict.reason), verdict.measured, verdict.limit
+    )
 
 
 def _pledge(message: messages.PledgeReveal, _: str, __: Beside, ___: tuple[Address, ...]) -> Fact:

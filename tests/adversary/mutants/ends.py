@@ -107,8 +107,8 @@ MUTANTS: dict[str, Mutant] = {
     "the first trace is right": Mutant(
         "J12",
         "verdicts",
-        "if shown.count(trace) >= k)",
-        "if shown.count(trace) >= 1)",
+        "if traces.count(trace) >= k)",
+        "if traces.count(trace) >= 1)",
         ("I3", "I8"),
         ("bad-trace", "copier"),
         seeds=19,
@@ -130,7 +130,7 @@ MUTANTS: dict[str, Mutant] = {
     "the end of a proof excuses who fell silent": Mutant(
         "J12",
         "verdicts",
-        "            and known.items & drawn_by(proof, as_address(awaited.party))\n",
+        "            and pending.items & drawn_by(proof, as_address(awaited.party))\n",
         "            and False\n",
         ("I8",),
         ("silent-seat",),
@@ -155,7 +155,7 @@ MUTANTS: dict[str, Mutant] = {
         "J15", "merges", "return tried or not is_progressing(proof, current)", "return False", ("I5",), ("drift",)
     ),
     "one signature makes a merge": Mutant(
-        "J15", "merges", "if signed.count((theta, momentum)) >= current.k:", "if True:", ("I1", "I8"), ("bad-merge",)
+        "J15", "merges", "if steps.count((theta, momentum)) >= current.k:", "if True:", ("I1", "I8"), ("bad-merge",)
     ),
     "moments go on from work that was not merged": Mutant(
         "J15",

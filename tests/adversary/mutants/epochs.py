@@ -35,7 +35,7 @@ MUTANTS: dict[str, Mutant] = {
     "the last epoch closes while something is undecided": Mutant(
         "J19",
         "epochs",
-        "if last and any(proof.awaits or not proof.done for proof in _proofs(state, name)):",
+        "if is_last and any(proof.awaits or not proof.done for proof in _proofs(state, name)):",
         "if False:",
         ("I5", "I6", "I8"),
         ("withheld-pledge", "silent-seat", "bad-trace"),
@@ -87,7 +87,7 @@ MUTANTS: dict[str, Mutant] = {
     "what the limit cut is owed to nobody": Mutant(
         "J19",
         "epochs",
-        "return left_of(epoch.owed, epoch.earned, given[0].lines)",
+        "return left_of(epoch.owed, epoch.earned, closing[0].lines)",
         "return {}",
         ("I6",),
         ("falling-limit",),
@@ -104,8 +104,8 @@ MUTANTS: dict[str, Mutant] = {
     "what was struck down goes to who earns next": Mutant(
         "J19",
         "epochs",
-        "if given is None or epoch.struck:",
-        "if given is None:",
+        "if closing is None or epoch.struck:",
+        "if closing is None:",
         ("I6",),
         ("struck-epoch", "seized-pay"),
     ),
@@ -192,7 +192,7 @@ MUTANTS: dict[str, Mutant] = {
     "a root that the contract takes no more stays closed": Mutant(
         "J19",
         "epochs",
-        "(stands and block.time <= closed.deadline):",
+        "(is_valid and block.time <= closed.deadline):",
         "epoch.fallen == closed.attempt:",
         ("I5", "I8"),
         ("falling-limit", "operator-drops-verifier"),

@@ -6,7 +6,12 @@ from tests.adversary.mutants.core import Mutant
 
 MUTANTS: dict[str, Mutant] = {
     "one verifier's word makes a lapse": Mutant(
-        "J3", "lapses", "        if len(known.words) >= k:", "        if known.words:", ("I2", "I8"), ("early-lapses",)
+        "J3",
+        "lapses",
+        "        if len(pending.words) >= k:",
+        "        if pending.words:",
+        ("I2", "I8"),
+        ("early-lapses",),
     ),
     "anybody's word counts for a lapse": Mutant(
         "J3", "lapses", "if fact.verifier not in current.verifiers:", "if False:", ("I2", "I8", "Effect"), ("crowd",)
@@ -14,16 +19,16 @@ MUTANTS: dict[str, Mutant] = {
     "a lapse counts though what it is about came": Mutant(
         "J3",
         "lapses",
-        "scope.past[awaited, known.since] = known.words\n        del state.open[awaited]",
-        "scope.awaits[awaited] = known",
+        "scope.past[awaited, pending.since] = pending.words\n        del state.open[awaited]",
+        "scope.awaits[awaited] = pending",
         ("I5", "I8"),
         ("honest", "early-lapses"),
     ),
     "words about the first period count in the second": Mutant(
         "J3",
         "lapses",
-        "if known is None or known.since != fact.since:",
-        "if known is None:",
+        "if pending is None or pending.since != fact.since:",
+        "if pending is None:",
         ("I8", "I2"),
         ("late-openings", "withheld-pledge", "early-lapses"),
     ),
@@ -114,7 +119,7 @@ MUTANTS: dict[str, Mutant] = {
     "a commitment is not bound to the round": Mutant(
         "J7",
         "rounds",
-        "if named != due or (fact.segments, fact.tokens) != asked:",
+        "if committed != inputs or (fact.segments, fact.tokens) != sizes:",
         "if False:",
         ("I1", "I6"),
         ("unbound",),
@@ -122,8 +127,8 @@ MUTANTS: dict[str, Mutant] = {
     "who lapsed is seated again": Mutant(
         "J12",
         "rounds",
-        "there = tuple(name for name in order if name not in run.away)",
-        "there = order",
+        "present = tuple(name for name in order if name not in run.away)",
+        "present = order",
         ("I8",),
         ("silent-seat", "late-secret", "silent-verifier", "away"),
         seeds=13,

@@ -122,7 +122,7 @@ MUTANTS: dict[str, Mutant] = {
     "no bytes is as good as a replay": Mutant(
         "J12",
         "full_bench",
-        "if said.word is not Word.UNSERVED and _is_in_time(",
+        "if word.word is not Word.UNSERVED and _is_in_time(",
         "if _is_in_time(",
         ("I3", "I8"),
         ("near-zero",),

@@ -11,7 +11,7 @@ MUTANTS: dict[str, Mutant] = {
     "a false word questions nothing": Mutant(
         "J8",
         "full_bench",
-        "segment.questioned = segment.questioned or said.word is not Word.TRUE",
+        "segment.questioned = segment.questioned or word.word is not Word.TRUE",
         "pass",
         ("I1", "I5", "I8"),
         (*CHEATS, *LIARS),
@@ -80,7 +80,7 @@ MUTANTS: dict[str, Mutant] = {
     "who spoke is awaited all the same": Mutant(
         "J8",
         "full_bench",
-        "if known is None or known.items & set(owed(proof, verifier)):",
+        "if pending is None or pending.items & set(owed(proof, verifier)):",
         "if True:",
         ("I3", "I5", "I8"),
         ("late-secret", "slow-bytes", "silent-seat"),
@@ -88,16 +88,16 @@ MUTANTS: dict[str, Mutant] = {
     "unserved cannot be replaced": Mutant(
         "J10",
         "full_bench",
-        "if known is not None and verifier in segment.replaced:",
-        "if known is not None:",
+        "if previous is not None and verifier in segment.replaced:",
+        "if previous is not None:",
         ("I2", "I3", "I5", "I8"),
         ("slow-bytes",),
     ),
     "unserved after another word is evidence": Mutant(
         "J10",
         "full_bench",
-        "if known is not None and said.word in (known.word, Word.UNSERVED):",
-        "if known is not None and said.word is known.word:",
+        "if previous is not None and word.word in (previous.word, Word.UNSERVED):",
+        "if previous is not None and word.word is previous.word:",
         ("I3",),
         ("operator-scatters",),
         seeds=20,
@@ -105,7 +105,7 @@ MUTANTS: dict[str, Mutant] = {
     "a second word of another class replaces the first": Mutant(
         "J10",
         "full_bench",
-        "if known is not None and known.word is not Word.UNSERVED:",
+        "if previous is not None and previous.word is not Word.UNSERVED:",
         "if False:",
         ("I2", "I8"),
         ("two-words",),
@@ -124,7 +124,7 @@ MUTANTS: dict[str, Mutant] = {
     "drift is a word in bit-exact runs, too": Mutant(
         "J10",
         "full_bench",
-        "if not fits or (exact and said.word is Word.DRIFT):",
+        "if not fits or (exact and word.word is Word.DRIFT):",
         "if not fits:",
         ("I8",),
         ("liar-on-true",),
@@ -157,7 +157,7 @@ MUTANTS: dict[str, Mutant] = {
     "a false word costs nothing": Mutant(
         "J12",
         "full_bench",
-        "found += [(name, Fault.FALSE_WORD) for name in sorted(segment.sayers(Word.FALSE))]",
+        "faults += [(name, Fault.FALSE_WORD) for name in sorted(segment.sayers(Word.FALSE))]",
         "pass",
         ("I7", "I8"),
         ("liar-on-true",),
@@ -165,7 +165,7 @@ MUTANTS: dict[str, Mutant] = {
     "a fake that was passed costs nothing": Mutant(
         "J12",
         "full_bench",
-        "found += [(name, Fault.PASSED_A_FAKE) for name in sorted(segment.sayers(Word.TRUE))]",
+        "faults += [(name, Fault.PASSED_A_FAKE) for name in sorted(segment.sayers(Word.TRUE))]",
         "pass",
         ("I7", "I8"),
         ("liar-on-false", "helped-cheat"),

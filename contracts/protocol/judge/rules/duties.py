@@ -144,9 +144,9 @@ def of_node(state: State, node: Address) -> Iterator[NodeDuty]:
     for proof in state.proofs.values():
         if proof.commitment.node != node:
             continue
-        wanted = {side for number in proof.segments for side in (number, number + 1)} - proof.opened
-        if proof.stage is Stage.READING and wanted:
-            yield Open(proof.commitment.proof, tuple(sorted(wanted)))
+        unopened = {side for number in proof.segments for side in (number, number + 1)} - proof.opened
+        if proof.stage is Stage.READING and unopened:
+            yield Open(proof.commitment.proof, tuple(sorted(unopened)))
         if proof.stage in (Stage.SPOKEN, Stage.VOID) and proof.pledge is None:
             yield OpenPledge(proof.commitment.proof)
 
@@ -180,9 +180,9 @@ def _of_round(state: State, current: RoundState, verifier: Address) -> Iterator[
 
 def _of_proof(proof: ProofState, verifier: Address) -> Iterator[VerifierDuty]:
     silent = any(a.what is What.WORDS and a.party == verifier for a in proof.awaits)
-    due = owed(proof, verifier) if proof.stage is Stage.READING or silent else []
-    if due:
-        yield Read(proof.commitment.proof, tuple(due))
+    segments = owed(proof, verifier) if proof.stage is Stage.READING or silent else []
+    if segments:
+        yield Read(proof.commitment.proof, tuple(segments))
     for awaited in proof.awaits:
         if awaited.what is What.TRACE and awaited.party == verifier:
             yield Trace(proof.commitment.proof)
@@ -191,5 +191,5 @@ def _of_proof(proof: ProofState, verifier: Address) -> Iterator[VerifierDuty]:
 
 
 def _may_replace(segment: SegmentState, verifier: Address) -> bool:
-    said = segment.words.get(verifier)
-    return said is not None and said.word is Word.UNSERVED and verifier not in segment.replaced
+    word = segment.words.get(verifier)
+    return word is not None and word.word is Word.UNSERVED and verifier not in segment.replaced

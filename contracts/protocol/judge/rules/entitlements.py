@@ -1,4 +1,4 @@
-"""What an epoch owes, and to whom: what was earned stays with who earned it (J19).
+"""What an epoch owes, and to whom: what was earned stays with the account that earned it (J19).
 
 The emission of an epoch is split once, when it closes, into whole units by kind and account. What the contract's limit
 cuts from it is owed to the same accounts, and comes before what later epochs earn.
@@ -16,7 +16,7 @@ from contracts.protocol.judge.terms import MOST_PAID
 from contracts.protocol.payout_shares import split
 
 Units = dict[tuple[int, Address], int]
-"""Token units by kind and account; who waits for a place in an entry comes first, then the longest owed."""
+"""Token units by kind and account; an account that waits for a place in an entry is first, then the longest owed."""
 
 
 COMPUTE = 0
@@ -42,19 +42,19 @@ def emitted(lines: Splits, run: Earning, emission: int) -> Units:
     """An epoch's emission over all that was earned. Work that was posted late has what it would have if its round's
     configuration paid for all; the rest is split by the epoch's own, or, where nobody has a share by it, by the late
     work's."""
-    late = {config: given for config, given in run.late.items() if config != run.paying}
-    own = {kind: dict(given) for kind, given in run.earned.items()}
+    late = {config: by_account for config, by_account in run.late.items() if config != run.paying}
+    timely = {kind: dict(by_account) for kind, by_account in run.earned.items()}
     units: Units = {}
-    for config, given in late.items():
-        whole = earned_by(lines(config, run.earned, emission))
-        for account, tokens in given.items():
-            own[COMPUTE][account] -= tokens
-            key = next((key for key in whole if key in ((COMPUTE, account), (COMPUTE, account.lower()))), None)
+    for config, by_account in late.items():
+        shares = earned_by(lines(config, run.earned, emission))
+        for account, tokens in by_account.items():
+            timely[COMPUTE][account] -= tokens
+            key = next((key for key in shares if key in ((COMPUTE, account), (COMPUTE, account.lower()))), None)
             if key is not None:
-                part = whole[key] * tokens // _tokens(run.earned[COMPUTE], account)
+                part = shares[key] * tokens // _tokens(run.earned[COMPUTE], account)
                 units[key] = units.get(key, 0) + min(part, emission - sum(units.values()))
     left = emission - sum(units.values())
-    rest = earned_by(lines(run.paying, own, left))
+    rest = earned_by(lines(run.paying, timely, left))
     return _sum(units, rest if rest or not left or not late else earned_by(lines(next(iter(late)), run.earned, left)))
 
 
@@ -64,30 +64,30 @@ def lines_within(owed: Units, earned: Units, within: int) -> tuple[Line, ...]:
     them)."""
     placed = list(_sum(owed, earned))[:MOST_PAID]
     first = _cut({key: owed[key] for key in placed if key in owed}, within)
-    then = _cut({key: earned[key] for key in placed if key in earned}, within - sum(first.values()))
-    paid = _sum(first, then)
-    return tuple(Line(account, kind, paid[kind, account]) for kind, account in sorted(paid, key=_place))
+    second = _cut({key: earned[key] for key in placed if key in earned}, within - sum(first.values()))
+    units = _sum(first, second)
+    return tuple(Line(account, kind, units[kind, account]) for kind, account in sorted(units, key=_place))
 
 
 def left_of(owed: Units, earned: Units, lines: Sequence[Line]) -> Units:
-    """What lines leave unpaid, to whom it is owed: first to whom they paid nothing, so that nobody keeps its place in
-    an entry while others find none."""
-    whole = _sum(owed, earned)
+    """The units that lines leave unpaid, by account: first accounts that they paid nothing, so that none keeps its
+    place in an entry while others find none."""
+    due = _sum(owed, earned)
     paid = earned_by(lines)
-    left = {key: amount - paid.get(key, 0) for key, amount in whole.items() if amount > paid.get(key, 0)}
-    return {key: left[key] for key in sorted(left, key=paid.__contains__)}
+    unpaid = {key: amount - paid.get(key, 0) for key, amount in due.items() if amount > paid.get(key, 0)}
+    return {key: unpaid[key] for key in sorted(unpaid, key=paid.__contains__)}
 
 
-def _tokens(given: Mapping[Address, int], account: Address) -> int:
-    """Of an account, however its address is spelled."""
-    return sum(tokens for name, tokens in given.items() if name.lower() == account.lower())
+def _tokens(by_account: Mapping[Address, int], account: Address) -> int:
+    """The tokens of an account, however its address is spelled."""
+    return sum(tokens for name, tokens in by_account.items() if name.lower() == account.lower())
 
 
 def _sum(owed: Units, earned: Units) -> Units:
-    """Of both, what is more than nothing: in the order of the first, then of the second."""
-    both = Counter(owed)
-    both.update(earned)
-    return {key: amount for key, amount in both.items() if amount}
+    """The sums of both that are not zero: in the order of the first, then of the second."""
+    sums = Counter(owed)
+    sums.update(earned)
+    return {key: amount for key, amount in sums.items() if amount}
 
 
 def _cut(units: Units, within: int) -> Units:
@@ -95,9 +95,9 @@ def _cut(units: Units, within: int) -> Units:
     own units."""
     if sum(units.values()) <= within:
         return units
-    named: Mapping[str, tuple[int, Address]] = {f"{account} {kind}": (kind, account) for kind, account in units}
-    shares = split(within, {name: units[key] for name, key in named.items()})
-    return {key: shares[name] for name, key in named.items()}
+    keys: Mapping[str, tuple[int, Address]] = {f"{account} {kind}": (kind, account) for kind, account in units}
+    shares = split(within, {name: units[key] for name, key in keys.items()})
+    return {key: shares[name] for name, key in keys.items()}
 
 
 def _place(key: tuple[int, Address]) -> tuple[str, int]:

@@ -80,14 +80,14 @@ def due_epoch(state: State, name: RunId, run: RunState) -> Undecided | EpochClos
     """An epoch closes after its last round merged; a run's last one when nothing of it can be decided any more."""
     if run.over or run.merged != run.round or run.round == 0:
         return None
-    last = run.round >= state.functions.rounds(run.config)
-    if not (last or run.round - run.paid >= run.created.terms.rounds_per_epoch):
+    is_last = run.round >= state.functions.rounds(run.config)
+    if not (is_last or run.round - run.paid >= run.created.terms.rounds_per_epoch):
         return None
     open_proofs = [proof for proof in _proofs(state, name) if not proof.done]
     stuck = [p for p in open_proofs if p.stage is Stage.READING and not is_progressing(p, state.round_of(p))]
     if stuck:
         return Undecided(stuck[0].commitment.proof)
-    if last and any(proof.awaits or not proof.done for proof in _proofs(state, name)):
+    if is_last and any(proof.awaits or not proof.done for proof in _proofs(state, name)):
         return None
     if run.round > run.paid:
         return _close(state, name, run)
@@ -120,11 +120,11 @@ def _close(state: State, name: RunId, run: RunState) -> EpochClosed:
 
 
 def _entitled(state: State, run: RunState) -> Units:
-    """The emission of the epoch that closes now, split over who earned it: in whole, whatever the limit is.
+    """The emission of the epoch that closes now, split over its earners: in whole, whatever the limit is.
 
-    Nothing is emitted where nobody earned anything: who keeps others from working would earn it later. The split is by
-    what the epoch's first round opened with, and of work that is posted late by what its own round did: a vote that
-    passes while others work decides about the next epoch, and takes nothing of what they have earned."""
+    Nothing is emitted where nobody earned anything: a node that keeps others from working would earn it later. The
+    split is by what the epoch's first round opened with, and of work that is posted late by what its own round did: a
+    vote that passes while others work decides about the next epoch, and takes nothing of what they have earned."""
     emission = _emission(run)
     number = state.epoch + 1
     lines = state.functions.lines
@@ -155,27 +155,27 @@ def _settled_at(state: State) -> int:
 
 
 def on_epoch(state: State, entry: EpochClosed) -> None:
-    """What was earned is in this epoch, and in no other; a root that is closed anew keeps those before it."""
+    """The earnings are in this epoch, and in no other; a root that is closed anew keeps those before it."""
     run = state.runs[entry.run]
-    known = state.epochs.get(entry.epoch)
-    if known is None:
-        known = EpochState(entry, state.size - 1, run.owed, _entitled(state, run))
-        state.epochs[entry.epoch] = known
+    epoch = state.epochs.get(entry.epoch)
+    if epoch is None:
+        epoch = EpochState(entry, state.size - 1, run.owed, _entitled(state, run))
+        state.epochs[entry.epoch] = epoch
         run.paid = entry.last_round
         run.earned = {}
         run.owed = {}
         run.unsettled = False
         run.late = {}
         state.epoch = entry.epoch
-        known.final = state.finals.pop(entry.epoch, None)
-        known.fallen, known.struck = state.falls.pop(entry.epoch, (0, False))
-    known.closed = entry
-    known.given.setdefault((entry.attempt, entry.root), (entry, state.size - 1))
+        epoch.final = state.finals.pop(entry.epoch, None)
+        epoch.fallen, epoch.struck = state.falls.pop(entry.epoch, (0, False))
+    epoch.closed = entry
+    epoch.given.setdefault((entry.attempt, entry.root), (entry, state.size - 1))
     state.touched_runs[entry.run] = None
 
 
 def on_over(state: State, entry: RunOver) -> None:
-    """It credits nothing from here on, and owes nobody anything."""
+    """The run credits nothing from here on, and owes nobody anything."""
     run = state.runs[entry.run]
     run.over = True
     run.pending.clear()
@@ -184,25 +184,25 @@ def on_over(state: State, entry: RunOver) -> None:
 def due_ending(state: State) -> EpochEnded | EpochClosed | None:
     """What the chain said of the epochs, and what follows."""
     for number, epoch in state.epochs.items():
-        found = _ended(number, epoch) if epoch.final is not None else _again(state, number, epoch)
-        if found is not None:
-            return found
+        entry = _ended(number, epoch) if epoch.final is not None else _again(state, number, epoch)
+        if entry is not None:
+            return entry
     return None
 
 
 def _ended(number: int, epoch: EpochState) -> EpochEnded:
-    """What was due beyond the root that became final is owed on (J19)."""
+    """Units that were due beyond the root that became final are owed on (J19)."""
     assert epoch.final is not None, "the chain has made it final"
     return EpochEnded(number, *epoch.final, epoch.final in epoch.given, sum(_left(epoch).values()))
 
 
 def _left(epoch: EpochState) -> Units:
-    """What stays owed. Nothing of what holders struck down: who strikes gains nothing by it, and what the limit cut
-    from false work before anybody looked is not paid later. Nor where the chain made another root final."""
-    given = epoch.given.get(epoch.final) if epoch.final is not None else None
-    if given is None or epoch.struck:
+    """The units that stay owed. None of a root that holders struck down: holders gain nothing by it, and what the limit
+    cut from false work before anybody looked is not paid later. Nor where the chain made another root final."""
+    closing = epoch.given.get(epoch.final) if epoch.final is not None else None
+    if closing is None or epoch.struck:
         return {}
-    return left_of(epoch.owed, epoch.earned, given[0].lines)
+    return left_of(epoch.owed, epoch.earned, closing[0].lines)
 
 
 def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
@@ -212,8 +212,8 @@ def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
     becomes of the attempts that follow."""
     closed = epoch.closed
     block = state.block
-    stands = epoch.fallen == closed.attempt and closed.total <= _within(state, closed.total)
-    if block is None or (stands and block.time <= closed.deadline):
+    is_valid = epoch.fallen == closed.attempt and closed.total <= _within(state, closed.total)
+    if block is None or (is_valid and block.time <= closed.deadline):
         return None
     within = 0 if epoch.struck else _within(state, closed.due)
     lines = lines_within(epoch.owed, epoch.earned, within)
@@ -229,7 +229,7 @@ def _again(state: State, number: int, epoch: EpochState) -> EpochClosed | None:
 
 
 def _within(state: State, due: int) -> int:
-    """What the limit lets through."""
+    """The units that the limit lets through."""
     return due if state.limit is None else min(due, state.limit)
 
 
@@ -253,8 +253,8 @@ def on_fallen(state: State, event: EpochStruck | EpochLapsed) -> None:
 
 
 def on_final(state: State, event: EpochFinal) -> None:
-    """What the chain says is final is final, also of an epoch that this log closes only later: one that was lost with
-    its end, or that k corrupt verifiers signed in advance."""
+    """A root that the chain made final is final, also of an epoch that this log closes only later: one that was lost
+    with its end, or that k corrupt verifiers signed in advance."""
     epoch = state.epochs.get(event.epoch)
     if epoch is not None and epoch.final is None:
         epoch.final = (event.attempt, event.root)
@@ -263,13 +263,13 @@ def on_final(state: State, event: EpochFinal) -> None:
 
 
 def on_limit(state: State, event: EpochLimit) -> None:
-    """What an epoch may pay at most."""
+    """The most that an epoch may pay."""
     state.limit = event.total
 
 
 def on_ended(state: State, entry: EpochEnded) -> None:
-    """What was cut is owed to the same accounts; faults that lie under the root may be signed; proofs that ended before
-    it need not be remembered."""
+    """Units that were cut are owed to the same accounts; faults that lie under the root may be signed; proofs that
+    ended before it need not be remembered."""
     epoch = state.epochs.pop(entry.epoch)
     _, closed_at = epoch.given.get(epoch.final or (0, ""), (None, 0))
     state.signable |= {fault for fault, index in state.faults.items() if index < closed_at}
@@ -287,7 +287,7 @@ def on_ended(state: State, entry: EpochEnded) -> None:
 
 
 def _forget(state: State, run: RunState, proof: ProofState) -> None:
-    """Messages about it are refused from now on."""
+    """Messages about the proof are refused from now on."""
     commitment = proof.commitment
     del state.proofs[commitment.proof]
     del run.rounds[commitment.round].proofs[commitment.node]

@@ -27,83 +27,84 @@ def take_words(state: State, fact: Words) -> None:
         raise OutOfTime(f"proof {fact.proof} is {proof.stage}")
     exact = state.runs[proof.commitment.run].created.terms.exact
     _check_shape(fact, exact)
-    for said in fact.words:
-        _check_asked(proof, fact.verifier, said)
+    for word in fact.words:
+        _check_asked(proof, fact.verifier, word)
     roots.check(state, proof.panel_at, fact.root)
     seat = proof.seats.get(fact.verifier)
-    drawn = proof.common if seat is not None and seat.segments is not None else None
-    sealed = any(said.segment == drawn and said.word is not Word.UNSERVED for said in fact.words)
+    common = proof.common if seat is not None and seat.segments is not None else None
+    sealed = any(word.segment == common and word.word is not Word.UNSERVED for word in fact.words)
     if exact and sealed and not fact.witness and fact.verifier not in proof.witnesses:
         raise NotBound("words on the common segment come with a witness of its trace")
-    if all((fact.verifier, said.word) in proof.segments[said.segment].heard for said in fact.words):
+    if all((fact.verifier, word.word) in proof.segments[word.segment].heard for word in fact.words):
         raise AlreadySaid(f"{fact.verifier} has said so")
     if exact and sealed and fact.witness and fact.verifier not in proof.witnesses:
         proof.witnesses[fact.verifier] = fact.witness
         if proof.stage not in (Stage.READING, Stage.SPOKEN):
             lapses.begin(state, proof, about(proof, What.TRACE, fact.verifier))
-    for said in fact.words:
-        if said.word is not Word.UNSERVED and _is_in_time(proof, fact.verifier, said.segment):
-            proof.segments[said.segment].read.add(fact.verifier)
-        _hear(proof, fact.verifier, said)
-        if not proof.segments[said.segment].sayers(Word.UNSERVED):
-            lapses.end(state, proof, about(proof, What.SECOND_LOOK, str(said.segment)))
+    for word in fact.words:
+        if word.word is not Word.UNSERVED and _is_in_time(proof, fact.verifier, word.segment):
+            proof.segments[word.segment].read.add(fact.verifier)
+        _hear(proof, fact.verifier, word)
+        if not proof.segments[word.segment].sayers(Word.UNSERVED):
+            lapses.end(state, proof, about(proof, What.SECOND_LOOK, str(word.segment)))
     _end_if_said(state, proof, fact.verifier)
     state.touch(proof)
 
 
 def _is_in_time(proof: ProofState, verifier: Address, number: int) -> bool:
-    """Whether a verifier speaks first while it is asked: what replaces an `unserved` may have taken any time. Who was
-    called late on the proof counts no more (`_others_did` in seats.py)."""
+    """Whether a verifier speaks first while it is asked: a word that replaces `unserved` may have taken any time. A
+    verifier that was called late on the proof counts no more (`_others_did` in seats.py)."""
     segment = proof.segments[number]
     over = proof.stage is not Stage.READING or proof.void or verifier in segment.words
     return not over and (number in drawn_by(proof, verifier) or segment.true is None)
 
 
 def _check_shape(fact: Words, exact: bool) -> None:
-    numbers = [said.segment for said in fact.words]
+    numbers = [word.segment for word in fact.words]
     if not numbers or len(set(numbers)) != len(numbers):
         raise NotBound("words are about different segments, at least one")
-    for said in fact.words:
-        fits = said.reason in FALSE_REASONS if said.word is Word.FALSE else said.reason is None
-        if not fits or (exact and said.word is Word.DRIFT):
-            raise NotBound(f"the reason {said.reason} does not go with the word {said.word}")
+    for word in fact.words:
+        fits = word.reason in FALSE_REASONS if word.word is Word.FALSE else word.reason is None
+        if not fits or (exact and word.word is Word.DRIFT):
+            raise NotBound(f"the reason {word.reason} does not go with the word {word.word}")
 
 
-def _check_asked(proof: ProofState, verifier: Address, said: SegmentWord) -> None:
-    segment = proof.segments.get(said.segment)
+def _check_asked(proof: ProofState, verifier: Address, word: SegmentWord) -> None:
+    segment = proof.segments.get(word.segment)
     seat = proof.seats.get(verifier)
     called = segment is not None and verifier in segment.called
-    drew = seat is not None and seat.ready and said.segment in (seat.segments or ())
+    drew = seat is not None and seat.ready and word.segment in (seat.segments or ())
     if not (called or drew):
-        raise NotSeated(f"{verifier} need not read segment {said.segment}")
+        raise NotSeated(f"{verifier} need not read segment {word.segment}")
 
 
-def _hear(proof: ProofState, verifier: Address, said: SegmentWord) -> None:
-    segment = proof.segments[said.segment]
-    segment.heard.add((verifier, said.word))
-    if said.word is Word.UNSERVED and segment.true and verifier not in segment.words:
+def _hear(proof: ProofState, verifier: Address, word: SegmentWord) -> None:
+    segment = proof.segments[word.segment]
+    segment.heard.add((verifier, word.word))
+    if word.word is Word.UNSERVED and segment.true and verifier not in segment.words:
         return  # k had the bytes: it answers nothing
-    known = segment.words.get(verifier)
-    if known is not None and said.word in (known.word, Word.UNSERVED):
+    previous = segment.words.get(verifier)
+    if previous is not None and word.word in (previous.word, Word.UNSERVED):
         return
-    if known is not None and known.word is not Word.UNSERVED:
+    if previous is not None and previous.word is not Word.UNSERVED:
         if (verifier, Fault.TWO_WORDS) not in proof.found:
             proof.found.append((verifier, Fault.TWO_WORDS))
         segment.questioned = segment.questioned or proof.stage is Stage.READING
         return
-    if known is not None and verifier in segment.replaced:
+    if previous is not None and verifier in segment.replaced:
         return
-    if known is not None:
+    if previous is not None:
         segment.replaced.add(verifier)
-    segment.words[verifier] = said
-    segment.questioned = segment.questioned or said.word is not Word.TRUE
+    segment.words[verifier] = word
+    segment.questioned = segment.questioned or word.word is not Word.TRUE
 
 
 def _end_if_said(state: State, proof: ProofState, verifier: Address) -> None:
-    """Who said all that a period is for is not awaited in it any more; what it owes besides has one of its own."""
+    """A verifier that said all words of a period is not awaited in it any more; its other words have their own
+    period."""
     awaited = about(proof, What.WORDS, verifier)
-    known = proof.awaits.get(awaited)
-    if known is None or known.items & set(owed(proof, verifier)):
+    pending = proof.awaits.get(awaited)
+    if pending is None or pending.items & set(owed(proof, verifier)):
         return
     lapses.end(state, proof, awaited)
     await_words(state, proof, verifier)
@@ -115,18 +116,18 @@ def due_decision(proof: ProofState, k: int) -> SegmentDecided | SecondLook | Non
     for number, segment in sorted(proof.segments.items()):
         if not segment.questioned or segment.true is not None:
             continue
-        found = _decide(proof, number, segment, k)
-        if found is not None:
-            return found
+        decision = _decide(proof, number, segment, k)
+        if decision is not None:
+            return decision
     return None
 
 
 def due_late_decision(proof: ProofState, k: int) -> SegmentDecided | None:
     """k equal words about an undecided proof pay nobody and cost its node nothing; they show who lied."""
     for number, segment in sorted(proof.segments.items()):
-        found = _decide(proof, number, segment, k) if segment.questioned and segment.true is None else None
-        if isinstance(found, SegmentDecided):
-            return found
+        decision = _decide(proof, number, segment, k) if segment.questioned and segment.true is None else None
+        if isinstance(decision, SegmentDecided):
+            return decision
     return None
 
 
@@ -145,15 +146,15 @@ def _decide(proof: ProofState, number: int, segment: SegmentState, k: int) -> Se
         return None
     if len(together & segment.looked) >= k:
         return SegmentDecided(name, number, False, Reason.UNSERVED)
-    left = bool(unserved - segment.looked) and bool(segment.called) and _is_heard(proof, segment)
-    return SecondLook(name, number) if len(together) >= k or left else None
+    replaceable = bool(unserved - segment.looked) and bool(segment.called) and _is_heard(proof, segment)
+    return SecondLook(name, number) if len(together) >= k or replaceable else None
 
 
 def _reason(segment: SegmentState, false: set[Address]) -> Reason:
     """The reason that most give; of equally many, the first in the order of reasons."""
-    given = [segment.words[name].reason for name in false]
+    reasons = [segment.words[name].reason for name in false]
     order = [reason for reason in Reason if reason in FALSE_REASONS]
-    return max(order, key=given.count)
+    return max(order, key=reasons.count)
 
 
 def on_second_look(state: State, entry: SecondLook) -> None:
@@ -164,8 +165,8 @@ def on_second_look(state: State, entry: SecondLook) -> None:
 
 
 def lapse_second_look(state: State, proof: ProofState, party: str) -> None:
-    """Who still says `false` or `unserved` counts together from now on; after k said true, who still says `unserved`
-    is overruled."""
+    """The `false` and `unserved` that are left count together from now on; after k said true, a verifier that still
+    says `unserved` is overruled."""
     segment = proof.segments[int(party)]
     if segment.true:
         segment.stood = segment.sayers(Word.UNSERVED)
@@ -208,7 +209,7 @@ def due_call(proof: ProofState, current: RoundState) -> BenchCalled | None:
 
 
 def _is_heard(proof: ProofState, segment: SegmentState) -> bool:
-    """Whether all who were called to a segment have spoken, or fell silent and are awaited no more."""
+    """Whether all verifiers that were called to a segment have spoken, or fell silent and are awaited no more."""
     return all(
         name in segment.words or (name in proof.silent and about(proof, What.WORDS, name) not in proof.awaits)
         for name in segment.called
@@ -216,7 +217,7 @@ def _is_heard(proof: ProofState, segment: SegmentState) -> bool:
 
 
 def on_called(state: State, entry: BenchCalled) -> None:
-    """Each of them has a period to read the segment, and what it owes besides; who owed it already gains no time."""
+    """Each member has a period to read the segment and what it owes besides; one that owed it already gains no time."""
     proof = state.proofs[entry.proof]
     segment = proof.segments[entry.segment]
     segment.wide = bool(segment.called)
@@ -232,8 +233,8 @@ def is_read(proof: ProofState) -> bool:
 
 
 def _is_cleared(segment: SegmentState) -> bool:
-    says = (segment.words.get(name) for name in segment.drawers)
-    return not segment.questioned and all(said is not None and said.word is Word.TRUE for said in says)
+    words = (segment.words.get(name) for name in segment.drawers)
+    return not segment.questioned and all(word is not None and word.word is Word.TRUE for word in words)
 
 
 def due_fault(state: State, proof: ProofState, current: RoundState) -> VerifierFault | Overruled | None:
@@ -252,32 +253,32 @@ def due_fault(state: State, proof: ProofState, current: RoundState) -> VerifierF
 
 def _wrong(proof: ProofState, k: int) -> list[tuple[Address, Fault]]:
     """In bit-exact runs a word against k equal ones is no accident (J12)."""
-    found: list[tuple[Address, Fault]] = []
+    faults: list[tuple[Address, Fault]] = []
     for segment in proof.segments.values():
         if segment.true is True:
-            found += [(name, Fault.FALSE_WORD) for name in sorted(segment.sayers(Word.FALSE))]
+            faults += [(name, Fault.FALSE_WORD) for name in sorted(segment.sayers(Word.FALSE))]
         if segment.true is False and len(segment.sayers(Word.FALSE)) >= k:
-            found += [(name, Fault.PASSED_A_FAKE) for name in sorted(segment.sayers(Word.TRUE))]
-    return found
+            faults += [(name, Fault.PASSED_A_FAKE) for name in sorted(segment.sayers(Word.TRUE))]
+    return faults
 
 
 def _overruled(proof: ProofState, k: int) -> list[Address]:
-    """Who said true against k that say otherwise, or the other way round; and whose `unserved` stood for a whole period
-    after k had the bytes. A segment that is void as unserved overrules nobody."""
-    found: list[Address] = []
+    """Verifiers that said true against k that say otherwise, or the other way round; and those whose `unserved` stood
+    for a whole period after k had the bytes. A segment that is void as unserved overrules nobody."""
+    verifiers: list[Address] = []
     for segment in proof.segments.values():
         against: tuple[Word, ...] = ()
         if segment.true is True:
             against = (Word.FALSE, Word.DRIFT)
-            found += [name for name in sorted(segment.stood) if name not in found]
+            verifiers += [name for name in sorted(segment.stood) if name not in verifiers]
         elif segment.true is False and any(len(segment.sayers(word)) >= k for word in (Word.FALSE, Word.DRIFT)):
             against = (Word.TRUE,)
-        found += [name for word in against for name in sorted(segment.sayers(word)) if name not in found]
-    return found
+        verifiers += [name for word in against for name in sorted(segment.sayers(word)) if name not in verifiers]
+    return verifiers
 
 
 def on_fault(state: State, entry: VerifierFault) -> None:
-    """Named once."""
+    """The fault is named once."""
     state.proofs[entry.proof].faults.add((entry.verifier, entry.fault))
     state.faults[entry.proof, entry.verifier, entry.fault] = state.size - 1
     state.runs[entry.run].unsettled = True
@@ -285,7 +286,7 @@ def on_fault(state: State, entry: VerifierFault) -> None:
 
 
 def on_overruled(state: State, entry: Overruled) -> None:
-    """It sits behind the others for some rounds."""
+    """The verifier sits behind the others for some rounds."""
     state.proofs[entry.proof].overruled.add(entry.verifier)
     behind = state.runs[entry.run].behind
     behind[entry.verifier] = max(entry.until, behind.get(entry.verifier, 0))

@@ -18,16 +18,16 @@ def begin(state: State, scope: Scope, awaited: Awaited, period: int = 1, items: 
 
 
 def end(state: State, scope: Scope, awaited: Awaited) -> None:
-    """It came, or is no longer needed: a lapse that is on its way has no effect."""
-    known = scope.awaits.pop(awaited, None)
-    if known is not None:
-        scope.past[awaited, known.since] = known.words
+    """The awaited thing came, or is no longer needed: a lapse that is on its way has no effect."""
+    pending = scope.awaits.pop(awaited, None)
+    if pending is not None:
+        scope.past[awaited, pending.since] = pending.words
         del state.open[awaited]
 
 
 def end_all(state: State, scope: Scope, keep: frozenset[Awaited] = frozenset()) -> None:
     """Nothing but `keep` is awaited any more."""
-    for awaited in [known for known in scope.awaits if known not in keep]:
+    for awaited in [key for key in scope.awaits if key not in keep]:
         end(state, scope, awaited)
 
 
@@ -42,27 +42,27 @@ def take_lapse(state: State, fact: Lapse) -> None:
 
 
 def _count(state: State, scope: Scope, current: RoundState, fact: Lapse) -> None:
-    """Towards k of the period that it is about; of one that is over it is entered without effect."""
-    known = scope.awaits.get(fact.awaited)
-    if known is None or known.since != fact.since:
+    """Count a lapse towards the k of its period; the lapse of a period that is over is entered without effect."""
+    pending = scope.awaits.get(fact.awaited)
+    if pending is None or pending.since != fact.since:
         _note_late(scope, fact)
         return
-    if fact.verifier in known.words:
+    if fact.verifier in pending.words:
         raise AlreadySaid(f"{fact.verifier} has said so")
     roots.check(state, fact.since, fact.root)
-    known.words.add(fact.verifier)
-    if len(known.words) >= current.k:
+    pending.words.add(fact.verifier)
+    if len(pending.words) >= current.k:
         _touch(state, scope, current)
 
 
 def _note_late(scope: Scope, fact: Lapse) -> None:
-    """It came meanwhile, or lapsed: entered once, without effect."""
-    said = scope.past.get((fact.awaited, fact.since))
-    if said is None:
+    """The awaited thing came meanwhile, or lapsed: the message is entered once, without effect."""
+    verifiers = scope.past.get((fact.awaited, fact.since))
+    if verifiers is None:
         raise NotAwaited(f"nothing like it is awaited since entry {fact.since}")
-    if fact.verifier in said:
+    if fact.verifier in verifiers:
         raise AlreadySaid(f"{fact.verifier} has said so")
-    said.add(fact.verifier)
+    verifiers.add(fact.verifier)
 
 
 def scope_of(state: State, awaited: Awaited) -> tuple[Scope, RoundState]:
@@ -81,9 +81,9 @@ def scope_of(state: State, awaited: Awaited) -> tuple[Scope, RoundState]:
 
 def due_lapse(scope: Scope, k: int) -> Lapsed | None:
     """The first thing, in the order in which they were begun, that k verifiers missed."""
-    for awaited, known in scope.awaits.items():
-        if len(known.words) >= k:
-            return Lapsed(awaited, known.since, known.period)
+    for awaited, pending in scope.awaits.items():
+        if len(pending.words) >= k:
+            return Lapsed(awaited, pending.since, pending.period)
     return None
 
 

@@ -68,10 +68,10 @@ def take_merge(state: State, fact: MergeSigned) -> None:
     if current.merge_set is None or not current.merge_set.proofs:
         raise OutOfTime(f"round {fact.round} has nothing to merge")
     roots.check(state, current.merge_at, fact.root)
-    signed = current.merges.setdefault(fact.verifier, set())
-    if (fact.theta, fact.momentum) in signed or len(signed) >= MOST_STEPS:
+    steps = current.merges.setdefault(fact.verifier, set())
+    if (fact.theta, fact.momentum) in steps or len(steps) >= MOST_STEPS:
         raise AlreadySaid(f"{fact.verifier} has signed this outer step, or {MOST_STEPS} others")
-    signed.add((fact.theta, fact.momentum))
+    steps.add((fact.theta, fact.momentum))
     state.touched_rounds[fact.run, fact.round] = None
 
 
@@ -81,9 +81,9 @@ def due_merged(current: RoundState) -> RoundMerged | None:
         return None
     if not current.merge_set.proofs:
         return RoundMerged(current.run, current.number, current.theta, current.momentum)
-    signed = [step for name in sorted(current.merges) for step in sorted(current.merges[name])]
-    for theta, momentum in signed:
-        if signed.count((theta, momentum)) >= current.k:
+    steps = [step for name in sorted(current.merges) for step in sorted(current.merges[name])]
+    for theta, momentum in steps:
+        if steps.count((theta, momentum)) >= current.k:
             return RoundMerged(current.run, current.number, theta, momentum)
     return None
 

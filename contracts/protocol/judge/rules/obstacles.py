@@ -55,9 +55,9 @@ def _absent(state: State, run: RunState, number: int) -> list[Missing]:
     counted = members(state, run)
     reachable = [verifier for verifier in speakers(state, run, counted, number) if verifier not in run.away]
     awaited = sum(node.awaited for node in listing(state, run, number, counted))
-    found = (
+    requirements = (
         Missing(Obstacle.VERIFIERS, len(counted), 2 * state.k - 1),
         Missing(Obstacle.REACHABLE, len(reachable), state.k),
         Missing(Obstacle.NODES, awaited, run.created.terms.min_nodes if number == 1 else 1),
     )
-    return [missing for missing in found if missing.have < missing.needed]
+    return [missing for missing in requirements if missing.have < missing.needed]

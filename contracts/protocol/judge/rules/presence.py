@@ -1,4 +1,4 @@
-"""Who is there: verifiers that count, nodes that take part, and what of a stake is free (J4, J12, J14)."""
+"""Presence: verifiers that count, nodes that take part, and what of a stake is free (J4, J12, J14)."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ MOST_STAKELESS = 1_000
 
 def run_of(state: State, name: RunId) -> RunState:
     """The run. Raises UnknownSubject."""
-    found = state.runs.get(name)
-    if found is None:
+    run = state.runs.get(name)
+    if run is None:
         raise UnknownSubject(f"no run {name}")
-    return found
+    return run
 
 
 def live_run(state: State, name: RunId) -> RunState:
     """The run, which goes on. Raises UnknownSubject and RunEnded."""
-    found = run_of(state, name)
-    if found.over:
+    run = run_of(state, name)
+    if run.over:
         raise RunEnded(f"run {name} is over")
-    return found
+    return run
 
 
 def take_run(state: State, fact: RunCreated) -> None:
@@ -59,16 +59,16 @@ def take_anchor(state: State, fact: Anchored) -> None:
     verifier = state.verifiers.get(fact.verifier)
     if verifier is None or not verifier.admitted:
         raise NotSeated(f"{fact.verifier} is not on the chain's list")
-    known = run.anchors.get(fact.verifier, [])
-    earliest = max(run.round + (1 if run.merged == run.round else 2), known[-1].first + 1 if known else 0)
+    anchors = run.anchors.get(fact.verifier, [])
+    earliest = max(run.round + (1 if run.merged == run.round else 2), anchors[-1].first + 1 if anchors else 0)
     if fact.first < earliest or fact.length < 1:
         raise OutOfTime(f"an anchor of {fact.verifier} counts from round {earliest} at the earliest")
-    if known and known[-1].profile != fact.profile:
-        raise NotBound(f"{fact.verifier} judges under profile {known[-1].profile} in this run")
-    ahead = [anchor for anchor in known if anchor.first > run.round]
+    if anchors and anchors[-1].profile != fact.profile:
+        raise NotBound(f"{fact.verifier} judges under profile {anchors[-1].profile} in this run")
+    ahead = [anchor for anchor in anchors if anchor.first > run.round]
     if len(ahead) >= MOST_ANCHORS:
         raise AlreadySaid(f"{fact.verifier} has {MOST_ANCHORS} anchors for rounds to come")
-    current = [anchor for anchor in known if anchor.first <= run.round][-1:]
+    current = [anchor for anchor in anchors if anchor.first <= run.round][-1:]
     run.anchors[fact.verifier] = [*current, *ahead, fact]
     state.touched_runs[fact.run] = None
 
@@ -80,20 +80,20 @@ def take_enrolment(state: State, fact: Enrolled) -> None:
         raise NotBound(f"profile {fact.profile} is not on the manifest's list")
     if fact.first_round > run.round + MOST_AHEAD:
         raise OutOfTime(f"a node joins at most {MOST_AHEAD} rounds ahead")
-    known = run.nodes.get(fact.node)
-    if known is None:
+    member = run.nodes.get(fact.node)
+    if member is None:
         _make_room(state, run, fact.node)
         run.newcomers += not _has_stake(state, run, fact.node)
         run.nodes[fact.node] = NodeState(fact, 0, run.created.inner, fact.sequence)
         move_back(run, fact.node)
     else:
-        _check_change(known, fact.node, fact.sequence)
-        same = known.enrolled.profile == fact.profile
-        known.record = known.record if same else AuditRecord(owed=known.record.owed)
-        known.enrolled = fact
-        known.left = False
-        known.away = None
-        known.sequence = fact.sequence
+        _check_change(member, fact.node, fact.sequence)
+        same = member.enrolled.profile == fact.profile
+        member.record = member.record if same else AuditRecord(owed=member.record.owed)
+        member.enrolled = fact
+        member.left = False
+        member.away = None
+        member.sequence = fact.sequence
     state.touched_runs[fact.run] = None
 
 
@@ -107,23 +107,23 @@ def take_leave(state: State, fact: Left) -> None:
     move_back(run, fact.node)
 
 
-def _check_change(known: NodeState, node: Address, sequence: int) -> None:
-    """Of what a node says of its place only the newest counts, in whatever order it is entered, and a few a round."""
-    if sequence <= known.sequence:
+def _check_change(member: NodeState, node: Address, sequence: int) -> None:
+    """Of a node's messages about its place the newest counts, in whatever order they are entered, and a few a round."""
+    if sequence <= member.sequence:
         raise AlreadySaid(f"{node} has said something newer than {sequence}")
-    if known.changes >= MOST_CHANGES:
+    if member.changes >= MOST_CHANGES:
         raise OutOfTime(f"{node} has changed its place {MOST_CHANGES} times since the last round opened")
-    known.changes += 1
+    member.changes += 1
 
 
 def move_back(run: RunState, node: Address) -> None:
-    """Who joins, leaves, lapses or delivers nothing stands behind all the others without a stake."""
+    """A node that joins, leaves, lapses or delivers nothing stands behind all the others without a stake."""
     run.places += 1
     run.nodes[node].place = run.places
 
 
 def _make_room(state: State, run: RunState, node: Address) -> None:
-    """Identities without a stake are free: a run remembers a stated number, and who left or lapsed goes first."""
+    """Identities without a stake are free: a run remembers a stated number, and one that left or lapsed goes first."""
     if _has_stake(state, run, node):
         return
     if run.newcomers >= MOST_NEWCOMERS:
@@ -131,20 +131,20 @@ def _make_room(state: State, run: RunState, node: Address) -> None:
     stakeless = [name for name in run.nodes if not _has_stake(state, run, name)]
     if len(stakeless) < MOST_STAKELESS:
         return
-    held = {name for current in run.rounds.values() for name in (*current.listed, *current.proofs)}
-    gone = [n for n in stakeless if n not in held and (run.nodes[n].left or run.nodes[n].away is not None)]
-    if not gone:
+    engaged = {name for current in run.rounds.values() for name in (*current.listed, *current.proofs)}
+    removable = [n for n in stakeless if n not in engaged and (run.nodes[n].left or run.nodes[n].away is not None)]
+    if not removable:
         raise NotSeated(f"the run has {MOST_STAKELESS} nodes without a stake; one with a stake is taken")
-    del run.nodes[min(gone, key=lambda name: run.nodes[name].place)]
+    del run.nodes[min(removable, key=lambda name: run.nodes[name].place)]
 
 
 def _has_stake(state: State, run: RunState, node: Address) -> bool:
-    """As much as the run asks for: a stake of one wei is as good as none."""
+    """Whether its stake is as much as the run asks for: one wei is as good as none."""
     return state.stakes.get(node, 0) >= max(1, run.created.terms.node_stake)
 
 
 def take_return(state: State, fact: Returned) -> None:
-    """Who lapsed is back once it signed a head that holds its lapse, and each proof awaits it once more.
+    """A party that lapsed is back once it signed a head that holds its lapse, and each proof awaits it once more.
 
     Raises OutOfTime.
     """
@@ -165,23 +165,23 @@ def take_return(state: State, fact: Returned) -> None:
 
 def node_of(run: RunState, name: Address) -> NodeState:
     """An enrolled node. Raises UnknownSubject."""
-    found = run.nodes.get(name)
-    if found is None:
+    node = run.nodes.get(name)
+    if node is None:
         raise UnknownSubject(f"{name} is not enrolled")
-    return found
+    return node
 
 
 def anchor_of(run: RunState, verifier: Address, number: int) -> Anchored | None:
     """The anchor that counts in a round; None without one that still has a secret."""
-    known = [anchor for anchor in run.anchors.get(verifier, []) if anchor.first <= number]
-    return known[-1] if known and number - known[-1].first < known[-1].length else None
+    anchors = [anchor for anchor in run.anchors.get(verifier, []) if anchor.first <= number]
+    return anchors[-1] if anchors and number - anchors[-1].first < anchors[-1].length else None
 
 
 def members(state: State, run: RunState) -> list[Address]:
     """Admitted, anchored, and staked, or below the least stake through a fault: these make n.
 
-    Who let its secrets run out counts as well, and one whose anchor is for later rounds: else a verifier that does not
-    renew them, or that was admitted a moment ago, would stop the run.
+    A verifier without secrets left counts as well, and one whose anchor is for later rounds: else a verifier that does
+    not renew them, or that was admitted a moment ago, would stop the run.
     """
     return [
         name
@@ -201,41 +201,41 @@ def judges(run: RunState, verifiers: list[Address], profile: str) -> list[Addres
     pairs = run.created.terms.pairs
     if pairs is None:
         return verifiers
-    known = {name: run.anchors[name][-1].profile for name in verifiers if run.anchors.get(name)}
-    return [name for name, judged in known.items() if (profile, judged) in pairs]
+    profiles = {name: run.anchors[name][-1].profile for name in verifiers if run.anchors.get(name)}
+    return [name for name, judged in profiles.items() if (profile, judged) in pairs]
 
 
 def free_stake(state: State, node: Address) -> int:
-    """What of a node's stake is not reserved for anything in flight, in wei (J14)."""
+    """The part of a node's stake that is not reserved for anything in flight, in wei (J14)."""
     return max(0, state.stakes.get(node, 0) - state.reserved.get(node, 0))
 
 
 def release(state: State, proof: ProofState) -> None:
-    """A proof ended without cost: what was reserved for it is free again."""
+    """A proof ended without cost: the stake that was reserved for it is free again."""
     free(state, proof.commitment.node, proof.reserved)
     proof.reserved = 0
 
 
-def reserve(state: State, node: Address, wanted: int) -> int:
-    """Reserve what is free of a node's stake, up to `wanted` wei; returns how much."""
-    amount = min(wanted, free_stake(state, node))
+def reserve(state: State, node: Address, limit: int) -> int:
+    """Reserve the free part of a node's stake, up to `limit` wei; returns how much."""
+    amount = min(limit, free_stake(state, node))
     state.reserved[node] = state.reserved.get(node, 0) + amount
     return amount
 
 
 def free(state: State, node: Address, amount: int) -> None:
     """Give a reserved amount free."""
-    left = state.reserved.get(node, 0) - amount
-    state.reserved[node] = left
-    if left <= 0:
+    remaining = state.reserved.get(node, 0) - amount
+    state.reserved[node] = remaining
+    if remaining <= 0:
         del state.reserved[node]
 
 
 def listing(state: State, run: RunState, number: int, verifiers: list[Address]) -> tuple[Listed, ...]:
-    """Who takes part, in order of node: who delivered last round keeps its place, then stake decides (J4)."""
+    """The nodes that take part, in order: one that delivered last round keeps its place, then stake decides (J4)."""
     terms = run.created.terms
-    due = [(n, s) for n, s in run.nodes.items() if not s.left and s.enrolled.first_round <= number]
-    able = [(n, s) for n, s in due if len(judges(run, verifiers, s.enrolled.profile)) >= 2 * state.k - 1]
+    enrolled = [(n, s) for n, s in run.nodes.items() if not s.left and s.enrolled.first_round <= number]
+    able = [(n, s) for n, s in enrolled if len(judges(run, verifiers, s.enrolled.profile)) >= 2 * state.k - 1]
     able.sort(key=lambda x: (not x[1].delivered, x[1].away is not None, -free_stake(state, x[0]), x[1].place))
     return tuple(_listed(state, run, n, s) for n, s in sorted(able[: terms.max_nodes], key=lambda x: x[0].lower()))
 

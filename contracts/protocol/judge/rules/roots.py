@@ -1,6 +1,6 @@
 """On which log a message was said: it names the root of the log up to the entry that asks for it.
 
-An operator may show one verifier a fork for a while. What is said there, in time and in good faith, must not count on
+An operator may show one verifier a fork for a while. A message there, in time and in good faith, must not count on
 the other log, where the same entry stands at the same place and means another time, beacon or merge set (J2). So the
 machine keeps the peaks of the log's Merkle tree (RFC 6962, 2.1) and, of the entries that messages may name, the root up
 to each. In a simulation of the rules no log lies beneath, and nothing is compared.
@@ -39,12 +39,12 @@ def check(state: State, index: int, root: str) -> None:
 
 
 def forget(state: State) -> None:
-    """Of entries that no message can name any more."""
+    """Drop the roots of entries that no message can name any more."""
     rounds = [current for run in state.runs.values() for current in run.rounds.values()]
-    named = {*state.open.values(), *(proof.panel_at for proof in state.proofs.values())}
+    indexes = {*state.open.values(), *(proof.panel_at for proof in state.proofs.values())}
     for current in rounds:
-        named |= {current.closed_at, current.merge_at, *current.closed_before}
-    state.roots = {index: root for index, root in state.roots.items() if index in named}
+        indexes |= {current.closed_at, current.merge_at, *current.closed_before}
+    state.roots = {index: root for index, root in state.roots.items() if index in indexes}
 
 
 def _root(state: State) -> str:

@@ -35,8 +35,8 @@ def due_opening(state: State, name: RunId, run: RunState) -> RoundOpened | None:
     if not idle or run.pending or state.block is None or state.block.more or not state.k:
         return None
     counted = members(state, run)
-    heard = speakers(state, run, counted, number)
-    reachable = [verifier for verifier in heard if verifier not in run.away]
+    verifiers = speakers(state, run, counted, number)
+    reachable = [verifier for verifier in verifiers if verifier not in run.away]
     if len(counted) < 2 * state.k - 1 or len(reachable) < state.k:
         return None
     nodes = listing(state, run, number, counted)
@@ -44,7 +44,7 @@ def due_opening(state: State, name: RunId, run: RunState) -> RoundOpened | None:
         return None
     seed = state.functions.data_seed(run.created, number, run.theta)
     return RoundOpened(
-        name, number, run.theta, run.momentum, run.config, seed, state.block.number, state.k, tuple(heard), nodes
+        name, number, run.theta, run.momentum, run.config, seed, state.block.number, state.k, tuple(verifiers), nodes
     )
 
 
@@ -90,10 +90,10 @@ def take_commitment(state: State, fact: Committed) -> None:
     if fact.node in current.proofs or fact.proof in state.proofs:
         raise AlreadySaid(f"{fact.node} has committed to round {fact.round}")
     functions = state.functions
-    due = (current.theta, listed.inner, current.data_seed, functions.digest(current.config), listed.profile)
-    asked = (functions.segments(current.config), functions.tokens(current.config))
-    named = (fact.theta, fact.inner, fact.data_seed, fact.config, fact.profile)
-    if named != due or (fact.segments, fact.tokens) != asked:
+    inputs = (current.theta, listed.inner, current.data_seed, functions.digest(current.config), listed.profile)
+    sizes = (functions.segments(current.config), functions.tokens(current.config))
+    committed = (fact.theta, fact.inner, fact.data_seed, fact.config, fact.profile)
+    if committed != inputs or (fact.segments, fact.tokens) != sizes:
         raise NotBound("the commitment is not bound to the round's public inputs")
     reserved = current.reserved.pop(fact.node, 0)
     state.proofs[fact.proof] = ProofState(commitment=fact, index=state.size - 1, reserved=reserved)
@@ -104,8 +104,8 @@ def take_has(state: State, fact: Has) -> None:
     """A verifier holds gradients. After the round closed it has no effect. Raises UnknownSubject and NotSeated."""
     current = round_of(state, fact.run, fact.round)
     require_speaker(current, fact.verifier)
-    held = set(current.proofs.values())
-    if not fact.proofs or not held.issuperset(fact.proofs):
+    proofs = set(current.proofs.values())
+    if not fact.proofs or not proofs.issuperset(fact.proofs):
         raise UnknownSubject("it names a proof that is not in the round")
     if all(fact.verifier in state.proofs[name].has for name in fact.proofs):
         raise AlreadySaid(f"{fact.verifier} has said so")
@@ -123,13 +123,13 @@ def due_closing(state: State, current: RoundState) -> RoundClosed | None:
     if current.phase is not Phase.OPEN or current.awaits or state.block is None:
         return None
     names = [current.proofs[node] for node in sorted(current.proofs, key=str.lower)]
-    kept = tuple(name for name in names if len(state.proofs[name].has) >= current.k)
+    proofs = tuple(name for name in names if len(state.proofs[name].has) >= current.k)
     span = state.runs[current.run].created.terms.span
-    return RoundClosed(current.run, current.number, kept, state.block.time + span)
+    return RoundClosed(current.run, current.number, proofs, state.block.time + span)
 
 
 def on_closed(state: State, entry: RoundClosed) -> None:
-    """What k verifiers do not hold is out, unpaid and blameless."""
+    """A proof that fewer than k verifiers hold is out, unpaid and blameless."""
     run = state.runs[entry.run]
     current = state.runs[entry.run].rounds[entry.round]
     current.closed = entry.proofs
@@ -211,7 +211,7 @@ def due_beacon(state: State, current: RoundState) -> BeaconFixed | PanelDrawn | 
 
 
 def on_fixed(state: State, entry: BeaconFixed) -> None:
-    """Whoever saw the closing entry in time may still say so: its word counts, and not when that is entered."""
+    """A verifier that saw the closing entry in time may still say so: its word counts, and not when that is entered."""
     current = state.runs[entry.run].rounds[entry.round]
     current.beacon = entry
     if not _seen(current):
@@ -241,9 +241,9 @@ def _panel(state: State, run: RunState, current: RoundState, proof: ProofState, 
     able = judges(run, sorted(current.verifiers), proof.commitment.profile)
     drawn = state.functions.panel_order(beacon, name, able)
     order = tuple(sorted(drawn, key=lambda v: (v in run.away, run.behind.get(v, 0) >= current.number)))
-    there = tuple(name for name in order if name not in run.away)
+    present = tuple(name for name in order if name not in run.away)
     panel = 0 if current.missed else run.created.terms.panel  # a beacon that somebody may have picked seats everybody
-    return PanelDrawn(name, beacon, True, order, there[: max(panel, current.k) if panel else len(there)])
+    return PanelDrawn(name, beacon, True, order, present[: max(panel, current.k) if panel else len(present)])
 
 
 def on_missed(state: State, entry: BeaconMissed) -> None:

@@ -121,8 +121,8 @@ def due_substitutes(state: State, proof: ProofState, current: RoundState) -> Sea
     limit = 2 * current.k - 1
     if _drew(proof) < current.k and not _drawing(proof):
         limit = len(proof.order)
-    there = [n for n in proof.order if n not in seats and n not in proof.silent and n not in run.away]
-    following = there[: max(0, limit - len(seats))]
+    present = [n for n in proof.order if n not in seats and n not in proof.silent and n not in run.away]
+    following = present[: max(0, limit - len(seats))]
     return SeatsFilled(proof.commitment.proof, tuple(following)) if following else None
 
 
@@ -140,7 +140,7 @@ def take_opening(state: State, fact: Opened) -> None:
 
 
 def check_opening(state: State, fact: Opened) -> None:
-    """Raises Refused unless it may be taken; reads the state and changes nothing."""
+    """Raises Refused unless the opening may be taken; reads the state and changes nothing."""
     proof = proof_of(state, fact.proof)
     if proof.stage is not Stage.READING:
         raise OutOfTime(f"proof {fact.proof} is {proof.stage}")
@@ -172,7 +172,7 @@ def on_openings_closed(state: State, entry: OpeningsClosed) -> None:
 
 
 def lapse_openings(state: State, proof: ProofState, verifier: Address, period: int) -> None:
-    """What is not opened after a second period is withheld, whatever comes later."""
+    """A state that is not opened after a second period is withheld, whatever comes later."""
     if period == 1:
         lapses.begin(state, proof, about(proof, What.OPENINGS, verifier), 2)
     else:
@@ -193,8 +193,8 @@ def owed(proof: ProofState, verifier: Address) -> list[int]:
 
 
 def await_words(state: State, proof: ProofState, verifier: Address) -> None:
-    """Await what a verifier owes from now on, if nothing is awaited of it; who fell silent on this proof is not waited
-    for again."""
+    """Await what a verifier owes from now on, if nothing is awaited of it; one that fell silent on this proof is not
+    waited for again."""
     awaited = about(proof, What.WORDS, verifier)
     due = owed(proof, verifier)
     if due and verifier not in proof.silent and awaited not in proof.awaits:
@@ -219,13 +219,13 @@ def lapse_words(state: State, proof: ProofState, verifier: Address, period: int)
 
 
 def _others_did(proof: ProofState, due: frozenset[int], k: int) -> bool:
-    """Whether k others have read all of it by now. One of them is honest, so it could be done in time; where they were
-    silent as well, had no bytes, or were called late by anybody, be it behind their words, that is not known."""
+    """Whether k others have read all these segments by now. One of them is honest, so there was time enough; where they
+    were silent as well, had no bytes, or were called late by anybody, be it behind their words, that is not known."""
     return all(len(proof.segments[number].read - proof.late) >= k for number in due)
 
 
 def question(proof: ProofState, verifier: Address) -> None:
-    """What a silent one drew and said nothing about goes to the bench."""
+    """Segments that a silent verifier drew and said nothing about go to the bench."""
     for number in drawn_by(proof, verifier) & set(owed(proof, verifier)):
         proof.segments[number].questioned = True
 
@@ -237,7 +237,7 @@ def drawn_by(proof: ProofState, verifier: Address) -> set[int]:
 
 
 def come_back(state: State, proof: ProofState, verifier: Address) -> None:
-    """Who fell silent on a proof, or gave its seat up, and returned is awaited once more."""
+    """A verifier that fell silent on a proof, or gave its seat up, and returned is awaited once more."""
     if proof.done:
         return
     state.touch(proof)

@@ -184,7 +184,7 @@ def on_undecided(state: State, entry: Undecided) -> None:
 
 
 def take_trace(state: State, fact: TraceShown) -> None:
-    """What a seat sealed with its words. Raises Refused."""
+    """The trace that a seat sealed with its words. Raises Refused."""
     proof = proof_of(state, fact.proof)
     sealed = proof.witnesses.get(fact.verifier)
     if sealed is None:
@@ -214,8 +214,8 @@ def lapse_trace(state: State, proof: ProofState, verifier: Address, period: int)
 def _compare_traces(state: State, proof: ProofState) -> None:
     """k equal traces are right; without them nobody is called wrong."""
     k = state.round_of(proof).k
-    shown = list(proof.traces.values())
-    right = next((trace for trace in shown if shown.count(trace) >= k), None)
+    traces = list(proof.traces.values())
+    right = next((trace for trace in traces if traces.count(trace) >= k), None)
     for name, trace in proof.traces.items():
         if right is not None and trace != right and (name, Fault.WRONG_TRACE) not in proof.found:
             proof.found.append((name, Fault.WRONG_TRACE))
@@ -228,21 +228,21 @@ def _await_traces(state: State, proof: ProofState) -> None:
 
 
 def _kept(proof: ProofState) -> frozenset[Awaited]:
-    """What goes on whatever becomes of the proof: words of who drew and fell silent, `unserved` after k said true."""
+    """Awaits that outlive the reading: words of verifiers that drew and fell silent, `unserved` after k said true."""
     return frozenset(
         awaited
-        for awaited, known in proof.awaits.items()
+        for awaited, pending in proof.awaits.items()
         if (
             awaited.what is What.WORDS
-            and known.period == 2
-            and known.items & drawn_by(proof, as_address(awaited.party))
+            and pending.period == 2
+            and pending.items & drawn_by(proof, as_address(awaited.party))
         )
         or (awaited.what is What.SECOND_LOOK and proof.segments[int(awaited.party)].true)
     )
 
 
 def _set_back(state: State, proof: ProofState) -> None:
-    """Full audits again, and no place that is kept: what was not posted delivered nothing."""
+    """Full audits again, and no place that is kept: a proof that was not posted delivered nothing."""
     run = state.runs[proof.commitment.run]
     member = run.nodes[proof.commitment.node]
     member.record = member.record.after(Outcome.VOIDED, AuditPolicy(run.created.terms.audit_floor))
