@@ -68,12 +68,12 @@ class PayoutTree:
         ranked = sorted(leaves, reverse=True)
         if not ranked:
             raise InvalidTree("a payout tree needs at least one payee")
-        if any(one == next_ for one, next_ in pairwise(ranked)):
+        if any(leaf == next_ for leaf, next_ in pairwise(ranked)):
             raise InvalidTree("two payees share one leaf")
         nodes = bytearray((len(ranked) - 1) * NODE) + b"".join(ranked)
-        for place in range((len(ranked) - 2) * NODE, -1, -NODE):
-            child = 2 * place + NODE
-            nodes[place : place + NODE] = _pair(
+        for offset in range((len(ranked) - 2) * NODE, -1, -NODE):
+            child = 2 * offset + NODE
+            nodes[offset : offset + NODE] = _pair(
                 bytes(nodes[child : child + NODE]), bytes(nodes[child + NODE : child + 2 * NODE])
             )
         return cls(nodes)
@@ -111,7 +111,7 @@ class PayoutTree:
 
 
 def check_proof(leaf: bytes, proof: Sequence[bytes], root: bytes) -> None:
-    """What OpenZeppelin's MerkleProof.verify computes. Raises InvalidTree."""
+    """The check of OpenZeppelin's MerkleProof.verify. Raises InvalidTree."""
     node = leaf
     for sibling in proof:
         node = _pair(node, sibling)

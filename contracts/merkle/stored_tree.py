@@ -16,7 +16,7 @@ from contracts.merkle.positional_tree import SHA256_TREE, PositionalTree
 from contracts.merkle.tree_spans import Span, consistency_spans, inclusion_spans
 
 Fetch = Callable[[Sequence[int]], Mapping[int, bytes]]
-"""Hashes by node number; what is not stored is left out."""
+"""Hashes by node number; nodes that are not stored are left out."""
 
 NODE = 32
 
@@ -34,12 +34,12 @@ def node_number(level: int, index: int) -> int:
 def complete_nodes(span: Span) -> list[int]:
     """Numbers of the complete subtrees that make up a subtree, from left to right: one for each bit of its width."""
     start, end = span
-    found = []
+    numbers = []
     while start < end:
         level = (end - start).bit_length() - 1
-        found.append(node_number(level, start >> level))
+        numbers.append(node_number(level, start >> level))
         start += 1 << level
-    return found
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -64,31 +64,31 @@ class StoredTree:
     def grown(self, size: int, leaves: Sequence[bytes]) -> list[bytes]:
         """The nodes that come to be when these leaf hashes follow on `size` leaves; numbers from node_count(size)."""
         waiting = self._peaks(size, size + len(leaves))
-        made: list[bytes] = []
+        nodes: list[bytes] = []
         for index, leaf in enumerate(leaves, start=size):
             node = leaf
-            made.append(node)
+            nodes.append(node)
             for _ in range(_completed(index)):
                 node = self.rule.node_hash(waiting.pop(), node)
-                made.append(node)
+                nodes.append(node)
             waiting.append(node)
-        return made
+        return nodes
 
     def _peaks(self, size: int, grown: int) -> list[bytes]:
         """Of the subtrees that make up the tree of `size`, those with a parent in the tree of `grown`."""
-        wanted = []
+        numbers = []
         start = 0
         for number, level in zip(complete_nodes((0, size)), _levels(size), strict=True):
             parent_end = (start >> level + 1) + 1 << level + 1
-            wanted += [number] if parent_end <= grown else []
+            numbers += [number] if parent_end <= grown else []
             start += 1 << level
-        found = self._read(wanted)
-        return [found[number] for number in wanted]
+        hashes = self._read(numbers)
+        return [hashes[number] for number in numbers]
 
     def _roots(self, spans: Sequence[Span]) -> list[bytes]:
         parts = [complete_nodes(span) for span in spans]
-        found = self._read([number for part in parts for number in part])
-        return [self._joined([found[number] for number in part]) for part in parts]
+        hashes = self._read([number for part in parts for number in part])
+        return [self._joined([hashes[number] for number in part]) for part in parts]
 
     def _joined(self, nodes: Sequence[bytes]) -> bytes:
         """The root over adjacent complete subtrees, which get smaller from left to right (RFC 6962, 2.1)."""
@@ -98,15 +98,15 @@ class StoredTree:
         return root
 
     def _read(self, numbers: Sequence[int]) -> Mapping[int, bytes]:
-        found = self.fetch(numbers) if numbers else {}
-        missing = [number for number in numbers if number not in found]
+        hashes = self.fetch(numbers) if numbers else {}
+        missing = [number for number in numbers if number not in hashes]
         if missing:
             raise InvalidTree(f"the tree lacks node {missing[0]}")
-        return found
+        return hashes
 
 
 class GrowingTree:
-    """A stored tree in memory, 64 bytes a leaf: what a reader of the log keeps instead of the entries."""
+    """A stored tree in memory, 64 bytes a leaf: a reader of the log keeps it instead of the entries."""
 
     def __init__(self) -> None:
         self._nodes = bytearray()
@@ -115,7 +115,7 @@ class GrowingTree:
 
     @property
     def stored(self) -> StoredTree:
-        """For proofs, and for nodes by number."""
+        """The tree, for proofs and for nodes by number."""
         return self._tree
 
     def append(self, leaves: Iterable[bytes]) -> None:
@@ -131,8 +131,8 @@ class GrowingTree:
         return self._tree.root(size)
 
     def _fetch(self, numbers: Sequence[int]) -> dict[int, bytes]:
-        kept = [number for number in numbers if number * NODE < len(self._nodes)]
-        return {number: bytes(self._nodes[number * NODE : (number + 1) * NODE]) for number in kept}
+        stored = [number for number in numbers if number * NODE < len(self._nodes)]
+        return {number: bytes(self._nodes[number * NODE : (number + 1) * NODE]) for number in stored}
 
 
 def _completed(index: int) -> int:

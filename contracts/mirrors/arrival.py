@@ -55,7 +55,7 @@ class Arrival:
         return self.count / (self.age + 1)
 
     def end(self) -> None:
-        """Its place is given away: whoever waits for its next bytes meets NoPlace. Called from its event loop."""
+        """Give its place away: a reader of its next bytes meets NoPlace. Called from its event loop."""
         self._ended = True
         if self._waits is not None:
             self._waits.cancel()
@@ -87,6 +87,6 @@ class Arrival:
     def _check(self) -> None:
         if self._seconds is not None and self.age > self._seconds:
             raise TooSlow(f"the body took more than {self._seconds:g} seconds")
-        late = self.age - self._idle
-        if late > 0 and self.count < late * self._least_rate:
+        overtime = self.age - self._idle
+        if overtime > 0 and self.count < overtime * self._least_rate:
             raise TooSlow(f"the body came at less than {self._least_rate} bytes a second")

@@ -1,7 +1,7 @@
 """Where mirrors are: the deployment's first addresses, and the newest that each verifier signed.
 
-Anybody can make keys and sign addresses, so a place is kept from those who matter by nobody: who is asked for, and who
-stands in the deployment, comes first in every answer, and gets a stranger's place where all are taken.
+Anybody can make keys and sign addresses. So verifiers that are asked for, or that the deployment names, come first in
+every answer, and get a stranger's place where all are taken: nobody keeps a place from them.
 """
 
 from __future__ import annotations
@@ -45,50 +45,50 @@ class Book:
         self._load()
 
     def take_answer(self, data: bytes) -> None:
-        """What `GET /mirrors` answered. Raises InvalidLeaf for another form; single entries are passed over."""
+        """Take the answer of `GET /mirrors`. Raises InvalidLeaf for another form; single entries are passed over."""
         body = parse(data.decode(errors="replace"))
-        shown = body.get("mirrors") if isinstance(body, dict) else None
-        if not isinstance(shown, list):
+        entries = body.get("mirrors") if isinstance(body, dict) else None
+        if not isinstance(entries, list):
             raise InvalidLeaf("a list of mirrors has another form")
-        bodies = [entry["message"] for entry in shown if isinstance(entry, dict) and "message" in entry]
-        found = [body for body in bodies if isinstance(body, dict)]
-        shown = sorted(found, key=lambda body: not self._matters(as_address(named_verifier(body))))[:MOST]
-        taken = [self._keep(body) for body in shown]
-        if any(taken):
+        bodies = [entry["message"] for entry in entries if isinstance(entry, dict) and "message" in entry]
+        objects = [body for body in bodies if isinstance(body, dict)]
+        entries = sorted(objects, key=lambda body: not self._matters(as_address(named_verifier(body))))[:MOST]
+        results = [self._keep(body) for body in entries]
+        if any(results):
             self._write()
 
     def take(self, body: Mapping[str, Any]) -> bool:
         """Keep a signed address if it is its verifier's newest; returns whether it is."""
-        taken = self._keep(body)
-        if taken:
+        is_newest = self._keep(body)
+        if is_newest:
             self._write()
-        return taken
+        return is_newest
 
     def _keep(self, body: Mapping[str, Any]) -> bool:
-        """In memory."""
+        """Keep an address in memory."""
         try:
             verifier, address = self._read(body)
         except CommonweightError:
             return False
         with self._lock:
-            known = self._newest.get(verifier)
-            if known is not None and known >= (address.sequence, address.url):
+            newest = self._newest.get(verifier)
+            if newest is not None and newest >= (address.sequence, address.url):
                 return False
-            if known is None and not self._has_place(as_address(verifier)):
+            if newest is None and not self._has_place(as_address(verifier)):
                 return False
             self._newest[verifier], self._bodies[verifier] = (address.sequence, address.url), dict(body)
             return True
 
     def _write(self) -> None:
-        """Outside of the lock: nobody who asks for addresses waits for a disk. What a disk does not take is in memory
-        all the same, and after a restart it is asked for again."""
+        """Outside of the lock: nobody who asks for addresses waits for a disk. An address that a disk does not take is
+        in memory all the same, and after a restart it is asked for again."""
         with self._lock:
             data = json.dumps(list(self._bodies.values())).encode()
         with suppress(OSError, DiskFull):
             replace_file(self._path, data)
 
     def urls(self, verifiers: Collection[str]) -> dict[str, str]:
-        """Urls by verifier: of these, who matter from now on, and of the deployment's first mirrors."""
+        """Urls by verifier: of these, which matter from now on, and of the deployment's first mirrors."""
         with self._lock:
             self._asked = frozenset(verifiers)
             signed = {v: url for v, (_, url) in self._newest.items() if v in verifiers or v in self._first}
@@ -132,7 +132,7 @@ class Book:
 
 
 def named_verifier(body: Mapping[str, Any]) -> str:
-    """Whose address it says that it is, before anything is checked."""
+    """The verifier that a body names, before anything is checked."""
     message = body.get("message")
     name = message.get("verifier") if isinstance(message, dict) else None
     return name if isinstance(name, str) else ""

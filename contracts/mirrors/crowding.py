@@ -1,4 +1,4 @@
-"""Whose connection goes where there are too many: nobody's that the server works for, first those that hardly move.
+"""The connection that ends where there are too many: none that the server works for, first those that hardly move.
 
 An address has a part of all connections, so that one stranger does not hold them; IPv6 is counted by network (/64),
 since a household has one. Behind a proxy of its own (loopback) all are one address, which has no such bound.
@@ -34,28 +34,30 @@ G = TypeVar("G", bound=Guest)
 
 
 def network_of(host: str) -> str:
-    """What a client's address counts as; "" for loopback and what is none."""
+    """The network that a client's address counts as; "" for loopback and for a text that is no address."""
     try:
-        found: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
+        ip: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
     except ValueError:
         return ""
-    if isinstance(found, IPv6Address):
-        found = found.ipv4_mapped or found
-    if found.is_loopback:
+    if isinstance(ip, IPv6Address):
+        ip = ip.ipv4_mapped or ip
+    if ip.is_loopback:
         return ""
-    return str(found if isinstance(found, IPv4Address) else IPv6Network((int(found), 64), strict=False))
+    return str(ip if isinstance(ip, IPv4Address) else IPv6Network((int(ip), 64), strict=False))
 
 
 def leaving(new: G, others: Collection[G], of_network: int | None = None) -> G | None:
-    """Who makes room for a newcomer: None where there is room, itself where nobody waits. An address has `of_network`
-    connections, OF_NETWORK where that is not said, and any number for 0."""
+    """The guest that makes room for a newcomer: None where there is room, the newcomer where nobody waits. An address
+    has `of_network` connections, OF_NETWORK where that is not said, and any number for 0."""
     of_network = OF_NETWORK if of_network is None else of_network
-    held = Counter(guest.network for guest in others)
-    if new.network and of_network and held[new.network] >= of_network:
+    counts = Counter(guest.network for guest in others)
+    if new.network and of_network and counts[new.network] >= of_network:
         rivals = [guest for guest in others if guest.network == new.network]
-    elif sum(held.values()) >= CONNECTIONS:
+    elif sum(counts.values()) >= CONNECTIONS:
         rivals = list(others)
     else:
         return None
     idle = [guest for guest in rivals if guest.waits and guest.speed < FAIR_RATE]
-    return min(idle, key=lambda one: (-held[one.network], one.age < YOUNG, one.speed, -one.age), default=new)
+    return min(
+        idle, key=lambda rival: (-counts[rival.network], rival.age < YOUNG, rival.speed, -rival.age), default=new
+    )

@@ -1,4 +1,4 @@
-"""The verifiers' mirrors as who reads the log finds them: addresses under their verifiers' signatures, and heads."""
+"""The verifiers' mirrors as a reader of the log finds them: addresses under their verifiers' signatures, and heads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from contracts.mirrors.places import Place, is_loopback, mirror_place
 def mirror_urls(
     deployment: Deployment, domain: Domain, verifiers: Collection[str], place: Place, address: str
 ) -> dict[str, str]:
-    """Where the mirrors of these verifiers are: their newest signed word that the place lists, or the deployment's.
+    """Addresses of these verifiers' mirrors: the newest signed ones that the place lists, or the deployment's.
 
     `address` is the place's: of this machine, its mirrors may be of it too. Raises what the place raises.
     """
@@ -24,7 +24,7 @@ def mirror_urls(
     loopback = any(map(is_loopback, (address, *first.values())))
     with TemporaryDirectory() as folder:
         book = Book(Path(folder) / "mirrors.json", domain, first, loopback)
-        book.urls(verifiers)  # whoever is asked for has a place before strangers
+        book.urls(verifiers)  # a verifier that is asked for has a place before strangers
         answer = place.mirrors()
         if answer:
             book.take_answer(answer)
@@ -48,6 +48,6 @@ def find_mirrors(
     except CommonweightError as error:
         urls = deployment.first_mirrors()
         trouble.append(f"mirrors that {place.name} knows: {error.detail}")
-    found = mirror_places(deployment, urls, address)
-    trouble += [f"the mirror of {name}: it has no address" for name in sorted(set(verifiers) - set(found))]
-    return found, trouble
+    places = mirror_places(deployment, urls, address)
+    trouble += [f"the mirror of {name}: it has no address" for name in sorted(set(verifiers) - set(places))]
+    return places, trouble

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own: what was begun goes on while whoever began it does something else."""
+"""An event loop in a thread of its own: work goes on in it while its caller does something else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class EventThread:
         self._closing = False
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for it, from another thread. Raises what it raises, and PeerUnreachable where the loop ends before."""
+        """Wait for work, from another thread. Raises what it raises, and PeerUnreachable where the loop ends before."""
         if self._closing:
             work.close()
             raise PeerUnreachable("this process ends")
@@ -58,7 +58,7 @@ class EventThread:
             raise PeerUnreachable("this process ends") from None
 
     async def _end(self) -> None:
-        """Also what was asked for while it ends."""
+        """Cancel all tasks, also those that begin while the loop ends."""
         await _cancel_others()
         await self._loop.shutdown_default_executor()
         await _cancel_others()

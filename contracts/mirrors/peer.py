@@ -24,7 +24,7 @@ from contracts.wire.answers import retry_after
 IDLE_SECONDS = 10.0
 CALL_SECONDS = 30.0
 ERROR_BYTES = 4096
-"""What is read of a refusal."""
+"""Bytes that are read of a refusal."""
 
 Sink = Callable[[bytes], None]
 
@@ -73,8 +73,8 @@ class Reply:
 
 
 class Peer:
-    """One address, of any machine where its user has `chosen` it (the server), else of a public one. Who `keeps` its
-    connection makes all calls from one event loop.
+    """One address, of any machine where its user has `chosen` it (the server), else of a public one. A caller that
+    `keeps` its connection makes all calls from one event loop.
 
     Raises PeerUnreachable and PeerMisbehaved, and nothing else but InvalidMirrorAddress.
     """
@@ -137,9 +137,9 @@ class Peer:
         most: int,
         body: bytes | None,
         seconds: float | None,
-        sent: Mapping[str, str] | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> Reply:
-        async with self._answer(method, path, body, seconds or self._limits.call, sent) as answer:
+        async with self._answer(method, path, body, seconds or self._limits.call, more) as answer:
             most = most if answer.status_code < 300 else ERROR_BYTES
             data = bytearray()
             async for chunk in answer.aiter_raw():

@@ -1,6 +1,6 @@
-"""Where a log can be read: a server, a verifier's mirror, or static files, in a folder or at a url.
+"""Places at which a log can be read: a server, a verifier's mirror, or static files, in a folder or at a url.
 
-All of them have the names of C2SP's tlog-tiles. What they give is checked by who reads (contracts/mirrors/reading.py).
+All of them have the names of C2SP's tlog-tiles. Their bytes are checked by the reader (contracts/mirrors/reading.py).
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from contracts.tlog.text import HASH
 from contracts.tlog.tiles import WIDTH, Tile
 
 SERVER, STATIC = "/log", ""
-"""Below what a server has its log, and who serves plain files."""
-"""Bytes of a list of mirrors."""
+"""The prefix of a log at a server, and among plain files."""
 TRIES = 4
 _CHECKPOINT = "checkpoint"
 
@@ -54,7 +53,7 @@ class Place(Protocol):
 
 
 class Web:
-    """One address, asked from one thread; what a lost connection took is asked for again, in so many tries."""
+    """One address, asked from one thread; a request whose connection was lost is repeated, in so many tries."""
 
     def __init__(self, url: str, loopback: bool = False, chosen: bool = True, tries: int = TRIES) -> None:
         self.url = url.rstrip("/")
@@ -63,11 +62,11 @@ class Web:
 
     def get(self, path: str, most: int, seconds: float | None = None, tries: int | None = None) -> Reply:
         """At most `most` bytes. Raises PeerUnreachable and PeerMisbehaved."""
-        for left in range((tries or self._tries) - 1, -1, -1):
+        for tries_left in range((tries or self._tries) - 1, -1, -1):
             try:
                 return asyncio.run(self._peer.get(path, most, seconds))
             except PeerUnreachable:
-                if not left:
+                if not tries_left:
                     raise
                 time.sleep(0.5)
         raise AssertionError("the last try returns or raises")
@@ -94,7 +93,7 @@ class WebPlace:
         return self._get(_CHECKPOINT, MAX_NOTE)
 
     def tile(self, tile: Tile) -> bytes:
-        """By its name."""
+        """The tile by its name."""
         return self._get(tile.path(), MAX_BUNDLE if tile.entries else WIDTH * HASH)
 
     def mirrors(self) -> bytes:
@@ -142,7 +141,7 @@ class FolderPlace:
 
 
 def open_place(address: str, log: VerifierKey) -> Place:
-    """The folder of this name, or who serves the log at this url. Raises LogUnreadable, and what `Web.get` raises."""
+    """The folder of this name, or the server of the log at this url. Raises LogUnreadable, and as `Web.get` does."""
     if not address.startswith(("http://", "https://")):
         return FolderPlace(Path(address))
     web = Web(address)

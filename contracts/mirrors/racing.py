@@ -1,8 +1,8 @@
-"""Bytes that several may have: one is asked after the other, and who is slow holds up nothing.
+"""Bytes that several may have: one is asked after the other, and a slow one holds up nothing.
 
-Who is not done within a grace gets a rival, while there are others to ask: whoever of the two brought less since the
-last look at both is left. The last one has to bring the least rate, in one of every few looks: what it brought before
-buys it no time. Who was left is asked again where the one that was kept failed in the end.
+A source that is not done within a grace gets a rival, while there are others to ask: the one of the two that brought
+less since the last look at both is left. The last one has to bring the least rate, in one of every few looks: bytes
+that it brought before buy it no time. A source that was left is asked again where the kept one failed in the end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SLOW = 3
 
 @dataclass
 class Pace:
-    """How one source's bytes come: `start` when it is asked, `add` with each part."""
+    """The pace of one source's bytes: `start` when it is asked, `add` with each part."""
 
     began: float | None = None
     count: int = 0
@@ -40,7 +40,7 @@ class Pace:
         self.count += count
 
     def look(self, seconds: float, rate: float) -> int:
-        """Bytes since the last look, which was so many seconds ago. Who waits for its turn is late with nothing."""
+        """Bytes since the last look, which was so many seconds ago. A source that waits its turn is not late."""
         came = self.count - self.seen
         self.seen = self.count
         self.slow = self.slow + 1 if self.began is not None and came < seconds * rate else 0
@@ -82,7 +82,7 @@ class _Race:
         return bool(self.running)
 
     def _leave(self) -> None:
-        """The slower of two, to be asked again perhaps; the only one if it does not bring what it must."""
+        """Leave the slower of two, to be asked again perhaps; the only one if it does not bring the least rate."""
         if any(pace.whole for _, pace in self.running.values()):
             return
         came = {task: pace.look(self.grace, self.rate) for task, (_, pace) in self.running.items()}

@@ -39,7 +39,7 @@ class LogReader:
 
     @property
     def tree(self) -> StoredTree:
-        """For roots and proofs of this log, and of what it was before."""
+        """The tree, for roots and proofs of this log at any earlier size too."""
         return self._tiles.tree()
 
     def entries(self, start: int = 0) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
-"""Whose server stands behind an address: that of this model, or of another one.
+"""The model of the server behind an address: this one, or another.
 
-What it says of itself is a claim, and all that follows from it is that nothing is asked of it. So a wrong address is
-named, instead of a log whose heads do not verify.
+The server's answer about itself is a claim, and only one thing follows from it: a wrong server is asked nothing. So a
+wrong address is named, instead of a log whose heads do not verify.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ async def require_model(server: Peer, own: Deployment) -> None:
         reply = await server.get(PATH, _MOST)
     except (PeerUnreachable, PeerMisbehaved):
         return
-    found = _served(reply.body) if reply.status == 200 else None
-    if found is not None and _place(found) != _place(own):
+    served = _served(reply.body) if reply.status == 200 else None
+    if served is not None and _place(served) != _place(own):
         raise PeerMisbehaved(
-            f"it serves another model, {_words(found)}, and the deployment file is of {_words(own)}: "
+            f"it serves another model, {_words(served)}, and the deployment file is of {_words(own)}: "
             "check --api and --deployment"
         )
 
 
 def _served(body: bytes) -> Deployment | None:
     try:
-        found = Deployment.from_mapping(json.loads(body)["deployment"])
-        _place(found)
+        deployment = Deployment.from_mapping(json.loads(body)["deployment"])
+        _place(deployment)
     except (InvalidDeployment, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    return found
+    return deployment
 
 
 def _place(deployment: Deployment) -> tuple[int, str, str]:

@@ -18,7 +18,7 @@ OF_KEY = 4
 AT_ONCE = 64
 STAKELESS = 32
 FAIR_RATE = 2**16
-"""Bytes a second at which an honest node brings a blob, or it tries again: what is slower makes room where all is
+"""Bytes a second at which an honest node brings a blob, or it tries again: a slower one makes room where all is
 taken."""
 YOUNG = 1.0
 """Seconds in which an upload shows how fast it is."""
@@ -26,7 +26,7 @@ YOUNG = 1.0
 
 @dataclass(frozen=True)
 class Sender:
-    """Who uploads (a key, or a host where none signs), and the bytes a second below which that is ended."""
+    """The sender of an upload (a key, or a host where none signs), and the bytes a second below which it is ended."""
 
     key: str
     staked: bool = False
@@ -41,8 +41,8 @@ class Upload:
     arrival: Arrival
 
     def pace(self) -> tuple[int, float, float]:
-        """Who makes room first: who had time and is slow, then the young ones, so that newcomers end no upload that has
-        shown its speed; of these the slowest, and of those that have sent nothing the oldest."""
+        """The order of making room: uploads that had time and are slow, then the young ones, so that newcomers end no
+        upload that has shown its speed; of these the slowest, and of those that have sent nothing the oldest."""
         young = self.arrival.age < YOUNG
         fast = self.arrival.speed >= FAIR_RATE
         return 1 if young else 2 * fast, self.arrival.speed, -self.arrival.age
@@ -72,28 +72,28 @@ class Slots:
             if upload in self._uploads:
                 self._uploads.remove(upload)
 
-    def _make_room(self, new: Upload) -> None:
-        """Who leaves is decided before anybody is ended: a newcomer that finds no place has ended nobody."""
-        key = new.sender.key
-        left = list(self._uploads)
-        own = [one for one in left if one.sender.key == key]
-        if len(own) >= self._of_key:
-            left.remove(min(own, key=Upload.pace))
-        if not new.sender.staked:
-            _share(left, [one for one in left if not one.sender.staked], self._stakeless, key)
-        _share(left, list(left), self._at_once, key)
-        for upload in [one for one in self._uploads if one not in left]:
+    def _make_room(self, newcomer: Upload) -> None:
+        """The uploads that leave are chosen before any is ended: a newcomer that finds no place has ended nobody."""
+        key = newcomer.sender.key
+        staying = list(self._uploads)
+        same_key = [upload for upload in staying if upload.sender.key == key]
+        if len(same_key) >= self._of_key:
+            staying.remove(min(same_key, key=Upload.pace))
+        if not newcomer.sender.staked:
+            _share(staying, [upload for upload in staying if not upload.sender.staked], self._stakeless, key)
+        _share(staying, list(staying), self._at_once, key)
+        for upload in [upload for upload in self._uploads if upload not in staying]:
             self._uploads.remove(upload)
             upload.arrival.end()
 
 
-def _share(left: list[Upload], rivals: Sequence[Upload], most: int, key: str) -> None:
-    """Who has more places than the newcomer would have gives one; else whoever is slower than a node would be."""
+def _share(staying: list[Upload], rivals: Sequence[Upload], most: int, key: str) -> None:
+    """A key that has more places than the newcomer would have gives one; else an upload slower than a node's does."""
     if len(rivals) < most:
         return
-    held = Counter(one.sender.key for one in rivals)
-    greedy = [one for one in rivals if held[one.sender.key] > held[key] + 1]
-    slow = [one for one in rivals if one.arrival.age >= YOUNG and one.arrival.speed < FAIR_RATE]
+    counts = Counter(upload.sender.key for upload in rivals)
+    greedy = [upload for upload in rivals if counts[upload.sender.key] > counts[key] + 1]
+    slow = [upload for upload in rivals if upload.arrival.age >= YOUNG and upload.arrival.speed < FAIR_RATE]
     if not greedy and not slow:
         raise NoPlace("as many uploads as are taken at once are under way; try again shortly")
-    left.remove(min(greedy or slow, key=lambda one: (-held[one.sender.key], one.pace())))
+    staying.remove(min(greedy or slow, key=lambda upload: (-counts[upload.sender.key], upload.pace())))

@@ -1,8 +1,8 @@
-"""Tickets of uploads: who brings a blob says so under its key, before a byte of it is read.
+"""Tickets of uploads: the sender of a blob says so under its key, before a byte of it is read.
 
-A digest is no secret: the log publishes it. So whoever announced a blob, and verifiers, sign for each upload what they
-bring to whom, and places are shared among keys (contracts/mirrors/slots.py). What a receiver sees of a ticket is of no
-use at another one, nor a few minutes later.
+A digest is no secret: the log publishes it. So the announcer of a blob, and verifiers, sign for each upload which blob
+they bring to which receiver, and places are shared among keys (contracts/mirrors/slots.py). A ticket that a receiver
+has seen is of no use at another one, nor a few minutes later.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from contracts.protocol.log.signed import Envelope, read_envelope
 
 HEADER = "Upload-Ticket"
 TO_SERVER = ZERO_ADDRESS
-"""The receiver of what is brought to the server."""
+"""The receiver of blobs that are brought to the server."""
 LIFE, SKEW = 120, 120
 """Seconds for which a ticket is made out, and by which clocks may differ, either way."""
 LONGEST = 1024
@@ -74,13 +74,13 @@ class UploadTicket(Message):
 
 @dataclass(frozen=True)
 class Tickets:
-    """Those of one key: each upload has a new one."""
+    """The tickets of one key: each upload has a new one."""
 
     account: LocalAccount = field(repr=False)
     domain: Domain
 
     def headers(self, blob: str, receiver: str, clock: float | None = None) -> dict[str, str]:
-        """For an upload of a blob (64 hex digits) that begins now.
+        """The headers for an upload of a blob (64 hex digits) that begins now.
 
         `clock` is the receiver's, as its answers showed it: it alone judges the ticket, so that a clock that is off, on
         either side, keeps nobody's bytes out. None takes one's own.
@@ -103,7 +103,7 @@ def bringer(
     may: Callable[[Address], bool],
     clock: Callable[[], float] | None = None,
 ) -> str:
-    """The key (a checksum address) that brings a blob (64 hex digits), by what stands in its upload's headers.
+    """The key (a checksum address) that brings a blob (64 hex digits), by its upload's headers.
 
     `may` says whether a key may; the signature, which costs most, is looked at last. Raises InvalidTicket,
     ForeignTicket, TicketOver, NotTheirs and BadSignature.

@@ -1,7 +1,7 @@
-"""A server's connections: each ends on which nothing moves, and nobody holds them all.
+"""A server's connections: one on which nothing moves ends, and nobody holds them all.
 
 uvicorn waits for ever for a request's first lines, and for a client that does not read its answer. Here both end after
-ten seconds, and at once where another client needs the place (contracts/mirrors/crowding.py). What comes in a body is
+ten seconds, and at once where another client needs the place (contracts/mirrors/crowding.py). A body is
 timed by its reader (contracts/mirrors/arrival.py), which can say why it ends.
 """
 
@@ -39,10 +39,10 @@ class TimedProtocol(H11Protocol):
         self._was_busy = False
         super().connection_made(transport)
         self._tick = self.loop.call_later(TICK_SECONDS, self._look)
-        others = [one for one in self.connections if isinstance(one, TimedProtocol) and one is not self]
-        chosen = leaving(self, [one for one in others if not one._leaves], self.of_network)
-        if chosen is not None:
-            chosen.leave()
+        others = [guest for guest in self.connections if isinstance(guest, TimedProtocol) and guest is not self]
+        leaver = leaving(self, [guest for guest in others if not guest._leaves], self.of_network)
+        if leaver is not None:
+            leaver.leave()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes."""
@@ -73,7 +73,7 @@ class TimedProtocol(H11Protocol):
         self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is refused in the form of every other refusal."""
+        """A request that is no HTTP is refused in the form of every other refusal."""
         refusal = {"type": "urn:commonweight:malformed-request", "title": "malformed request", "status": 400}
         body = json.dumps({**refusal, "code": "malformed-request", "detail": msg}).encode()
         length = str(len(body))

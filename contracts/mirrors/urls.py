@@ -53,7 +53,7 @@ Resolve: TypeAlias = Callable[[str, int], Iterable[str]]
 
 
 def public_address(text: str) -> str:
-    """Where a mirror is reached, as its owner says it: an address, nothing for its own, or `-` for none. Raises
+    """A mirror's address as its owner gives it: an address, nothing for its own, or `-` for none. Raises
     ValueError."""
     return text.strip() if text.strip() == NOWHERE else http_url_or_nothing(text)
 
@@ -88,7 +88,7 @@ class Target:
         return f"{self.url.scheme}://{host}:{self.url.port}{self.url.prefix}"
 
     def host_header(self) -> str:
-        """Who is spoken to, as a request says it."""
+        """The value of a request's `Host`."""
         host = f"[{self.url.host}]" if ":" in self.url.host else self.url.host
         return host if self.url.port == _PORTS[self.url.scheme] else f"{host}:{self.url.port}"
 
@@ -116,17 +116,17 @@ def parse_url(text: str, loopback: bool, chosen: bool = False) -> Url:
 
 def check_public(text: str, loopback: bool) -> None:
     """Raises InvalidMirrorAddress unless an address (as text) is public, or of this machine where that is allowed."""
-    found = _plain(ipaddress.ip_address(text))
-    if found.is_loopback and loopback:
+    ip = _plain(ipaddress.ip_address(text))
+    if ip.is_loopback and loopback:
         return
-    if not found.is_global or found.is_multicast or found in _METADATA or _is_refused(found):
+    if not ip.is_global or ip.is_multicast or ip in _METADATA or _is_refused(ip):
         raise InvalidMirrorAddress(f"{text} is no public address")
 
 
 def system_resolve(host: str, port: int) -> list[str]:
     """The system's resolver."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(info[4][0]) for info in found]
+    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(info[4][0]) for info in infos]
 
 
 async def find(text: str, loopback: bool, resolve: Resolve = system_resolve, chosen: bool = False) -> Target:
@@ -135,12 +135,12 @@ async def find(text: str, loopback: bool, resolve: Resolve = system_resolve, cho
     Raises InvalidMirrorAddress and OSError.
     """
     url = parse_url(text, loopback, chosen)
-    found = await asyncio.get_running_loop().run_in_executor(_RESOLVING, _resolved, resolve, url)
-    if not found:
+    ips = await asyncio.get_running_loop().run_in_executor(_RESOLVING, _resolved, resolve, url)
+    if not ips:
         raise InvalidMirrorAddress(f"{url.host} has no address")
-    for ip in found if not chosen else ():
+    for ip in ips if not chosen else ():
         check_public(ip, loopback)
-    return Target(url, found[0])
+    return Target(url, ips[0])
 
 
 def _resolved(resolve: Resolve, url: Url) -> list[str]:

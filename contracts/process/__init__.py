@@ -1,1 +1,1 @@
-"""What every process of this machine needs: settings and key files, children, addresses, its clock and its folder."""
+"""The needs of every process of this machine: settings and key files, children, addresses, its clock and its folder."""

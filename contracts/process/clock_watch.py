@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from contracts.process.outage import duration
 
 LIMIT_SECONDS = 30.0
-"""By which a clock may differ unsaid."""
+"""Seconds by which a clock may differ unsaid."""
 
 Clock = Callable[[], float]
 
@@ -65,7 +65,7 @@ class ClockWatch:
             self._off = 0.0
             return
         if not self._off:
-            there = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            date = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
             way = "ahead of" if ahead > 0 else "behind"
-            self._say(f"this machine's clock is {duration(abs(ahead))} {way} {by} ({there} UTC there): set it, by NTP")
+            self._say(f"this machine's clock is {duration(abs(ahead))} {way} {by} ({date} UTC there): set it, by NTP")
         self._off = ahead

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def require_http_url(text: str) -> str:
-    """The address without what was pasted around it. Raises ValueError: what is no address would be waited for like one
+    """The address without blanks around it. Raises ValueError: a text that is no address would be waited for like one
     that does not answer."""
     url = text.strip()
     try:

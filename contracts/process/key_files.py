@@ -40,8 +40,8 @@ def read_key_file(path: Path, variable: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSetting(f"{variable} names {path}, which cannot be read: {error}") from error
     if mode & _OTHERS:
-        shown = f"{stat.S_IMODE(mode):04o}"
-        raise InvalidSetting(f"{variable} names {path}, which others can use (mode {shown}): chmod 600 {path}")
+        permissions = f"{stat.S_IMODE(mode):04o}"
+        raise InvalidSetting(f"{variable} names {path}, which others can use (mode {permissions}): chmod 600 {path}")
     if not _KEY.fullmatch(text.strip()):
         raise InvalidSetting(f"{variable} names {path}, which holds no key: one line of 64 hex digits is wanted")
     return text.strip()
@@ -76,5 +76,5 @@ class KeyFiles(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """All keys by their field."""
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: key for name, key in found.items() if key is not None}
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: key for name, key in values.items() if key is not None}

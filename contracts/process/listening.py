@@ -1,4 +1,4 @@
-"""Listening on an address of this machine, and what is said, by every command alike, where that cannot be."""
+"""Listening on an address of this machine, and the error of every command where that cannot be."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def family_of(host: str) -> socket.AddressFamily:
-    """Of a host as it is given to listen on: only an address of IPv6 has colons."""
+    """The family of a host to listen on: only an address of IPv6 has colons."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def url_of(host: str, port: int) -> str:
-    """Where others on the network ask what listens there."""
+    """The url at which others on the network reach the listener."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @contextmanager
 def binding(host: str, port: int) -> Iterator[None]:
-    """For whoever binds by other means. Raises PortRefused."""
+    """For code that binds by other means. Raises PortRefused."""
     try:
         yield
     except OSError as error:

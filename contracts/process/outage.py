@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 EVERY_SECONDS = 60.0
 GRACE_SECONDS = 5.0
-"""What passes sooner is told to nobody: a single 502 is no news."""
+"""An outage that passes sooner is told to nobody: a single 502 is no news."""
 
 
 class Outage:
@@ -33,7 +33,7 @@ class Outage:
         return 0.0 if self._since is None else self._clock() - self._since
 
     def failed(self, why: str) -> None:
-        """It did not do what was asked of it."""
+        """The thing did not do what was asked of it."""
         now = self._clock()
         self._since = now if self._since is None else self._since
         if self._said is None and now - self._since >= self._grace:
@@ -44,7 +44,7 @@ class Outage:
             self._said = now
 
     def ended(self) -> None:
-        """It did."""
+        """The thing did what was asked of it."""
         if self._said is not None:
             self._say(f"{self._name} answers again, after {duration(self.seconds)}")
         self._since = self._said = None
@@ -60,7 +60,7 @@ class Outage:
 class Troubles:
     """Things that go wrong again and again: each is told when it begins or changes, once a minute, and at its end.
 
-    What comes and goes within seconds is told once a minute.
+    A trouble that comes and goes within seconds is told once a minute.
     """
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
@@ -73,8 +73,8 @@ class Troubles:
         """It went wrong, as `detail` says; returns whether that was told."""
         now = self._clock()
         self._since.setdefault(what, now)
-        last, at = self._told.get(what, ("", float("-inf")))
-        if now - at < (EVERY_SECONDS if detail == last else GRACE_SECONDS):  # a number that counts is no news
+        last_detail, at = self._told.get(what, ("", float("-inf")))
+        if now - at < (EVERY_SECONDS if detail == last_detail else GRACE_SECONDS):  # a number that counts is no news
             return False
         self._say(f"{what}: {detail}")
         self._told[what] = detail, now

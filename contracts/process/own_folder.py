@@ -1,4 +1,4 @@
-"""A process's folder: whose it is stands in it, one process uses it at a time, and a stranger changes nothing in it.
+"""A process's folder: a file names its owner, one process uses it at a time, and a stranger changes nothing in it.
 
 A node's folder belongs to one key in one run. A verifier's to one key in one model: its secret serves all runs. A
 server's to one operator and model; its processes share it (docs/adr/0049-stored-data-names-its-owner.md).
@@ -97,9 +97,9 @@ def _lock(folder: Path, lock: IO[bytes], alone: bool) -> None:
         flock(lock, (LOCK_EX if alone else LOCK_SH) | LOCK_NB)
     except BlockingIOError as error:
         lock.seek(0)
-        who = lock.read(20).decode(errors="replace")
+        process = lock.read(20).decode(errors="replace")
         raise FolderInUse(
-            f"process {who or 'of another kind'} uses {folder}: end it, or give another --folder"
+            f"process {process or 'of another kind'} uses {folder}: end it, or give another --folder"
         ) from error
     if alone:
         lock.truncate(0)
@@ -110,15 +110,15 @@ def _lock(folder: Path, lock: IO[bytes], alone: bool) -> None:
 def _compare(folder: Path, owner: Owner) -> None:
     file = folder / OWNER
     try:
-        known = Owner(**json.loads(file.read_bytes()))
+        existing = Owner(**json.loads(file.read_bytes()))
     except FileNotFoundError:
         return
     except OSError as error:
         raise _unwritable(folder, error) from error
     except (ValueError, TypeError) as error:
         raise FolderForeign(f"{file} does not say whose the folder is: give another --folder, or restore it") from error
-    if known != owner:
-        raise FolderForeign(f"{folder} belongs to {known.words()}, not to {owner.words()}: give another --folder")
+    if existing != owner:
+        raise FolderForeign(f"{folder} belongs to {existing.words()}, not to {owner.words()}: give another --folder")
 
 
 def _unwritable(folder: Path, error: OSError) -> FolderUnwritable:

@@ -1,4 +1,4 @@
-"""What is wrong with the settings of a process, by field, variable and remedy.
+"""Errors in the settings of a process, by field, variable and remedy.
 
 CommonweightError
 ├── MissingSetting   settings without which the process cannot start
@@ -35,11 +35,11 @@ def as_setting_error(
 ) -> CommonweightError:
     """MissingSetting with all variables that are to be set, else InvalidSetting for the first bad value, unless it is
     that of one of the `keys`."""
-    found = error.errors(include_url=False)
-    absent = [variable_of(_field(one)) for one in found if one["type"] == "missing"]
+    problems = error.errors(include_url=False)
+    absent = [variable_of(_field(problem)) for problem in problems if problem["type"] == "missing"]
     if absent:
         return MissingSetting(f"the process cannot start without {', '.join(absent)}: set them ({PAGE})")
-    first = found[0]
+    first = problems[0]
     name = _field(first)
     if first["type"] == "extra_forbidden":
         return InvalidSetting(f"{name} is no setting; {PAGE} lists them")
@@ -47,10 +47,10 @@ def as_setting_error(
     return InvalidSetting(f"{name} ({variable_of(name)}) is {value}: {_said(first)}; {PAGE} says what it takes")
 
 
-def _field(one: Mapping[str, Any]) -> str:
-    return str(one["loc"][0])
+def _field(problem: Mapping[str, Any]) -> str:
+    return str(problem["loc"][0])
 
 
-def _said(one: Mapping[str, Any]) -> str:
-    said = str(one["msg"]).removeprefix("Value error, ")
-    return said[:1].lower() + said[1:]
+def _said(problem: Mapping[str, Any]) -> str:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

@@ -1,8 +1,8 @@
 """Settings of a process: one environment variable a field, keys by file (docs/settings.md).
 
 A field `daily_gas` of settings with the prefix COMMONWEIGHT_SERVER_ is read from COMMONWEIGHT_SERVER_DAILY_GAS, unless
-the caller gives it: a command's options do. A variable that is empty counts as not set. Only who runs a server, a node
-or a verifier needs pydantic-settings, which their parts bring.
+the caller gives it: a command's options do. A variable that is empty counts as not set. Only servers, nodes and
+verifiers need pydantic-settings, which their parts bring.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class ProcessSettings(BaseSettings):
-    """What all settings share: they are read once, checked, and then stand. A caller's values go before variables.
+    """The base of all settings: they are read once, checked, and then stand. A caller's values go before variables.
 
     Raises MissingSetting and InvalidSetting, also where the caller gives the values.
     """
@@ -101,9 +101,9 @@ class ProcessSettings(BaseSettings):
     @classmethod
     def from_environment(cls) -> Self:
         """All of it from variables. Raises MissingSetting and InvalidSetting."""
-        whole = cls.model_config["env_prefix"].rstrip("_")
-        if whole in os.environ:  # as one JSON object, until it was a variable a field
-            raise MissingSetting(f"{whole} is read no more: set a variable for each field ({PAGE} lists them)")
+        variable = cls.model_config["env_prefix"].rstrip("_")
+        if variable in os.environ:  # as one JSON object, until it was a variable a field
+            raise MissingSetting(f"{variable} is read no more: set a variable for each field ({PAGE} lists them)")
         return cls()
 
     @contextmanager

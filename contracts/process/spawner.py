@@ -1,8 +1,8 @@
 """A child that ends with the process that spawned it, even where that was killed: asked for in its environment.
 
-The child asks the kernel itself, when it has begun. What runs between fork and exec (`preexec_fn`) may not: in a
+The child asks the kernel itself, when it has begun. Code between fork and exec (`preexec_fn`) may not: in a
 process with threads it waits for ever for a lock that another thread held at the fork, the spawner waits for it, and
-whatever ends the spawner leaves it behind with all that was open, a folder's lock among it.
+the end of the spawner leaves it behind with all that was open, a folder's lock among it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def ends_with_me(number: int = signal.SIGTERM) -> dict[str, str]:
-    """What a child's environment has beside, that is to get signal `number` when this process is gone.
+    """The extra environment of a child that is to get signal `number` when this process is gone.
 
     Linux signals the end of a parent *thread*: the one that spawns has to live as long as the child.
     """

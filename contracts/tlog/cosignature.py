@@ -1,9 +1,9 @@
 """Cosignatures (C2SP's tlog-cosignature, version 1): a witness or mirror signs somebody's checkpoint, with the time.
 
-What is signed is a fixed line, a line with the time, and the checkpoint's text. It says: of all heads of this log that
-I know to be consistent, this is the largest. A mirror's says besides that it keeps the entries and serves them
-(tlog-mirror); that is a property of its key, known from elsewhere, and has no other form. The message does not name
-the cosigner, so who runs several needs a key for each.
+The signed message is a fixed line, a line with the time, and the checkpoint's text. It says: of all heads of this log
+that I know to be consistent, this is the largest. A mirror's says besides that it keeps the entries and serves them
+(tlog-mirror); that is a property of its key, known from elsewhere, and has no other form. The message does not name the
+cosigner, so several of one owner need a key each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TIME = 8
 
 
 def cosigned_message(text: str, time: int) -> bytes:
-    """What is signed over a checkpoint's text at a time in seconds since 1970."""
+    """The message that is signed over a checkpoint's text at a time in seconds since 1970."""
     return f"cosignature/v1\ntime {time}\n{text}".encode()
 
 
@@ -31,15 +31,15 @@ def cosign(text: str, name: str, key: SigningKey, time: int) -> NoteSignature:
 
 
 def verify_cosignature(note: SignedNote, key: VerifierKey) -> int:
-    """When this cosigner signed the checkpoint, in seconds since 1970; of several times the last.
+    """The time at which this cosigner signed the checkpoint, in seconds since 1970; of several the last.
 
     Raises NoteNotSigned, BadLogSignature, InvalidCheckpoint.
     """
     if key.kind != SignatureType.COSIGNATURE:
         raise NoteNotSigned(f"{key.name} is a log's key, which cosigns nothing")
-    found = signatures_by(note, key)
+    signatures = signatures_by(note, key)
     parse_checkpoint(note.text)
-    return max(_verified(signature, note.text, key) for signature in found)
+    return max(_verified(signature, note.text, key) for signature in signatures)
 
 
 def _verified(signature: bytes, text: str, key: VerifierKey) -> int:

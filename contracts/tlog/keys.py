@@ -59,7 +59,7 @@ class SignatureType(IntEnum):
 
 @dataclass(frozen=True)
 class VerifierKey:
-    """Who signs, how, and with which key of 32 bytes. Raises InvalidLogKey."""
+    """The name of a signer, its type of signature, and its public key of 32 bytes. Raises InvalidLogKey."""
 
     name: str
     kind: SignatureType
@@ -73,7 +73,7 @@ class VerifierKey:
 
     @property
     def key_id(self) -> bytes:
-        """Four bytes by which a signature line says whose it is."""
+        """Four bytes by which a signature line names its key."""
         return hashlib.sha256(self.name.encode() + b"\n" + self._typed()).digest()[:KEY_ID]
 
     def vkey(self) -> str:
@@ -174,5 +174,5 @@ def check_public(public: bytes) -> None:
 
 
 def backend_hash(public: bytes) -> str:
-    """The first part of the path under which an https-bastion (C2SP) reaches who holds this key: 64 hex digits."""
+    """The first part of the path under which an https-bastion (C2SP) reaches the holder of this key: 64 hex digits."""
     return hashlib.sha256(public).hexdigest()

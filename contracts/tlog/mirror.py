@@ -20,7 +20,7 @@ from contracts.tlog.tiles import WIDTH
 from contracts.tlog.witness import InvalidMirrorMessage, check_proof
 
 MAX_PACKAGES = 32
-"""Packages in one request: what a client sends at most, and what a mirror reads of one."""
+"""Packages in one request: a client sends no more, and a mirror reads no more."""
 
 MAX_FIELD = 2**16 - 1
 """Bytes of an origin or a ticket."""
@@ -56,7 +56,7 @@ class UploadHeader:
         return _sized(self.origin.encode()) + span + _sized(self.ticket)
 
     def packages(self) -> Iterator[Package]:
-        """All that the upload consists of, in order; as many as the header says, so take no more than you need."""
+        """The packages of the upload, in order; as many as the header says, so take no more than you need."""
         if self.start == self.end:
             return
         for base in range(self.start - self.start % WIDTH, self.end, WIDTH):
@@ -65,7 +65,7 @@ class UploadHeader:
 
 @dataclass(frozen=True)
 class Package:
-    """Which entries a package holds: from `start` up to `end`; its proof is of the part from `base` up to `end`."""
+    """A package's entries: from `start` up to `end`; its proof is of the part from `base` up to `end`."""
 
     base: int
     start: int
@@ -89,25 +89,25 @@ class EntryPackage:
         entries = b"".join(format_entry(entry) for entry in self.entries)
         return entries + bytes([len(self.proof)]) + b"".join(self.proof)
 
-    def check(self, place: Package, kept: Sequence[bytes], size: int, root: bytes) -> None:
-        """Raises InvalidTree unless the entries lie at their place in the log of `size` entries with this root.
+    def check(self, package: Package, hashes: Sequence[bytes], size: int, root: bytes) -> None:
+        """Raises InvalidTree unless the entries lie where `package` says, in the log of `size` entries with this root.
 
-        `kept` are the leaf hashes from the package's base up to its start, which the mirror has.
+        `hashes` are the leaf hashes from the package's base up to its start, which the mirror has.
         """
-        if len(kept) != place.start - place.base or len(self.entries) != place.end - place.start:
-            raise InvalidMirrorMessage(f"other entries than from {place.start} to {place.end}")
-        leaves = [*kept, *map(SHA256_TREE.leaf_hash, self.entries)]
-        check_subtree(place.base, place.end, subtree_root(leaves), size, root, self.proof)
+        if len(hashes) != package.start - package.base or len(self.entries) != package.end - package.start:
+            raise InvalidMirrorMessage(f"other entries than from {package.start} to {package.end}")
+        leaves = [*hashes, *map(SHA256_TREE.leaf_hash, self.entries)]
+        check_subtree(package.base, package.end, subtree_root(leaves), size, root, self.proof)
 
 
 def format_upload(header: UploadHeader, packages: Sequence[EntryPackage]) -> bytes:
     """A whole body of the first packages of an upload, at most MAX_PACKAGES. Raises InvalidMirrorMessage."""
     if len(packages) > MAX_PACKAGES:
         raise InvalidMirrorMessage(f"a request has at most {MAX_PACKAGES} packages, not {len(packages)}")
-    places = header.packages()
+    spans = header.packages()
     for package in packages:
-        place = next(places, None)
-        if place is None or len(package.entries) != place.end - place.start:
+        span = next(spans, None)
+        if span is None or len(package.entries) != span.end - span.start:
             raise InvalidMirrorMessage(f"not the packages from {header.start} to {header.end}")
     return header.format() + b"".join(package.format() for package in packages)
 
@@ -121,21 +121,21 @@ def read_header(take: Take) -> UploadHeader:
 def read_packages(take: Take, header: UploadHeader) -> Iterator[tuple[Package, EntryPackage]]:
     """The packages that follow, each as soon as it is there, until the body ends or MAX_PACKAGES were read.
 
-    Raises InvalidMirrorMessage for a body that ends within a package, and for bytes after the last of the upload; what
-    was yielded before stands.
+    Raises InvalidMirrorMessage for a body that ends within a package, and for bytes after the last of the upload;
+    packages that were yielded before stay valid.
     """
-    for count, place in enumerate(header.packages()):
+    for count, package in enumerate(header.packages()):
         first = take(1) if count < MAX_PACKAGES else b""
         if not first:
             return
-        yield place, _read_package(_after(first, take), place.end - place.start)
+        yield package, _read_package(_after(first, take), package.end - package.start)
     if take(1):
         raise InvalidMirrorMessage("bytes after the last package of the upload")
 
 
 @dataclass(frozen=True)
 class MirrorInfo:
-    """What a mirror answers instead of signing: a size to upload to, its next entry, and a ticket to bring along."""
+    """The answer of a mirror that does not sign: a size to upload to, its next entry, and a ticket to bring along."""
 
     size: int
     next_entry: int

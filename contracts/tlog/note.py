@@ -48,7 +48,7 @@ class NoteSignature:
             raise InvalidNote(f"a signature needs {KEY_ID} bytes of key id, and more: {shown(self.name)}")
 
     def line(self) -> str:
-        """With its newline."""
+        """The line, with its newline."""
         return f"{DASH}{self.name} {to_base64(self.key_id + self.signature)}\n"
 
 
@@ -72,7 +72,7 @@ class SignedNote:
         return f"{self.text}\n".encode() + format_signatures(self.signatures)
 
     def adding(self, *signatures: NoteSignature) -> SignedNote:
-        """With further signatures, those that it has already left out. Raises InvalidNote."""
+        """The note with further signatures; those that it has already are left out. Raises InvalidNote."""
         return replace(self, signatures=tuple(dict.fromkeys(self.signatures + signatures)))
 
 
@@ -87,7 +87,7 @@ def parse_note(data: bytes) -> SignedNote:
 
 
 def format_signatures(signatures: tuple[NoteSignature, ...]) -> bytes:
-    """Signature lines alone: what a witness answers."""
+    """Signature lines alone: a witness's answer."""
     return "".join(signature.line() for signature in signatures).encode()
 
 
@@ -95,9 +95,9 @@ def parse_signatures(data: bytes) -> tuple[NoteSignature, ...]:
     """Signature lines alone, 1 to MAX_SIGNATURES. Raises InvalidNote."""
     if len(data) > MAX_NOTE:
         raise InvalidNote(f"signature lines must have at most {MAX_NOTE} bytes")
-    found = _parse_lines(parse_utf8(data, InvalidNote))
-    _check_signatures(found)
-    return found
+    signatures = _parse_lines(parse_utf8(data, InvalidNote))
+    _check_signatures(signatures)
+    return signatures
 
 
 def sign_note(text: str, name: str, key: SigningKey) -> SignedNote:
@@ -115,14 +115,14 @@ def verify_note(note: SignedNote, key: VerifierKey) -> None:
 
 
 def signatures_by(note: SignedNote, key: VerifierKey) -> tuple[bytes, ...]:
-    """What stands under this key's name and id, in the length of its type. Raises NoteNotSigned, BadLogSignature."""
+    """The signatures under this key's name and id, in the length of its type. Raises NoteNotSigned, BadLogSignature."""
     length = SIGNATURE if key.kind == SignatureType.NOTE else 8 + SIGNATURE
-    found = tuple(s.signature for s in note.signatures if (s.name, s.key_id) == (key.name, key.key_id))
-    if not found:
+    signatures = tuple(s.signature for s in note.signatures if (s.name, s.key_id) == (key.name, key.key_id))
+    if not signatures:
         raise NoteNotSigned(f"no signature by {key.name}+{key.key_id.hex()}")
-    if any(len(signature) != length for signature in found):
+    if any(len(signature) != length for signature in signatures):
         raise BadLogSignature(f"a signature by {key.name} must have {length} bytes")
-    return found
+    return signatures
 
 
 def _parse_lines(lines: str) -> tuple[NoteSignature, ...]:

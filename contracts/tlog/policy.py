@@ -1,7 +1,7 @@
-"""Whose signatures make a checkpoint good (C2SP's tlog-policy): logs, witnesses, groups of them, and a quorum.
+"""The signatures that make a checkpoint good (C2SP's tlog-policy): logs, witnesses, groups of them, and a quorum.
 
 A group is met by at least `threshold` of its members, witnesses or groups named before it. A checkpoint is good if a
-log of the policy signed it and the quorum is met by those who cosigned it. contracts/tlog/policy_text.py reads and
+log of the policy signed it and the quorum is met by its cosigners. contracts/tlog/policy_text.py reads and
 writes the file.
 """
 
@@ -105,29 +105,29 @@ class Policy:
         checkpoint = self._signed(note)
         cosigned = self._cosigned(note)
         if self.quorum not in self._met(set(cosigned)):
-            said = ", ".join(sorted(cosigned)) or "nobody"
-            raise PolicyNotMet(f"{self.quorum} asks for others than {said}")
+            signers = ", ".join(sorted(cosigned)) or "nobody"
+            raise PolicyNotMet(f"{self.quorum} asks for others than {signers}")
         return Accepted(checkpoint, cosigned)
 
     def _signed(self, note: SignedNote) -> Checkpoint:
-        found = []
+        checkpoints = []
         for log in self.logs:
             try:
-                found.append(verify_checkpoint(note, log.key))
+                checkpoints.append(verify_checkpoint(note, log.key))
             except NoteNotSigned:
                 continue
-        if not found:
+        if not checkpoints:
             raise PolicyNotMet("no log of the policy signed this checkpoint")
-        return found[0]
+        return checkpoints[0]
 
     def _cosigned(self, note: SignedNote) -> dict[str, int]:
-        found = {}
+        times = {}
         for witness in self.witnesses:
             try:
-                found[witness.name] = verify_cosignature(note, witness.key)
+                times[witness.name] = verify_cosignature(note, witness.key)
             except NoteNotSigned:
                 continue
-        return found
+        return times
 
     def _met(self, cosigned: set[str]) -> set[str]:
         """The names that are met if these witnesses signed."""
@@ -160,18 +160,18 @@ def _check_keys(keys: Sequence[VerifierKey], kind: SignatureType) -> None:
 
 def _check_names(witnesses: Sequence[str], groups: Sequence[PolicyGroup]) -> set[str]:
     """All names: each defined once, each a member of one group at most, after its definition."""
-    known: set[str] = set()
+    names: set[str] = set()
     free: set[str] = set()
     for name, members in [*((name, None) for name in witnesses), *((group.name, group) for group in groups)]:
         check_word(name)
-        if name in known or name == NONE:
+        if name in names or name == NONE:
             raise InvalidPolicy(f"the name {shown(name)} is taken")
         if members is not None:
             _check_group(members, free)
             free -= set(members.members)
-        known.add(name)
+        names.add(name)
         free.add(name)
-    return known
+    return names
 
 
 def _check_group(group: PolicyGroup, free: set[str]) -> None:

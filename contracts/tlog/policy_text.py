@@ -1,8 +1,8 @@
 """The file of a policy (C2SP's tlog-policy): one line for each log, witness, group, and one for the quorum.
 
 Words are parted by spaces and tabs; lines that are empty or start with # mean nothing. Bytes above 127 are kept as they
-are and compared as bytes. A group names only what stands above it. Nothing in the file is signed: who hands it over
-decides what is accepted under it.
+are and compared as bytes. A group names only witnesses and groups above it. Nothing in the file is signed: its giver
+decides which heads are accepted under it.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class _Reader:
             "group": (3, len(words), self._group),
             "quorum": (1, 1, self._name_quorum),
         }
-        word, *rest = words
-        least, most, take = kinds.get(word, (1, 0, self._log))
+        kind, *rest = words
+        least, most, take = kinds.get(kind, (1, 0, self._log))
         if not least <= len(rest) <= most:
             raise InvalidPolicy(f"not a line of a policy: {shown(' '.join(words))}")
         take(rest)
@@ -82,10 +82,10 @@ class _Reader:
         self._witnesses.append(PolicyWitness(words[0], parse_vkey(words[1]), *words[2:]))
 
     def _group(self, words: list[str]) -> None:
-        name, asked, *members = words
+        name, threshold_text, *members = words
         self._check_above(members)
         all_of = {"all": len(members), "any": 1}
-        threshold = all_of[asked] if asked in all_of else parse_decimal(asked, InvalidPolicy)
+        threshold = all_of[threshold_text] if threshold_text in all_of else parse_decimal(threshold_text, InvalidPolicy)
         self._groups.append(PolicyGroup(name, threshold, tuple(members)))
 
     def _name_quorum(self, words: list[str]) -> None:

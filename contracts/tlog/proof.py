@@ -1,7 +1,7 @@
 """The proof of one entry as a file that is checked without a network (C2SP's tlog-proof).
 
 Its lines: a fixed one, extra bytes where there are any, the entry's index, the hashes from the leaf's sibling up, an
-empty line, and the signed checkpoint as it is. Who checks it has the entry and a policy. Nobody signs the extra bytes.
+empty line, and the signed checkpoint as it is. Its checker has the entry and a policy. Nobody signs the extra bytes.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class LogProof:
 
 
 def prove(tree: StoredTree, index: int, note: SignedNote, extra: bytes = b"") -> LogProof:
-    """Of a stored log's entry, under a checkpoint of it. Raises InvalidTree, InvalidCheckpoint."""
+    """The proof of a stored log's entry, under a checkpoint of it. Raises InvalidTree, InvalidCheckpoint."""
     size = parse_checkpoint(note.text).size
     return LogProof(index, tuple(tree.inclusion_proof(index, size)), note, extra)
 

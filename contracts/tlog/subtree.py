@@ -1,4 +1,4 @@
-"""Proofs that a part of a log is a part of it: what tlog-mirror sends with each package of entries.
+"""Proofs that a part of a log is a part of it: tlog-mirror sends one with each package of entries.
 
 A subtree [start, end) begins at a multiple of the power of two that its length fills. Its root is that of RFC 6962 over
 its leaves, and a proof leads from it to the log's root. From a start of 0 it is a consistency proof, of one leaf an
@@ -26,7 +26,7 @@ def check_span(start: int, end: int, size: int) -> None:
 
 
 def subtree_spans(start: int, end: int, size: int) -> tuple[list[Span], bool]:
-    """The spans of which a proof is made, from the lowest up, and whether the first stands in for the subtree itself.
+    """The spans of a proof, from the lowest up, and whether the first stands in for the subtree itself.
 
     It does where the subtree is no node of the tree of `size`: then the proof begins with the last node within it.
     Raises InvalidTree.
@@ -50,19 +50,19 @@ def subtree_spans(start: int, end: int, size: int) -> tuple[list[Span], bool]:
 
 
 def subtree_proof(tree: StoredTree, start: int, end: int, size: int) -> list[bytes]:
-    """Of the subtree [start, end) in the tree of `size`: hashes of 32 bytes, at most 63 of them. Raises InvalidTree."""
+    """Proof of the subtree [start, end) in the tree of `size`: at most 63 hashes of 32 bytes. Raises InvalidTree."""
     spans, _ = subtree_spans(start, end, size)
     parts = [complete_nodes(span) for span in spans]
-    wanted = [number for part in parts for number in part]
-    found = tree.fetch(wanted) if wanted else {}
-    missing = [number for number in wanted if number not in found]
+    numbers = [number for part in parts for number in part]
+    hashes = tree.fetch(numbers) if numbers else {}
+    missing = [number for number in numbers if number not in hashes]
     if missing:
         raise InvalidTree(f"the tree lacks node {missing[0]}")
-    return [_joined([found[number] for number in part]) for part in parts]
+    return [_joined([hashes[number] for number in part]) for part in parts]
 
 
 def subtree_root(leaves: Sequence[bytes]) -> bytes:
-    """The root over leaf hashes of 32 bytes, at least one: what check_subtree takes as node."""
+    """The root over leaf hashes of 32 bytes, at least one: check_subtree takes it as `node`."""
     if len(leaves) == 1:
         return leaves[0]
     middle = split(len(leaves))
@@ -76,26 +76,26 @@ def check_subtree(start: int, end: int, node: bytes, size: int, root: bytes, pro
         raise InvalidTree(f"the proof must have {len(spans)} nodes, not {len(proof)}")
     if any(len(part) != HASH for part in proof):
         raise InvalidTree(f"a proof's node must have {HASH} bytes")
-    found = _fold(list(zip(spans, proof, strict=True)), inside, start, node)
-    if found != (node, root):
+    roots = _fold(list(zip(spans, proof, strict=True)), inside, start, node)
+    if roots != (node, root):
         raise InvalidTree("the proof does not lead from the subtree to the root")
 
 
 def _fold(steps: list[tuple[Span, bytes]], inside: bool, start: int, node: bytes) -> tuple[bytes, bytes]:
     """The roots of the subtree and of the tree that a proof leads to."""
     low = start
-    old = node
+    subtree = node
     if inside:
-        ((low, _), old), *steps = steps
-    new = old
-    for (left, _), part in steps:
-        if left > low:
-            new = SHA256_TREE.node_hash(new, part)
+        ((low, _), subtree), *steps = steps
+    tree = subtree
+    for (begin, _), part in steps:
+        if begin > low:
+            tree = SHA256_TREE.node_hash(tree, part)
             continue
-        new = SHA256_TREE.node_hash(part, new)
-        old = SHA256_TREE.node_hash(part, old) if left >= start else old
-        low = left
-    return old, new
+        tree = SHA256_TREE.node_hash(part, tree)
+        subtree = SHA256_TREE.node_hash(part, subtree) if begin >= start else subtree
+        low = begin
+    return subtree, tree
 
 
 def _joined(nodes: Sequence[bytes]) -> bytes:

@@ -1,7 +1,7 @@
 """The small parts that all of these formats share: decimals, base64, hashes, key names. One spelling each.
 
 A text that says the same in two ways is two texts under one meaning, so each of these functions takes only the one that
-its inverse writes. What is refused raises the error class that the caller passes.
+its inverse writes. Any other raises the error class that the caller passes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Fails = type[CommonweightError]
 
 HASH = 32
 MAX_SIZE = 2**63 - 1
-"""Sizes, indices and timestamps: what a signed 64-bit integer holds, as most implementations keep them."""
+"""Sizes, indices and timestamps: a signed 64-bit integer, as most implementations keep them."""
 
 _DECIMAL = re.compile("0|[1-9][0-9]{0,18}")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
@@ -75,9 +75,9 @@ def parse_utf8(data: bytes, fails: Fails) -> str:
 
 def check_characters(text: str, fails: Fails) -> None:
     """No control character but newline, nothing that UTF-8 cannot write."""
-    found = _CONTROL.search(text)
-    if found:
-        raise fails(f"control character at place {found.start()}")
+    match = _CONTROL.search(text)
+    if match:
+        raise fails(f"control character at place {match.start()}")
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -99,5 +99,5 @@ def check_line(line: str, what: str, fails: Fails) -> None:
 
 
 def shown(text: str) -> str:
-    """What a message says of a text that came from outside: printable, and not long."""
+    """A text from outside as a message shows it: printable, and not long."""
     return ascii(text if len(text) <= 60 else text[:60] + "...")

@@ -1,8 +1,8 @@
-"""Tiles from a stored tree, and a stored tree from tiles: who has only a static copy of a log verifies all the same.
+"""Tiles from a stored tree, and a stored tree from tiles: a static copy of a log is enough to verify it.
 
 A TileReader is told size and root by a signed checkpoint. It reads the partial tiles at first, from which the root must
 follow, and every full tile must hash to its place in the tile above it. So each hash that it gives is one under the
-root, and what StoredTree makes of it is a proof that holds.
+root, and StoredTree makes proofs from it that hold.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def tile_bytes(fetch: Fetch, tile: Tile) -> bytes:
     """The tile's hashes, 32 bytes each, from a stored tree's nodes. Raises InvalidTree if one is missing."""
     first = tile.index * WIDTH
     numbers = [node_number(tile.level * BITS, first + at) for at in range(tile.width)]
-    found = fetch(numbers)
-    missing = [number for number in numbers if number not in found]
+    hashes = fetch(numbers)
+    missing = [number for number in numbers if number not in hashes]
     if missing:
         raise InvalidTree(f"the tree lacks node {missing[0]}, of {tile.path()}")
-    return b"".join(found[number] for number in numbers)
+    return b"".join(hashes[number] for number in numbers)
 
 
 def node_place(number: int) -> tuple[int, int]:
@@ -54,36 +54,36 @@ class TileReader:
             raise InvalidTile(f"the partial tiles of {size} entries do not lead to the root")
 
     def tree(self) -> StoredTree:
-        """For roots and proofs of this log and of all that it was before."""
+        """The tree, for roots and proofs of this log at any earlier size too."""
         return StoredTree(self.fetch)
 
     def fetch(self, numbers: Sequence[int]) -> Mapping[int, bytes]:
         """Nodes by number, as StoredTree asks for them; those beyond the log are left out."""
-        places = {number: node_place(number) for number in numbers}
-        within = {n: place for n, place in places.items() if place[1] + 1 << place[0] <= self.size}
-        return {number: self.node(*place) for number, place in within.items()}
+        nodes = {number: node_place(number) for number in numbers}
+        within = {n: node for n, node in nodes.items() if node[1] + 1 << node[0] <= self.size}
+        return {number: self.node(*node) for number, node in within.items()}
 
     def node(self, level: int, index: int) -> bytes:
         """The root over leaves from index·2^level, 2^level of them."""
         above, inside = divmod(level, BITS)
-        place, start = divmod(index << inside, WIDTH)
-        tile = self.tile(tile_of(above, place, self.size))
+        column, start = divmod(index << inside, WIDTH)
+        tile = self.tile(tile_of(above, column, self.size))
         return _root_over(tile[start * HASH : (start + (1 << inside)) * HASH])
 
     def tile(self, tile: Tile) -> bytes:
         """A tile of this log, verified. Raises InvalidTile."""
         tile.check_within(self.size)
-        whole = tile_of(tile.level, tile.index, self.size)
-        return (self._edge.get(whole) or self._verified(whole))[: tile.width * HASH]
+        widest = tile_of(tile.level, tile.index, self.size)
+        return (self._edge.get(widest) or self._verified(widest))[: tile.width * HASH]
 
     def _verified(self, tile: Tile) -> bytes:
-        found = self._full.get(tile)
-        if found is None:
-            found = self._fresh(tile)
-            if _root_over(found) != self.node((tile.level + 1) * BITS, tile.index):
+        data = self._full.get(tile)
+        if data is None:
+            data = self._fresh(tile)
+            if _root_over(data) != self.node((tile.level + 1) * BITS, tile.index):
                 raise InvalidTile(f"{tile.path()} does not hash to its place in the tile above")
-            self._keep(tile, found)
-        return found
+            self._keep(tile, data)
+        return data
 
     def _keep(self, tile: Tile, data: bytes) -> None:
         if len(self._full) >= KEPT:

@@ -1,4 +1,4 @@
-"""Where a log's tiles stand (C2SP's tlog-tiles): names of the files of which a log's static copy is made.
+"""The paths of a log's tiles (C2SP's tlog-tiles): names of the files of a log's static copy.
 
 A tile is 256 neighbouring hashes of one level: leaf hashes at level 0, roots over 256 hashes of the level below at each
 higher one. Its name is `tile/LEVEL/INDEX`, `tile/entries/INDEX` for the entries under a tile of level 0, and then
@@ -50,7 +50,7 @@ class Tile:
             raise InvalidTile(f"no log has a tile {self.index} at level {self.level}")
 
     def path(self) -> str:
-        """Without a slash at its start: what parse_tile reads."""
+        """The name, without a slash at its start: parse_tile reads it."""
         digits = str(self.index)
         digits = digits.zfill(-(-len(digits) // 3) * 3)
         *above, last = [digits[at : at + 3] for at in range(0, len(digits), 3)]
@@ -66,10 +66,10 @@ class Tile:
 
 def parse_tile(path: str) -> Tile:
     """Raises InvalidTile for what Tile.path does not write: other spellings, dots, slashes at the ends, level 64."""
-    found = _PATH.fullmatch(path)
-    if not found:
+    match = _PATH.fullmatch(path)
+    if not match:
         raise InvalidTile(f"not the name of a tile: {shown(path)}")
-    level, groups, width = found.groups()
+    level, groups, width = match.groups()
     index = int(groups.replace("x", "").replace("/", ""))
     tile = Tile(0 if level == ENTRIES else int(level), index, int(width or WIDTH), level == ENTRIES)
     if tile.path() != path:

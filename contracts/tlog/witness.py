@@ -1,4 +1,4 @@
-"""What a log and a witness or mirror say to each other about a new checkpoint (C2SP's tlog-witness, `add-checkpoint`).
+"""The messages of a log and a witness or mirror about a new checkpoint (C2SP's tlog-witness, `add-checkpoint`).
 
 The request is the size of the last head that the witness knows, a consistency proof from it, an empty line and the
 signed checkpoint. The answer is signature lines, or the size that the witness knows instead.
@@ -51,7 +51,7 @@ class AddCheckpoint:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """What the note says; verify the note before this is used. Raises InvalidCheckpoint."""
+        """The note's checkpoint; verify the note before this is used. Raises InvalidCheckpoint."""
         return parse_checkpoint(self.note.text)
 
     def format(self) -> bytes:
