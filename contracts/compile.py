@@ -35,9 +35,9 @@ def source_hash() -> str:
 def check() -> None:
     """Raise CompileError unless there is one artifact for each source, made of these sources."""
     expected = {path.stem for path in SOLIDITY.glob("*.sol")}
-    found = {path.stem for path in ARTIFACTS.glob("*.json")}
-    if expected != found:
-        raise CompileError(f"artifacts {sorted(found)} do not match sources {sorted(expected)}")
+    existing = {path.stem for path in ARTIFACTS.glob("*.json")}
+    if expected != existing:
+        raise CompileError(f"artifacts {sorted(existing)} do not match sources {sorted(expected)}")
     current = source_hash()
     for name in sorted(expected):
         artifact = json.loads((ARTIFACTS / f"{name}.json").read_text())
@@ -56,7 +56,9 @@ def compile_sources(sources: Mapping[str, str], wanted: Mapping[str, Sequence[st
 
     Raises CompileError.
     """
-    selection = {name: {one: ["abi", "evm.bytecode.object"] for one in names} for name, names in wanted.items()}
+    selection = {
+        name: {contract: ["abi", "evm.bytecode.object"] for contract in names} for name, names in wanted.items()
+    }
     request = {
         "language": "Solidity",
         "sources": {name: {"content": body} for name, body in sources.items()},

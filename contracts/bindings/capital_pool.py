@@ -16,7 +16,7 @@ from contracts.ids import Address, as_address, from_hex
 
 
 class PoolStatus(IntEnum):
-    """Where a funding round stands."""
+    """The status of a funding round."""
 
     OPEN = 0
     SUCCEEDED = 1
@@ -33,7 +33,7 @@ class CapitalPool:
         self._call = self._contract.functions
 
     def currency(self) -> Currency:
-        """What is paid in."""
+        """The currency that is paid in."""
         return Currency(self.w3, as_address(str(self._call.currency().call())))
 
     def token(self) -> str:
@@ -41,7 +41,7 @@ class CapitalPool:
         return str(self._call.token().call())
 
     def status(self) -> PoolStatus:
-        """Where the round stands; it may be over only from the next block on."""
+        """The round's status; it may be over only from the next block on."""
         return PoolStatus(self._call.status().call())
 
     def caps(self) -> tuple[int, int]:
@@ -57,7 +57,7 @@ class CapitalPool:
         return bool(self._call.cancelled().call())
 
     def deadline(self) -> int:
-        """When the round ends."""
+        """The second in which the round ends."""
         return int(self._call.deadline().call())
 
     def release_at(self) -> int:
@@ -69,19 +69,19 @@ class CapitalPool:
         return int(self._call.withdrawUntil().call())
 
     def deposited(self) -> int:
-        """What was paid in and not taken back while the round was open."""
+        """Units that were paid in and not taken back while the round was open."""
         return int(self._call.deposited().call())
 
     def refunded(self) -> int:
-        """What was paid back after the round."""
+        """Units that were paid back after the round."""
         return int(self._call.refunded().call())
 
     def paid(self) -> int:
-        """What the holders paid out."""
+        """Units that the holders paid out."""
         return int(self._call.paidOut().call())
 
     def claimed(self) -> int:
-        """What of the deposits tokens were minted for."""
+        """Units of the deposits for which tokens were minted."""
         return int(self._call.claimed().call())
 
     def held(self) -> int:
@@ -89,15 +89,15 @@ class CapitalPool:
         return int(self._call.held().call())
 
     def spendable(self) -> int:
-        """What the holders can pay with from `release_at` on: all, or, of a round that failed, what claimers paid."""
+        """Units that the holders can pay from `release_at` on: all, or of a failed round the claimers' payments."""
         return int(self._call.spendable().call())
 
     def deposit_of(self, account: Address) -> int:
-        """What `account` has neither claimed nor been refunded."""
+        """Units that `account` has neither claimed nor been refunded."""
         return int(self._call.depositOf(to_checksum_address(account)).call())
 
     def bought_by(self, account: Address, first_block: int) -> int:
-        """What `account` has in the round, claimed or not: its deposit, or what it was minted tokens for.
+        """Units of `account` in the round, claimed or not: its deposit, or the part for which it was minted tokens.
 
         `first_block` is one before which nobody can have claimed.
         """
@@ -115,7 +115,7 @@ class CapitalPool:
         return bytes(self._call.receiptOf(to_checksum_address(account)).call())
 
     def deposit(self, amount: int) -> ContractFunction:
-        """Pay in what the sender has approved, at most `amount` and up to the hard cap."""
+        """Pay in the units that the sender has approved, at most `amount` and up to the hard cap."""
         return self._call.deposit(amount)
 
     def deposit_with_permit(self, amount: int, deadline: int, signature: tuple[int, bytes, bytes]) -> ContractFunction:
@@ -143,7 +143,7 @@ class CapitalPool:
         return self._call.claim(to_checksum_address(account))
 
     def pay(self, to: str, amount: int) -> ContractFunction:
-        """Pay what is the holders', once buyers may leave no more (timelock)."""
+        """Pay the holders' money, once buyers may leave no more (timelock)."""
         return self._call.pay(to_checksum_address(to), amount)
 
     def cancel(self) -> ContractFunction:
@@ -151,5 +151,5 @@ class CapitalPool:
         return self._call.cancel()
 
     def recover_surplus(self, asset: str) -> ContractFunction:
-        """Send what came here without a deposit to the treasury."""
+        """Send units that came here without a deposit to the treasury."""
         return self._call.recoverSurplus(to_checksum_address(asset))

@@ -38,17 +38,17 @@ class Currency:
     def _told(self, name: str, default: str | int) -> str | int:
         """ERC-20 leaves both open, and some currencies answer otherwise."""
         try:
-            found: str | int = self._call[name]().call()
+            answer: str | int = self._call[name]().call()
         except (Web3Exception, ValueError, OverflowError):
             return default
-        return found
+        return answer
 
     def balance_of(self, account: Address) -> int:
-        """What `account` has."""
+        """Units that `account` has."""
         return int(self._call.balanceOf(to_checksum_address(account)).call())
 
     def allowance(self, owner: str, spender: str) -> int:
-        """What `spender` may take from `owner`."""
+        """Units that `spender` may take from `owner`."""
         return int(self._call.allowance(to_checksum_address(owner), to_checksum_address(spender)).call())
 
     def approve(self, spender: str, amount: int) -> ContractFunction:

@@ -40,15 +40,15 @@ class EpochDistributor:
         self._call = contract_at(w3, "EpochDistributor", address).functions
 
     def paid(self, epoch: int) -> int:
-        """What the epoch's leaves have been paid."""
+        """The sum that the epoch's leaves have been paid."""
         return int(self._call.paid(epoch).call())
 
     def is_claimed(self, epoch: int, index: int) -> bool:
-        """Whether the epoch's line at this place was paid; for ever, once it was."""
+        """Whether the epoch's line at this index was paid; for ever, once it was."""
         return bool(self._call.isClaimed(epoch, index).call())
 
     def paid_to(self, epoch: int, index: int, first_block: int) -> tuple[str, str]:
-        """Who was paid a line, and by which transaction (0x-hex), by the events since `first_block`; "" for nobody."""
+        """The payee of a line, and the transaction (0x-hex), by the events since `first_block`; "" for nobody."""
         events = EventHistory(
             contract_at(self.w3, "EpochDistributor", self.address), ["Claimed"], first_block, [epoch.to_bytes(32)]
         )
@@ -76,13 +76,13 @@ class EpochDistributor:
         return self._call.claim(epoch, index, account, kind, amount, proof)
 
     def claim_many(self, lines: Sequence[Line]) -> ContractFunction:
-        """Pay lines of any epochs, each to its own account; what cannot be paid is passed over, and named by events."""
+        """Pay lines of any epochs, each to its own account; unpayable lines are passed over, and named by events."""
         return self._call.claimMany([astuple(line) for line in lines])
 
     def claimed_by(self, data: str) -> list[Line]:
         """The lines that the call data (0x-hex) of `claim_many` name."""
-        _, given = contract_at(self.w3, "EpochDistributor", self.address).decode_function_input(HexStr(data))
-        return [Line(**line) for line in given["lines"]]
+        _, arguments = contract_at(self.w3, "EpochDistributor", self.address).decode_function_input(HexStr(data))
+        return [Line(**line) for line in arguments["lines"]]
 
     def claim_to(self, message: ClaimTo, signature: bytes, proof: list[bytes]) -> ContractFunction:
         """Pay a leaf to the address that its account signed (`Domain` of the chain and this contract)."""

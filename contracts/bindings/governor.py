@@ -70,7 +70,7 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What one holder said against what passed, weighed at a second; `total` is of all so far at that second."""
+    """One holder's objection to a passed proposal, weighed at a second; `total` is of all so far at that second."""
 
     holder: str
     second: int
@@ -81,8 +81,8 @@ class Objection:
 def description_of(text: str, proposer: str) -> str:
     """The text with its proposer's mark, which the Governor (OpenZeppelin 5) honours: nobody else can propose it.
 
-    A proposal's id does not name who proposed. Without the mark, whoever sees one on its way proposes it first, cancels
-    it as its proposer may, and the id is spent.
+    A proposal's id does not name its proposer. Without the mark, anybody who sees one on its way can propose it first
+    and cancel it as its proposer may, and the id is spent.
     """
     return f"{text}{PROPOSER_MARK}{Web3.to_checksum_address(proposer)}"
 
@@ -106,11 +106,11 @@ class ModelGovernor:
         self._call = contract_at(w3, "ModelGovernor", address).functions
 
     def state(self, proposal_id: int, block: int | None = None) -> ProposalState:
-        """Where a proposal stands, or stood at the end of a block."""
+        """The state of a proposal, now or at the end of a block."""
         return ProposalState(self._call.state(proposal_id).call(block_identifier=block))
 
     def final_state(self, proposal_id: int) -> ProposalState:
-        """Where a proposal stood at the newest final block, which must have it."""
+        """The state of a proposal at the newest final block, which must have it."""
         return ProposalState(self._call.state(proposal_id).call(block_identifier="finalized"))
 
     def proposal_id(self, actions: Sequence[Action], description: str) -> int:
@@ -118,15 +118,15 @@ class ModelGovernor:
         return int(self._call.hashProposal(*_columns(actions), keccak(text=description)).call())
 
     def snapshot(self, proposal_id: int) -> int:
-        """When votes are weighed."""
+        """The second at which votes are weighed."""
         return int(self._call.proposalSnapshot(proposal_id).call())
 
     def deadline(self, proposal_id: int) -> int:
-        """When voting ends."""
+        """The second at which voting ends."""
         return int(self._call.proposalDeadline(proposal_id).call())
 
     def eta(self, proposal_id: int) -> int:
-        """When a queued proposal can be executed, 0 before it is queued."""
+        """The second from which a queued proposal can be executed, 0 before it is queued."""
         return int(self._call.proposalEta(proposal_id).call())
 
     def votes(self, proposal_id: int, block: int | None = None) -> tuple[int, int, int]:
@@ -143,7 +143,7 @@ class ModelGovernor:
         return int(self._call.quorumFloor().call())
 
     def grace(self) -> int:
-        """Seconds in which what passed can be queued, and what is queued can be executed."""
+        """Seconds in which a passed proposal can be queued, and a queued one can be executed."""
         return int(self._call.grace().call())
 
     def late_quorum_extension(self) -> int:
@@ -235,10 +235,10 @@ class ModelGovernor:
     def made_of(self, proposal_id: int, first_block: int) -> tuple[list[Action], bytes]:
         """The calls of a proposal and its description's bytes, from its own event. Raises BadField."""
         for event in self._created(first_block):
-            said = event["args"]
-            if said["proposalId"] != proposal_id:
+            args = event["args"]
+            if args["proposalId"] != proposal_id:
                 continue
-            actions = [Action(*call) for call in zip(said["targets"], said["calldatas"], said["values"], strict=True)]
+            actions = [Action(*call) for call in zip(args["targets"], args["calldatas"], args["values"], strict=True)]
             raw = self.w3.eth.get_transaction_receipt(event["transactionHash"])["logs"]
             data = next(log["data"] for log in raw if log["logIndex"] == event["logIndex"])
             return actions, description_bytes(bytes(data))
@@ -258,11 +258,11 @@ class ModelGovernor:
 
     def objected(self, proposal_id: int, first_block: int) -> list[Objection]:
         """Objections in the order of the chain, from the events since a block."""
-        said = EventHistory(contract_at(self.w3, "ModelGovernor", self.address), ["Objected"], first_block).until()
-        named = (event["args"] for event in said if int(event["args"]["proposalId"]) == proposal_id)
+        events = EventHistory(contract_at(self.w3, "ModelGovernor", self.address), ["Objected"], first_block).until()
+        matches = (event["args"] for event in events if int(event["args"]["proposalId"]) == proposal_id)
         return [
-            Objection(str(one["holder"]), int(one["second"]), int(one["weight"]), int(one["objections"]))
-            for one in named
+            Objection(str(args["holder"]), int(args["second"]), int(args["weight"]), int(args["objections"]))
+            for args in matches
         ]
 
     def queue(self, actions: Sequence[Action], description: str | bytes) -> ContractFunction:
@@ -278,8 +278,8 @@ def description_bytes(data: bytes) -> bytes:
     """The description in the data of a ProposalCreated, as it was sent: bytes that need be no text."""
     kinds = ("uint256", "address", "address[]", "uint256[]", "string[]", "bytes[]", "uint256", "uint256", "bytes")
     # strings are read as bytes: both have the same encoding, and nothing is asked of them
-    read = decode([kind.replace("string", "bytes") for kind in kinds], data)
-    return bytes(read[-1])
+    values = decode([kind.replace("string", "bytes") for kind in kinds], data)
+    return bytes(values[-1])
 
 
 def _hash(description: str | bytes) -> bytes:

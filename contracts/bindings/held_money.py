@@ -15,20 +15,20 @@ from contracts.ids import Address, as_address, to_hex
 
 
 def ground_of(kind: str, named: bytes, before: int = 0) -> bytes:
-    """Under which stake is held that was taken for a "proof" of a node or a "fault" of a verifier (32 bytes).
+    """The ground for stake that was taken for a "proof" of a node or a "fault" of a verifier (32 bytes).
 
-    `before` is what was taken of the account for it already, in wei: each time has a ground, and a time, of its own.
+    `before` is the wei that were taken of the account for it already: each time has a ground, and a time, of its own.
     """
     return bytes(keccak(encode(["string", "bytes32", "uint256"], [kind, named, before])))
 
 
 NOBODY = "0x000000000000000000000000000000000000dEaD"
-"""Gets what is taken for good (HeldMoney.sol)."""
+"""The address that gets money that is taken for good (HeldMoney.sol)."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldItem:
-    """What is held of an account on a ground of 32 bytes, until a Unix second and until votes exist for long enough.
+    """Money held of an account on a ground of 32 bytes, until a Unix second and until votes exist for long enough.
 
     `goes_back`: then to it, else it is burnt.
     """
@@ -41,7 +41,7 @@ class HeldItem:
 
 
 class HeldMoney:
-    """What the registry at `address` holds, from its events since `first_block`. Writes return a call to send."""
+    """Money that the registry at `address` holds, by its events since `first_block`. Writes return a call to send."""
 
     def __init__(self, w3: Web3, address: Address, first_block: int = 0) -> None:
         self.w3 = w3
@@ -50,17 +50,17 @@ class HeldMoney:
         self._history = EventHistory(contract, ["MoneyHeld", "HeldMoneyPaid"], first_block)
 
     def items(self) -> list[HeldItem]:
-        """All that waits, oldest first."""
-        found: dict[tuple[bytes, str], HeldItem] = {}
+        """All money that waits, oldest first."""
+        waiting: dict[tuple[bytes, str], HeldItem] = {}
         for event in self._history.until():
-            said = event["args"]
-            ground = bytes(said["ground"])
-            account = str(said["account"])
-            found.pop((ground, account), None)
+            arguments = event["args"]
+            ground = bytes(arguments["ground"])
+            account = str(arguments["account"])
+            waiting.pop((ground, account), None)
             if event["event"] == "MoneyHeld":
-                held = (int(said["amount"]), int(said["freeAt"]), bool(said["isAccounts"]))
-                found[ground, account] = HeldItem(to_hex(ground), as_address(account), *held)
-        return list(found.values())
+                terms = (int(arguments["amount"]), int(arguments["freeAt"]), bool(arguments["isAccounts"]))
+                waiting[ground, account] = HeldItem(to_hex(ground), as_address(account), *terms)
+        return list(waiting.values())
 
     def payable_at(self, item: HeldItem) -> int | None:
         """Unix second from which `pay` is taken; None while nobody has noted that votes enough for a decision exist."""
@@ -68,5 +68,5 @@ class HeldMoney:
         return max(item.free_at, since + int(self._call.disputeLimit().call())) if since else None
 
     def pay(self, item: HeldItem) -> ContractFunction:
-        """Pay what is free to whom it goes."""
+        """Pay free money to its receiver."""
         return self._call.payHeld(item.ground, item.account)

@@ -21,10 +21,10 @@ EPOCHS_TO_WAIT = 2
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """What a node is withdrawing (0 where nothing), since when, and when it can be paid at the latest.
+    """A node's withdrawal (0 where none), the second of its request, and the latest one in which it can be paid.
 
-    That is later by what epochs are disputed for beyond `disputed` seconds. It can be paid before once `EPOCHS_TO_WAIT`
-    epochs are final that settled all that opened until `requested_at`.
+    The latter moves by the seconds of disputes beyond `disputed`. The withdrawal can be paid before once
+    `EPOCHS_TO_WAIT` epochs are final that settled all that opened until `requested_at`.
     """
 
     amount: int
@@ -44,11 +44,11 @@ class NodeStakes:
         self._history = EventHistory(contract, ["NodeStakeChanged"], first_block)
 
     def stake_of(self, node: Address) -> int:
-        """Stake that counts; what is being withdrawn does not."""
+        """Stake that counts; a pending withdrawal does not."""
         return int(self._call.nodeStakeOf(to_checksum_address(node)).call())
 
     def pending_of(self, node: Address) -> Withdrawal:
-        """What the node is withdrawing."""
+        """The node's pending withdrawal."""
         return Withdrawal(*map(int, self._call.pendingWithdrawalOf(to_checksum_address(node)).call()))
 
     def epochs_to_wait(self, pending: Withdrawal) -> int:

@@ -13,7 +13,7 @@ _DOMAIN = [("name", "string"), ("version", "string"), ("chainId", "uint256"), ("
 
 @dataclass(frozen=True)
 class TypedMessage:
-    """What a wallet signs for a contract: a struct of this name, its fields as (name, Solidity type)."""
+    """The typed data that a wallet signs for a contract: a struct of this name, its fields as (name, Solidity type)."""
 
     domain: Mapping[str, object]
     name: str
@@ -32,7 +32,7 @@ class TypedMessage:
 def typed_data(
     contract: ContractFunctions, name: str, fields: Sequence[tuple[str, str]], message: Mapping[str, object]
 ) -> TypedMessage:
-    """What a wallet signs for `contract`, whose domain is read from it."""
+    """The typed data that a wallet signs for `contract`, whose domain is read from it."""
     _, domain_name, version, chain_id, address, _, _ = contract.eip712Domain().call()
     domain = {"name": domain_name, "version": version, "chainId": chain_id, "verifyingContract": address}
     return TypedMessage(domain, name, fields, message)

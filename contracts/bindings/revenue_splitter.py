@@ -1,4 +1,4 @@
-"""`RevenueSplitter`: what a model earns, paid to its holders. Amounts in units of a currency, times in Unix seconds."""
+"""`RevenueSplitter`: a model's earnings, paid to its holders. Amounts in units of a currency, times in Unix seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """One distribution; `token_seconds` is what its holders held together in the window that ended at `until`."""
+    """One distribution; `token_seconds` are those of all holders in the window that ended at `until`."""
 
     currency: str
     until: int
@@ -50,11 +50,11 @@ class RevenueSplitter:
         return int(self._call.heldOf(to_checksum_address(currency)).call())
 
     def fraction_of(self, currency: str, account: Address) -> int:
-        """What `account` earned below one unit, in 2^-112 units; its next release adds it."""
+        """The part of one unit that `account` earned, in 2^-112 units; its next release adds it."""
         return int(self._call.fractionOf(to_checksum_address(currency), to_checksum_address(account)).call())
 
     def releasable(self, id_: int, account: Address) -> int:
-        """What `release` would pay now."""
+        """Units that `release` would pay now."""
         return int(self._call.releasable(id_, to_checksum_address(account)).call())
 
     def waiting(self, account: Address, first_block: int) -> dict[str, list[int]]:
@@ -64,11 +64,11 @@ class RevenueSplitter:
         of them `releasable` says.
         """
         done = self.released_to(account, first_block)
-        found: dict[str, list[int]] = {}
+        ids: dict[str, list[int]] = {}
         for id_, currency in self.shared(first_block):
             if id_ not in done:
-                found.setdefault(currency, []).append(id_)
-        return found
+                ids.setdefault(currency, []).append(id_)
+        return ids
 
     def shared(self, first_block: int) -> list[tuple[int, str]]:
         """Id and currency of every distribution since `first_block`, in order."""
@@ -80,19 +80,19 @@ class RevenueSplitter:
         """Units that an account was paid of each distribution, by its id, since `first_block`."""
         contract = contract_at(self.w3, "RevenueSplitter", self.address)
         events = EventHistory(contract, ["Released"], first_block).until()
-        own = (event["args"] for event in events if event["args"]["account"] == to_checksum_address(account))
-        return {int(arguments["id"]): int(arguments["amount"]) for arguments in own}
+        matches = (event["args"] for event in events if event["args"]["account"] == to_checksum_address(account))
+        return {int(arguments["id"]): int(arguments["amount"]) for arguments in matches}
 
     def due_of(self, account: Address, ids: Sequence[int]) -> list[int]:
-        """What would be paid of each of these, asked for `PAGE` at a time: junk is cheap."""
-        found: list[int] = []
+        """Units that would be paid of each distribution, asked for `PAGE` at a time: junk is cheap."""
+        amounts: list[int] = []
         for start in range(0, len(ids), PAGE):
             page = list(ids[start : start + PAGE])
-            found += [int(due) for due in self._call.releasableOf(page, to_checksum_address(account)).call()]
-        return found
+            amounts += [int(amount) for amount in self._call.releasableOf(page, to_checksum_address(account)).call()]
+        return amounts
 
     def unreleased(self, account: Address, ids: Sequence[int]) -> list[int]:
-        """Those of which `account` can be paid a unit or more."""
+        """The ids of which `account` can be paid a unit or more."""
         return [id_ for id_, due in zip(ids, self.due_of(account, ids), strict=True) if due]
 
     def window(self) -> int:
@@ -100,11 +100,11 @@ class RevenueSplitter:
         return int(self._call.window().call())
 
     def distribute(self, currency: str, amount: int) -> ContractFunction:
-        """Share what the sender has approved."""
+        """Share units that the sender has approved."""
         return self._call.distribute(to_checksum_address(currency), amount)
 
     def distribute_surplus(self, currency: str) -> ContractFunction:
-        """Share what was sent to the splitter by a plain transfer."""
+        """Share units that came to the splitter by a plain transfer."""
         return self._call.distributeSurplus(to_checksum_address(currency))
 
     def release(self, id_: int, account: Address) -> ContractFunction:

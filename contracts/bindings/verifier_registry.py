@@ -1,6 +1,6 @@
 """`VerifierRegistry`: staked verifiers and the epoch roots that k of them signed. Stakes in wei.
 
-Who was admitted at a block, and the k of then, follow from events: rounds long past can still be judged.
+The verifier set at a block, and its k, follow from events: rounds long past can still be judged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SET_EVENTS = ("VerifierAdmitted", "VerifierRemoved", "ThresholdSet")
 
 
 class EpochStatus(IntEnum):
-    """Where an epoch stands on the chain."""
+    """The status of an epoch on the chain."""
 
     NONE = 0
     PROPOSED = 1
@@ -41,7 +41,7 @@ class EpochState:
     """An epoch as the chain has it; times in Unix seconds, `total` in 1e-18 tokens.
 
     `disputes` counts its challenges and numbers the open one; `early` says that too few votes existed to decide it.
-    `closes_at` ends the challenge window; what opened before `settled_at` is settled, as was signed.
+    `closes_at` ends the challenge window; rounds that opened before `settled_at` are settled, as was signed.
     """
 
     status: EpochStatus
@@ -71,7 +71,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """What a verifier's stake waits for after `removed_at` (Unix seconds): `epochs` more that are final, or `free_at`,
+    """The wait of a verifier's stake after `removed_at` (Unix seconds): `epochs` more that are final, or `free_at`,
     which each second of a dispute puts off; and in any case until no root that it signed is open."""
 
     removed_at: int
@@ -82,23 +82,23 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True)
 class VerifierSet:
-    """Who is admitted, staked or not, and k: how many of them it takes."""
+    """The admitted verifiers, staked or not, and k: how many of them it takes."""
 
     members: frozenset[str]
     threshold: int
 
     @classmethod
     def after(cls, events: Iterable[tuple[str, Mapping[str, Any]]]) -> VerifierSet:
-        """What (name, arguments) of SET_EVENTS since the registry's creation lead to. Raises BadField if none set k."""
+        """The set after (name, arguments) of SET_EVENTS since the creation. Raises BadField if none set k."""
         members = set[str]()
         threshold = 0
-        for name, said in events:
+        for name, arguments in events:
             if name == "ThresholdSet":
-                threshold = int(said["threshold"])
+                threshold = int(arguments["threshold"])
             elif name == "VerifierAdmitted":
-                members.add(str(said["verifier"]))
+                members.add(str(arguments["verifier"]))
             else:
-                members.discard(str(said["verifier"]))
+                members.discard(str(arguments["verifier"]))
         if threshold == 0:
             raise BadField("block must not lie before the creation of the VerifierRegistry")
         return cls(frozenset(members), threshold)
@@ -124,8 +124,8 @@ class VerifierRegistry:
         `before` is that of its model's registration, `since` that of the model's first contract. Raises BadField if
         there is no registry by then.
         """
-        wanted = Wanted((self._contract.address,), (EventTable(self._contract, ["ThresholdSet"]).hexes(),))
-        for log in logs(self.w3, wanted, since, before):
+        query = Wanted((self._contract.address,), (EventTable(self._contract, ["ThresholdSet"]).hexes(),))
+        for log in logs(self.w3, query, since, before):
             return int(log["blockNumber"])
         raise BadField(f"block must not lie before the creation of the VerifierRegistry, {before} does")
 
@@ -136,8 +136,8 @@ class VerifierRegistry:
     def widest_since(self, block: int) -> VerifierSet:
         """Everybody who was admitted at the end of `block` or later, and the least k from then on. Raises BadField."""
         events = self._history.until()
-        before = sum(event["blockNumber"] <= block for event in events)
-        sets = [VerifierSet.after(map(_said, events[:count])) for count in range(before, len(events) + 1)]
+        earlier = sum(event["blockNumber"] <= block for event in events)
+        sets = [VerifierSet.after(map(_said, events[:count])) for count in range(earlier, len(events) + 1)]
         return VerifierSet(frozenset().union(*(s.members for s in sets)), min(s.threshold for s in sets))
 
     def stake_of(self, verifier: Address) -> int:
@@ -152,17 +152,17 @@ class VerifierRegistry:
         """Stake in wei below which a signature does not count."""
         return int(self._call.minStake().call())
 
-    def quorum(self, given: Mapping[str, bytes], accused: str = "") -> dict[str, bytes]:
+    def quorum(self, signatures: Mapping[str, bytes], accused: str = "") -> dict[str, bytes]:
         """k of these signatures, by signer, that the chain would count: admitted, with enough stake, and not those of
-        who is `accused`, which the registry refuses as a judge of its own case; else none."""
+        the `accused`, which the registry refuses as a judge of its own case; else none."""
         threshold = self.threshold()
-        if len(given) < threshold:
+        if len(signatures) < threshold:
             return {}
         admitted = self.verifiers()
         least = self.min_stake()
-        others = [name for name in sorted(given) if name in admitted and name.lower() != accused.lower()]
-        counting = [name for name in others if self.stake_of(as_address(name)) >= least]
-        return {name: given[name] for name in counting[:threshold]} if len(counting) >= threshold else {}
+        eligible = [name for name in sorted(signatures) if name in admitted and name.lower() != accused.lower()]
+        counting = [name for name in eligible if self.stake_of(as_address(name)) >= least]
+        return {name: signatures[name] for name in counting[:threshold]} if len(counting) >= threshold else {}
 
     def bond(self) -> int:
         """Wei that the first challenge of an epoch must carry."""
@@ -198,8 +198,8 @@ class VerifierRegistry:
         return self._call.stake()
 
     def unstake(self) -> ContractFunction:
-        """Pay the sender its stake, while no root that it signed is open: once two epochs are final in which all is
-        settled that opened before its removal, or after the delay of nodes' withdrawals."""
+        """Pay the sender its stake, while no root that it signed is open: once two epochs are final in which all rounds
+        are settled that opened before its removal, or after the delay of nodes' withdrawals."""
         return self._call.unstake()
 
     def propose(self, root: EpochRoot, signatures: Mapping[str, bytes]) -> ContractFunction:
@@ -240,7 +240,7 @@ class VerifierRegistry:
         return self._call.punish(astuple(fault), in_signer_order(signatures))
 
     def held_of(self, ground: bytes, account: Address) -> Held:
-        """What was taken from an account on a ground of 32 bytes, and waits for the holders."""
+        """Money that was taken from an account on a ground of 32 bytes, and waits for the holders."""
         return Held(*self._call.heldOf(ground, to_checksum_address(account)).call())
 
     def ground_of(self, epoch: int, dispute: int) -> bytes:
@@ -248,15 +248,15 @@ class VerifierRegistry:
         return bytes(self._call.groundOf(epoch, dispute).call())
 
     def note_votes(self) -> ContractFunction:
-        """Note that votes enough for a decision exist, where they do: what is held waits from then on."""
+        """Note that votes enough for a decision exist, where they do: held money waits from then on."""
         return self._call.noteVotes()
 
     def pay_held(self, ground: bytes, account: Address) -> ContractFunction:
-        """Pay what is held to whom it goes by itself, once it is free."""
+        """Pay held money to its receiver by default, once it is free."""
         return self._call.payHeld(ground, to_checksum_address(account))
 
     def decide_held(self, ground: bytes, account: Address, back: bool) -> ContractFunction:
-        """Decide whether the account gets back what is held (timelock)."""
+        """Decide whether the account gets held money back (timelock)."""
         return self._call.decideHeld(ground, to_checksum_address(account), back)
 
     def resign(self) -> ContractFunction:
@@ -264,7 +264,7 @@ class VerifierRegistry:
         return self._call.resign()
 
     def leaving(self, verifier: Address) -> Leaving:
-        """What keeps the stake of who gave up its seat, or lost it; zeros for who never had one."""
+        """The wait of a verifier that gave up its seat, or lost it; zeros for an account that never had one."""
         name = to_checksum_address(verifier)
         removed = int(self._call.removedAt(name).call())
         settled = (int(self._call.lastSettled().call()), int(self._call.secondSettled().call()))
@@ -273,8 +273,8 @@ class VerifierRegistry:
         if open_.status is EpochStatus.DISPUTED:
             disputed += int(self.w3.eth.get_block("latest")["timestamp"]) - open_.challenged_at
         free = removed + int(self._call.nodeWithdrawalDelay().call()) + max(0, disputed)
-        signed = name in self._call.signersOf(self.finalized_epochs() + 1).call()
-        return Leaving(removed, sum(second <= removed for second in settled), free if removed else 0, bool(signed))
+        has_signed = name in self._call.signersOf(self.finalized_epochs() + 1).call()
+        return Leaving(removed, sum(second <= removed for second in settled), free if removed else 0, bool(has_signed))
 
     def max_epoch_total(self) -> int:
         """The most that a proposed epoch may pay, in 1e-18 tokens."""
@@ -285,7 +285,7 @@ class VerifierRegistry:
         return int(self._call.owed(to_checksum_address(account)).call())
 
     def withdraw(self) -> ContractFunction:
-        """Pay the sender what it is owed."""
+        """Pay the sender all that it is owed."""
         return self._call.withdraw()
 
     def set_max_epoch_total(self, total: int) -> ContractFunction:

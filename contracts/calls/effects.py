@@ -1,4 +1,4 @@
-"""What a call would change: what stands now beside what it says, and whether it would go through as the timelock's.
+"""The effect of a call: the value now beside its arguments, and whether it would go through as the timelock's.
 
 Numbers are read from the chain itself. A call that reverts today may pass after its vote, and the other way round: both
 are told as of the block that was asked.
@@ -50,7 +50,7 @@ _EMPTY_QUEUE = 0x31
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One call: in words, what its getter says now ("" where there is none), and why it would be refused ("": not).
+    """One call: in words, its getter's value now ("" where there is none), and why it would be refused ("": not).
 
     `untold`: why that cannot be told before a proposal is executed ("": it was told).
     """
@@ -63,7 +63,7 @@ class Preview:
 
 
 def preview(w3: Web3, deployment: Deployment, action: Action) -> Preview:
-    """What a call would change, as of now."""
+    """The effect of a call, as of now."""
     call = in_words(w3, deployment, action)
     reads, now = _reading(w3, deployment, call)
     error = _refusal(w3, deployment, action)
@@ -72,23 +72,23 @@ def preview(w3: Web3, deployment: Deployment, action: Action) -> Preview:
     return Preview(call, reads, now, "" if error is None else str(error)[:400] or type(error).__name__)
 
 
-def verdict(found: Preview, alone: bool) -> str:
+def verdict(effect: Preview, alone: bool) -> str:
     """Whether it would go through now, for a terminal; beside others (`alone` false) they may change it."""
-    if found.untold:
-        return f"cannot be told now: {found.untold}"
+    if effect.untold:
+        return f"cannot be told now: {effect.untold}"
     by_itself = "" if alone else ", by itself: the calls before it may change that"
-    return f"refused now{by_itself}: {found.refused}" if found.refused else f"would go through now{by_itself}"
+    return f"refused now{by_itself}: {effect.refused}" if effect.refused else f"would go through now{by_itself}"
 
 
 def _reading(w3: Web3, deployment: Deployment, call: CallInWords) -> tuple[str, str]:
-    known = READINGS.get(f"{call.contract}.{call.function}")
-    if known is None:
+    reading = READINGS.get(f"{call.contract}.{call.function}")
+    if reading is None:
         return "", ""
-    getter, names = known
-    given = [deployment.timelock if name == "@timelock" else call.arguments[name] for name in names]
+    getter, names = reading
+    arguments = [deployment.timelock if name == "@timelock" else call.arguments[name] for name in names]
     function = contract_at(w3, call.contract, as_address(call.target)).get_function_by_name(getter)
     kinds = [part["type"] for part in function.abi["inputs"]]
-    value = function(*(_typed(kind, one) for kind, one in zip(kinds, given, strict=True))).call()
+    value = function(*(_typed(kind, argument) for kind, argument in zip(kinds, arguments, strict=True))).call()
     return f"{call.contract}.{getter}", to_hex(value) if isinstance(value, bytes) else str(value)
 
 
@@ -112,7 +112,7 @@ def _refusal(w3: Web3, deployment: Deployment, action: Action) -> Exception | No
 def _is_of_an_empty_queue(deployment: Deployment, action: Action, error: Exception | None) -> bool:
     """Whether the Governor, or the timelock in its name, misses the proposal that is executed (OpenZeppelin's
     onlyGovernance)."""
-    own = {Web3.to_checksum_address(address) for address in (deployment.governor, deployment.timelock)}
-    if not isinstance(error, ContractRejected) or Web3.to_checksum_address(action.target) not in own:
+    governance = {Web3.to_checksum_address(address) for address in (deployment.governor, deployment.timelock)}
+    if not isinstance(error, ContractRejected) or Web3.to_checksum_address(action.target) not in governance:
         return False
     return error.error == "Panic" and error.args_.get("panic") == _EMPTY_QUEUE

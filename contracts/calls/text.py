@@ -1,9 +1,9 @@
 """A call of one of the model's own functions, written by a person: `Contract.function name=value ...`.
 
 Every power of the holders is such a call, so each can be proposed: names and types are those of the contract's own ABI,
-and nothing is guessed. What a call does is told by contracts/calls/words.py, from its bytes.
+and nothing is guessed. The effect of a call is told by contracts/calls/words.py, from its bytes.
 
-What the treasury pays in other money is written as `Currency@0x...transfer to=... value=...` (ERC-20), and coins as
+A payment of the treasury in other money is written as `Currency@0x...transfer to=... value=...` (ERC-20), and coins as
 `Coins.send to=... wei=...`.
 """
 
@@ -32,15 +32,15 @@ LONGEST = 40_000
 
 
 def parse_call(w3: Web3, deployment: Deployment, text: str) -> Action:
-    """The call that a text means. Raises BadField, which names what is wrong and what would be right."""
-    name, given = _parts(text)
+    """The call that a text means. Raises BadField, which names the mistake and the right form."""
+    name, arguments = _parts(text)
     if name == COINS:
-        return _coins(given)
+        return _coins(arguments)
     contract, _, function = name.partition(".")
     address = _address_of(deployment, contract)
     contract = CURRENCY_ABI if contract.startswith(CURRENCY) else contract
-    inputs = _inputs(contract, function, given)
-    values = [_value(str(part["name"]), str(part["type"]), given[part["name"]]) for part in inputs]
+    inputs = _inputs(contract, function, arguments)
+    values = [_value(str(part["name"]), str(part["type"]), arguments[part["name"]]) for part in inputs]
     signature = f"{function}({','.join(str(part['type']) for part in inputs)})"
     return Action.of(contract_at(w3, contract, as_address(address)).get_function_by_signature(signature)(*values))
 
@@ -49,16 +49,18 @@ def _address_of(deployment: Deployment, contract: str) -> str:
     """Raises BadField."""
     if contract.startswith(CURRENCY):
         return _address("currency", "", contract.removeprefix(CURRENCY))
-    known = {name: at for at, name in contract_names(deployment).items()}
-    if contract not in known:
-        raise BadField(f"contract must be one of {', '.join(sorted(known))}, {CURRENCY}0x... or Coins: {contract[:80]}")
-    return known[contract]
+    addresses = {name: at for at, name in contract_names(deployment).items()}
+    if contract not in addresses:
+        raise BadField(
+            f"contract must be one of {', '.join(sorted(addresses))}, {CURRENCY}0x... or Coins: {contract[:80]}"
+        )
+    return addresses[contract]
 
 
-def _coins(given: Mapping[str, str]) -> Action:
-    if given.keys() != {"to", "wei"}:
-        raise BadField(f"{COINS} takes (to: address, wei: uint256); given are {', '.join(given) or 'none'}")
-    return Action(_address("to", "", given["to"]), b"", _whole("wei", "uint256", given["wei"]))
+def _coins(arguments: Mapping[str, str]) -> Action:
+    if arguments.keys() != {"to", "wei"}:
+        raise BadField(f"{COINS} takes (to: address, wei: uint256); given are {', '.join(arguments) or 'none'}")
+    return Action(_address("to", "", arguments["to"]), b"", _whole("wei", "uint256", arguments["wei"]))
 
 
 def _parts(text: str) -> tuple[str, dict[str, str]]:
@@ -68,28 +70,28 @@ def _parts(text: str) -> tuple[str, dict[str, str]]:
         name, *pairs = shlex.split(text)
     except ValueError as error:
         raise BadField(f"a call must be written as Contract.function name=value ...: {error}") from error
-    given: dict[str, str] = {}
+    arguments: dict[str, str] = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
-        if not separator or key in given:
+        if not separator or key in arguments:
             raise BadField(f"each argument must be name=value, once: {pair[:80]}")
-        given[key] = value
-    return name, given
+        arguments[key] = value
+    return name, arguments
 
 
-def _inputs(contract: str, function: str, given: Mapping[str, str]) -> Sequence[ABIComponent]:
+def _inputs(contract: str, function: str, arguments: Mapping[str, str]) -> Sequence[ABIComponent]:
     """The inputs of the function of that name that has just these arguments."""
     functions = filter_abi_by_type("function", load_artifact(contract)["abi"])
     writes = [entry for entry in functions if entry["stateMutability"] not in ("view", "pure")]
-    known = [entry.get("inputs", ()) for entry in writes if entry["name"] == function]
-    if not known:
+    overloads = [entry.get("inputs", ()) for entry in writes if entry["name"] == function]
+    if not overloads:
         names = sorted({entry["name"] for entry in writes})
         raise BadField(f"{contract} has no {function}; it has {', '.join(names)}")
-    for inputs in known:
-        if {part["name"] for part in inputs} == given.keys():
+    for inputs in overloads:
+        if {part["name"] for part in inputs} == arguments.keys():
             return inputs
-    wanted = " or ".join("(" + ", ".join(f"{p['name']}: {p['type']}" for p in inputs) + ")" for inputs in known)
-    raise BadField(f"{contract}.{function} takes {wanted}; given are {', '.join(given) or 'none'}")
+    choices = " or ".join("(" + ", ".join(f"{p['name']}: {p['type']}" for p in inputs) + ")" for inputs in overloads)
+    raise BadField(f"{contract}.{function} takes {choices}; given are {', '.join(arguments) or 'none'}")
 
 
 def _value(name: str, kind: str, text: str) -> Any:
@@ -102,10 +104,10 @@ def _value(name: str, kind: str, text: str) -> Any:
 def _address(name: str, _kind: str, text: str) -> str:
     if not is_hex_address(text) or not text.startswith("0x"):
         raise BadField(f"{name} must be an address, 0x and 40 hex digits: {text[:80]}")
-    found = str(to_checksum_address(text))
-    if is_checksum_formatted_address(text) and text != found:
+    checksummed = str(to_checksum_address(text))
+    if is_checksum_formatted_address(text) and text != checksummed:
         raise BadField(f"{name} has a wrong checksum; a digit is mistyped: {text}")
-    return found
+    return checksummed
 
 
 def _whole(name: str, kind: str, text: str) -> int:
@@ -126,12 +128,12 @@ def _octets(name: str, kind: str, text: str) -> bytes:
     try:
         if not text.startswith("0x"):
             raise ValueError("no 0x")
-        found = from_hex(text)
+        data = from_hex(text)
     except ValueError:
         raise BadField(f"{name} must be bytes, 0x and hex digits: {text[:80]}") from None
-    if length and len(found) != int(length):
-        raise BadField(f"{name} must be {length} bytes, has {len(found)}")
-    return found
+    if length and len(data) != int(length):
+        raise BadField(f"{name} must be {length} bytes, has {len(data)}")
+    return data
 
 
 def _text(name: str, _kind: str, text: str) -> str:

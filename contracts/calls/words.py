@@ -1,6 +1,6 @@
 """A call in words: which contract of the model, which function, which arguments; raw data where it is none of these.
 
-Anybody may propose anything, so nothing here fails on what somebody wrote, and nothing is called by a name that its
+Anybody may propose anything, so nothing here fails on a proposer's text, and nothing is called by a name that its
 bytes do not carry: data is shown as a function's only where encoding its arguments again gives the same bytes.
 """
 
@@ -62,14 +62,14 @@ WORDS: dict[str, str] = {
     "CapitalPool.cancel": "end the open funding round, so that all are paid back",
     "ModelTimelock.updateDelay": "execute {newDelay} seconds after a vote",
 }
-"""What a call does, by its arguments (`tokens` and `coins` are amounts of 1e-18); a function without a line is shown
-with its arguments by name."""
+"""The effect of a call, by its arguments (`tokens` and `coins` are amounts of 1e-18); a function without a line is
+shown with its arguments by name."""
 _CURRENCY_WORDS: dict[str, str] = {
     "transfer": "pay {value} units to {to}",
     "approve": "let {spender} take up to {value} units",
     "transferFrom": "pay {value} units of {from} to {to}",
 }
-"""What calls of another contract do, where it keeps to EIP-20."""
+"""The effect of calls of another contract, where it keeps to EIP-20."""
 
 
 class _Shown(string.Formatter):
@@ -99,12 +99,12 @@ def calls_in_words(w3: Web3, deployment: Deployment, actions: Sequence[Action]) 
     Reading a call costs by its length, and strangers write them: of all calls together MOST_READ bytes are read as
     functions, the rest is told as the bytes that it is.
     """
-    told = list[str]()
+    lines = list[str]()
     spare = MOST_READ
     for action in actions[:MOST_CALLS]:
-        told.append(_cut(in_words(w3, deployment, action, spare).words, MOST_WORDS))
+        lines.append(_cut(in_words(w3, deployment, action, spare).words, MOST_WORDS))
         spare = max(0, spare - len(action.data))
-    return told
+    return lines
 
 
 def in_words(w3: Web3, deployment: Deployment, action: Action, most_read: int = LONGEST_READ) -> CallInWords:
@@ -112,18 +112,18 @@ def in_words(w3: Web3, deployment: Deployment, action: Action, most_read: int = 
     target = Web3.to_checksum_address(action.target)
     data = to_hex(action.data)
     contract = contract_names(deployment).get(target, "")
-    read = len(action.data) <= most_read
-    function, arguments = _decoded(w3, contract, target, action.data) if contract and read else ("", {})
+    is_read = len(action.data) <= most_read
+    function, arguments = _decoded(w3, contract, target, action.data) if contract and is_read else ("", {})
     if function:
         words = _words(contract, function, arguments)
     else:
-        words = _foreign(w3, contract or target, action) if read else _raw(contract or target, data, action.value)
+        words = _foreign(w3, contract or target, action) if is_read else _raw(contract or target, data, action.value)
     return CallInWords(target, action.value, _cut(data, LONGEST_DATA), contract, function, arguments, words)
 
 
 def contract_names(deployment: Deployment) -> dict[str, str]:
     """Checksummed address to the name of each contract of the model."""
-    named = {
+    names = {
         deployment.token: "ModelToken",
         deployment.timelock: "ModelTimelock",
         deployment.governor: "ModelGovernor",
@@ -133,7 +133,7 @@ def contract_names(deployment: Deployment) -> dict[str, str]:
         deployment.model_registry: "ModelRegistry",
         deployment.pool: "CapitalPool",
     }
-    return {Web3.to_checksum_address(address): name for address, name in named.items() if address}
+    return {Web3.to_checksum_address(address): name for address, name in names.items() if address}
 
 
 def _decoded(w3: Web3, name: str, target: Address, data: bytes) -> tuple[str, Mapping[str, Any]]:
@@ -164,12 +164,12 @@ def _words(contract: str, function: str, arguments: Mapping[str, Any]) -> str:
 
 
 def _foreign(w3: Web3, target: str, action: Action) -> str:
-    """What an ERC-20 would make of it, where it is one; else the bytes."""
+    """The effect of the call where the target is an ERC-20; else the bytes."""
     function, arguments = _decoded(w3, "ModelToken", Web3.to_checksum_address(action.target), action.data)
-    told = _CURRENCY_WORDS.get(function) if not action.value else None
-    if told is None:
+    template = _CURRENCY_WORDS.get(function) if not action.value else None
+    if template is None:
         return _raw(target, to_hex(action.data), action.value)
-    return f"{told.format_map(arguments)}, if {target} is an ERC-20"
+    return f"{template.format_map(arguments)}, if {target} is an ERC-20"
 
 
 def _raw(target: str, data: str, value: int) -> str:

@@ -66,9 +66,9 @@ class ContractRejected(CommonweightError):
     code = "contract-rejected"
 
     def __init__(self, error: str, args_: Mapping[str, Any]) -> None:
-        shown = ", ".join(f"{k}={v.hex() if isinstance(v, bytes) else v}" for k, v in args_.items())
-        said = sentence(error, args_)
-        super().__init__(storable(f"{error}({shown})" if said is None else f"{said} [{error}({shown})]"))
+        arguments = ", ".join(f"{k}={v.hex() if isinstance(v, bytes) else v}" for k, v in args_.items())
+        meaning = sentence(error, args_)
+        super().__init__(storable(f"{error}({arguments})" if meaning is None else f"{meaning} [{error}({arguments})]"))
         self.error = error
         self.args_ = args_
 
@@ -104,7 +104,7 @@ def connect(
 
 
 def hang_up(w3: Web3, after: float) -> None:
-    """Whoever leaves waits `after` seconds longer for a chain node, and then no more: what was asked fails."""
+    """Wait `after` seconds longer for a chain node, and then no more: awaited requests fail."""
     end = getattr(w3.provider, "hang_up", None)
     if end is not None:
         timer = Timer(after, end)
@@ -175,24 +175,24 @@ def decode_revert(data: bytes) -> ContractRejected:
 
 
 def _revert_data(error: Exception) -> bytes | None:
-    found: Any = getattr(error, "data", None)
+    data: Any = getattr(error, "data", None)
     if isinstance(error, Web3RPCError) and error.rpc_response is not None:
-        found = cast(Mapping[str, Any], error.rpc_response.get("error") or {}).get("data")
-    if isinstance(found, dict):
-        found = found.get("data")
-    if isinstance(found, str) and found.startswith("0x"):
+        data = cast(Mapping[str, Any], error.rpc_response.get("error") or {}).get("data")
+    if isinstance(data, dict):
+        data = data.get("data")
+    if isinstance(data, str) and data.startswith("0x"):
         with suppress(ValueError):  # no hex, by a node's own mistake
-            return from_hex(found)
-    return found if isinstance(found, bytes) else None
+            return from_hex(data)
+    return data if isinstance(data, bytes) else None
 
 
 _TOO_MUCH_GAS = re.compile(r"out ?of ?gas|gas required exceeds|(exceeds|exceeded) .{0,40}gas limit", re.IGNORECASE)
-"""What nodes say of a call that no block has room for: in words alone, without the data of a revert."""
+"""Words of nodes about a call that no block has room for, without the data of a revert."""
 
 
 @contextmanager
 def rejections() -> Iterator[None]:
-    """Turn a revert raised within into ContractRejected, and so what takes more gas than a block has.
+    """Turn a revert raised within into ContractRejected, and so a call that takes more gas than a block has.
 
     Other RPC errors pass through.
     """

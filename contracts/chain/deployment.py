@@ -1,4 +1,4 @@
-"""Where one model lives."""
+"""The contracts of one model."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class InvalidDeployment(CommonweightError):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where one model lives: chain id, block of its registration, model id (0x hex) and addresses.
+    """The deployment of one model: chain id, block of its registration, model id (0x hex) and addresses.
 
     `pool` is empty where there is no funding round. `creations` are the hashes of the transactions that made the
-    contracts, in the order of `contracts()`: what genesis is checked by. `log` is the operator's key of the
+    contracts, in the order of `contracts()`: genesis is checked by them. `log` is the operator's key of the
     transparency log as text (contracts/tlog/keys.py), `mirrors` where verifiers serve their copies at first: lines
     "ADDRESS URL".
     """
@@ -58,16 +58,16 @@ class Deployment:
 
     def contracts(self) -> tuple[str, ...]:
         """Addresses of all contracts there are."""
-        own = (self.token, self.timelock, self.governor, self.verifier_registry, self.distributor, self.splitter)
-        return (*own, self.model_registry, *([self.pool] if self.pool else []))
+        addresses = (self.token, self.timelock, self.governor, self.verifier_registry, self.distributor, self.splitter)
+        return (*addresses, self.model_registry, *([self.pool] if self.pool else []))
 
     def entry(self) -> tuple[str, ...]:
         """The `Model` struct in the model registry."""
-        own = (self.token, self.timelock, self.governor, self.verifier_registry, self.distributor, self.splitter)
-        return (self.name, *own, self.pool or ZERO_ADDRESS)
+        addresses = (self.token, self.timelock, self.governor, self.verifier_registry, self.distributor, self.splitter)
+        return (self.name, *addresses, self.pool or ZERO_ADDRESS)
 
     def digest(self) -> str:
-        """Blake3 (0x-hex) of what never changes: all but where verifiers served their copies at first."""
+        """Blake3 (0x-hex) of the fields that never change: all but the first mirrors."""
         lasting = {name: value for name, value in asdict(self).items() if name != "mirrors"}
         return "0x" + blake3(json.dumps(lasting, sort_keys=True).encode()).hexdigest()
 
@@ -101,11 +101,11 @@ class Deployment:
         _require(isinstance(raw, Mapping), "a deployment", "a JSON object", raw)
         lists = {name: _texts(raw, name) for name in ("mirrors", "creations")}
         try:
-            found = cls(**{**raw, **lists})
+            deployment = cls(**{**raw, **lists})
         except TypeError as error:  # names the field that is missing, or one too many
             raise InvalidDeployment(str(error).replace("Deployment.__init__() ", "")) from error
-        found._require_forms()
-        return found
+        deployment._require_forms()
+        return deployment
 
     def _require_forms(self) -> None:
         for name in ("chain_id", "block"):
@@ -124,7 +124,7 @@ class Deployment:
             _require(" " in line, "mirrors", 'lines "ADDRESS URL"', line)
 
     def log_key(self) -> VerifierKey:
-        """Whose signature a head of the log bears. Raises InvalidLogKey."""
+        """The key whose signature a head of the log bears. Raises InvalidLogKey."""
         return parse_vkey(self.log)
 
     def first_mirrors(self) -> dict[str, str]:
@@ -133,13 +133,13 @@ class Deployment:
 
 
 def _texts(raw: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    found = raw.get(name, ())
-    fits = isinstance(found, list | tuple) and all(isinstance(one, str) for one in found)
-    _require(fits, name, "a list of texts", found)
-    return tuple(found)
+    texts = raw.get(name, ())
+    fits = isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)
+    _require(fits, name, "a list of texts", texts)
+    return tuple(texts)
 
 
-def _require(holds: bool, name: str, wanted: str, found: Any) -> None:
+def _require(holds: bool, name: str, form: str, value: Any) -> None:
     """Raises InvalidDeployment."""
     if not holds:
-        raise InvalidDeployment(f"{name} should be {wanted}, and is {str(found)[:80]!r}")
+        raise InvalidDeployment(f"{name} should be {form}, and is {str(value)[:80]!r}")

@@ -1,4 +1,4 @@
-"""Events of a contract from a block on, in the order of the chain; what is final is read once."""
+"""Events of a contract from a block on, in the order of the chain; final ones are read once."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class EventHistory:
             if block > head:
                 raise BadField(f"block must exist: {block} is past {head}, the chain's newest")
             self._keep(min(block, int(self._w3.eth.get_block("finalized")["number"])))
-        kept = [event for event in self._final if event["blockNumber"] <= block]
+        final = [event for event in self._final if event["blockNumber"] <= block]
         rest = logs(self._w3, self._wanted, self._next, block)  # it may still be replaced by a reorg
-        return [*kept, *map(self._table.decode, rest)]
+        return [*final, *map(self._table.decode, rest)]
 
     def _keep(self, last: int) -> None:
-        """Piece by piece: what was read stays read where a later piece fails."""
+        """Read piece by piece: events that were read are kept where a later piece fails."""
         for piece in pieces(self._w3, self._wanted, self._next, last):
             self._final += map(self._table.decode, piece.logs)
             self._next = piece.last + 1

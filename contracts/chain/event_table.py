@@ -1,4 +1,4 @@
-"""Events of a contract by their topic, with what decodes them: made once, where web3 does it anew for every log."""
+"""Events of a contract by their topic, with their decoders: made once, where web3 makes them anew for every log."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class _Arguments:
     names: tuple[str, ...]
     types: tuple[str, ...]
     plain: tuple[Callable[[Any], Any] | None, ...]
-    """What makes of a decoded value what web3 gives: addresses in checksum, arrays as lists."""
+    """The conversion of a decoded value to that of web3: addresses in checksum, arrays as lists."""
 
     @classmethod
     def of(cls, inputs: Sequence[Mapping[str, Any]], is_topic: bool) -> _Arguments:
         """Raises TypeError for a type that no event of ours has."""
-        types = [str(one["type"]) for one in inputs]
+        types = [str(argument["type"]) for argument in inputs]
         if any(kind.startswith("tuple") or (is_topic and "[" in kind) for kind in types):
             raise TypeError(f"an event with {types} is not decoded here")
         types = ["bytes32" if is_topic and kind in _DYNAMIC else kind for kind in types]
-        return cls(tuple(str(one["name"]) for one in inputs), tuple(types), tuple(map(_plain, types)))
+        return cls(tuple(str(argument["name"]) for argument in inputs), tuple(types), tuple(map(_plain, types)))
 
     def decode(self, codec: ABICodec, data: bytes) -> list[tuple[str, Any]]:
         """Names and values."""
@@ -72,7 +72,7 @@ class EventTable:
         return [to_hex(topic) for topic in self._events]
 
     def name_of(self, log: LogReceipt) -> str | None:
-        """Of the event that a log is; None for an anonymous one, and one that is not in the table."""
+        """The name of a log's event; None for an anonymous one, and one that is not in the table."""
         return self.topics.get(bytes(log["topics"][0])) if log["topics"] else None
 
     def decode(self, log: LogReceipt) -> EventData:
@@ -99,13 +99,14 @@ class EventTable:
 
 
 def _topic(entry: Mapping[str, Any]) -> bytes:
-    return keccak(text=f"{entry['name']}({','.join(one['type'] for one in entry['inputs'])})")
+    return keccak(text=f"{entry['name']}({','.join(argument['type'] for argument in entry['inputs'])})")
 
 
 def _event(entry: Mapping[str, Any]) -> _Event:
     inputs = entry["inputs"]
-    indexed = _Arguments.of([one for one in inputs if one["indexed"]], is_topic=True)
-    return _Event(str(entry["name"]), indexed, _Arguments.of([one for one in inputs if not one["indexed"]], False))
+    indexed = _Arguments.of([part for part in inputs if part["indexed"]], is_topic=True)
+    rest = _Arguments.of([part for part in inputs if not part["indexed"]], is_topic=False)
+    return _Event(str(entry["name"]), indexed, rest)
 
 
 def _plain(kind: str) -> Callable[[Any], Any] | None:

@@ -38,9 +38,9 @@ class ChainOther(ChainAtFault):
 
 def require_present(w3: Web3, deployment: Deployment) -> None:
     """Raises ChainOther and ChainWithoutContract unless the model's contracts are on this chain."""
-    if (found := w3.eth.chain_id) != deployment.chain_id:
+    if (chain_id := w3.eth.chain_id) != deployment.chain_id:
         raise ChainOther(
-            f"the chain node answers for chain {found}, and the deployment is on chain {deployment.chain_id}: "
+            f"the chain node answers for chain {chain_id}, and the deployment is on chain {deployment.chain_id}: "
             "check --rpc-url and --deployment"
         )
     for address in (deployment.model_registry, deployment.verifier_registry, deployment.distributor):
@@ -56,7 +56,7 @@ def require_code(w3: Web3, address: Address) -> None:
 class RequireCode(Web3Middleware):
     """Refuses an answer, and a transaction, that come from an address without code.
 
-    Looked up only where a call gave no bytes, and before gas is estimated for one: else its coins would be gone.
+    Code is looked up only where a call gave no bytes, and before gas is estimated: else a call's coins would be gone.
     """
 
     def wrap_make_request(self, make_request: Any) -> Any:

@@ -328,7 +328,7 @@ def sentence(error: str, arguments: Mapping[str, Any]) -> str | None:
     if error not in WORDS:
         return None
     try:
-        said, remedy = (_Shown().vformat(text, (), arguments) for text in WORDS[error])
+        meaning, remedy = (_Shown().vformat(text, (), arguments) for text in WORDS[error])
     except (KeyError, ValueError, TypeError):
         return None
-    return f"{said}; {remedy}"
+    return f"{meaning}; {remedy}"

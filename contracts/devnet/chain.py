@@ -60,7 +60,7 @@ class Devnet:
     def handle(self, request: Any) -> Any:
         """Answer one decoded JSON-RPC request or a batch; errors come back as JSON-RPC errors, never raised."""
         if isinstance(request, list):
-            return [self.handle(one) for one in request]
+            return [self.handle(inner) for inner in request]
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
             return {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "invalid request"}}
         reply = {"jsonrpc": "2.0", "id": request.get("id")}
@@ -107,11 +107,11 @@ class Devnet:
         number = len(self._blocks)
         block = self._chain.get_canonical_block_by_number(number)
         receipts = block.get_receipts(self._chain.chaindb)
-        sent = [wire.transaction_json(block, tx, i) for i, tx in enumerate(block.transactions)]
+        transactions = [wire.transaction_json(block, tx, i) for i, tx in enumerate(block.transactions)]
         for i, (tx, receipt) in enumerate(zip(block.transactions, receipts, strict=True)):
-            self._transactions[sent[i]["hash"]] = sent[i]
-            self._receipts[sent[i]["hash"]] = wire.receipt_json(block, tx, receipt, i, computation)
-        body = wire.block_json(block, sent)
+            self._transactions[transactions[i]["hash"]] = transactions[i]
+            self._receipts[transactions[i]["hash"]] = wire.receipt_json(block, tx, receipt, i, computation)
+        body = wire.block_json(block, transactions)
         self._blocks.append(body)
         self._numbers[body["hash"]] = number
 

@@ -27,7 +27,7 @@ class Faucet:
 
     @property
     def address(self) -> str:
-        """Who holds the coins at genesis."""
+        """The holder of the coins at genesis."""
         return str(self._account.address)
 
     def fund(self, call: Callable[[str, list[Any]], Any], to: Any, wei: Any = MOST) -> str:

@@ -10,7 +10,7 @@ from eth_utils.address import to_checksum_address
 from contracts.ids import from_hex, to_hex
 
 JsonObject: TypeAlias = Mapping[str, Any]
-"""What a node answers with: whole numbers as hex."""
+"""A node's answer: whole numbers as hex."""
 
 
 class RpcError(Exception):
@@ -153,12 +153,14 @@ def receipt_json(block: Any, tx: Any, receipt: Any, index: int, computation: Any
 
 def log_matches(log: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
     """Whether a log fits an eth_getLogs query's address and topics."""
-    wanted = query.get("address")
-    addresses = [wanted] if isinstance(wanted, str) else wanted
+    address = query.get("address")
+    addresses = [address] if isinstance(address, str) else address
     if addresses and log["address"].lower() not in {a.lower() for a in addresses}:
         return False
     topics = query.get("topics") or []
     if len(topics) > len(log["topics"]):
         return False
     pairs = zip(topics, log["topics"], strict=False)
-    return all(t is None or got in ([t.lower()] if isinstance(t, str) else [o.lower() for o in t]) for t, got in pairs)
+    return all(
+        t is None or topic in ([t.lower()] if isinstance(t, str) else [o.lower() for o in t]) for t, topic in pairs
+    )

@@ -1,7 +1,7 @@
-"""What two chain nodes have to say alike before anything follows from it: final blocks, their logs, and past states.
+"""Answers that two chain nodes must give alike before anything follows: final blocks, their logs, and past states.
 
-Whoever gives one node believes it. Whoever gives more has each answer that cannot change any more read from two of
-them, and nothing follows from one on which they differ. What may change, such as the newest block, one node says.
+A single given node is believed. Of several, each answer that cannot change any more is read from two, and nothing
+follows from one on which they differ. Answers that may change, such as the newest block, come from one node.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def is_settled(method: str, params: Any, final: int) -> bool:
     return False
 
 
-def same(method: str, one: RPCResponse, other: RPCResponse) -> bool:
+def same(method: str, first: RPCResponse, second: RPCResponse) -> bool:
     """Whether two answers say the same, spelling aside."""
-    return bool(_essence(method, one.get("result")) == _essence(method, other.get("result")))
+    return bool(_essence(method, first.get("result")) == _essence(method, second.get("result")))
 
 
 def lacks(answer: RPCResponse) -> bool:
@@ -63,7 +63,7 @@ def _essence(method: str, result: Any) -> Any:
 def _spelled(value: Any) -> Any:
     """Hex in small letters, numbers without leading zeros."""
     if isinstance(value, list):
-        return [_spelled(one) for one in value]
+        return [_spelled(element) for element in value]
     if isinstance(value, str):
         lower = value.lower()
         return "0x" + (lower[2:].lstrip("0") or "0") if lower.startswith("0x") and len(lower) < 20 else lower

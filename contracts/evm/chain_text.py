@@ -1,8 +1,8 @@
 """Strings from the chain: a contract may log any bytes as one, and reading them must stop no reader.
 
-eth-abi raises at bytes that are not UTF-8, and PostgreSQL stores no zero byte. Whoever may propose could end every
-indexer and verifier of the model with one such string; so both are written out, alike for all who read the chain. What
-a contract reverts with, and what a node says, is kept too, and is written out in the same way.
+eth-abi raises at bytes that are not UTF-8, and PostgreSQL stores no zero byte. A proposer could end every
+indexer and verifier of the model with one such string; so both are written out, alike for all readers of the chain. The
+data of a revert and the words of a node are kept too, and are written out in the same way.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is wrong with a chain node, for people: a few words instead of what web3 and its transport raise."""
+"""The trouble with a chain node, for people: a few words instead of the errors of web3 and its transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chain's nodes fail with, beside what they answer."""
+"""The failures of a chain's nodes, beside their answers."""
 
 from __future__ import annotations
 

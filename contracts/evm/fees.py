@@ -1,4 +1,4 @@
-"""What a transaction offers for its gas: once, and again when it was not enough. All in wei per gas.
+"""The fee that a transaction offers for its gas: at first, and bumped when it was not enough. All in wei per gas.
 
 A chain whose blocks have a base fee (EIP-1559) takes two numbers, one whose blocks have none takes a price.
 """
@@ -38,7 +38,7 @@ class Fees:
         return Fees(max_fee, max_fee if market.legacy else min(max_fee, max(least.tip, market.tip)), market.legacy)
 
     def fields(self) -> TxParams:
-        """Of a transaction."""
+        """The fee fields of a transaction."""
         if self.legacy:
             return {"gasPrice": Wei(self.max_fee)}
         return {"type": 2, "maxPriorityFeePerGas": Wei(self.tip), "maxFeePerGas": Wei(self.max_fee)}
@@ -66,13 +66,13 @@ def with_spare(gas: int) -> int:
 def _tip(w3: Web3, base: int) -> int:
     """As the node suggests it; many know no eth_maxPriorityFeePerGas, and some no eth_feeHistory: all know a price."""
     try:
-        said: Any = w3.manager.request_blocking(RPCEndpoint("eth_maxPriorityFeePerGas"), [])
+        answer: Any = w3.manager.request_blocking(RPCEndpoint("eth_maxPriorityFeePerGas"), [])
     except Web3RPCError:
         return max(0, int(w3.eth.gas_price) - base)
     try:
-        tip = said if isinstance(said, int) else int(str(said), 16)
+        tip = answer if isinstance(answer, int) else int(str(answer), 16)
     except ValueError as error:
-        raise ChainUnfit(f"the chain node suggests a tip of {str(said)[:80]!r}") from error
+        raise ChainUnfit(f"the chain node suggests a tip of {str(answer)[:80]!r}") from error
     if tip < 0:
         raise ChainUnfit(f"the chain node suggests a tip of {tip}")
     return tip

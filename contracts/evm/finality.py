@@ -1,7 +1,7 @@
 """Which block is final: the one that the chain's nodes name so, or the one that lies so many blocks behind the newest.
 
-Most chains have the tag `finalized`. On one that has none a number of blocks has to do, and whoever chooses it says how
-deep a reorg may go without harm to them (docs/operate.md has a table).
+Most chains have the tag `finalized`. On one that has none a number of blocks has to do: its chooser says how deep a
+reorg may go without harm to them (docs/operate.md has a table).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def final_block(ask: Ask, depth: int | None) -> RPCResponse:
 
 
 def number_of(answer: RPCResponse) -> int | None:
-    """Of a block; None for an answer that holds none."""
+    """The number of a block; None for an answer that holds none."""
     block = answer.get("result")
     number = cast(Any, block).get("number") if isinstance(block, dict) else None
     try:

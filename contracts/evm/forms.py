@@ -1,7 +1,7 @@
-"""What an answer of a chain node looks like: whatever has another form ends here, in a sentence, and not in a parser.
+"""The form of a chain node's answers: an answer of another form ends here, in a sentence, and not in a parser.
 
-Blocks, transactions and receipts are cut to what is used, so that networks may add to the rest what they like: seals of
-97 bytes, types and fields of their own. Logs are looked at where they are read (contracts/evm/log_ranges.py).
+Blocks, transactions and receipts are cut to the fields that are used, so that networks may add what they like: seals
+of 97 bytes, types and fields of their own. Logs are looked at where they are read (contracts/evm/log_ranges.py).
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ SHOWN = 60
 """Characters of an odd answer that are told."""
 
 
-def as_answer(found: Any) -> RPCResponse:
+def as_answer(body: Any) -> RPCResponse:
     """An answer of JSON-RPC 2.0, with a result or an error; nodes that send both, one of them null, are understood.
 
     Raises NoJsonRpc.
     """
-    if not isinstance(found, dict) or not {"result", "error"} & found.keys():
+    if not isinstance(body, dict) or not {"result", "error"} & body.keys():
         raise NoJsonRpc("the answer is no JSON-RPC: is this address a chain node's?")
-    error = found.get("error")
-    envelope = {"jsonrpc": "2.0", "id": found["id"] if type(found.get("id")) is int else 0}
-    if error is None and "result" in found:
-        return cast(RPCResponse, {**envelope, "result": found["result"]})
+    error = body.get("error")
+    envelope = {"jsonrpc": "2.0", "id": body["id"] if type(body.get("id")) is int else 0}
+    if error is None and "result" in body:
+        return cast(RPCResponse, {**envelope, "result": body["result"]})
     if not isinstance(error, dict) or not isinstance(error.get("message"), str) or type(error.get("code")) is not int:
         raise NoJsonRpc("the answer holds an error without code and message")
     return cast(RPCResponse, {**envelope, "error": error})
 
 
 def as_result(method: str, answer: RPCResponse) -> RPCResponse:
-    """The same answer, with what is used of blocks, transactions and receipts alone. Raises ChainUnfit for a result
+    """The same answer, with the used fields of blocks, transactions and receipts alone. Raises ChainUnfit for a result
     that the method does not have."""
-    read = _READERS.get(method)
-    if read is None or "result" not in answer:
+    reader = _READERS.get(method)
+    if reader is None or "result" not in answer:
         return answer
     result = answer["result"]
     try:
-        return cast(RPCResponse, {**answer, "result": read(result)})
+        return cast(RPCResponse, {**answer, "result": reader(result)})
     except _Odd as error:
         raise ChainUnfit(storable(f"the chain node answers {method} with {str(result)[:SHOWN]!r}")) from error
 
@@ -62,7 +62,7 @@ Reader = Callable[[Any], Any]
 
 
 def _like(pattern: re.Pattern[str], below: int | None = None) -> Reader:
-    """Text of that form; `below` bounds what it is as a number."""
+    """Text of that form; `below` bounds its number."""
 
     def read(value: Any) -> Any:
         if not isinstance(value, str) or pattern.fullmatch(value) is None or (below and int(value, 16) >= below):
@@ -72,33 +72,33 @@ def _like(pattern: re.Pattern[str], below: int | None = None) -> Reader:
     return read
 
 
-def _maybe(read: Reader) -> Reader:
-    """Null as well."""
-    return lambda value: None if value is None else read(value)
+def _maybe(reader: Reader) -> Reader:
+    """The same, or null."""
+    return lambda value: None if value is None else reader(value)
 
 
-def _each(read: Reader) -> Reader:
+def _each(reader: Reader) -> Reader:
     """A list of such values."""
 
     def all_of(value: Any) -> Any:
         if not isinstance(value, list):
             raise _Odd
-        return [read(one) for one in value]
+        return [reader(element) for element in value]
 
     return all_of
 
 
 def _of(fields: Mapping[str, Reader], optional: Mapping[str, Reader]) -> Reader:
-    """An object of these fields, or nothing; what else is in it falls away, and so do optional ones that are null."""
+    """An object of these fields, or nothing; others fall away, and so do optional ones that are null."""
 
     def read(value: Any) -> Any:
         if value is None:
             return None
         if not isinstance(value, dict):
             raise _Odd
-        found = {name: check(value.get(name)) for name, check in fields.items()}
+        result = {name: check(value.get(name)) for name, check in fields.items()}
         extra = {name: check(value[name]) for name, check in optional.items() if value.get(name) is not None}
-        return {**found, **extra}
+        return {**result, **extra}
 
     return read
 

@@ -22,7 +22,7 @@ LOGS = "eth_getLogs"
 """No answer in time may mean too wide a range here: contracts/evm/log_ranges.py gets such failures, and narrows it."""
 _FOR_LATER = (408, 425, 429)
 CONNECT_SECONDS = 10.0
-"""For a connection; nobody can hang up on one that is not there yet."""
+"""For a connection; nobody can hang up on one that is not made yet."""
 
 
 class Weather(Exception):
@@ -37,7 +37,7 @@ class Weather(Exception):
 
 
 class OneNode(HTTPProvider):
-    """A chain node behind whatever stands in between: an answer of somebody else fails as a lost connection does.
+    """A chain node behind any proxies: an answer of somebody else fails as a lost connection does.
 
     The whole of an answer has `timeout` seconds. Threads may share it.
     """
@@ -62,7 +62,7 @@ class OneNode(HTTPProvider):
             raise NoJsonRpc("the answer is no JSON: is this address a chain node's?") from error
 
     def hang_up(self) -> None:
-        """On all that is awaited: it fails at once, as a lost connection does."""
+        """End all that is awaited: it fails at once, as a lost connection does."""
         self._adapter.hang_up()
 
     def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
@@ -87,9 +87,9 @@ class OneNode(HTTPProvider):
             if _passes(method, error):
                 raise Weather(error, _asked_to_wait(error)) from error
             raise
-        said: Any = answer.get("error")
-        if isinstance(said, dict) and is_rate(said.get("code"), str(said.get("message"))):
-            raise Weather(RateLimited(str(said.get("message"))[:200]))
+        error_body: Any = answer.get("error")
+        if isinstance(error_body, dict) and is_rate(error_body.get("code"), str(error_body.get("message"))):
+            raise Weather(RateLimited(str(error_body.get("message"))[:200]))
         return as_result(method, answer)
 
 
@@ -104,10 +104,10 @@ def _passes(method: str, error: RequestException) -> bool:
 
 def _asked_to_wait(error: RequestException) -> float:
     """Seconds of a Retry-After, which is a number or a date (RFC 9110, 10.2.3); 0 without one."""
-    said = error.response.headers.get("Retry-After", "") if error.response is not None else ""
-    if said.isascii() and said.isdigit() and len(said) < 10:
-        return float(said)
+    header = error.response.headers.get("Retry-After", "") if error.response is not None else ""
+    if header.isascii() and header.isdigit() and len(header) < 10:
+        return float(header)
     try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - time())
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time())
     except (ValueError, TypeError, OverflowError):
         return 0.0

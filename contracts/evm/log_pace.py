@@ -11,17 +11,17 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 MOST_BLOCKS = 10_000
-"""In one piece: more than most providers take."""
+"""Blocks in one piece: more than most providers take."""
 MOST_LOGS = 10_000
-"""In one piece, which is held in memory: where there are more, the next one is half as wide."""
+"""Logs in one piece, which is held in memory: where there are more, the next one is half as wide."""
 SHORTEST_PATIENCE, LONGEST_PATIENCE = 2, 256
 """Pieces that are given at one width before twice as much is tried."""
 OF_TIME = 10
-"""By which a piece that took too long is divided: each try costs the whole time limit."""
+"""The divisor of a piece that took too long: each try costs the whole time limit."""
 
 
 class Pace:
-    """Of one node. `span` is the number of blocks that it takes, as far as is known. Threads may share it."""
+    """The pace of one node. `span` is the number of blocks that it takes, as far as is known. Threads may share it."""
 
     def __init__(self) -> None:
         self.span = MOST_BLOCKS
@@ -31,31 +31,31 @@ class Pace:
         self._lock = threading.Lock()
 
     def blocks(self) -> int:
-        """How many to ask for."""
+        """How many blocks to ask for."""
         return max(1, min(self.span, MOST_BLOCKS))
 
-    def refused(self, asked: int, slow: bool = False) -> int:
-        """`asked` blocks were too many; how many to ask for now."""
+    def refused(self, count: int, slow: bool = False) -> int:
+        """`count` blocks were too many; how many to ask for now."""
         with self._lock:
-            if self._trying and asked == self.span:
+            if self._trying and count == self.span:
                 self._patience = min(2 * self._patience, LONGEST_PATIENCE)
                 divisor = 2  # back to what was given before
             else:
                 divisor = OF_TIME if slow else 2
-            self.span = max(1, asked // divisor)
+            self.span = max(1, count // divisor)
             self._given = 0
             self._trying = False
             return self.span
 
-    def given(self, asked: int, logs: int) -> None:
-        """`asked` blocks were answered, with so many logs."""
+    def given(self, count: int, logs: int) -> None:
+        """`count` blocks were answered, with so many logs."""
         with self._lock:
             if logs > MOST_LOGS:
-                self.span = max(1, asked // 2)
+                self.span = max(1, count // 2)
                 self._given = 0
                 self._trying = False
                 return
-            if asked < self.blocks():
+            if count < self.blocks():
                 return  # a short range says nothing about a longer one
             if self._trying:
                 self._trying = False
@@ -73,7 +73,7 @@ _LOCK = threading.Lock()
 
 
 def pace_of(provider: Any) -> Pace:
-    """That of the provider's address, or its own where it has none."""
+    """The pace of the provider's address, or the provider's own where it has none."""
     address = getattr(provider, "endpoint_uri", None)
     with _LOCK:
         if isinstance(address, str):

@@ -3,7 +3,7 @@
     10,000 blocks ── refused ── 5,000 ── refused ── 2,500 ── given, given ── 5,000 ── refused ── 2,500 ── …
 
 Providers allow 10 to 10,000 blocks and say so each with another code and other words, or not at all. So no limit is
-read from an answer: what is refused is asked for again by halves, down to one block. What is weather (429, 502, a lost
+read from an answer: a refused range is asked for again by halves, down to one block. Weather (429, 502, a lost
 connection) says nothing about the range: the connection has asked again (evm/nodes.py), and the failure passes on.
 
 An answer is a claim: a log of another address or block, out of the chain's order or twice is refused with ChainUnfit.
@@ -28,7 +28,7 @@ from contracts.evm.log_refusals import Refusal, refusal_of, words_of
 from contracts.ids import to_hex
 
 MOST_NUMBER, MOST_TOPICS = 2**63 - 1, 4
-"""Of blocks and places, and of a log."""
+"""The largest number of a block or an index, and the most topics of a log."""
 
 
 class LogsRefused(ChainAtFault):
@@ -49,17 +49,17 @@ class Wanted:
     topics: tuple[str | list[str], ...] = ()
 
     def fits(self, log: LogReceipt) -> bool:
-        """Whether a log's topics do: a node that passes the filter over gives logs of others, too."""
-        said = [to_hex(topic) for topic in log["topics"]]
-        if len(said) < len(self.topics):
+        """Whether a log's topics fit: a node that passes the filter over gives logs of others, too."""
+        topics = [to_hex(topic) for topic in log["topics"]]
+        if len(topics) < len(self.topics):
             return False
-        places = zip(said, self.topics, strict=False)  # a log may have more than are asked for
-        return all(topic in (any_of if isinstance(any_of, list) else [any_of]) for topic, any_of in places)
+        pairs = zip(topics, self.topics, strict=False)  # a log may have more than are asked for
+        return all(topic in (any_of if isinstance(any_of, list) else [any_of]) for topic, any_of in pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """All that is wanted up to the end of block `last` and was not in the piece before."""
+    """The wanted logs up to the end of block `last` that were not in the piece before."""
 
     last: int
     logs: list[LogReceipt]
@@ -86,31 +86,31 @@ def logs(w3: Web3, wanted: Wanted, first: int, last: int) -> Iterator[LogReceipt
 
 def logs_of_block(w3: Web3, wanted: Wanted, block_hash: str) -> list[LogReceipt]:
     """The logs of one block (0x-hex), which a node that lacks it refuses with Web3RPCError. Raises as `pieces`."""
-    found = _ask(w3, wanted, {"blockHash": block_hash})
-    if any(to_hex(log["blockHash"]) != block_hash for log in found):
+    receipts = _ask(w3, wanted, {"blockHash": block_hash})
+    if any(to_hex(log["blockHash"]) != block_hash for log in receipts):
         raise ChainUnfit(f"a log of another block than {block_hash}")
-    number = int(found[0]["blockNumber"]) if found else 0
-    _check(wanted, found, number, number)
-    return found
+    number = int(receipts[0]["blockNumber"]) if receipts else 0
+    _check(wanted, receipts, number, number)
+    return receipts
 
 
-def _piece(w3: Web3, wanted: Wanted, pace: Pace, start: int, asked: int) -> Piece:
-    """From block `start` on: `asked` blocks, or as many fewer as the node gives."""
-    before = pace.span
+def _piece(w3: Web3, wanted: Wanted, pace: Pace, start: int, count: int) -> Piece:
+    """From block `start` on: `count` blocks, or as many fewer as the node gives."""
+    span = pace.span
     while True:
-        end = start + asked - 1
+        end = start + count - 1
         try:
-            found = _ask(w3, wanted, {"fromBlock": start, "toBlock": end})
+            receipts = _ask(w3, wanted, {"fromBlock": start, "toBlock": end})
         except (RequestException, Web3Exception) as error:
             refusal = _of_range(w3, error)
-            if asked == 1:
-                pace.span = before  # narrowing was of no use: it was not the range that the node minded
+            if count == 1:
+                pace.span = span  # narrowing was of no use: it was not the range that the node minded
                 raise LogsRefused(f"the chain node refuses the logs of block {start}: {words_of(error)}") from error
-            asked = pace.refused(asked, refusal is Refusal.SLOW)
+            count = pace.refused(count, refusal is Refusal.SLOW)
             continue
-        _check(wanted, found, start, end)
-        pace.given(asked, len(found))
-        return Piece(end, found)
+        _check(wanted, receipts, start, end)
+        pace.given(count, len(receipts))
+        return Piece(end, receipts)
 
 
 def _of_range(w3: Web3, error: Exception) -> Refusal:
@@ -124,10 +124,10 @@ def _of_range(w3: Web3, error: Exception) -> Refusal:
 def _ask(w3: Web3, wanted: Wanted, where: Mapping[str, Any]) -> list[LogReceipt]:
     query = cast(FilterParams, {"address": list(wanted.addresses), "topics": list(wanted.topics), **where})
     try:
-        found = w3.eth.get_logs(query)
-        for log in found:
+        receipts = w3.eth.get_logs(query)
+        for log in receipts:
             _check_form(log)
-        return sorted(found, key=_place)
+        return sorted(receipts, key=_place)
     except (RequestException, Web3Exception):
         raise
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
@@ -155,14 +155,14 @@ def _check_form(log: LogReceipt) -> None:
         raise TypeError("an address or data of another kind")
 
 
-def _check(wanted: Wanted, found: list[LogReceipt], first: int, last: int) -> None:
+def _check(wanted: Wanted, receipts: list[LogReceipt], first: int, last: int) -> None:
     """Raises ChainUnfit for a log that was not asked for, and for two in one place."""
-    for log in found:
+    for log in receipts:
         block = log["blockNumber"]
         address = log["address"]
         if address not in wanted.addresses or log.get("removed") or not first <= block <= last or not wanted.fits(log):
             raise ChainUnfit(storable(f"a log of block {block} at {address} was not asked for"))
-    if any(_place(one) == _place(other) for one, other in pairwise(found)):
+    if any(_place(first_log) == _place(second_log) for first_log, second_log in pairwise(receipts)):
         raise ChainUnfit("two logs stand in one place")
 
 

@@ -1,7 +1,7 @@
 """Why a chain node did not give logs: was the range too wide for it, or is it the weather?
 
 Every provider has its own codes and words (-32602, -32005, -32000, -32600, HTTP 400, 413), and the same code says both
-of a range and of a rate. So what is known to be weather or a closed door is named here, and all else is the range.
+of a range and of a rate. So known weather and closed doors are named here, and all else is the range.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RATE = re.compile(
     r"|compute units|try again (later|in)|temporarily|overloaded",
     re.IGNORECASE,
 )
-"""What nodes say, under the codes of a range too, when the number of requests is what they mind."""
+"""Words of nodes that mind the number of requests, under the codes of a range too."""
 
 
 class Refusal(Enum):
@@ -44,7 +44,7 @@ class Refusal(Enum):
 
 
 def refusal_of(error: BaseException) -> Refusal:
-    """Of what web3 and its transport raise."""
+    """The refusal in an error of web3 or its transport."""
     if isinstance(error, HTTPError) and error.response is not None:
         return _of_status(error.response.status_code, error.response.text)
     if isinstance(error, ConnectTimeout):
@@ -69,8 +69,8 @@ def words_of(error: BaseException) -> str:
         return f"HTTP {error.response.status_code}"
     if isinstance(error, Timeout):
         return "no answer in time"
-    said: Any = _inner(error).get("message") if isinstance(error, Web3RPCError) else None
-    return storable(" ".join(str(said or error).split()))[:LONGEST]
+    message: Any = _inner(error).get("message") if isinstance(error, Web3RPCError) else None
+    return storable(" ".join(str(message or error).split()))[:LONGEST]
 
 
 def _of_status(status: int, body: str) -> Refusal:

@@ -81,7 +81,7 @@ class ChainNodes(JSONBaseProvider):
         return answer
 
     def hang_up(self) -> None:
-        """What is awaited fails at once, and so does all that is asked for from now on."""
+        """Awaited requests fail at once, and so do all from now on."""
         self._places.close()
         for node in self._nodes:
             node.hang_up()
@@ -103,7 +103,7 @@ class ChainNodes(JSONBaseProvider):
         return self._from_any(method, params)
 
     def _is_settled(self, method: RPCEndpoint, params: Any) -> bool:
-        """By the newest block that two nodes called final; what might be is asked of two who have not said so yet."""
+        """By the newest block that two nodes called final; before the first, two nodes are asked for one."""
         if self._final < 0 and method != "eth_chainId" and agreement.is_settled(method, params, LATEST):
             self._final_block()
         return agreement.is_settled(method, params, self._final)
@@ -111,31 +111,31 @@ class ChainNodes(JSONBaseProvider):
     def _from_any(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """From the node that answered last, or the next one that does."""
         troubles: list[Weather | ChainAtFault] = []
-        for place in self._order():
+        for index in self._order():
             try:
-                answer = self._ask(self._nodes[place], method, params)
+                answer = self._ask(self._nodes[index], method, params)
             except (Weather, ChainAtFault) as trouble:
                 troubles.append(trouble)
                 continue
-            self._first = place
+            self._first = index
             return answer
         raise _least(troubles)
 
     def _agreed(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """What two nodes say alike; where one has nothing of it, as one that is behind has, that one's answer."""
-        (_, one), (_, other) = self._two(lambda node: self._ask(node, method, params))
-        if agreement.lacks(one) or agreement.lacks(other):
-            return one if agreement.lacks(one) else other
-        if not agreement.same(method, one, other):
+        """The answer that two nodes give alike; where one has nothing, as one that is behind has, that one's answer."""
+        (_, first), (_, second) = self._two(lambda node: self._ask(node, method, params))
+        if agreement.lacks(first) or agreement.lacks(second):
+            return first if agreement.lacks(first) else second
+        if not agreement.same(method, first, second):
             raise NodesDisagree(f"two chain nodes answer {method} differently: nothing follows until they agree")
-        return one
+        return first
 
     def _final_block(self) -> RPCResponse:
         """Of several nodes the lower one, if another has the same block there."""
         if len(self._nodes) == 1:
             return final_block(self._nodes[0].ask, self._depth)
-        found = self._two(lambda node: final_block(partial(self._ask, node), self._depth))
-        (_, low), (ahead, high) = sorted(found, key=lambda pair: number_of(pair[1]) or 0)
+        answers = self._two(lambda node: final_block(partial(self._ask, node), self._depth))
+        (_, low), (ahead, high) = sorted(answers, key=lambda pair: number_of(pair[1]) or 0)
         number = number_of(low) or 0
         if number != number_of(high):
             high = self._ask(ahead, BY_NUMBER, [hex(number), False])
@@ -145,21 +145,21 @@ class ChainNodes(JSONBaseProvider):
         return low
 
     def _two(self, ask: Callable[[OneNode], RPCResponse]) -> list[tuple[OneNode, RPCResponse]]:
-        """The first two nodes that answer in the right form, and what they say."""
-        found = list[tuple[OneNode, RPCResponse]]()
+        """The first two nodes that answer in the right form, and their answers."""
+        answers = list[tuple[OneNode, RPCResponse]]()
         troubles = list[Weather | ChainAtFault]()
-        for place in self._order():
+        for index in self._order():
             try:
-                found.append((self._nodes[place], ask(self._nodes[place])))
+                answers.append((self._nodes[index], ask(self._nodes[index])))
             except (Weather, ChainAtFault) as trouble:
                 troubles.append(trouble)
-            if len(found) == 2:
-                return found
+            if len(answers) == 2:
+                return answers
         least = _least(troubles)
-        raise Weather(least.cause, least.wait, alone=bool(found)) if isinstance(least, Weather) else least
+        raise Weather(least.cause, least.wait, alone=bool(answers)) if isinstance(least, Weather) else least
 
     def _ask(self, node: OneNode, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """As the node's own; of several nodes one that lets nobody in, as a key that ran out has it, is away."""
+        """The answer of a node; of several nodes one that lets nobody in, as where a key ran out, is away."""
         try:
             return node.ask(method, params)
         except HTTPError as error:
@@ -168,14 +168,14 @@ class ChainNodes(JSONBaseProvider):
             raise
 
     def _order(self) -> list[int]:
-        """Places of the nodes, from the one that answered last."""
+        """Indexes of the nodes, from the one that answered last."""
         return [(self._first + step) % len(self._nodes) for step in range(len(self._nodes))]
 
 
 def _least(troubles: Sequence[Weather | ChainAtFault]) -> Weather | ChainAtFault:
-    """What passes soonest; a node at fault where nothing does."""
-    passing = [one for one in troubles if isinstance(one, Weather)]
-    return min(passing, key=lambda one: one.wait) if passing else troubles[0]
+    """The trouble that passes soonest; a node at fault where none does."""
+    passing = [trouble for trouble in troubles if isinstance(trouble, Weather)]
+    return min(passing, key=lambda trouble: trouble.wait) if passing else troubles[0]
 
 
 def _pause(state: RetryCallState) -> float:

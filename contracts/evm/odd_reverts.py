@@ -1,7 +1,7 @@
-"""What a contract reverts with reaches those who read it, whatever web3 makes of it.
+"""The data of a revert reach their readers, whatever web3 makes of them.
 
 web3 reads panics and off-chain lookups (EIP-3668) on its way, and fails with a KeyError, or an error of eth-abi, where
-a contract reverts with a panic of no known code or with half a lookup. Whoever called took that for a bug of its own:
+a contract reverts with a panic of no known code or with half a lookup. The caller took that for a bug of its own:
 the relayer signed nothing behind such a call.
 """
 

@@ -15,11 +15,11 @@ from contracts.evm.errors import ChainUnavailable
 
 MOST_AT_ONCE = 16
 STALLED_SECONDS = 5.0
-"""For how long nothing may be answered until who finds no place is sent away."""
+"""Seconds without any answer after which a request that finds no place is sent away."""
 
 
 class Places:
-    """Threads share it."""
+    """The places of requests to one chain. Threads share it."""
 
     def __init__(
         self,
@@ -33,14 +33,14 @@ class Places:
         self._clock = clock
         self._changed, self._moved = Condition(), clock()
         self.closed = Event()
-        """Set when none is given any more."""
+        """Set when no place is given any more."""
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """For one request, which moves things on unless it raises. Raises ChainUnavailable where there is none."""
+        """A place for one request, which moves things on unless it raises. Raises ChainUnavailable without one."""
         with self._changed:
-            while self._free == 0 and not self.closed.is_set() and (left := self._left()) > 0:
-                self._changed.wait(left)
+            while self._free == 0 and not self.closed.is_set() and (seconds := self._left()) > 0:
+                self._changed.wait(seconds)
             if self._free == 0 or self.closed.is_set():
                 raise ChainUnavailable("the chain node does not answer; try again shortly")
             if self._free == self._most:  # nobody waited for anything until now
@@ -62,7 +62,7 @@ class Places:
         return self._moved + self._stalled - self._clock()
 
     def close(self) -> None:
-        """There is none from now on."""
+        """Give no place from now on."""
         with self._changed:
             self.closed.set()
             self._changed.notify_all()

@@ -1,7 +1,7 @@
-"""HTTP to a chain node that ends: whatever comes byte by byte, or without end, fails as a node that is silent does.
+"""HTTP to a chain node that ends: an answer byte by byte, or without end, fails as a node that is silent does.
 
 Requests' own time-out is of the pause between two bytes, so that an answer of a byte a second lasts for ever. Here the
-whole of an answer has its seconds and its bytes, and whoever leaves can hang up on what is still awaited.
+whole of an answer has its seconds and its bytes, and a process that ends can hang up on awaited answers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 MOST_BYTES = 2**27
-"""Of an answer as it comes over the wire; a whole block, or the logs of a range, are far smaller."""
+"""Bytes of an answer as it comes over the wire; a whole block, or the logs of a range, are far smaller."""
 AT_ONCE = 64
 """Connections that are kept for the next request."""
 
@@ -37,7 +37,7 @@ class _Within(io.RawIOBase):
         self._left = MOST_BYTES
 
     def readable(self) -> bool:
-        """It is."""
+        """Always."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
@@ -46,21 +46,21 @@ class _Within(io.RawIOBase):
         if seconds <= 0:
             raise TimeoutError("the answer takes too long")
         self._connection.settimeout(seconds)
-        found = self._raw.readinto(buffer)
-        self._left -= found or 0
+        count = self._raw.readinto(buffer)
+        self._left -= count or 0
         if self._left < 0:  # logs are asked for in smaller pieces then, as where a node is slow
             raise TimeoutError(f"the answer has more than {MOST_BYTES} bytes")
-        return int(found) if found is not None else None
+        return int(count) if count is not None else None
 
     def close(self) -> None:
-        """Of both."""
+        """Close both."""
         if not self.closed:
             self._raw.close()
         super().close()
 
 
 class _Answer(HTTPResponse):
-    """One that has as many seconds as its connection waits for a byte."""
+    """An answer that has as many seconds as its connection waits for a byte."""
 
     def __init__(self, adapter: BoundedAdapter, connection: socket.socket, *rest: Any, **more: Any) -> None:
         super().__init__(connection, *rest, **more)
@@ -70,13 +70,13 @@ class _Answer(HTTPResponse):
         adapter.noticed(self)
 
     def end(self) -> None:
-        """Nothing more comes of it, also where a thread waits for that."""
+        """End the answer, also where a thread waits for its bytes."""
         with suppress(OSError):
             socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Of answers that end. Threads may share it."""
+    """An adapter of answers that end. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock, self._awaited, self._over = threading.Lock(), WeakSet[_Answer](), False
@@ -89,20 +89,20 @@ class BoundedAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
         """The same, but for SOCKS."""
-        found = super().proxy_manager_for(proxy, **more)
+        manager = super().proxy_manager_for(proxy, **more)
         if not proxy.lower().startswith("socks"):
-            self._bind(found)
-        return found
+            self._bind(manager)
+        return manager
 
     def noticed(self, answer: _Answer) -> None:
-        """It is awaited from now on."""
+        """An answer is awaited from now on."""
         with self._lock:
             self._awaited.add(answer)
             if self._over:
                 answer.end()
 
     def hang_up(self) -> None:
-        """On all answers that are awaited, and will be: they end at once, as connections that were lost."""
+        """End all answers that are awaited, and will be, at once, as connections that were lost."""
         with self._lock:
             self._over = True
             for answer in list(self._awaited):
@@ -119,7 +119,7 @@ class BoundedAdapter(HTTPAdapter):
 
 
 def bounded_session(adapter: BoundedAdapter) -> Session:
-    """All of whose requests go through the adapter."""
+    """A session whose requests all go through the adapter."""
     session = Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, adapter)

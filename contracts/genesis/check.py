@@ -21,7 +21,7 @@ from contracts.ids import from_hex, to_hex
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
-    """What was found: the parameters, and who verified at first."""
+    """The result of the check: the parameters, and the first verifiers."""
 
     params: GenesisParams
     symbol: str
@@ -42,19 +42,20 @@ def check_genesis(w3: Web3, d: Deployment) -> Genesis:
     """
     require(d.chain_id == w3.eth.chain_id, f"the model is on chain {d.chain_id}, and this is chain {w3.eth.chain_id}")
     _check_entry(w3, d)  # first: it tells whether these are the model's contracts at all
-    made = creations(w3, d)
-    events = events_before(w3, d, min(one.block for one in made.values() if one.contract != "ModelRegistry"))
+    contracts = creations(w3, d)
+    first = min(creation.block for creation in contracts.values() if creation.contract != "ModelRegistry")
+    events = events_before(w3, d, first)
     budgets = budgets_of(events)
     check_roles(d, events)
-    params = params_of(_arguments(made), budgets.get(d.distributor, 0), _began(made))
-    symbol = str(made["ModelToken"].arguments[1])
+    params = params_of(_arguments(contracts), budgets.get(d.distributor, 0), _began(contracts))
+    symbol = str(contracts["ModelToken"].arguments[1])
     verifiers = seats_of(events)
-    _check_wiring(d, made, params, symbol)
+    _check_wiring(d, contracts, params, symbol)
     check_budgets(d, params, budgets)
     check_name(d.name, symbol)
     check_terms(params, verifiers, d.chain_id)
     if d.pool:
-        _check_deadline(w3, d, made["CapitalPool"])
+        _check_deadline(w3, d, contracts["CapitalPool"])
     return Genesis(params, symbol, tuple(verifiers))
 
 
@@ -67,20 +68,22 @@ def _check_entry(w3: Web3, d: Deployment) -> None:
     require(entry == d.entry(), f"the registry has {entry!r} where {d.entry()!r} belongs")
     registrant = to_hex(from_hex(d.deployer).rjust(32, b"\0"))
     topics = (EventTable(registry, ["ModelRegistered"]).hexes(), d.model, registrant)
-    said = logs(w3, Wanted((registry.address,), topics), d.block, d.block)
-    require(len(list(said)) == 1, f"block {d.block} does not register the model for {d.deployer}")
+    registrations = logs(w3, Wanted((registry.address,), topics), d.block, d.block)
+    require(len(list(registrations)) == 1, f"block {d.block} does not register the model for {d.deployer}")
 
 
-def _check_wiring(d: Deployment, made: Mapping[str, Creation], p: GenesisParams, symbol: str) -> None:
+def _check_wiring(d: Deployment, contracts: Mapping[str, Creation], p: GenesisParams, symbol: str) -> None:
     # 2.
-    seats = made["VerifierRegistry"].arguments[3]
-    deadline = _began(made) + p.funding_seconds
-    for name, wanted in arguments_of(d, p, symbol, seats, deadline).items():
-        found = made[name]
-        require(found.arguments == wanted, f"{name} was made with {found.arguments!r} where {wanted!r} belongs")
-        require(found.block <= d.block, f"{name} was made after the registration")
-        own = name == "ModelRegistry" or found.maker == d.deployer
-        require(own, f"{name} was made by {found.maker}, not by {d.deployer}")
+    seats = contracts["VerifierRegistry"].arguments[3]
+    deadline = _began(contracts) + p.funding_seconds
+    for name, arguments in arguments_of(d, p, symbol, seats, deadline).items():
+        creation = contracts[name]
+        require(
+            creation.arguments == arguments, f"{name} was made with {creation.arguments!r} where {arguments!r} belongs"
+        )
+        require(creation.block <= d.block, f"{name} was made after the registration")
+        is_own = name == "ModelRegistry" or creation.maker == d.deployer
+        require(is_own, f"{name} was made by {creation.maker}, not by {d.deployer}")
 
 
 def _check_deadline(w3: Web3, d: Deployment, pool: Creation) -> None:
@@ -89,9 +92,9 @@ def _check_deadline(w3: Web3, d: Deployment, pool: Creation) -> None:
     check_deadline(pool.arguments[2][3], registered, d.chain_id)
 
 
-def _arguments(made: Mapping[str, Creation]) -> dict[str, tuple[object, ...]]:
-    return {name: one.arguments for name, one in made.items()}
+def _arguments(contracts: Mapping[str, Creation]) -> dict[str, tuple[object, ...]]:
+    return {name: creation.arguments for name, creation in contracts.items()}
 
 
-def _began(made: Mapping[str, Creation]) -> int:
-    return made["CapitalPool"].time if "CapitalPool" in made else 0
+def _began(contracts: Mapping[str, Creation]) -> int:
+    return contracts["CapitalPool"].time if "CapitalPool" in contracts else 0

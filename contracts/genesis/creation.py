@@ -1,6 +1,6 @@
-"""With which code and arguments each contract of a model was made, read from the transactions that made them.
+"""The code and arguments with which each contract of a model was made, read from the transactions that made them.
 
-The code at an address says little: whoever deploys may return our code and have written other storage before. The init
+The code at an address says little: a deployer may return our code and have written other storage before. The init
 code, which is ours byte by byte, and the arguments behind it determine code, immutable values and first storage.
 """
 
@@ -28,7 +28,7 @@ from contracts.ids import Address, as_address
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """One contract's making: who, in which block, its second, and the constructor's arguments."""
+    """One contract's making: its maker, its block, the block's second, and the constructor's arguments."""
 
     contract: str
     address: Address
@@ -39,7 +39,7 @@ class Creation:
 
 
 def contract_names(d: Deployment) -> tuple[str, ...]:
-    """Of the contracts in the order of `Deployment.contracts()`."""
+    """The names of the contracts in the order of `Deployment.contracts()`."""
     own = ("ModelToken", "ModelTimelock", "ModelGovernor", "VerifierRegistry", "EpochDistributor", "RevenueSplitter")
     return (*own, "ModelRegistry", *(["CapitalPool"] if d.pool else []))
 
@@ -50,8 +50,8 @@ def creations(w3: Web3, d: Deployment) -> dict[str, Creation]:
     addresses = d.contracts()
     require(len(set(addresses)) == len(addresses), "one address stands for two contracts")
     require(len(d.creations) == len(names), f"{len(d.creations)} creations are named for {len(names)} contracts")
-    found = zip(names, addresses, d.creations, strict=True)
-    return {name: creation_of(w3, name, as_address(address), transaction) for name, address, transaction in found}
+    rows = zip(names, addresses, d.creations, strict=True)
+    return {name: creation_of(w3, name, as_address(address), transaction) for name, address, transaction in rows}
 
 
 def first_block(w3: Web3, d: Deployment) -> int:
@@ -59,9 +59,9 @@ def first_block(w3: Web3, d: Deployment) -> int:
 
     Raises ChainOther and ChainWithoutContract on another chain, and BadField where this one lacks a transaction.
     """
-    own = [one for one, address in zip(d.creations, d.contracts(), strict=True) if address != d.model_registry]
+    hashes = [digest for digest, address in zip(d.creations, d.contracts(), strict=True) if address != d.model_registry]
     try:
-        return min(int(w3.eth.get_transaction_receipt(HexBytes(one))["blockNumber"]) for one in own)
+        return min(int(w3.eth.get_transaction_receipt(HexBytes(digest))["blockNumber"]) for digest in hashes)
     except TransactionNotFound as error:
         require_present(w3, d)
         raise BadField(f"creations must be of this chain: {error}") from error
@@ -73,32 +73,34 @@ def creation_of(w3: Web3, name: str, address: Address, transaction: str) -> Crea
     Raises GenesisRefused.
     """
     try:
-        sent = w3.eth.get_transaction(HexBytes(transaction))
+        tx = w3.eth.get_transaction(HexBytes(transaction))
         receipt = w3.eth.get_transaction_receipt(HexBytes(transaction))
     except (TransactionNotFound, ValueError):
         require(False, f"the chain has no transaction {transaction[:80]}, which is said to have made {name}")
         raise
-    made = get_create_address(sent["from"], sent["nonce"])
-    require(not sent.get("to") and receipt["status"] == 1, f"transaction {transaction} makes no contract")
-    require(made == address, f"transaction {transaction} made {made}, not the {name} at {address}")
+    created = get_create_address(tx["from"], tx["nonce"])
+    require(not tx.get("to") and receipt["status"] == 1, f"transaction {transaction} makes no contract")
+    require(created == address, f"transaction {transaction} made {created}, not the {name} at {address}")
     number = int(receipt["blockNumber"])
     time = int(w3.eth.get_block(number)["timestamp"])
-    return Creation(name, address, str(sent["from"]), number, time, _arguments(w3, name, sent))
+    return Creation(name, address, str(tx["from"]), number, time, _arguments(w3, name, tx))
 
 
-def _arguments(w3: Web3, name: str, sent: TxData) -> Arguments:
+def _arguments(w3: Web3, name: str, tx: TxData) -> Arguments:
     """Raises GenesisRefused unless the init code is ours, and behind it arguments stand in their one encoding."""
-    data = bytes(sent["input"])
+    data = bytes(tx["input"])
     code = bytes(HexBytes(load_artifact(name)["bytecode"]))
     require(data.startswith(code), f"{name} was made by other code than ours")
     types = _types(name)
     try:
-        found = tuple(w3.codec.decode(types, data[len(code) :]))
+        arguments = tuple(w3.codec.decode(types, data[len(code) :]))
     except (DecodingError, OverflowError, UnicodeDecodeError):
         require(False, f"{name} was made with arguments that cannot be read")
         raise
-    require(w3.codec.encode(types, found) == data[len(code) :], f"{name} was made with arguments that are not plain")
-    return tuple(_plain(kind, value) for kind, value in zip(types, found, strict=True))
+    require(
+        w3.codec.encode(types, arguments) == data[len(code) :], f"{name} was made with arguments that are not plain"
+    )
+    return tuple(_plain(kind, value) for kind, value in zip(types, arguments, strict=True))
 
 
 def _types(name: str) -> list[str]:
@@ -111,7 +113,7 @@ def _plain(kind: str, value: Any) -> Any:
     if kind == "address":
         return Web3.to_checksum_address(value)
     if kind == "address[]":
-        return [Web3.to_checksum_address(one) for one in value]
+        return [Web3.to_checksum_address(element) for element in value]
     if kind.startswith("("):
-        return tuple(_plain(part, one) for part, one in zip(kind[1:-1].split(","), value, strict=True))
+        return tuple(_plain(part, element) for part, element in zip(kind[1:-1].split(","), value, strict=True))
     return value

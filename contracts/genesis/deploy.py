@@ -20,7 +20,7 @@ from contracts.genesis.terms import check_name, check_terms
 from contracts.ids import as_address, to_hex
 
 ORDER = ("ModelTimelock", "ModelToken", "ModelGovernor", "VerifierRegistry", "EpochDistributor", "RevenueSplitter")
-"""In which the contracts are made that every model has: an address follows from its maker's nonce."""
+"""The order in which every model's contracts are made: an address follows from its maker's nonce."""
 FIELDS = ("timelock", "token", "governor", "verifier_registry", "distributor", "splitter", "pool")
 
 
@@ -45,10 +45,10 @@ def deploy_model(
     check_terms(p, seats, w3.eth.chain_id)
     d = _planned(w3, deployer, name, p, shared or _registry(w3, deployer), log)
     deadline = w3.eth.get_block("latest")["timestamp"] + p.funding_seconds
-    wanted = arguments_of(d, p, symbol, seats, deadline)
+    arguments = arguments_of(d, p, symbol, seats, deadline)
     creations = dict(zip(d.contracts()[6:7], d.creations, strict=True))
     for contract in (*ORDER, *(["CapitalPool"] if d.pool else [])):
-        receipt = create(w3, deployer, contract, *wanted[contract])
+        receipt = create(w3, deployer, contract, *arguments[contract])
         creations[str(receipt["contractAddress"])] = to_hex(receipt["transactionHash"])
     d = replace(d, creations=tuple(creations[address] for address in d.contracts()))
     _hand_over(w3, deployer, d, p)
@@ -75,10 +75,10 @@ def open_round(w3: Web3, payer: LocalAccount, d: Deployment, p: GenesisParams) -
     deadline = w3.eth.get_block("latest")["timestamp"] + p.funding_seconds
     p = replace(p, funding_currency=Web3.to_checksum_address(p.funding_currency))
     receipt = create(w3, payer, "CapitalPool", d.token, d.timelock, round_terms(p, deadline))
-    made = str(receipt["contractAddress"])
+    address = str(receipt["contractAddress"])
     creation = to_hex(receipt["transactionHash"])
-    check_round(w3, d, as_address(made), creation)
-    return made, creation
+    check_round(w3, d, as_address(address), creation)
+    return address, creation
 
 
 def _registry(w3: Web3, deployer: LocalAccount) -> tuple[str, str]:
@@ -90,15 +90,15 @@ def _registry(w3: Web3, deployer: LocalAccount) -> tuple[str, str]:
 def _planned(
     w3: Web3, deployer: LocalAccount, name: str, p: GenesisParams, registry: Deployment | tuple[str, str], log: str
 ) -> Deployment:
-    """Where all will stand, if nothing else of the deployer's comes between; `creations` holds the registry's alone."""
+    """All addresses, if nothing else of the deployer's comes between; `creations` holds the registry's alone."""
     address, creation = registry if isinstance(registry, tuple) else (registry.model_registry, registry.creations[6])
     model = contract_at(w3, "ModelRegistry", as_address(address)).functions.modelId(deployer.address, name).call()
     nonce = w3.eth.get_transaction_count(deployer.address)
-    places: dict[str, str] = {
+    addresses: dict[str, str] = {
         field: get_create_address(deployer.address, Nonce(nonce + i)) for i, field in enumerate(FIELDS)
     }
     if not p.funding_currency:
-        places["pool"] = ""
+        addresses["pool"] = ""
     return Deployment(
         chain_id=w3.eth.chain_id,
         block=0,
@@ -108,13 +108,13 @@ def _planned(
         model_registry=as_address(address),
         log=log,
         creations=(creation,),
-        token=as_address(places["token"]),
-        timelock=as_address(places["timelock"]),
-        governor=as_address(places["governor"]),
-        verifier_registry=as_address(places["verifier_registry"]),
-        distributor=as_address(places["distributor"]),
-        splitter=as_address(places["splitter"]),
-        pool=as_address(places["pool"]),
+        token=as_address(addresses["token"]),
+        timelock=as_address(addresses["timelock"]),
+        governor=as_address(addresses["governor"]),
+        verifier_registry=as_address(addresses["verifier_registry"]),
+        distributor=as_address(addresses["distributor"]),
+        splitter=as_address(addresses["splitter"]),
+        pool=as_address(addresses["pool"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a model starts with, and the contracts' constructor arguments that say so."""
+"""A model's parameters at its start, and the constructor arguments that follow from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contracts.ids import ZERO_ADDRESS, from_hex
 
 @dataclass(frozen=True, slots=True)
 class GenesisParams:
-    """What a model starts with. Times in seconds, token amounts in 1e-18 tokens, stakes in wei.
+    """A model's parameters at its start. Times in seconds, token amounts in 1e-18 tokens, stakes in wei.
 
     With a `funding_currency` (address of an ERC-20) there is a funding round, its caps in units of that currency.
     """
@@ -45,7 +45,7 @@ class GenesisParams:
     funding_paid_units: int = 1
 
     def tokens_sold(self) -> int:
-        """What the funding round mints at its hard cap; 0 without one."""
+        """Tokens that the funding round mints at its hard cap; 0 without one."""
         return (
             self.funding_hard_cap * self.funding_token_units // self.funding_paid_units if self.funding_currency else 0
         )
@@ -55,7 +55,7 @@ class GenesisParams:
         return self.voting_delay + self.voting_period + self.late_quorum_extension + self.timelock_delay
 
     def distributor_budget(self) -> int:
-        """What the distributor may reserve at first: what a funding round sells is kept free for it."""
+        """Tokens that the distributor may reserve at first: a funding round's tokens are kept free for it."""
         return min(self.budget, self.cap - self.tokens_sold())
 
 
@@ -80,7 +80,7 @@ def arguments_of(
     )
     votes = (p.voting_delay, p.voting_period, p.proposal_threshold, p.quorum_fraction, p.quorum_floor)
     model = from_hex(d.model)
-    made: dict[str, Arguments] = {
+    arguments: dict[str, Arguments] = {
         "ModelTimelock": (p.timelock_delay, [], [ZERO_ADDRESS], d.deployer),
         "ModelToken": (d.name, symbol, p.cap, d.deployer, d.timelock),
         "ModelGovernor": (d.name, d.token, d.timelock, *votes, p.late_quorum_extension),
@@ -90,8 +90,8 @@ def arguments_of(
         "ModelRegistry": (),
     }
     if d.pool:
-        made["CapitalPool"] = (d.token, d.timelock, round_terms(p, deadline))
-    return made
+        arguments["CapitalPool"] = (d.token, d.timelock, round_terms(p, deadline))
+    return arguments
 
 
 def round_terms(p: GenesisParams, deadline: int) -> Arguments:
@@ -101,21 +101,21 @@ def round_terms(p: GenesisParams, deadline: int) -> Arguments:
     return (p.funding_currency, *caps, deadline, *price, p.funding_settlement)
 
 
-def params_of(made: Mapping[str, Arguments], distributor_budget: int, began: int) -> GenesisParams:
-    """The parameters that constructor arguments say; `began` is when the funding round was made, in Unix seconds."""
-    _, _, _, delay, period, threshold, fraction, floor, extension = made["ModelGovernor"]
-    k, min_stake, window, limit, bond, slash, total, node_slash, node_delay, _ = made["VerifierRegistry"][-1]
+def params_of(arguments: Mapping[str, Arguments], distributor_budget: int, began: int) -> GenesisParams:
+    """The parameters in constructor arguments; `began` is the second (Unix) in which the funding round was made."""
+    _, _, _, delay, period, threshold, fraction, floor, extension = arguments["ModelGovernor"]
+    k, min_stake, window, limit, bond, slash, total, node_slash, node_delay, _ = arguments["VerifierRegistry"][-1]
     return GenesisParams(
         voting_delay=delay,
         voting_period=period,
-        timelock_delay=made["ModelTimelock"][0],
+        timelock_delay=arguments["ModelTimelock"][0],
         late_quorum_extension=extension,
         challenge_window=window,
         dispute_limit=limit,
         quorum_fraction=fraction,
         quorum_floor=floor,
         proposal_threshold=threshold,
-        cap=made["ModelToken"][2],
+        cap=arguments["ModelToken"][2],
         budget=distributor_budget,
         max_epoch_total=total,
         threshold=k,
@@ -124,15 +124,15 @@ def params_of(made: Mapping[str, Arguments], distributor_budget: int, began: int
         slash_cap=slash,
         node_slash_cap=node_slash,
         node_withdrawal_delay=node_delay,
-        revenue_window=made["RevenueSplitter"][1],
-        **_funding(made, began),
+        revenue_window=arguments["RevenueSplitter"][1],
+        **_funding(arguments, began),
     )
 
 
-def _funding(made: Mapping[str, Arguments], began: int) -> Mapping[str, Any]:
-    if "CapitalPool" not in made:
+def _funding(arguments: Mapping[str, Arguments], began: int) -> Mapping[str, Any]:
+    if "CapitalPool" not in arguments:
         return {}
-    currency, soft, hard, deadline, tokens, paid, settlement = made["CapitalPool"][2]
+    currency, soft, hard, deadline, tokens, paid, settlement = arguments["CapitalPool"][2]
     return {
         "funding_currency": currency,
         "funding_soft_cap": soft,

@@ -1,6 +1,6 @@
-"""Who held which power at the end of the block in which a model was registered, by the events until then.
+"""The holders of powers at the end of the block in which a model was registered, by the events until then.
 
-Logs tell what stood at a past block on any node, where a call at that block needs an archive; and what votes changed
+Logs tell the state at a past block on any node, where a call at that block needs an archive; and what votes changed
 later is no part of it. The code that emitted them is ours (contracts/genesis/creation.py).
 """
 
@@ -26,7 +26,7 @@ from contracts.ids import ZERO_ADDRESS, Address, as_address, to_hex
 ADMIN = bytes(32)
 """OpenZeppelin's DEFAULT_ADMIN_ROLE."""
 GOVERNOR_ROLES = ("PROPOSER_ROLE", "CANCELLER_ROLE")
-"""What the governor holds, on the timelock and nowhere else."""
+"""The roles that the governor holds, on the timelock and nowhere else."""
 Grant = tuple[str, bytes, str]
 """Contract, role, holder."""
 ROLES = ("RoleGranted", "RoleRevoked")
@@ -58,9 +58,9 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
     "RevenueSplitter": (),
     "CapitalPool": (*ROLES, "Deposited", "Withdrawn", "SurplusRecovered"),
 }
-"""What constructors and the hand-over say, and what any stranger may have done meanwhile. Anything else gave somebody
-what this check does not see: a call that waits, an epoch that was paid, tokens, or a proposal, which nobody can make
-before there are tokens, and which nobody who joins was shown."""
+"""Events of constructors and the hand-over, and of strangers meanwhile. Any other gave somebody a thing that this check
+does not see: a call that waits, an epoch that was paid, tokens, or a proposal, which nobody can make before there are
+tokens, and which nobody who joins was shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,14 @@ def role(name: str) -> bytes:
 def events_before(w3: Web3, d: Deployment, first: int) -> list[Event]:
     """All that the model's own contracts said from block `first` until the registration's.
 
-    Raises GenesisRefused for what must not have happened.
+    Raises GenesisRefused for an event that must not have happened.
     """
     names = dict(zip(d.contracts(), contract_names(d), strict=True))
     names.pop(d.model_registry)  # it serves other models
     tables = {name: EventTable(contract_at(w3, name, as_address(address))) for address, name in names.items()}
     wanted = Wanted(tuple(map(Web3.to_checksum_address, names)))
-    found = ((names[str(log["address"])], log) for log in logs(w3, wanted, first, d.block))
-    return [_event(tables[name], name, log) for name, log in found]
+    named_logs = ((names[str(log["address"])], log) for log in logs(w3, wanted, first, d.block))
+    return [_event(tables[name], name, log) for name, log in named_logs]
 
 
 def check_roles(d: Deployment, events: list[Event]) -> None:
@@ -97,16 +97,16 @@ def check_roles(d: Deployment, events: list[Event]) -> None:
     The timelock administers itself, token, verifiers and pool, arbitrates and guards; the governor proposes and
     cancels; anybody executes.
     """
-    held = _held(events)
+    grants = _held(events)
     needed = _needed(d)
-    for where, what, holder in sorted(held - needed):
-        raise GenesisRefused(f"{holder} holds role {to_hex(what)} on {where}")
-    for where, what, holder in sorted(needed - held):
-        raise GenesisRefused(f"{holder} lacks role {to_hex(what)} on {where}")
+    for contract, role_id, holder in sorted(grants - needed):
+        raise GenesisRefused(f"{holder} holds role {to_hex(role_id)} on {contract}")
+    for contract, role_id, holder in sorted(needed - grants):
+        raise GenesisRefused(f"{holder} lacks role {to_hex(role_id)} on {contract}")
 
 
 def budgets_of(events: list[Event]) -> dict[str, int]:
-    """What each minter may mint, by address."""
+    """Each minter's budget, by address."""
     return {e.said["minter"]: e.said["budget"] for e in events if e.name == "BudgetSet"}
 
 
@@ -134,17 +134,17 @@ def _event(table: EventTable, contract: str, log: LogReceipt) -> Event:
     if name is None or name not in HARMLESS[contract]:
         topic = to_hex(log["topics"][0]) if log["topics"] else "nothing with a name"
         raise GenesisRefused(f"before the registration {contract} said {name or topic}, in block {log['blockNumber']}")
-    found = Event(contract, as_address(str(log["address"])), name, table.decode(log)["args"])
-    require(name != "Transfer" or found.said["value"] == 0, "before the registration tokens were minted")
-    return found
+    event = Event(contract, as_address(str(log["address"])), name, table.decode(log)["args"])
+    require(name != "Transfer" or event.said["value"] == 0, "before the registration tokens were minted")
+    return event
 
 
 def _held(events: list[Event]) -> set[Grant]:
-    held = set[Grant]()
+    grants = set[Grant]()
     for event in _of(events, *ROLES):
-        change = held.add if event.name == "RoleGranted" else held.discard
+        change = grants.add if event.name == "RoleGranted" else grants.discard
         change((event.address, bytes(event.said["role"]), str(event.said["account"])))
-    return held
+    return grants
 
 
 def _of(events: list[Event], *names: str) -> Iterator[Event]:

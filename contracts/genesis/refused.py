@@ -1,4 +1,4 @@
-"""Why a model is not joined."""
+"""The refusal to join a model."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ class GenesisRefused(CommonweightError):
 
 
 def require(held: bool, otherwise: str) -> None:
-    """Raises GenesisRefused with these words unless something holds."""
+    """Raises GenesisRefused with these words unless a condition holds."""
     if not held:
         raise GenesisRefused(otherwise)

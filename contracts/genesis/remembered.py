@@ -14,14 +14,14 @@ from contracts.genesis.check import check_genesis
 
 FILE_NAME = "genesis-checked"
 RULES = 2
-"""Of the check: what an older one let pass is looked at again."""
+"""The version of the check: a model that an older one let pass is checked again."""
 
 
 def check_once(w3: Web3, d: Deployment, folder: Path) -> None:
     """Check a genesis unless `folder` remembers this deployment, each field of it, under these rules.
 
-    Remembered is what a final block registers: on another branch the same addresses may be another's. A folder that
-    cannot be read or written remembers nothing. Raises GenesisRefused.
+    Only a model that a final block registers is remembered: on another branch the same addresses may be another's. A
+    folder that cannot be read or written remembers nothing. Raises GenesisRefused.
     """
     if is_remembered(d, folder):
         return

@@ -39,7 +39,7 @@ class Minter:
         return self.reserved + (0 if self.round is PoolStatus.SUCCEEDED else self.budget)
 
     def in_words(self) -> str:
-        """For who asks whom to trust."""
+        """For a person who asks whom to trust."""
         foreign = self.round is None
         kind = "an account that is no contract of the model's," if foreign else "the funding round"
         return f"{kind} {self.account} may mint {self.budget} and owes {self.reserved}"
@@ -55,54 +55,54 @@ def check_round(w3: Web3, d: Deployment, pool: Address, creation: str) -> None:
 def check_pool(w3: Web3, d: Deployment, pool: Address, creation: str) -> None:
     """Raise GenesisRefused unless the pool was made by our code, by the transaction of this hash, for this model, its
     times are those that a round may have, and its money waits longer than any proposal lives."""
-    made = creation_of(w3, "CapitalPool", pool, creation)
-    token, treasury, terms = made.arguments
+    created = creation_of(w3, "CapitalPool", pool, creation)
+    token, treasury, terms = created.arguments
     require((token, treasury) == (d.token, d.timelock), f"the round sells {token} for {treasury}, not this model's")
-    check_round_terms(terms[3] - made.time, terms[-1], d.chain_id)
+    check_round_terms(terms[3] - created.time, terms[-1], d.chain_id)
     check_settlement(terms[-1], _longest_life(w3, d))
 
 
 def check_minters(w3: Web3, d: Deployment, pool: Address = NO_ADDRESS, least: int | None = None) -> None:
-    """Raise GenesisRefused while an account that is no contract of the model's may mint: what it reserves no vote takes
+    """Raise GenesisRefused while an account that is no contract of the model's may mint: no vote takes its reservations
     back, so that it could outvote a round's buyers when they can leave no more.
 
-    What it owes by now, and what other rounds of our code owe or sell, may not be as much as the buyers of `pool` have
+    Its debt by now, and the debt or supply of other rounds of our code, may not be as much as the buyers of `pool` have
     at its soft cap, `least` for one that is not there yet. Dust that somebody reserved once ends no funding: no vote
     takes that back either.
     """
-    found = [one for one in minters(w3, d) if one.account != pool]
-    for one in found:
-        require(one.round is not None or not one.budget, f"{one.in_words()}: it could outvote all who pay in")
+    rivals = [minter for minter in minters(w3, d) if minter.account != pool]
+    for minter in rivals:
+        require(minter.round is not None or not minter.budget, f"{minter.in_words()}: it could outvote all who pay in")
     if pool:
         round_ = CapitalPool(w3, pool)
         least = round_.tokens_for(round_.caps()[0])
-    if least is None or not found:
+    if least is None or not rivals:
         return
-    others = sum(one.outstanding for one in found)
-    require(others < least, f"others may still mint {others}, and this round sells {least} at its soft cap")
+    outstanding = sum(minter.outstanding for minter in rivals)
+    require(outstanding < least, f"others may still mint {outstanding}, and this round sells {least} at its soft cap")
 
 
 def minters(w3: Web3, d: Deployment) -> list[Minter]:
-    """All but the distributor that can have tokens exist. Only who once had a budget can."""
+    """All but the distributor that can have tokens exist: only an account that once had a budget can."""
     token = contract_at(w3, "ModelToken", d.token)
     first = first_block(w3, d)
-    named = {str(event["args"]["minter"]) for event in EventHistory(token, ["BudgetSet"], first).until()}
-    found = []
-    for account in sorted(named - {d.distributor}):
+    accounts = {str(event["args"]["minter"]) for event in EventHistory(token, ["BudgetSet"], first).until()}
+    result = []
+    for account in sorted(accounts - {d.distributor}):
         budget, reserved = (
-            int(read(account).call()) for read in (token.functions.budgetOf, token.functions.reservedOf)
+            int(getter(account).call()) for getter in (token.functions.budgetOf, token.functions.reservedOf)
         )
         if budget or reserved:
-            own = account == d.pool or _is_own_pool(w3, d, as_address(account), first)
-            found.append(
+            is_own = account == d.pool or _is_own_pool(w3, d, as_address(account), first)
+            result.append(
                 Minter(
                     as_address(account),
                     budget,
                     reserved,
-                    CapitalPool(w3, as_address(account)).status() if own else None,
+                    CapitalPool(w3, as_address(account)).status() if is_own else None,
                 )
             )
-    return [one for one in found if one.outstanding]
+    return [minter for minter in result if minter.outstanding]
 
 
 def _is_own_pool(w3: Web3, d: Deployment, account: Address, first: int) -> bool:
@@ -111,12 +111,12 @@ def _is_own_pool(w3: Web3, d: Deployment, account: Address, first: int) -> bool:
     Another account's logs are its own: by that name it may say what it likes, and so much that no node gives it."""
     if not w3.eth.get_code(Web3.to_checksum_address(account)):
         return False
-    given = EventTable(contract_at(w3, "CapitalPool", account), ["RoleGranted"]).hexes()
+    topic = EventTable(contract_at(w3, "CapitalPool", account), ["RoleGranted"]).hexes()
     try:
-        said = next(logs(w3, Wanted((account,), (given,)), first, int(w3.eth.block_number)), None)
-        if said is None:
+        log = next(logs(w3, Wanted((account,), (topic,)), first, int(w3.eth.block_number)), None)
+        if log is None:
             return False
-        check_pool(w3, d, account, to_hex(said["transactionHash"]))
+        check_pool(w3, d, account, to_hex(log["transactionHash"]))
     except (GenesisRefused, LogsRefused):
         return False
     return True

@@ -1,7 +1,7 @@
-"""Whether what a model starts with lets each promise be kept.
+"""Whether a model's first parameters let each promise be kept.
 
 Times, shares and sums have bounds on every chain that strangers can reach. A chain of one process (`PRIVATE_CHAINS`)
-has none, and its tests need seconds where people need days: there only what contradicts itself is refused.
+has none, and its tests need seconds where people need days: there only contradictions are refused.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ PRIVATE_CHAINS = frozenset({1337, 31337})
 HOUR = 3_600
 DAY = 86_400
 GRACE = 7 * DAY
-"""Seconds in which what passed can be queued, and what is queued can be executed (ModelTimelock.sol)."""
+"""Seconds in which a passed proposal can be queued, and a queued one can be executed (ModelTimelock.sol)."""
 LONGEST_PAUSE = 14 * DAY
 """Seconds for which holders can stop minting (ModelToken.sol)."""
 LONGEST_NAME = 31
-"""Characters of a name: what EIP-712 domains keep in one word."""
+"""Characters of a name: EIP-712 domains keep so many in one word."""
 BOUNDS: dict[str, tuple[int, int]] = {
     "voting_delay": (HOUR, 30 * DAY),
     "voting_period": (DAY, 60 * DAY),
@@ -69,9 +69,9 @@ def check_terms(p: GenesisParams, verifiers: Sequence[str], chain_id: int) -> No
 def check_name(name: str, symbol: str) -> None:
     """Raise GenesisRefused for a name or symbol that is empty, long or not printed as it is."""
     for text in (name, symbol):
-        shown = text.isascii() and text.isprintable() and text == text.strip()
+        is_plain = text.isascii() and text.isprintable() and text == text.strip()
         require(
-            shown and 0 < len(text) <= LONGEST_NAME,
+            is_plain and 0 < len(text) <= LONGEST_NAME,
             f"{text[:LONGEST_NAME]!r} is no name: 1 to {LONGEST_NAME} plain characters",
         )
 
@@ -109,8 +109,8 @@ def _check_bounds(p: GenesisParams) -> None:
 
 
 def _check_shares(p: GenesisParams) -> None:
-    """Neither a round's buyers nor one epoch's root are enough votes for a decision. Who signs what is false loses a
-    good part of the stake, and no less than who says so puts at stake."""
+    """Neither a round's buyers nor one epoch's root are enough votes for a decision. A signer of a false root loses
+    a good part of the stake, and no less than a challenger puts at stake."""
     floor = p.quorum_floor
     sold = p.tokens_sold()
     total = p.max_epoch_total

@@ -24,9 +24,9 @@ def source_hash() -> str:
 def build() -> None:
     """Write abi and bytecode. Raises CompileError."""
     output = compiler.compile_sources({SOURCE.name: SOURCE.read_text()}, {SOURCE.name: [NAME]})
-    made = output["contracts"][SOURCE.name][NAME]
-    bytecode = "0x" + made["evm"]["bytecode"]["object"]
-    artifact = {"abi": made["abi"], "bytecode": bytecode, "sourceHash": source_hash()}
+    contract = output["contracts"][SOURCE.name][NAME]
+    bytecode = "0x" + contract["evm"]["bytecode"]["object"]
+    artifact = {"abi": contract["abi"], "bytecode": bytecode, "sourceHash": source_hash()}
     ARTIFACT.write_text(json.dumps(artifact, indent=1) + "\n")
 
 
