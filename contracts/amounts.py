@@ -1,4 +1,4 @@
-"""Amounts for people, in one style: exact decimals, never a float, and the name of what they are of.
+"""Amounts for people, in one style: exact decimals, never a float, and the name of their unit.
 
 Scripts get smallest units as text.
 """
@@ -9,9 +9,9 @@ from decimal import Context, Decimal
 
 TOKEN_DECIMALS = 18
 TOKENS, VOTES = "tokens", "votes"
-"""Of a model whose symbol is not at hand; a token is a vote."""
+"""Names of a model's units whose symbol is not at hand; a token is a vote."""
 COINS = "coins"
-"""Name of what a chain's gas and stakes are paid in, of 1e18 wei: chains call it as they like, and tell no program."""
+"""Name of the unit of a chain's gas and stakes, of 1e18 wei: chains call it as they like, and tell no program."""
 _EXACT = Context(prec=160)
 """Digits that hold any uint256, whatever its decimals: nothing is rounded."""
 
@@ -22,7 +22,7 @@ def amount(units: int | str, name: str, decimals: int = TOKEN_DECIMALS) -> str:
 
 
 def digits(units: int | str, decimals: int = TOKEN_DECIMALS) -> str:
-    """The number alone, for a column that says of what it is: a decimal that loses not one unit."""
+    """The number alone, for a column that names its unit: a decimal that loses not one unit."""
     if not decimals:
         return f"{int(units):,}"
     text = f"{_EXACT.scaleb(Decimal(int(units)), -decimals):,f}"

@@ -44,7 +44,7 @@ def beneath(hint: Any) -> Any:
 
 
 def as_address(text: str) -> Address:
-    """Text that was checked to be an address, or is checked by whoever takes it."""
+    """Text that was checked to be an address, or is checked by its receiver."""
     return cast(Address, text)
 
 

@@ -19,7 +19,7 @@ _DELEGATION = [("delegatee", "address"), ("nonce", "uint256"), ("expiry", "uint2
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """Whom an account lends its votes: OpenZeppelin's EIP-712 `Delegation`; `expiry` is the last Unix second at which
+    """The loan of an account's votes: OpenZeppelin's EIP-712 `Delegation`; `expiry` is the last Unix second at which
     the signature counts."""
 
     to: str
@@ -44,7 +44,7 @@ class ModelToken:
         return int(self._call.totalSupply().call())
 
     def symbol(self) -> str:
-        """Name of the token's unit, as whoever deployed it chose."""
+        """Name of the token's unit, as its deployer chose."""
         return str(self._call.symbol().call())
 
     def cap(self) -> int:
@@ -79,23 +79,23 @@ class ModelToken:
             return int(self._call.getPastTotalSupply(timestamp).call())
 
     def delegate_of(self, account: Address) -> str:
-        """Whom `account` lends its votes."""
+        """The account to which `account` lends its votes."""
         return str(self._call.delegates(account).call())
 
     def budget_of(self, minter: str) -> int:
-        """What `minter` may still reserve."""
+        """Tokens that `minter` may still reserve."""
         return int(self._call.budgetOf(minter).call())
 
     def reserved_of(self, minter: str) -> int:
-        """What `minter` owes, and no vote takes back."""
+        """Tokens that `minter` owes, and no vote takes back."""
         return int(self._call.reservedOf(minter).call())
 
     def reserve(self, amount: int) -> ContractFunction:
-        """Move what the sender owes from now on out of its budget."""
+        """Move tokens that the sender owes from now on out of its budget."""
         return self._call.reserve(amount)
 
     def mint(self, receipt: bytes, to: str, amount: int) -> ContractFunction:
-        """Pay a receipt out of what the sender reserved; that it pays once is the sender's to keep."""
+        """Pay a receipt out of the sender's reserve; that it pays once is the sender's to keep."""
         return self._call.mint(receipt, to, amount)
 
     def allotted(self) -> int:
@@ -103,7 +103,7 @@ class ModelToken:
         return int(self._call.allotted().call())
 
     def set_budget(self, minter: str, budget: int) -> ContractFunction:
-        """Set what a minter may reserve (timelock); with all others and the supply not beyond the cap."""
+        """Set the tokens that a minter may reserve (timelock); with all others and the supply not beyond the cap."""
         return self._call.setBudget(minter, budget)
 
     def set_minting_paused(self, paused: bool) -> ContractFunction:
@@ -119,18 +119,18 @@ class ModelToken:
         return int(self._call.nonces(account).call())
 
     def sign_delegation(self, account: LocalAccount, delegation: Delegation) -> bytes:
-        """65-byte signature of whom an account lends its votes."""
+        """65-byte signature of a delegation."""
         return bytes(account.sign_message(self.delegation_typed_data(delegation).signable()).signature)
 
     def signer_of(self, delegation: Delegation, signature: bytes) -> str:
-        """Checksum address of whoever signed a delegation. Raises BadSignature."""
+        """Checksum address of a delegation's signer. Raises BadSignature."""
         try:
             return str(Account.recover_message(self.delegation_typed_data(delegation).signable(), signature=signature))
         except Exception as error:  # the library raises its own and its backend's exceptions
             raise BadSignature(f"signature does not recover to a key: {error}") from error
 
     def delegate_by_sig(self, delegation: Delegation, signature: bytes) -> ContractFunction:
-        """Lend the votes of whoever signed."""
+        """Lend the votes of the signer."""
         r = signature[:32]
         s = signature[32:64]
         v = signature[64]

@@ -1,7 +1,7 @@
 """A folder of files named by the BLAKE3 digest of their bytes (64 hex digits).
 
-A name is a promise about the bytes: it is given to whole and right ones only, and looked at again whenever they are
-read, since disks lose and flip what was written. What is spoilt is removed, so that it is fetched or made again.
+A name is a promise about the bytes: it is given to whole and right ones only, and checked again whenever they are
+read, since disks lose and flip bytes. A spoilt file is removed, so that it is fetched or made again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Arriving:
 
     @property
     def name(self) -> str:
-        """The digest of what has come."""
+        """The digest of the bytes that have come."""
         return self._hash.hexdigest()
 
     def stay(self, folder: Path) -> Path:
@@ -59,7 +59,7 @@ class BlobFiles:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Make the folders, and remove what killed processes left half-written."""
+        """Make the folders, and remove files that killed processes left half-written."""
         for folder in {self.folder, self._coming}:
             folder.mkdir(parents=True, exist_ok=True)
             sweep(folder)
@@ -69,7 +69,7 @@ class BlobFiles:
 
     @contextmanager
     def arriving(self) -> Iterator[Arriving]:
-        """Where bytes go as they come; gone with the block unless they stayed. Raises DiskFull and OSError."""
+        """A sink for bytes as they come; gone with the block unless they stayed. Raises DiskFull and OSError."""
         with Part(self._coming, "blob") as part:
             yield Arriving(part)
 
@@ -97,8 +97,8 @@ class BlobFiles:
         try:
             with path.open("rb") as file:
                 stat = path.stat()
-                seen = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-                if self._checked.get(name) == seen:
+                version = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+                if self._checked.get(name) == version:
                     return True
                 while chunk := file.read(_CHUNK):
                     digest.update(chunk)
@@ -112,7 +112,7 @@ class BlobFiles:
             path.unlink(missing_ok=True)
             return False
         with self._lock:
-            self._checked[name] = seen
+            self._checked[name] = version
         return True
 
     def read(self, name: str) -> bytes | None:
@@ -140,7 +140,7 @@ class BlobFiles:
         (self.folder / name).unlink(missing_ok=True)
 
     def names(self) -> list[str]:
-        """Of all blobs that are here."""
+        """Names of all blobs that are here."""
         return sorted(path.name for path in self.folder.iterdir() if NAME.fullmatch(path.name))
 
 

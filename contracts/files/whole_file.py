@@ -1,7 +1,7 @@
-"""How files come to the disk of this machine: whole, or not at all (docs/adr/0046-one-atomic-file-writer.md).
+"""Files come to the disk of this machine whole, or not at all (docs/adr/0046-one-atomic-file-writer.md).
 
 Bytes go to a part beside the file, are on the disk before the part takes the file's name, and are gone if anything
-fails. A part is locked by whoever writes it, so that what a killed process left is told from what is being written.
+fails. A part is locked by its writer, so that one that a killed process left is told from one that is being written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from contracts.errors import CommonweightError
 
 PART = ".part"
 STALE_SECONDS = 3600.0
-"""After which nobody is still writing a part, where the file system has no locks that could tell."""
+"""Seconds after which nobody is still writing a part, where the file system has no locks that could tell."""
 _PART_NAME = re.compile(r"\.[0-9a-f]{12}\.part$")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -57,10 +57,10 @@ class Part:
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """The next bytes. Raises DiskFull and OSError."""
-        with named_full(self._what), memoryview(chunk) as left:
+        with named_full(self._what), memoryview(chunk) as view:
             at = 0
-            while at < len(left):
-                at += os.write(self._handle, left[at:])
+            while at < len(view):
+                at += os.write(self._handle, view[at:])
 
     def become(self, target: Path, mode: int = 0o666, synced: bool = True) -> None:
         """Take the place of `target`, on the disk when this returns, unless the caller syncs the file later
@@ -85,7 +85,7 @@ class Part:
                 os.fsync(self._handle)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        with suppress(OSError):  # a full disk again, for what is thrown away anyway
+        with suppress(OSError):  # a full disk again, for a part that is thrown away anyway
             self.path.unlink(missing_ok=True)
         with suppress(OSError):
             os.close(self._handle)
@@ -110,7 +110,7 @@ def create_file(path: Path, data: bytes, mode: int = 0o666) -> None:
 
 
 def save_file(path: Path, text: str) -> None:
-    """What somebody asked for at a path: whole where a file is there or comes there, and straight into a pipe or a
+    """Text that somebody asked for at a path: whole where a file is there or comes there, and straight into a pipe or a
     device. Raises DiskFull and OSError."""
     if path.exists() and not path.is_file():
         path.write_text(text)
@@ -169,7 +169,7 @@ def _is_left(path: Path) -> bool:
 
 
 def _umask() -> int:
-    """Of this process: it can only be read by setting it, so the system's word for it is read instead."""
+    """The umask of this process: it can only be read by setting it, so the system's word for it is read instead."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))

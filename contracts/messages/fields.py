@@ -1,6 +1,6 @@
-"""What a signed message is made of: a frozen dataclass whose fields are annotated with their Solidity type (EIP-712).
+"""A signed message is a frozen dataclass whose fields are annotated with their Solidity type (EIP-712).
 
-The type string follows from the class, so that name, order and types cannot drift from what is signed. A field is a
+The type string follows from the class, so that name, order and types cannot drift from the signed bytes. A field is a
 value, a list of values (`bytes32[]`), a struct, or a list of structs (a `Struct` subclass, or a tuple of one).
 """
 
@@ -26,9 +26,9 @@ Text = Annotated[str, "string"]
 Bytes32List = Annotated[tuple[bytes, ...], "bytes32[]"]
 
 LARGEST_NUMBER = 2**53 - 1
-"""What every JSON reader can hold; whole numbers beyond it are written as decimal strings."""
+"""The largest whole number that every JSON reader holds; those beyond it are written as decimal strings."""
 LONGEST_LIST = 1024
-"""Elements of a list in a message: what follows from one stays bounded."""
+"""Elements of a list in a message: its consequences stay bounded."""
 
 S = TypeVar("S", bound="Struct")
 
@@ -67,12 +67,12 @@ def structs(struct: type[Struct]) -> dict[str, type[Struct]]:
 
 
 def _find_structs(struct: type[Struct]) -> dict[str, type[Struct]]:
-    found: dict[str, type[Struct]] = {}
+    result: dict[str, type[Struct]] = {}
     for hint in get_type_hints(struct).values():
         for part in (hint, *get_args(hint)):
             if isinstance(part, type) and issubclass(part, Struct):
-                found |= {part.__name__: part} | structs(part)
-    return found
+                result |= {part.__name__: part} | structs(part)
+    return result
 
 
 def type_string(struct: type[Struct]) -> str:
@@ -91,7 +91,7 @@ def typed_fields(struct: type[Struct]) -> dict[str, list[dict[str, str]]]:
 
 
 def plain(struct: Struct) -> dict[str, Any]:
-    """Field name → value, with structs inside as dicts: what a library hashes."""
+    """Field name → value, with structs inside as dicts, as a library hashes them."""
     return {name: _plain(getattr(struct, name)) for name in field_types(type(struct))}
 
 

@@ -1,6 +1,6 @@
 """The signed messages that contracts read (EIP-712 structs); those of the log are in contracts/messages/for_log.py.
 
-What a message is made of, and its wire form, is in contracts/messages/fields.py. Times are Unix seconds.
+The parts of a message, and its wire form, are in contracts/messages/fields.py. Times are Unix seconds.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from contracts.messages.for_contracts import Message
 
 @dataclass(frozen=True)
 class RunTerms(Message):
-    """What a run is: its digest is the run's id; the fields that decide are those of judge/facts.py:Terms.
+    """The terms of a run: their digest is the run's id; the fields that decide are those of judge/facts.py:Terms.
 
     A period of the verifiers is `periodSeconds` long, that of an opening longer by the bytes asked for at `leastRate`
     bytes a second; a node without a heartbeat for `leaseSeconds` may lapse. `profiles` are the numerics profiles
@@ -86,7 +86,7 @@ class Leave(Message):
 
 @dataclass(frozen=True)
 class Return(Message):
-    """Who lapsed is back: its copy of the log has `size` entries under `root`, its lapse among them."""
+    """A party that lapsed is back: its copy of the log has `size` entries under `root`, its lapse among them."""
 
     run: Bytes32
     party: Address
@@ -113,7 +113,7 @@ class VerifierAnchor(Message):
 
 @dataclass(frozen=True)
 class MirrorAddress(Message):
-    """Where a verifier serves its mirror; the highest `sequence` counts."""
+    """The address of a verifier's mirror; the highest `sequence` counts."""
 
     verifier: Address
     url: Text
@@ -238,7 +238,7 @@ class PledgeReveal(Message):
 
 @dataclass(frozen=True)
 class TraceReveal(Message):
-    """What a verifier sealed with its words: the trace of the segment that all seats replayed."""
+    """A verifier opens its seal: the trace of the segment that all seats replayed."""
 
     proof: Bytes32
     verifier: Address
@@ -250,7 +250,7 @@ class Lapse(Message):
     """Timeout attestation: the verifier's copy held entry `since`, the last one under `root`, for one whole period, and
     neither the log nor the mirrors have what is awaited.
 
-    `what` counts judge/facts.py:What from 0. `proof` is zero for what a round awaits; `segment` is 2**32 - 1 but for a
+    `what` counts judge/facts.py:What from 0. `proof` is zero where a round awaits it; `segment` is 2**32 - 1 but for a
     second look.
     """
 

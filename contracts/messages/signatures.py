@@ -65,9 +65,9 @@ def recover(message: Message, domain: Domain, signature: bytes) -> Address:
 
 def require_signer(message: Message, domain: Domain, signature: bytes, signer: Address) -> None:
     """Raises BadSignature unless `signer` made `signature`."""
-    found = recover(message, domain, signature)
-    if found != to_checksum_address(signer):
-        raise BadSignature(f"signed by {found}, not by {to_checksum_address(signer)}; check key, chain and run")
+    recovered = recover(message, domain, signature)
+    if recovered != to_checksum_address(signer):
+        raise BadSignature(f"signed by {recovered}, not by {to_checksum_address(signer)}; check key, chain and run")
 
 
 def _check_canonical(signature: bytes) -> None:
@@ -81,7 +81,7 @@ def _check_canonical(signature: bytes) -> None:
 
 @lru_cache(maxsize=256)
 def _encode(message: Message, domain: Domain) -> SignableMessage:
-    """Kept for a while: what was recovered is named by its digest next, and the library takes long for each."""
+    """Kept for a while: a recovered message is named by its digest next, and the library takes long for each."""
     return encode_typed_data(
         domain_data=domain.fields(), message_types=typed_fields(type(message)), message_data=plain(message)
     )

@@ -29,7 +29,7 @@ def inner_digest(tensors: Tensors) -> bytes:
 
 
 def boundary_entry(tensors: Tensors) -> bytes:
-    """What a commitment holds per boundary: weight digest ‖ inner digest, 64 bytes.
+    """A commitment's entry of one boundary: weight digest ‖ inner digest, 64 bytes.
 
     In two halves, so that the first and last entries follow from digests in the Commitment, without any blob.
     """

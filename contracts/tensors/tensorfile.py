@@ -36,7 +36,7 @@ MAX_HEADER = 2**20
 """Bytes of a header that is read without a layout; the largest layout of a run takes a tenth of it."""
 _LENGTH = _ALIGNMENT = 8
 _ORDER = ("I64", "F64", "F32", "U8")
-"""How the library orders tensors in a file, before their names."""
+"""The library's order of tensors in a file, before their names."""
 
 
 def state_digest(tensors: Tensors) -> bytes:
@@ -44,10 +44,10 @@ def state_digest(tensors: Tensors) -> bytes:
 
     The same on every OS and byte order; no second copy of a contiguous little-endian tensor is made.
     """
-    whole = blake3()
+    hasher = blake3()
     for name in sorted(tensors):
-        whole.update(_tensor_digest(name, tensors[name]))
-    return whole.digest()
+        hasher.update(_tensor_digest(name, tensors[name]))
+    return hasher.digest()
 
 
 def pack(tensors: Tensors) -> bytes:
@@ -84,8 +84,8 @@ def unpack(data: bytes, layout: Layout, finite: bool = True) -> dict[str, NDArra
             raise InvalidTensorFile(f"{name} has dtype {dtype}, which no state holds")
     if not has_layout(data, layout):
         raise InvalidTensorFile("not a safetensors file whose header and length are those of the layout")
-    found = _tensors(data)
-    return {name: _read(name, found[name], *layout[name], finite) for name in sorted(layout)}
+    entries = _tensors(data)
+    return {name: _read(name, entries[name], *layout[name], finite) for name in sorted(layout)}
 
 
 def has_layout(data: bytes, layout: Layout) -> bool:
@@ -99,7 +99,7 @@ def packed_size(layout: Layout) -> int:
 
 
 def header_of(layout: Layout) -> bytes:
-    """What a file of these tensors begins with, length and padding included, as the library writes it."""
+    """The start of a file of these tensors, length and padding included, as the library writes it."""
     header = {}
     offset = 0
     for name in _placed(layout):
@@ -121,11 +121,11 @@ def layout_of(data: bytes) -> Layout:
 def _tensors(data: bytes) -> dict[str, dict[str, Any]]:
     """The library's reading, of a file with nothing beside. Raises InvalidTensorFile."""
     try:
-        found: dict[str, dict[str, Any]] = dict(deserialize(data))  # type: ignore[no-untyped-call]
+        entries: dict[str, dict[str, Any]] = dict(deserialize(data))  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise InvalidTensorFile(f"not a safetensors file: {error}") from error
     _check_header(data)
-    return found
+    return entries
 
 
 def _check_header(data: bytes) -> None:

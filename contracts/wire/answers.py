@@ -16,7 +16,7 @@ PROBLEM_TYPE = "application/problem+json"
 LONGEST_DETAIL = 2_000
 """Characters of a problem's detail that are read."""
 SLOW_PEER = 408
-"""Its request came too slowly: the same one may come in time. The only status below 500 that blames the weather."""
+"""The request came too slowly: the same one may come in time. The only status below 500 that blames the weather."""
 
 CODES = frozenset(
     {
@@ -103,7 +103,7 @@ CODES = frozenset(
         "vote-closed",
     }
 )
-"""All that server and mirrors refuse with, below 500 (docs/errors.md)."""
+"""All codes of refusals by server and mirrors, below 500 (docs/errors.md)."""
 
 
 @dataclass(frozen=True)
@@ -119,19 +119,19 @@ def problem_in(media_type: str, body: bytes) -> Problem | None:
     if media_type.partition(";")[0].strip().lower() != PROBLEM_TYPE:
         return None
     try:
-        found = json.loads(body)
-        code = found["code"]
-        detail = found.get("detail", "")
+        document = json.loads(body)
+        code = document["code"]
+        detail = document.get("detail", "")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    known = isinstance(code, str) and isinstance(detail, str)
-    return Problem(code[:64], detail[:LONGEST_DETAIL]) if known else None
+    is_problem = isinstance(code, str) and isinstance(detail, str)
+    return Problem(code[:64], detail[:LONGEST_DETAIL]) if is_problem else None
 
 
 def refusal_in(status: int, media_type: str, body: bytes) -> Problem | None:
     """Our refusal, or None: then an answer that is not what was asked for is weather."""
-    found = problem_in(media_type, body) if 400 <= status < 500 and status != SLOW_PEER else None
-    return found if found is not None and found.code in CODES else None
+    problem = problem_in(media_type, body) if 400 <= status < 500 and status != SLOW_PEER else None
+    return problem if problem is not None and problem.code in CODES else None
 
 
 def is_done(status: int, body: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""What the fields of requests and answers are made of: each kind of value with its form, its bounds, its unit and an
+"""The kinds of values in requests and answers: each kind of value with its form, its bounds, its unit and an
 example, which `/openapi.json` shows.
 
-An answer is a claim of whoever gives it: its class says that it has the form, and nothing of whether it is true.
+An answer is a claim of its giver: its class says that it has the form, and nothing of whether it is true.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from contracts.wire.message_schema import decimals
 
 _BEYOND = re.compile(r"[1-9][0-9]{15,19}")
 LARGEST = 2**31 - 1
-"""Of an epoch, a round, an entry or a block that a path or a query names."""
+"""The largest number of an epoch, a round, an entry or a block that a path or a query names."""
 PAGE = 100
 """Lines at most of a list that costs something for each of them."""
 LONGEST_TEXT = 4000
@@ -90,10 +90,10 @@ class Body(BaseModel):
 Kind = TypeVar("Kind")
 
 
-def read_as(kind: type[Kind], said: object) -> Kind:
+def read_as(kind: type[Kind], value: object) -> Kind:
     """Decoded JSON as a class of answers, or a list or dict of them. Raises AnswerMisfit, which names the field."""
     try:
-        return reader(kind).validate_python(said)
+        return reader(kind).validate_python(value)
     except ValidationError as error:
         raise AnswerMisfit(_first(error)) from None
 
@@ -101,8 +101,8 @@ def read_as(kind: type[Kind], said: object) -> Kind:
 def _first(error: ValidationError) -> str:
     """The first field that does not fit, and why."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(map(str, first["loc"])) or "the whole"
-    return f"{place[:200]}: {first['msg'][:200]}"
+    field = ".".join(map(str, first["loc"])) or "the whole"
+    return f"{field[:200]}: {first['msg'][:200]}"
 
 
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
@@ -181,10 +181,10 @@ SegmentKey = Annotated[
 """JSON has no keys but text."""
 
 
-def _from_decimals(said: object) -> object:
+def _from_decimals(value: object) -> object:
     """A number that messages write as a text, since not every JSON reader holds it."""
-    is_text = isinstance(said, str) and _BEYOND.fullmatch(said) is not None
-    return int(str(said)) if is_text else said
+    is_text = isinstance(value, str) and _BEYOND.fullmatch(value) is not None
+    return int(str(value)) if is_text else value
 
 
 def _to_decimals(value: int) -> int | str:
@@ -230,13 +230,13 @@ EthAddress = Annotated[
 ]
 
 
-def whole_number(one: Any) -> Any:
+def whole_number(value: Any) -> Any:
     """JSON knows no whole numbers: 5.0 is 5."""
-    return int(one) if isinstance(one, float) and one.is_integer() else one
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _whole_numbers(fields: Any) -> Any:
-    return {name: whole_number(one) for name, one in fields.items()} if isinstance(fields, dict) else fields
+    return {name: whole_number(value) for name, value in fields.items()} if isinstance(fields, dict) else fields
 
 
 MessageFields = Annotated[Object, BeforeValidator(_whole_numbers)]

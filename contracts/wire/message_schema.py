@@ -32,10 +32,10 @@ def schema_of(kind: type[Struct]) -> JsonSchemaValue:
 
 
 def _field(kind: type[Struct], name: str, solidity: str, inner: dict[str, type[Struct]]) -> JsonSchemaValue:
-    said = {"description": f"{name} of {kind.__name__}.", "x-unit": solidity}
+    extra = {"description": f"{name} of {kind.__name__}.", "x-unit": solidity}
     if not solidity.endswith("[]"):
-        return _form(solidity, inner) | said
-    return {"type": "array", "maxItems": LONGEST_LIST, "items": _form(solidity[:-2], inner), "examples": [[]]} | said
+        return _form(solidity, inner) | extra
+    return {"type": "array", "maxItems": LONGEST_LIST, "items": _form(solidity[:-2], inner), "examples": [[]]} | extra
 
 
 def _form(solidity: str, inner: dict[str, type[Struct]]) -> JsonSchemaValue:

@@ -407,7 +407,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "signature": Mutant(
         "contracts/messages/signatures.py",
-        "if found != to_checksum_address(signer):",
+        "if recovered != to_checksum_address(signer):",
         "if False:",
         ("tests/contracts/messages/test_signatures.py::test_foreign_chain_or_contract_is_refused",),
     ),
