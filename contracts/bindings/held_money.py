@@ -14,12 +14,12 @@ from contracts.chain.event_history import EventHistory
 from contracts.ids import Address, as_address, to_hex
 
 
-def ground_of(kind: str, named: bytes, before: int = 0) -> bytes:
+def ground_of(kind: str, digest: bytes, before: int = 0) -> bytes:
     """The ground for stake that was taken for a "proof" of a node or a "fault" of a verifier (32 bytes).
 
     `before` is the wei that were taken of the account for it already: each time has a ground, and a time, of its own.
     """
-    return bytes(keccak(encode(["string", "bytes32", "uint256"], [kind, named, before])))
+    return bytes(keccak(encode(["string", "bytes32", "uint256"], [kind, digest, before])))
 
 
 NOBODY = "0x000000000000000000000000000000000000dEaD"

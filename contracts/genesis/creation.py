@@ -40,8 +40,8 @@ class Creation:
 
 def contract_names(d: Deployment) -> tuple[str, ...]:
     """The names of the contracts in the order of `Deployment.contracts()`."""
-    own = ("ModelToken", "ModelTimelock", "ModelGovernor", "VerifierRegistry", "EpochDistributor", "RevenueSplitter")
-    return (*own, "ModelRegistry", *(["CapitalPool"] if d.pool else []))
+    names = ("ModelToken", "ModelTimelock", "ModelGovernor", "VerifierRegistry", "EpochDistributor", "RevenueSplitter")
+    return (*names, "ModelRegistry", *(["CapitalPool"] if d.pool else []))
 
 
 def creations(w3: Web3, d: Deployment) -> dict[str, Creation]:

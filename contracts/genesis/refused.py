@@ -11,7 +11,7 @@ class GenesisRefused(CommonweightError):
     code = "genesis-refused"
 
 
-def require(held: bool, otherwise: str) -> None:
+def require(condition: bool, otherwise: str) -> None:
     """Raises GenesisRefused with these words unless a condition holds."""
-    if not held:
+    if not condition:
         raise GenesisRefused(otherwise)

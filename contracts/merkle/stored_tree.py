@@ -92,8 +92,8 @@ class StoredTree:
 
     def _joined(self, nodes: Sequence[bytes]) -> bytes:
         """The root over adjacent complete subtrees, which get smaller from left to right (RFC 6962, 2.1)."""
-        *left, root = nodes
-        for node in reversed(left):
+        *rest, root = nodes
+        for node in reversed(rest):
             root = self.rule.node_hash(node, root)
         return root
 

@@ -91,8 +91,8 @@ class Book:
         """Urls by verifier: of these, which matter from now on, and of the deployment's first mirrors."""
         with self._lock:
             self._asked = frozenset(verifiers)
-            signed = {v: url for v, (_, url) in self._newest.items() if v in verifiers or v in self._first}
-        newest: dict[str, str] = self._first | signed
+            signed_urls = {v: url for v, (_, url) in self._newest.items() if v in verifiers or v in self._first}
+        newest: dict[str, str] = self._first | signed_urls
         return {verifier: url for verifier, url in newest.items() if url != NOWHERE}
 
     def _matters(self, verifier: Address) -> bool:

@@ -46,18 +46,18 @@ def network_of(host: str) -> str:
     return str(ip if isinstance(ip, IPv4Address) else IPv6Network((int(ip), 64), strict=False))
 
 
-def leaving(new: G, others: Collection[G], of_network: int | None = None) -> G | None:
+def leaving(newcomer: G, guests: Collection[G], of_network: int | None = None) -> G | None:
     """The guest that makes room for a newcomer: None where there is room, the newcomer where nobody waits. An address
     has `of_network` connections, OF_NETWORK where that is not said, and any number for 0."""
     of_network = OF_NETWORK if of_network is None else of_network
-    counts = Counter(guest.network for guest in others)
-    if new.network and of_network and counts[new.network] >= of_network:
-        rivals = [guest for guest in others if guest.network == new.network]
+    counts = Counter(guest.network for guest in guests)
+    if newcomer.network and of_network and counts[newcomer.network] >= of_network:
+        rivals = [guest for guest in guests if guest.network == newcomer.network]
     elif sum(counts.values()) >= CONNECTIONS:
-        rivals = list(others)
+        rivals = list(guests)
     else:
         return None
     idle = [guest for guest in rivals if guest.waits and guest.speed < FAIR_RATE]
     return min(
-        idle, key=lambda rival: (-counts[rival.network], rival.age < YOUNG, rival.speed, -rival.age), default=new
+        idle, key=lambda rival: (-counts[rival.network], rival.age < YOUNG, rival.speed, -rival.age), default=newcomer
     )

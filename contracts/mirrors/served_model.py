@@ -17,7 +17,7 @@ _MOST = 2**20
 """Bytes of the answer that are read."""
 
 
-async def require_model(server: Peer, own: Deployment) -> None:
+async def require_model(server: Peer, deployment: Deployment) -> None:
     """Raises PeerMisbehaved where a server says that it serves another model.
 
     One that does not say what it serves, as while its chain node is away, is judged by its log alone.
@@ -27,9 +27,9 @@ async def require_model(server: Peer, own: Deployment) -> None:
     except (PeerUnreachable, PeerMisbehaved):
         return
     served = _served(reply.body) if reply.status == 200 else None
-    if served is not None and _place(served) != _place(own):
+    if served is not None and _place(served) != _place(deployment):
         raise PeerMisbehaved(
-            f"it serves another model, {_words(served)}, and the deployment file is of {_words(own)}: "
+            f"it serves another model, {_words(served)}, and the deployment file is of {_words(deployment)}: "
             "check --api and --deployment"
         )
 

@@ -39,8 +39,8 @@ class TimedProtocol(H11Protocol):
         self._was_busy = False
         super().connection_made(transport)
         self._tick = self.loop.call_later(TICK_SECONDS, self._look)
-        others = [guest for guest in self.connections if isinstance(guest, TimedProtocol) and guest is not self]
-        leaver = leaving(self, [guest for guest in others if not guest._leaves], self.of_network)
+        guests = [guest for guest in self.connections if isinstance(guest, TimedProtocol) and guest is not self]
+        leaver = leaving(self, [guest for guest in guests if not guest._leaves], self.of_network)
         if leaver is not None:
             leaver.leave()
 

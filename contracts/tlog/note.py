@@ -126,10 +126,10 @@ def signatures_by(note: SignedNote, key: VerifierKey) -> tuple[bytes, ...]:
 
 
 def _parse_lines(lines: str) -> tuple[NoteSignature, ...]:
-    *whole, rest = lines.split("\n")
-    if rest or not 1 <= len(whole) <= MAX_SIGNATURES:
+    *entries, rest = lines.split("\n")
+    if rest or not 1 <= len(entries) <= MAX_SIGNATURES:
         raise InvalidNote(f"not 1 to {MAX_SIGNATURES} signature lines that end in a newline")
-    return tuple(_parse_line(line) for line in whole)
+    return tuple(_parse_line(line) for line in entries)
 
 
 def _parse_line(line: str) -> NoteSignature:

@@ -100,7 +100,7 @@ def _fold(steps: list[tuple[Span, bytes]], inside: bool, start: int, node: bytes
 
 def _joined(nodes: Sequence[bytes]) -> bytes:
     """The root over neighbouring complete subtrees, which get smaller from left to right."""
-    *left, root = nodes
-    for node in reversed(left):
+    *rest, root = nodes
+    for node in reversed(rest):
         root = SHA256_TREE.node_hash(node, root)
     return root

@@ -239,8 +239,8 @@ def _panel(state: State, run: RunState, current: RoundState, proof: ProofState, 
     if not state.functions.is_audited(beacon, name, rate):
         return PanelDrawn(name, beacon, False, (), ())
     able = judges(run, sorted(current.verifiers), proof.commitment.profile)
-    drawn = state.functions.panel_order(beacon, name, able)
-    order = tuple(sorted(drawn, key=lambda v: (v in run.away, run.behind.get(v, 0) >= current.number)))
+    drawn_order = state.functions.panel_order(beacon, name, able)
+    order = tuple(sorted(drawn_order, key=lambda v: (v in run.away, run.behind.get(v, 0) >= current.number)))
     present = tuple(name for name in order if name not in run.away)
     panel = 0 if current.missed else run.created.terms.panel  # a beacon that somebody may have picked seats everybody
     return PanelDrawn(name, beacon, True, order, present[: max(panel, current.k) if panel else len(present)])
