@@ -69,7 +69,7 @@ class ModelToken:
         return int(self._call.supplySeconds(since, until).call())
 
     def past_balance(self, account: Address, timestamp: int) -> int:
-        """Tokens of `account` at a past Unix second, whomever its votes were lent to."""
+        """Tokens of `account` at a past Unix second, also where its votes were lent."""
         with rejections():
             return int(self._call.getPastBalance(account, timestamp).call())
 

@@ -27,7 +27,7 @@ LONGEST_DATA = 1_000
 LONGEST_READ = 8_192
 """Bytes of a call that are read as a function's: its arguments may name one part a thousand times, each anew."""
 MOST_CALLS, MOST_WORDS, MOST_READ = 64, 400, 2 * LONGEST_READ
-"""Of a proposal: calls that are told, characters of each, and bytes that are read as functions."""
+"""Limits of a proposal: calls that are told, characters of each, and bytes that are read as functions."""
 WORDS: dict[str, str] = {
     "ModelRegistry.decide": "decide {key} = {value} for the model's runs",
     "ModelRegistry.recordCheckpoint": "record the weights {digest} as those after round {round}",

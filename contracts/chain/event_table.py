@@ -19,7 +19,7 @@ from contracts.ids import Address, to_hex
 
 _UNREADABLE = (DecodingError, LookupError, OverflowError, TypeError, ValueError)
 _DYNAMIC = ("string", "bytes")
-"""Of an indexed argument of these types only the hash is logged. None of ours is an array or a struct."""
+"""Types of which only the hash is logged for an indexed argument. None of ours is an array or a struct."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What each error of the contracts means, as a sentence with a remedy: the error's own name stands after it.
+"""The meaning of each error of the contracts, as a sentence with a remedy: the error's own name stands after it.
 
 The name of an error of ours begins with the contract in whose source it is declared: `EpochRootsWrongBond`.
 
@@ -324,7 +324,7 @@ def utc(seconds: int) -> str:
 
 
 def sentence(error: str, arguments: Mapping[str, Any]) -> str | None:
-    """What an error means and what to do; None for one that is not ours, or came with other arguments."""
+    """The meaning of an error and its remedy; None for one that is not ours, or came with other arguments."""
     if error not in WORDS:
         return None
     try:

@@ -54,4 +54,4 @@ class ChainUnfit(ChainAtFault):
 
 
 class NoJsonRpc(RequestException):
-    """What came is no answer of a chain node: a page, half an answer, or nothing."""
+    """A reply that is no answer of a chain node: a page, half an answer, or nothing."""

@@ -31,10 +31,10 @@ _RATE = re.compile(
 
 
 class Refusal(Enum):
-    """What a failed request says about its range."""
+    """The meaning of a failed request for its range."""
 
     WIDE = auto()
-    """It was too wide, or had too many logs."""
+    """The range was too wide, or had too many logs."""
     SLOW = auto()
     """No answer in time: too wide, or a node that is away."""
     WEATHER = auto()

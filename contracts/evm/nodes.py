@@ -131,7 +131,7 @@ class ChainNodes(JSONBaseProvider):
         return first
 
     def _final_block(self) -> RPCResponse:
-        """Of several nodes the lower one, if another has the same block there."""
+        """The final block; of several nodes the lower one, if another has the same block there."""
         if len(self._nodes) == 1:
             return final_block(self._nodes[0].ask, self._depth)
         answers = self._two(lambda node: final_block(partial(self._ask, node), self._depth))

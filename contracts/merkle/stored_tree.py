@@ -75,7 +75,7 @@ class StoredTree:
         return nodes
 
     def _peaks(self, size: int, grown: int) -> list[bytes]:
-        """Of the subtrees that make up the tree of `size`, those with a parent in the tree of `grown`."""
+        """The subtrees that make up the tree of `size` and have a parent in the tree of `grown`."""
         numbers = []
         start = 0
         for number, level in zip(complete_nodes((0, size)), _levels(size), strict=True):

@@ -43,13 +43,13 @@ class Place(Protocol):
         """For people."""
 
     def checkpoint(self) -> bytes:
-        """Its head, as it stands there. Raises LogUnreadable, PeerUnreachable and PeerMisbehaved."""
+        """The log's head, as it stands there. Raises LogUnreadable, PeerUnreachable and PeerMisbehaved."""
 
     def tile(self, tile: Tile) -> bytes:
         """A tile, or the entries under one. Raises as `checkpoint`."""
 
     def mirrors(self) -> bytes:
-        """Its list of mirrors, empty where it has none. Raises as `checkpoint`."""
+        """The list of mirrors, empty where there is none. Raises as `checkpoint`."""
 
 
 class Web:

@@ -32,7 +32,7 @@ class Pace:
     """All bytes are here, and are being looked at: nobody is slow any more."""
 
     def start(self) -> None:
-        """It is asked now: before that it is late with nothing."""
+        """The source is asked now: before that it is not late."""
         self.began = time.monotonic()
 
     def add(self, count: int) -> None:

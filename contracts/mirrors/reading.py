@@ -54,7 +54,7 @@ class LogReader:
         return self._bundle(index // WIDTH)[index % WIDTH]
 
     def prove(self, index: int, note: SignedNote | None = None) -> LogProof:
-        """That an entry stands at its index, under the head or (`note`) the same head with more signatures."""
+        """Proof of an entry at its index, under the head or (`note`) the same head with more signatures."""
         return prove(self.tree, index, note or self.note)
 
     def _bundle(self, index: int) -> list[bytes]:

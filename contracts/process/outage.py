@@ -11,7 +11,7 @@ GRACE_SECONDS = 5.0
 
 
 class Outage:
-    """Of one thing, by its name. Threads may not share it. `say` takes a line."""
+    """The outage of one thing, by its name. Threads may not share it. `say` takes a line."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Troubles:
         self._since: dict[str, float] = {}
 
     def failed(self, what: str, detail: str) -> bool:
-        """It went wrong, as `detail` says; returns whether that was told."""
+        """The thing went wrong, as `detail` says; returns whether that was told."""
         now = self._clock()
         self._since.setdefault(what, now)
         last_detail, at = self._told.get(what, ("", float("-inf")))
@@ -81,7 +81,7 @@ class Troubles:
         return True
 
     def ended(self, what: str) -> None:
-        """It went well."""
+        """The thing went well."""
         since = self._since.pop(what, None)
         if since is not None and self._clock() - since >= GRACE_SECONDS and self._told.pop(what, None) is not None:
             self._say(f"{what}: well again")

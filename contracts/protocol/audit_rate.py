@@ -14,7 +14,7 @@ proofs, all of them audited, count for nothing, and the way down starts from the
 
 Why building a record and cheating at the floor does not pay: the rate of any proof is at least the floor, so a
 stake computed *at the floor* (`verifier/planning/audit_plan.py`) makes every single faked proof lose on average,
-whatever came before it, and a sum of losses is a loss. What the record cost to build is sunk and is not counted on. A
+whatever came before it, and a sum of losses is a loss. The cost of building the record is sunk and is not counted on. A
 stake computed at the first rate, 1, is next to nothing and is worth waiting for. Pay alone is no stake either: the
 pending pay of the faked round is R and the last one another R, but at a floor of q it takes at least R / q in all,
 twenty rounds' pay at 0.05; and what was paid out is gone with a node that leaves after its cheat.
@@ -45,7 +45,7 @@ class InvalidAuditPolicy(CommonweightError):
 
 
 class Outcome(Enum):
-    """What the log says of one proof of a node."""
+    """The outcome of one proof of a node in the log."""
 
     POSTED = "posted"
     """Audited and accepted."""

@@ -1,4 +1,4 @@
-"""Whose word it takes for code and data to be paid beside compute."""
+"""The quorum of maintainers for code and data to be paid beside compute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published limits of a bounded comparison: what was measured on which pair of numerics profiles, and what follows.
+"""Published limits of a bounded comparison: measurements on pairs of numerics profiles, and the limits that follow.
 
 A table is canonical JSON; a run names it by digest, so that node, verifier and reader mean the same numbers. Errors are
 decimal strings of relative size (1 = as large as the honest quantity itself).
@@ -18,7 +18,7 @@ from blake3 import blake3
 from contracts.errors import CommonweightError
 
 METRICS = ("update", "update_tensor", "moment1", "moment1_tensor", "moment2", "moment2_tensor", "slope")
-"""What is compared of a segment; see verifier/comparison/bounded.py for each one's definition."""
+"""The compared quantities of a segment; see verifier/comparison/bounded.py for each one's definition."""
 
 MARGIN = 10
 """A limit is at least this many times the largest honest error; the mildest cheat must exceed it this many times."""

@@ -1,4 +1,4 @@
-"""What follows from the public log alone: the payouts of an epoch."""
+"""Payouts of an epoch, from the public log alone."""
 
 from __future__ import annotations
 

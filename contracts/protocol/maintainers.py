@@ -1,4 +1,4 @@
-"""Who vouches for code and data: k of n addresses that the holders set by a decision."""
+"""The maintainers who vouch for code and data: k of n addresses that the holders set by a decision."""
 
 from __future__ import annotations
 

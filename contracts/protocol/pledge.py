@@ -1,4 +1,4 @@
-"""What a node says of its own work at the commitment, sealed: honest, or a canary with one segment known to be bad.
+"""A node's sealed statement about its work at the commitment: honest, or a canary with one segment known to be bad.
 
 Verifiers must not be able to tell canaries from real work and read only those. So every proof carries a pledge, and it
 is opened when every verifier has spoken. A canary is never paid, and the pledge is fixed before the draw: a node that

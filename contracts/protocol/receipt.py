@@ -1,4 +1,4 @@
-"""What a contributor takes home of an epoch: one JSON file that proves its work and its pay without any server.
+"""A contributor's receipt of an epoch: one JSON file that proves its work and its pay without any server.
 
 It is made by verifier/receipt/saving.py and checked by verifier/receipt/checking.py. Each entry of the log comes with a
 C2SP `tlog-proof` under a head that k verifiers cosigned. Digests, nodes and signatures are 0x-hex, amounts decimal
@@ -49,7 +49,7 @@ class Contracts(_Part):
 
     @classmethod
     def of(cls, deployment: Deployment) -> Contracts:
-        """Those of a deployment."""
+        """The contracts of a deployment."""
         return cls(**{name: getattr(deployment, name) for name in cls.model_fields})
 
 
@@ -73,8 +73,8 @@ class Receipt(_Part):
     """All that `account` is shown of an epoch. `epoch` is the EpochRoot, `signatures` are verifiers' under it;
     `consistency` leads from the epoch's log to the head that the entries' proofs stand under.
 
-    `policy` is whose heads count, as a `tlog-policy`, and `anchors` are the messages by which these verifiers bound
-    their keys to themselves: a claim of whoever made the receipt, as to who they are.
+    `policy` names the keys whose heads count, as a `tlog-policy`, and `anchors` are the messages by which these
+    verifiers bound their keys to themselves: the receipt's maker claims that they are the verifiers.
     """
 
     format: Literal["commonweight-receipt-2"] = "commonweight-receipt-2"

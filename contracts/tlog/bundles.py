@@ -42,7 +42,7 @@ def format_bundle(entries: Sequence[bytes]) -> bytes:
 
 
 def parse_bundle(data: bytes, width: int) -> list[bytes]:
-    """Its `width` entries and nothing besides. Raises InvalidTile."""
+    """The `width` entries of a bundle and nothing besides. Raises InvalidTile."""
     entries: list[bytes] = []
     at = 0
     for _ in range(width):

@@ -85,7 +85,7 @@ class EntryPackage:
             raise InvalidMirrorMessage(f"a package has 1 to {WIDTH} entries, not {len(self.entries)}")
 
     def format(self) -> bytes:
-        """What read_packages reads. Raises EntryTooLarge."""
+        """The package as read_packages reads it. Raises EntryTooLarge."""
         entries = b"".join(format_entry(entry) for entry in self.entries)
         return entries + bytes([len(self.proof)]) + b"".join(self.proof)
 

@@ -47,7 +47,7 @@ Object: TypeAlias = dict[str, object]
 
 
 class AnswerMisfit(CommonweightError):
-    """What a server answered has not the form that the route promises."""
+    """A server's answer has not the form that the route promises."""
 
     code = "answer-misfit"
     status = 502
@@ -109,7 +109,7 @@ _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 
 def reader(kind: type[Kind]) -> TypeAdapter[Kind]:
-    """What reads a class of answers: strictly, as each class says of itself, but for states, which JSON has as text."""
+    """Reader of a class of answers: strictly, as each class says of itself, but for states, which JSON has as text."""
     if kind not in _ADAPTERS:
         is_class = isinstance(kind, type) and issubclass(kind, BaseModel)
         _ADAPTERS[kind] = TypeAdapter(kind) if is_class else TypeAdapter(kind, config=ConfigDict(strict=True))
@@ -192,7 +192,7 @@ def _to_decimals(value: int) -> int | str:
 
 
 def uint64(example: int, unit_: str) -> Any:
-    """What a message has as a uint64: a number, or a decimal text where not every JSON reader holds it."""
+    """A uint64 of a message: a number, or a decimal text where not every JSON reader holds it."""
     number: JsonDict = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
     text: JsonDict = {"type": "string", "pattern": decimals(LARGEST_NUMBER + 1, 2**64 - 1)}
     schema = {"anyOf": [number, text], "examples": [example], **unit(unit_)}
@@ -209,9 +209,9 @@ Loss = uint64(2_310_000_000, "1e-9 nats per token")
 StatedBytes = uint64(268_435_456, "bytes")
 """By a party's word."""
 Text = Annotated[str, Field(examples=["a few words"])]
-"""Well-formed text, by whoever wrote it."""
+"""Well-formed text by anybody."""
 Name = Annotated[str, Field(min_length=1, examples=["claim:" + _DIGEST])]
-"""Of something that the server named."""
+"""The name of something that the server named."""
 Flag = Annotated[bool, Field(examples=[True])]
 
 # -- of requests ------------------------------------------------------------------------------------------------------
@@ -240,4 +240,4 @@ def _whole_numbers(fields: Any) -> Any:
 
 
 MessageFields = Annotated[Object, BeforeValidator(_whole_numbers)]
-"""Of a signed message, which from_json reads strictly."""
+"""The fields of a signed message, which from_json reads strictly."""

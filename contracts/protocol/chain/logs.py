@@ -1,4 +1,4 @@
-"""What a model's contracts logged in a range of blocks, each log checked against what was asked for.
+"""The logs of a model's contracts in a range of blocks, each checked against the query.
 
 A node's answer is a claim: a log of another address, block or model is refused, never left out.
 """

@@ -1,4 +1,4 @@
-"""What final blocks said, as the machine takes it: read by the server to enter it, by verifiers to check it.
+"""Events of final blocks, as the machine takes them: read by the server to enter them, by verifiers to check them.
 
 For one chain and one state there is one answer, to the last byte: every reader gets the same block.
 """

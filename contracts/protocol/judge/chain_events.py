@@ -1,4 +1,4 @@
-"""Chain events: what a final block said of stakes, decisions and epochs, as the machine takes it.
+"""Chain events: stakes, decisions and epochs in final blocks, as the machine takes them.
 
 Addresses and proof ids are text; amounts are whole numbers (wei, token units).
 """
@@ -11,7 +11,7 @@ from contracts.ids import Address, ProofId
 
 
 class ChainEvent:
-    """Base of what a final block said; the state after it, never a difference."""
+    """Base of a final block's events; each has the state after it, never a difference."""
 
     __slots__ = ()
 
@@ -69,7 +69,7 @@ class Decided(ChainEvent):
 
 @dataclass(frozen=True, slots=True)
 class EpochLimit(ChainEvent):
-    """What an epoch may pay at most (token units)."""
+    """The most that an epoch may pay (token units)."""
 
     total: int
 

@@ -10,7 +10,7 @@ from contracts.protocol.judge.facts import Awaited, Reason
 
 
 class Fault(StrEnum):
-    """What costs a verifier stake."""
+    """Faults that cost a verifier stake."""
 
     FALSE_WORD = "false-word"
     PASSED_A_FAKE = "passed-a-fake"
@@ -58,7 +58,7 @@ class RoundOpened(Derived):
 
 @dataclass(frozen=True, slots=True)
 class Lapsed(Derived):
-    """k verifiers said that it did not come. `period` 1 or 2."""
+    """k verifiers said that a thing did not come. `period` 1 or 2."""
 
     awaited: Awaited
     since: int
@@ -224,7 +224,7 @@ class Overruled(Derived):
 
 @dataclass(frozen=True, slots=True)
 class MergeSet(Derived):
-    """What is merged: posted proofs and their gradients' digests in order of node."""
+    """The merge set: posted proofs and their gradients' digests in order of node."""
 
     run: RunId
     round: int
@@ -244,7 +244,7 @@ class RoundMerged(Derived):
 
 @dataclass(frozen=True, slots=True)
 class DecisionTaken(Derived):
-    """What became of a decision in a run: applied, or refused with its reason."""
+    """The end of a decision in a run: applied, or refused with its reason."""
 
     run: RunId
     sequence: int
@@ -263,7 +263,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class EpochClosed(Derived):
-    """What an epoch pays: `due` is emission and what is owed from earlier ones, `total` what the limit lets through.
+    """An epoch's pay: `due` is emission and debts of earlier epochs, `total` the part that the limit lets through.
 
     `attempt` counts the roots of the epoch that fell on the chain, as the contract does: the first is 0.
     `deadline` (Unix seconds, chain time) is until when this root can be proposed. Every round of every run that opened
@@ -285,8 +285,8 @@ class EpochClosed(Derived):
 
 @dataclass(frozen=True, slots=True)
 class EpochEnded(Derived):
-    """The chain made an epoch final with this root: `ours` says whether it follows from the log, `carried` what
-    stays owed to who earned it, in sum."""
+    """The chain made an epoch final with this root: `ours` says whether it follows from the log, `carried` the
+    sum that stays owed to the accounts that earned it."""
 
     epoch: int
     attempt: int

@@ -1,4 +1,4 @@
-"""Why the machine does not enter a fact. Whoever refuses has changed nothing."""
+"""Refusals of facts by the machine. A refusal has changed nothing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class Refused(CommonweightError):
 
 
 class UnknownSubject(Refused):
-    """It is about a run, a round or a proof that the machine does not hold (any more)."""
+    """The fact is about a run, a round or a proof that the machine does not hold (any more)."""
 
     code = "unknown-subject"
     status = 404
 
 
 class NotSeated(Refused):
-    """Its author has no word here: not of the round's verifiers, not listed, not asked."""
+    """The fact's author has no word here: not of the round's verifiers, not listed, not asked."""
 
     code = "not-asked"
     status = 403
@@ -33,20 +33,20 @@ class NotAwaited(Refused):
 
 
 class AlreadySaid(Refused):
-    """Its author has said this, or something else in its place."""
+    """The fact's author has said this, or something else in its place."""
 
     code = "already-said"
 
 
 class NotBound(Refused):
-    """It does not follow from what it must follow from."""
+    """The fact does not match the entry that it must match."""
 
     code = "not-bound"
     status = 422
 
 
 class OutOfTime(Refused):
-    """It comes before its time, or after it."""
+    """The fact comes before its time, or after it."""
 
     code = "out-of-time"
 

@@ -14,7 +14,7 @@ from contracts.protocol.judge.chain_events import ChainEvent
 
 
 class What(StrEnum):
-    """What can be awaited of somebody, so that k verifiers can say that it did not come."""
+    """Things that can be awaited of somebody, so that k verifiers can say that one did not come."""
 
     COMMITMENT = "commitment"
     """A node's commitment to a round, with the gradient in the hands of k verifiers."""
@@ -31,7 +31,7 @@ class What(StrEnum):
     PLEDGE = "pledge"
     """A node's pledge, once the reading of its proof has ended."""
     TRACE = "trace"
-    """What a verifier sealed with its words: the trace of the common segment."""
+    """The trace of the common segment, which a verifier sealed with its words."""
 
 
 class Word(StrEnum):
@@ -67,12 +67,12 @@ AT_FAULT = frozenset(
     }
 )
 FALSE_REASONS = frozenset({Reason.REPLAY, Reason.NOT_FINITE})
-"""What a word `false` may give as its reason."""
+"""The reasons that a word `false` may give."""
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """What is awaited of whom: in a round (proof empty) or for a proof (round of the proof beside it)."""
+    """An awaited thing and its party: in a round (proof empty) or for a proof (round of the proof beside it)."""
 
     what: What
     run: RunId
@@ -112,12 +112,12 @@ class Block(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a run's manifest fixes. Rates in parts per million, stakes in wei, `span` in seconds of chain time.
+    """Terms of a run's manifest. Rates in parts per million, stakes in wei, `span` in seconds of chain time.
 
     `panel` verifiers read each audited proof (0: all), `samples` segments each. `max_nodes` take part at most.
     `exact` says whether replays are bit for bit. `pairs` are the (node profile, verifier profile) with measured limits,
-    None where no limits are needed. A canary is excused at most `canaries` times in `canary_window` rounds. Whom the
-    full bench overruled sits behind the others for `behind_rounds` rounds.
+    None where no limits are needed. A canary is excused at most `canaries` times in `canary_window` rounds. A verifier
+    that the full bench overruled sits behind the others for `behind_rounds` rounds.
     """
 
     emission: int
@@ -291,7 +291,7 @@ class Words(Fact):
 
 @dataclass(frozen=True, slots=True)
 class PledgeOpened(Fact):
-    """What a node sealed at its commitment: `fake` is the segment that it knows to be bad, None for honest work."""
+    """A node's pledge, sealed at its commitment: `fake` is the segment it knows to be bad, None for honest work."""
 
     proof: ProofId
     salt: str

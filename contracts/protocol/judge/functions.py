@@ -1,4 +1,4 @@
-"""What the machine computes with: draws, seals, configurations and roots, given to it as functions.
+"""The functions of the machine: draws, seals, configurations and roots, given to it as functions.
 
 A service gives those of the protocol; the adversary beside the tests gives cheap ones, so that a history takes
 milliseconds. All are pure.
@@ -42,13 +42,13 @@ class Functions(Protocol):
         """Raises Refused unless `state` is entry `boundary` of the committed `boundaries` under `root`."""
 
     def seal_pledge(self, node: Address, salt: str, fake: int | None) -> str:
-        """What a node commits to."""
+        """The seal to which a node commits."""
 
     def seal_trace(self, verifier: Address, trace: str) -> str:
-        """What a verifier's witness must be."""
+        """The witness that a verifier must give."""
 
     def digest(self, config: str) -> str:
-        """What a commitment names a configuration by."""
+        """The digest by which a commitment names a configuration."""
 
     def rounds(self, config: str) -> int:
         """How many rounds a configuration has."""

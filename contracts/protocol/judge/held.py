@@ -1,4 +1,4 @@
-"""What the machine holds, by name. What ended in a final epoch is not held any more."""
+"""Rounds and proofs that the machine holds, by name. Those that ended in a final epoch are not held any more."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def _take_block(state: State, fact: Block) -> None:
 
 
 def _on_lapsed(state: State, entry: Lapsed) -> None:
-    """What follows when k verifiers missed something."""
+    """The consequences where k verifiers missed something."""
     awaited = entry.awaited
     scope, current = lapses.scope_of(state, awaited)
     lapses.end(state, scope, awaited)

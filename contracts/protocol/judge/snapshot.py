@@ -1,8 +1,8 @@
 """The machine's state as canonical JSON and back, so that a restart need not read the log from its start.
 
-Type hints say what stands there. A dictionary is a list of pairs in its order, since the machine goes by that order; a
-set is a sorted list; a class of which there are several kinds names its own. Nothing is ever unpickled, and who reads a
-snapshot compares its size and root with the log that he has (ledger/machine/snapshots.py).
+Type hints give the form of each field. A dictionary is a list of pairs in its order, since the machine goes by that
+order; a set is a sorted list; a class of which there are several kinds names its own. Nothing is ever unpickled, and
+the reader of a snapshot compares its size and root with its own log (ledger/machine/snapshots.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.state import State
 
 FUNCTIONS = "functions"
-"""The one field that is no data: whoever restores a state gives them."""
+"""The one field that is no data: the caller of `restore` gives them."""
 _EVENTS: dict[str, type[ChainEvent]] = {
     name: kind
     for name, kind in vars(chain_events).items()
@@ -68,7 +68,7 @@ def restore(text: str, functions: Functions) -> State:
 
 
 def _wire(value: Any) -> Any:
-    """What stands in JSON for a value."""
+    """The JSON of a value."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, ChainEvent):

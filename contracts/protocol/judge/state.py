@@ -1,4 +1,4 @@
-"""What the machine remembers: small classes for the deployment, a verifier, a run, a node, a round and a proof.
+"""The machine's memory: small classes for the deployment, a verifier, a run, a node, a round and a proof.
 
 A proof lives from its commitment until the epoch in which it ended is final; so the state stays flat in a long run.
 """
@@ -67,7 +67,7 @@ class Await:
 
 @dataclass(slots=True)
 class Scope:
-    """What a round or a proof awaits, and what it awaited."""
+    """Things that a round or a proof awaits, and things that it awaited."""
 
     awaits: dict[Awaited, Await] = field(default_factory=dict)
     past: dict[tuple[Awaited, int], set[Address]] = field(default_factory=dict)
@@ -291,9 +291,9 @@ class State:
     slashes: dict[ProofId, tuple[Address, int]] = field(default_factory=dict)
     """Stake (node, wei) that is held until the slash for a proof is final."""
     faults: dict[tuple[ProofId, Address, str], int] = field(default_factory=dict)
-    """What costs stake (proof, party, fault or "" for a node), by its entry, until the slash is final."""
+    """Offences that cost stake (proof, party, fault or "" for a node), by entry, until the slash is final."""
     signable: set[tuple[ProofId, Address, str]] = field(default_factory=set)
-    """Of these, the ones under an epoch's root that is final on the chain: nobody was shown another log (J2)."""
+    """Those of `faults` under an epoch's root that is final on the chain: nobody was shown another log (J2)."""
     nonces: set[tuple[Address, int]] = field(default_factory=set)
     credited: set[str] = field(default_factory=set)
     runs: dict[RunId, RunState] = field(default_factory=dict)
@@ -304,13 +304,13 @@ class State:
     """Attempt and root that the chain made final of epochs that have not closed here; they come in order, so that
     they are few."""
     falls: dict[int, tuple[int, bool]] = field(default_factory=dict)
-    """Of the same: how many roots fell on the chain, and whether holders struck one down."""
+    """For the same epochs: how many roots fell on the chain, and whether holders struck one down."""
     open: dict[Awaited, int] = field(default_factory=dict)
     leaves: int = 0
-    """Of the log beneath; 0 where none is."""
+    """Leaves of the log beneath; 0 where none is."""
     peaks: list[str] = field(default_factory=list)
     roots: dict[int, str] = field(default_factory=dict)
-    """Of the log up to and with an entry that messages may name (judge/roots.py)."""
+    """Roots of the log up to and with an entry that messages may name (judge/roots.py)."""
     touched_proofs: dict[ProofId, None] = field(default_factory=dict)
     touched_rounds: dict[tuple[RunId, int], None] = field(default_factory=dict)
     touched_runs: dict[RunId, None] = field(default_factory=dict)

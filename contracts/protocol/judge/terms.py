@@ -1,4 +1,4 @@
-"""What a run's terms may be: outside of it nobody could judge the run, or its entries would outgrow a leaf."""
+"""Bounds of a run's terms: outside of them nobody could judge the run, or its entries would outgrow a leaf."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_LINES = 400
 MOST_CREDITED = 100
 """Accounts with code or data in one epoch: its lines have to fit into one entry."""
 MOST_PAID = MOST_LINES + MOST_CREDITED
-"""Lines of one epoch, with what is owed from earlier ones: who finds no place in it is in the next one."""
+"""Lines of one epoch, with debts of earlier ones: an account that finds no place in it is in the next one."""
 RANGES: dict[str, tuple[int, int]] = {
     "emission": (0, LARGEST_AMOUNT),
     "rounds_per_epoch": (1, MOST_LINES),

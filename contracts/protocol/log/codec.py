@@ -133,7 +133,7 @@ def _scalar(hint: Any, value: Any, name: str) -> Any:
 
 
 def _depth(text: str) -> int:
-    """Of brackets outside strings: a decoder in C would follow them to the end of its stack."""
+    """The depth of brackets outside strings: a decoder in C would follow them to the end of its stack."""
     depth = deepest = 0
     for bracket in _BRACKET.findall(text):
         if bracket[0] == '"':

@@ -1,4 +1,4 @@
-"""Whose log it is: the operator's Ed25519 key follows from the key that pays gas, and its name from that address."""
+"""The owner of a log: the operator's Ed25519 key follows from the key that pays gas, and its name from that address."""
 
 from __future__ import annotations
 

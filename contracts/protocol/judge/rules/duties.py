@@ -1,4 +1,4 @@
-"""What the machine awaits of one verifier or one node: nobody acts on a server's view, but on this (J2)."""
+"""Duties that the machine awaits of one verifier or one node: nobody acts on a server's view, but on this (J2)."""
 
 from __future__ import annotations
 

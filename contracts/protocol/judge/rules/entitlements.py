@@ -1,7 +1,7 @@
-"""What an epoch owes, and to whom: what was earned stays with the account that earned it (J19).
+"""The debts of an epoch by account: earnings stay with the account that earned them (J19).
 
-The emission of an epoch is split once, when it closes, into whole units by kind and account. What the contract's limit
-cuts from it is owed to the same accounts, and comes before what later epochs earn.
+The emission of an epoch is split once, when it closes, into whole units by kind and account. Units that the contract's
+limit cuts from it are owed to the same accounts, and come before the earnings of later epochs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Splits = Callable[[str, dict[int, dict[Address, int]], int], Sequence[Line]]
 
 
 class Earning(Protocol):
-    """What a run's next epoch pays for (contracts/protocol/judge/state.py:RunState)."""
+    """The work that a run's next epoch pays for (contracts/protocol/judge/state.py:RunState)."""
 
     paying: str
     earned: dict[int, dict[Address, int]]
@@ -59,7 +59,7 @@ def emitted(lines: Splits, run: Earning, emission: int) -> Units:
 
 
 def lines_within(owed: Units, earned: Units, within: int) -> tuple[Line, ...]:
-    """What an epoch pays of `within` units: first what is owed from before, then what it has earned, each in full or
+    """An epoch's pay of `within` units: first the debts from before, then its own earnings, each in full or
     pro rata. One line a kind and account, in order of account, then kind (as contracts/protocol/log_audit.py has
     them)."""
     placed = list(_sum(owed, earned))[:MOST_PAID]

@@ -133,15 +133,15 @@ def _entitled(state: State, run: RunState) -> Units:
 
 def _emission(run: RunState) -> int:
     """Token units of the epoch that closes now: a last, short one has its rounds' share, rounded down. A round is so
-    paid the same wherever a vote ends the run. What ends late, after a vote made a paid round the last one, is in an
-    epoch without rounds, and has no emission of its own."""
+    paid the same wherever a vote ends the run. A proof that ends late, after a vote made a paid round the last one, is
+    in an epoch without rounds, and has no emission of its own."""
     terms = run.created.terms
     return terms.emission * (run.round - run.paid) // terms.rounds_per_epoch
 
 
 def _settled_at(state: State) -> int:
     """Until when every round that had opened, of whichever run, is settled: its run is over, or it is in an epoch that
-    this log says is final, and nothing of it is left. What was staked in it is free, or at fault under that epoch's
+    this log says is final, and nothing of it is left. Stake in it is free, or at fault under that epoch's
     root, which can be signed since: so a whole window of challenges lies before another epoch is final, and the stake
     can go.
 
@@ -182,7 +182,7 @@ def on_over(state: State, entry: RunOver) -> None:
 
 
 def due_ending(state: State) -> EpochEnded | EpochClosed | None:
-    """What the chain said of the epochs, and what follows."""
+    """The next entry that follows from the chain's events about epochs."""
     for number, epoch in state.epochs.items():
         entry = _ended(number, epoch) if epoch.final is not None else _again(state, number, epoch)
         if entry is not None:

@@ -19,8 +19,8 @@ from contracts.protocol.judge.state import ProofState, RoundState, SegmentState,
 def take_words(state: State, fact: Words) -> None:
     """A word for each segment that its author had to read; `unserved` may be replaced once, the others never (J10).
 
-    Another class of word on the same segment is evidence against its author. `unserved` is not: whoever enters
-    messages may enter the replaced word after the one that replaced it. Raises Refused.
+    Another class of word on the same segment is evidence against its author. `unserved` is not: an operator who
+    enters messages may enter the replaced word after the one that replaced it. Raises Refused.
     """
     proof = proof_of(state, fact.proof)
     if proof.stage in (Stage.COMMITTED, Stage.OUT):
@@ -238,7 +238,7 @@ def _is_cleared(segment: SegmentState) -> bool:
 
 
 def due_fault(state: State, proof: ProofState, current: RoundState) -> VerifierFault | Overruled | None:
-    """What a proof has shown against verifiers: each once."""
+    """Faults that a proof has shown against verifiers: each once."""
     terms = state.runs[current.run].created.terms
     name = proof.commitment.proof
     wrong = _wrong(proof, current.k) if terms.exact else []

@@ -1,4 +1,4 @@
-"""What is awaited of whom, and how it lapses: on the word of k verifiers, never by a clock (J3)."""
+"""Awaited things and their lapses: on the word of k verifiers, never by a clock (J3)."""
 
 from __future__ import annotations
 

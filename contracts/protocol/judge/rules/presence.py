@@ -12,11 +12,11 @@ from contracts.protocol.judge.state import NodeState, ProofState, RunState, Stat
 from contracts.protocol.judge.terms import check_terms
 
 MOST_ANCHORS = 4
-"""Of one verifier for rounds to come."""
+"""Anchors of one verifier for rounds to come."""
 MOST_AHEAD = 1_000
 """Rounds between an enrolment and its first one."""
 MOST_CHANGES = 4
-"""Of one node's place between two rounds: each is an entry of the log for ever."""
+"""Changes of one node's place between two rounds: each is an entry of the log for ever."""
 MOST_NEWCOMERS = 256
 """Nodes without a stake that join between two rounds: identities are free, entries are not."""
 MOST_STAKELESS = 1_000

@@ -16,7 +16,7 @@ from contracts.protocol.judge.state import Phase, ProofState, RoundState, Seat, 
 
 
 def about(proof: ProofState, what: What, party: str) -> Awaited:
-    """What is awaited of `party` for a proof."""
+    """The thing awaited of `party` for a proof."""
     commitment = proof.commitment
     return Awaited(what, commitment.run, commitment.round, commitment.proof, party)
 

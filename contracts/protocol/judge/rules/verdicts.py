@@ -49,7 +49,7 @@ def lapse_pledge(state: State, proof: ProofState, period: int) -> None:
 
 
 def due_end(proof: ProofState, current: RoundState) -> PanelSpoken | Voided | Posted | None:
-    """What the words say of the proof, and then what its pledge says."""
+    """The end that follows from the words on the proof, and then from its pledge."""
     name = proof.commitment.proof
     if proof.stage is Stage.READING:
         if proof.void is not None:
