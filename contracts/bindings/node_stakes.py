@@ -21,7 +21,7 @@ EPOCHS_TO_WAIT = 2
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """A node's withdrawal (0 where none), the second of its request, and the latest one in which it can be paid.
+    """A node's withdrawal (0 where none), the second of its request, and that from which it can be paid at the latest.
 
     The latter moves by the seconds of disputes beyond `disputed`. The withdrawal can be paid before once
     `EPOCHS_TO_WAIT` epochs are final that settled all that opened until `requested_at`.

@@ -182,7 +182,7 @@ def on_over(state: State, entry: RunOver) -> None:
 
 
 def due_ending(state: State) -> EpochEnded | EpochClosed | None:
-    """The next entry that follows from the chain's events about epochs."""
+    """The next entry that follows from the chain: an epoch's end, or its root closed anew."""
     for number, epoch in state.epochs.items():
         entry = _ended(number, epoch) if epoch.final is not None else _again(state, number, epoch)
         if entry is not None:

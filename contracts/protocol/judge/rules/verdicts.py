@@ -228,7 +228,7 @@ def _await_traces(state: State, proof: ProofState) -> None:
 
 
 def _kept(proof: ProofState) -> frozenset[Awaited]:
-    """Awaits that outlive the reading: words of verifiers that drew and fell silent, `unserved` after k said true."""
+    """Awaits that go on in any case: words of verifiers that drew and fell silent, `unserved` after k said true."""
     return frozenset(
         awaited
         for awaited, pending in proof.awaits.items()
