@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from blake3 import blake3
 from eth_account.signers.local import LocalAccount
 
 from contracts.errors import CommonweightError
-from contracts.ids import Address, from_hex
+from contracts.ids import Address, ProofId, RunId, from_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.for_log import Commitment
 from contracts.messages.signatures import Domain
@@ -24,6 +24,7 @@ from contracts.tensors.state_layout import inner_digest, theta_digest
 from contracts.tensors.tensorfile import pack
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import Corpus
+from trainer.log_view.shown import ProofView, RoundView, RunLine
 from trainer.model.state import Tensors
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.settled import settle
@@ -47,31 +48,34 @@ class Surroundings(Protocol):
     @property
     def address(self) -> Address: ...
 
-    def get(self, path: str) -> Any: ...
+    def runs(self) -> Sequence[RunLine]: ...
+
+    def round(self, run: RunId, number: int) -> RoundView: ...
+
+    def proof(self, name: ProofId) -> ProofView: ...
 
     def blob(self, name: str) -> bytes: ...
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one round asks of one node. `round` is a view of the round (trainer/node/surroundings.py); `start` the full
-    state."""
+    """What one round asks of one node; `start` is the full state."""
 
     client: Surroundings
-    round: dict[str, Any]
+    round: RoundView
     config: RunConfig
     corpus: Corpus
     start: Tensors
 
     @property
-    def run(self) -> str:
-        """The run's id, 0x-hex."""
-        return str(self.round["run"])
+    def run(self) -> RunId:
+        """The run's id."""
+        return self.round.run
 
     @property
     def number(self) -> int:
         """The round, from 1."""
-        return int(self.round["round"])
+        return self.round.number
 
     @property
     def node(self) -> Address:
@@ -81,7 +85,7 @@ class Job:
     @property
     def data_seed(self) -> bytes:
         """The round's seed of all batches, 32 bytes."""
-        return from_hex(self.round["data_seed"])
+        return from_hex(self.round.data_seed)
 
     def batches(self) -> BatchSource:
         """The batches that this node has to train on."""

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from contracts.ids import BlobName, ProofId, RunId, to_hex
 from contracts.messages.signatures import Domain
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from trainer.conduct import Conduct, Job, Made, NothingToCopy
 from trainer.data.corpus import Corpus
+from trainer.log_view.shown import ProofView, RoundView, RunLine
 from trainer.model.state import initial_theta, start_tensors
 from trainer.steps.trajectory import Trajectory
 
-RUN, SEED = "0x" + "3" * 64, "0x" + "07" * 32
+RUN, SEED = RunId("0x" + "3" * 64), "0x" + "07" * 32
 VICTIM = "0x" + "22" * 20
 
 
@@ -26,7 +27,8 @@ VICTIM = "0x" + "22" * 20
 class Alone:
     """Surroundings in which a test says what is shown."""
 
-    views: dict[str, Any] = field(default_factory=dict)
+    rounds: dict[int, RoundView] = field(default_factory=dict)
+    proofs: dict[ProofId, ProofView] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     domain: Domain = Domain(31337, "0x" + "ab" * 20)  # noqa: RUF009 - frozen
     account: LocalAccount = field(default_factory=lambda: Account.from_key("0x" + "11" * 32))
@@ -35,10 +37,18 @@ class Alone:
     def address(self) -> str:
         return str(self.account.address)
 
-    def get(self, path: str) -> Any:
-        if path not in self.views:
-            raise NothingToCopy(path)
-        return self.views[path]
+    def runs(self) -> Sequence[RunLine]:
+        return [RunLine(RUN, 1)]
+
+    def round(self, run: RunId, number: int) -> RoundView:
+        if run != RUN or number not in self.rounds:
+            raise NothingToCopy(f"{run}/{number}")
+        return self.rounds[number]
+
+    def proof(self, name: ProofId) -> ProofView:
+        if name not in self.proofs:
+            raise NothingToCopy(name)
+        return self.proofs[name]
 
     def blob(self, name: str) -> bytes:
         if name not in self.blobs:
@@ -50,15 +60,8 @@ def job_of(config: RunConfig, corpus: Corpus, around: Alone | None = None, numbe
     """A joiner's round from the run's first weights."""
     around = around or Alone()
     start = start_tensors(initial_theta(config), None)
-    theta = {"digest": "0x" + theta_digest(start).hex(), "blob": ""}
-    view = {
-        "run": RUN,
-        "round": number,
-        "data_seed": SEED,
-        "theta": theta,
-        "nodes": [{"node": around.address}, {"node": VICTIM}],
-        "proofs": [],
-    }
+    theta = to_hex(theta_digest(start))
+    view = RoundView(RUN, number, SEED, theta, BlobName(""), (around.address, VICTIM), ())
     return Job(around, view, config, corpus, start)
 
 

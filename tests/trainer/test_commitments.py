@@ -9,22 +9,26 @@ import pytest
 from blake3 import blake3
 
 from contracts.errors import BadSignature, CommonweightError, InvalidTensorFile, InvalidTree
+from contracts.ids import BlobName, ProofId
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.fields import to_json
 from contracts.messages.signatures import sign
+from contracts.protocol.judge.state import Stage
 from contracts.protocol.log.signed import Envelope, fact_of
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import state_digest, unpack
-from tests.trainer.desk import RUN, VICTIM, Alone, job_of, play
+from tests.trainer.desk import VICTIM, Alone, job_of, play
 from trainer.cheats import conduct
 from trainer.conduct import Conduct, Job, Made, NothingToCopy
 from trainer.data.corpus import Corpus
+from trainer.log_view.shown import OpeningView, ProofLine, ProofView
 from trainer.model.state import theta_layout
 from trainer.node.pen import hexes
 from trainer.steps.settled import after
 
 pytestmark = pytest.mark.unit
+PROOF = ProofId("0xp")
 
 
 @pytest.fixture
@@ -78,7 +82,7 @@ def test_no_steps_are_a_whole_commitment_that_no_round_asks_for(config: RunConfi
 
 @pytest.mark.parametrize("name", sorted(UNBOUND))
 def test_a_commitment_to_something_else_than_the_round_asks_for(name: str, config: RunConfig, corpus: Corpus) -> None:
-    job = job_of(config, corpus, Alone({"/runs": [{"run": RUN, "round": 1}]}))
+    job = job_of(config, corpus, Alone())
     (made,) = play(conduct(name), job)[1]
     honest = Conduct().commitments(job, conduct(name).work(job, lambda *_: None, None))[0].message
     changed = {key for key, value in to_json(made.message).items() if to_json(honest)[key] != value}
@@ -114,21 +118,18 @@ def test_two_commitments_to_one_round(config: RunConfig, corpus: Corpus) -> None
         assert first.message != second.message
 
 
-def beside_a_victim(config: RunConfig, corpus: Corpus, state: str = "pending", number: int = 1) -> Job:
+def beside_a_victim(config: RunConfig, corpus: Corpus, stage: Stage = Stage.READING, number: int = 1) -> Job:
     """A round in which another node has committed, and opened its second boundary."""
     around = Alone()
-    theirs = job_of(config, corpus, replace(around, views={}, blobs={}))
+    theirs = job_of(config, corpus, replace(around, rounds={}, proofs={}, blobs={}))
     done, (made,) = play(Conduct(), theirs)
     (shown,) = Conduct().openings(theirs, done, [1])
-    message = to_json(replace(made.message, node=VICTIM, round=1))
-    paths = {"first_path": hexes(made.first_path), "last_path": hexes(made.last_path)}
-    opened = {"1": {"blob": blake3(shown.packed).hexdigest(), "path": hexes(shown.path)}}
-    around.views["/proofs/0xp"] = {"proof": "0xp", "message": message, "openings": opened, **paths}
+    message = replace(made.message, node=VICTIM, round=1)
+    opened = {1: OpeningView(BlobName(blake3(shown.packed).hexdigest()), shown.path)}
+    around.proofs[PROOF] = ProofView(PROOF, message, made.first_path, made.last_path, opened)
     around.blobs = {blake3(data).hexdigest(): data for data in (made.gradient, shown.packed)}
     job = job_of(config, corpus, around, number)
-    line = {"proof": "0xp", "node": VICTIM, "state": state}
-    around.views[f"/runs/{RUN}/rounds/1"] = {**job.round, "proofs": [line]}
-    around.views.setdefault(f"/runs/{RUN}/rounds/{number}", job.round)
+    around.rounds = {number: job.round, 1: replace(job.round, proofs=(ProofLine(PROOF, VICTIM, stage),))}
     return job
 
 
@@ -145,15 +146,15 @@ def test_a_commitment_of_this_round_is_copied_path_and_all(name: str, config: Ru
 def test_anothers_end_is_copied_before_the_round_closes(config: RunConfig, corpus: Corpus) -> None:
     job = beside_a_victim(config, corpus)
     done, (made,) = play(conduct("copied-end"), job)
-    theirs = job.client.get("/proofs/0xp")["message"]
-    assert "0x" + made.message.endState.hex() == theirs["endState"]
-    assert "0x" + done.root.hex() != theirs["root"]
+    theirs = job.client.proof(PROOF).message
+    assert made.message.endState == theirs.endState
+    assert done.root != theirs.root
     shaken, _ = play(conduct("copied-end-perturbed"), job)
     assert shaken.boundary_entries[-1] != done.boundary_entries[-1]
 
 
 def test_a_round_before_is_replayed_from_its_posted_commitment(config: RunConfig, corpus: Corpus) -> None:
-    job = beside_a_victim(config, corpus, "posted", number=2)
+    job = beside_a_victim(config, corpus, Stage.POSTED, number=2)
     (made,) = play(conduct("replayed-round"), job)[1]
     assert (made.message.round, made.message.node) == (2, job.node)
 

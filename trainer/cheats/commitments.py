@@ -132,11 +132,11 @@ def other_end(_job: Job, made: Made) -> Made:
 
 def other_run(job: Job, made: Made) -> Made:
     """Bound to the data of another run: the newest round of the first other one, or none that exists."""
-    runs = [entry for entry in job.client.get("/runs") if entry["run"] != job.run and entry["round"] > 0]
+    runs = [line for line in job.client.runs() if line.run != job.run and line.round > 0]
     if not runs:
         return _with(made, dataSeed=keccak(b"the data of another run"))
-    place = runs[0]
-    return _with(made, dataSeed=from_hex(job.client.get(f"/runs/{place['run']}/rounds/{place['round']}")["data_seed"]))
+    theirs = job.client.round(runs[0].run, runs[0].round)
+    return _with(made, dataSeed=from_hex(theirs.data_seed))
 
 
 def other_chain(job: Job, made: Made) -> Made:
@@ -147,7 +147,7 @@ def other_chain(job: Job, made: Made) -> Made:
 
 def impostor(job: Job, made: Made) -> Made:
     """In another node's name, to take its place in the round, signed with this key."""
-    other = next((entry["node"] for entry in job.round["nodes"] if entry["node"] != job.node), job.run[:42])
+    other = next((node for node in job.round.nodes if node != job.node), job.run[:42])
     return _with(made, node=other)
 
 

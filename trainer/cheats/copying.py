@@ -7,27 +7,28 @@ when the round is closed: nothing of this round can be copied from them in time.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from contracts.ids import from_hex, to_hex
-from contracts.messages.for_contracts import from_json
+from contracts.ids import NO_PROOF, to_hex
 from contracts.messages.for_log import Commitment
+from contracts.protocol.judge.state import Stage
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import state_digest, unpack
 from trainer.cheats.states import from_theta, towards
 from trainer.conduct import Conduct, Disclosure, Job, Made, NothingToCopy
 from trainer.data.batches import batch_source
+from trainer.log_view.shown import OpeningView, ProofView, RoundView
 from trainer.model.state import Tensors, initial_theta, layout, theta_layout, theta_of
 from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 
 PATIENCE_SECONDS = 180.0
 LOOK_SECONDS = 0.5
-View = dict[str, Any]
+LIVE = frozenset(Stage) - {Stage.ENDED, Stage.OUT, Stage.UNDECIDED}
+"""Of a proof whose work may still count, or does."""
 
 
 class CopiedEnd(Conduct):
@@ -41,7 +42,7 @@ class CopiedEnd(Conduct):
 
     def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The line to the victim's end."""
-        victim = _message(_wait_for_proof(job))
+        victim = _wait_for_proof(job).message
         gradient = _gradient(job, victim)
         end: Tensors = {name: np.subtract(value, gradient[name]) for name, value in theta_of(job.start).items()}
         return towards(end, self._noise)(job.config, job.start, job.batches(), on_step, folder)
@@ -52,7 +53,7 @@ class SharedWork(Conduct):
 
     def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The twin's work."""
-        twin = next((entry["node"] for entry in job.round["nodes"] if entry["node"] != job.node), None)
+        twin = next((node for node in job.round.nodes if node != job.node), None)
         if twin is None:
             raise NothingToCopy("this node is alone in the round")
         batches = batch_source(job.corpus.train, job.config, job.data_seed, job.number, twin)
@@ -64,7 +65,7 @@ class StaleStart(Conduct):
 
     def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
         """All steps from the stale weights."""
-        stale = _weights(job, _round(job, job.number - 1)["theta"])
+        stale = _weights(job, job.client.round(job.run, job.number - 1))
         return from_theta(stale)(job.config, job.start, job.batches(), on_step, folder)
 
 
@@ -72,12 +73,13 @@ class CopiedTrajectory(Conduct):
     """Runs nothing: commits to another's root under its own key, and opens what the other one opens of it."""
 
     def __init__(self) -> None:
-        self._victim = ""
+        self._victim = NO_PROOF
 
     def work(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:  # noqa: ARG002
         """The victim's trajectory, as far as it is public: its states are not."""
         view = self._find(job)
-        self._victim, message = str(view["proof"]), _message(view)
+        message = view.message
+        self._victim = view.proof
         return Trajectory(
             boundary_entries=(),
             root=message.root,
@@ -91,22 +93,18 @@ class CopiedTrajectory(Conduct):
 
     def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Made]:  # noqa: ARG002
         """The victim's commitment with this node's name and round."""
-        view = self._view(job)
-        theirs = _message(view)
+        view = job.client.proof(self._victim)
+        theirs = view.message
         mine = replace(theirs, node=job.node, round=job.number, pledge=self.pledge(job).seal(job.node))
-        first, last = (tuple(map(from_hex, view[name])) for name in ("first_path", "last_path"))
-        return (Made(mine, job.client.blob(theirs.gradientBlob.hex()), first, last),)
+        return (Made(mine, job.client.blob(theirs.gradientBlob.hex()), view.first_path, view.last_path),)
 
     def openings(self, job: Job, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
         """What the victim has opened of it by now; what else was drawn of this copy it does not have."""
-        opened = self._view(job)["openings"]
-        return [_disclosed(job, boundary, opened[str(boundary)]) for boundary in wanted if str(boundary) in opened]
+        opened = job.client.proof(self._victim).openings
+        return [_disclosed(job, boundary, opened[boundary]) for boundary in wanted if boundary in opened]
 
-    def _find(self, job: Job) -> View:
+    def _find(self, job: Job) -> ProofView:
         return _wait_for_proof(job)
-
-    def _view(self, job: Job) -> View:
-        return dict(job.client.get(f"/proofs/{self._victim}"))
 
 
 class FrontRun(CopiedTrajectory):
@@ -120,50 +118,42 @@ class FrontRun(CopiedTrajectory):
 class ReplayedRound(CopiedTrajectory):
     """A posted commitment of the previous round, signed anew for this one."""
 
-    def _find(self, job: Job) -> View:
-        found = _proof_in(job, job.number - 1, ("posted",))
+    def _find(self, job: Job) -> ProofView:
+        found = _proof_in(job, job.number - 1, {Stage.POSTED})
         if found is None:
             raise NothingToCopy("no posted proof of another node's previous round is held any more")
         return found
 
 
-def _wait_for_proof(job: Job) -> View:
+def _wait_for_proof(job: Job) -> ProofView:
     """A commitment of another node to this round, as soon as the log has one. Raises NothingToCopy."""
     end = time.monotonic() + PATIENCE_SECONDS
-    while (found := _proof_in(job, job.number, ("pending", "posted"))) is None:
+    while (found := _proof_in(job, job.number, LIVE)) is None:
         if time.monotonic() > end:
             raise NothingToCopy("no other node committed in time")
         time.sleep(LOOK_SECONDS)
     return found
 
 
-def _proof_in(job: Job, number: int, states: Sequence[str]) -> View | None:
-    lines = _round(job, number)["proofs"]
-    line = next((p for p in lines if p["state"] in states and p["node"] != job.node), None)
-    return None if line is None else dict(job.client.get(f"/proofs/{line['proof']}"))
-
-
-def _round(job: Job, number: int) -> View:
-    return dict(job.client.get(f"/runs/{job.run}/rounds/{number}"))
-
-
-def _message(view: View) -> Commitment:
-    return from_json(Commitment, view["message"])
+def _proof_in(job: Job, number: int, stages: Set[Stage]) -> ProofView | None:
+    lines = job.client.round(job.run, number).proofs
+    line = next((line for line in lines if line.stage in stages and line.node != job.node), None)
+    return None if line is None else job.client.proof(line.proof)
 
 
 def _gradient(job: Job, message: Commitment) -> Tensors:
     return unpack(job.client.blob(message.gradientBlob.hex()), theta_layout(job.config))
 
 
-def _weights(job: Job, named: View) -> Tensors:
-    """Of a digest: those that the run began with follow from its configuration, others are served."""
+def _weights(job: Job, begun: RoundView) -> Tensors:
+    """Of a round's start: those that the run began with follow from its configuration, others are served."""
     first = initial_theta(job.config)
-    if to_hex(state_digest(first)) == named["digest"]:
+    if to_hex(state_digest(first)) == begun.theta:
         return first
-    return unpack(job.client.blob(named["blob"]), theta_layout(job.config))
+    return unpack(job.client.blob(begun.theta_blob), theta_layout(job.config))
 
 
-def _disclosed(job: Job, boundary: int, given: View) -> Disclosure:
-    packed = job.client.blob(given["blob"])
+def _disclosed(job: Job, boundary: int, opened: OpeningView) -> Disclosure:
+    packed = job.client.blob(opened.blob)
     entry = boundary_entry(unpack(packed, layout(job.config)))
-    return Disclosure(boundary, entry, packed, tuple(from_hex(node) for node in given["path"]))
+    return Disclosure(boundary, entry, packed, opened.path)

@@ -141,7 +141,7 @@ class Answers:
         name = proof.commitment.proof
         current = state.round_of(proof)
         config = RunConfig.from_json(current.config)
-        pledge = self._conduct.pledge(Job(self._around, self._around.round(state, current), config, self._corpus, {}))
+        pledge = self._conduct.pledge(Job(self._around, self._around.view(state, current), config, self._corpus, {}))
         if self._pen.store.get(f"pledge-{name}") is None and pledge.canary:
             detail = f"segment {pledge.fake} was bad on purpose"
             self._report(Progress("canary", proof.commitment.round, detail=detail))

@@ -85,7 +85,7 @@ class Rounds:
     def _task(self, state: State, run: RunState, number: int, proofs: Sequence[ProofState]) -> Task:
         current = run.rounds[number]
         roots = (from_hex(proof.commitment.root) for proof in proofs if proof.commitment.round == number)
-        view = self._around.round(state, current)
+        view = self._around.view(state, current)
         config = RunConfig.from_json(current.config)
         genesis = current.theta == run.created.theta
         inner = current.listed[self._around.address].inner

@@ -1,32 +1,31 @@
 """What a conduct sees: its own key, and, for those that live on others' work, what the covered log shows of it.
 
-An honest conduct asks for its key alone. The views are those that trainer/cheats/ knows: runs, rounds, proofs.
+An honest conduct asks for its key alone; the views are for trainer/cheats/.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.ids import Address, RunId, to_hex
-from contracts.messages.for_contracts import to_json
+from contracts.ids import Address, BlobName, ProofId, RunId, from_hex, to_hex
 from contracts.messages.for_log import Commitment, StateOpening
 from contracts.messages.signatures import Domain, digest
-from contracts.protocol.judge.state import ProofState, RoundState, Stage, State
+from contracts.protocol.judge.state import ProofState, RoundState, State
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.leaf import SIGNED
-from contracts.protocol.log.signed import read_envelope
+from contracts.protocol.log.signed import Envelope, read_envelope
 from trainer.conduct import NothingToCopy
 from trainer.log_view.covered import CoveredLog
+from trainer.log_view.shown import OpeningView, ProofLine, ProofView, RoundView, RunLine
 
 MOST_BYTES = 2**33
 """Of a blob of somebody else's."""
 PATIENCE_SECONDS = 180.0
-_SHOWN = {Stage.POSTED: "posted", Stage.ENDED: "void", Stage.OUT: "void", Stage.UNDECIDED: "void"}
 
 
 class Published:
@@ -34,8 +33,8 @@ class Published:
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
-        self.commitments: dict[str, dict[str, Any]] = {}
-        self.openings: dict[str, dict[str, dict[str, Any]]] = {}
+        self.commitments: dict[ProofId, ProofView] = {}
+        self.openings: dict[ProofId, dict[int, OpeningView]] = {}
 
     def take(self, text: str) -> None:
         """Look at a covered entry."""
@@ -48,17 +47,17 @@ class Published:
         envelope = read_envelope(kind, body)
         shown = envelope.message
         if isinstance(shown, Commitment):
-            name = to_hex(digest(shown, self._domain))
-            self.commitments[name] = {"proof": name, "message": to_json(shown), **envelope.beside}
+            name = ProofId(to_hex(digest(shown, self._domain)))
+            self.commitments[name] = ProofView(name, shown, _path(envelope, "first_path"), _path(envelope, "last_path"))
         else:
             assert isinstance(shown, StateOpening), "it was read as one"
-            opened = {"blob": shown.blob.hex(), "path": envelope.beside["path"]}
-            self.openings.setdefault(to_hex(shown.proof), {})[str(shown.boundary)] = opened
+            opened = OpeningView(BlobName(shown.blob.hex()), _path(envelope, "path"))
+            self.openings.setdefault(ProofId(to_hex(shown.proof)), {})[shown.boundary] = opened
 
-    def proof(self, name: str) -> dict[str, Any] | None:
+    def proof(self, name: ProofId) -> ProofView | None:
         """A commitment with what was opened of it."""
         known = self.commitments.get(name)
-        return None if known is None else {**known, "openings": self.openings.get(name, {})}
+        return None if known is None else replace(known, openings=dict(self.openings.get(name, {})))
 
 
 class Around:
@@ -88,13 +87,28 @@ class Around:
         """Checksum address of the key."""
         return self._account.address
 
-    def get(self, path: str) -> Any:
-        """A view. Raises NothingToCopy."""
+    def runs(self) -> tuple[RunLine, ...]:
+        """All of them."""
         log = self._log()
         with log.lock:
-            found = self._view(log.state, path.strip("/").split("/"))
+            return tuple(RunLine(name, run.round) for name, run in log.state.runs.items())
+
+    def round(self, run: RunId, number: int) -> RoundView:
+        """One that the machine still holds. Raises NothingToCopy."""
+        log = self._log()
+        with log.lock:
+            known = log.state.runs.get(run)
+            current = known.rounds.get(number) if known is not None else None
+            if current is None:
+                raise NothingToCopy(f"nothing is known of /runs/{run}/rounds/{number}")
+            return self.view(log.state, current)
+
+    def proof(self, name: ProofId) -> ProofView:
+        """A commitment with what was opened of it. Raises NothingToCopy."""
+        with self._log().lock:
+            found = self._published.proof(name) if self._published is not None else None
         if found is None:
-            raise NothingToCopy(f"nothing is known of {path}")
+            raise NothingToCopy(f"nothing is known of /proofs/{name}")
         return found
 
     def blob(self, name: str) -> bytes:
@@ -106,32 +120,24 @@ class Around:
             time.sleep(1.0)
         return data
 
-    def _view(self, state: State, parts: list[str]) -> Any:
-        match parts:
-            case ["runs"]:
-                return [{"run": name, "round": run.round} for name, run in state.runs.items()]
-            case ["runs", run, "rounds", number] if run in state.runs:
-                current = state.runs[RunId(run)].rounds.get(int(number))
-                return None if current is None else self.round(state, current)
-            case ["proofs", proof] if self._published is not None:
-                return self._published.proof(proof)
-        return None
-
-    def round(self, state: State, current: RoundState) -> dict[str, Any]:
+    def view(self, state: State, current: RoundState) -> RoundView:
         """A round, as a Job has it. The caller holds the log's lock."""
         proofs = [state.proofs[name] for name in current.proofs.values() if name in state.proofs]
         blobs = self._log().gleaned.blobs.get(current.theta, [""])
-        return {
-            "run": current.run,
-            "round": current.number,
-            "data_seed": current.data_seed,
-            "theta": {"digest": current.theta, "blob": blobs[0]},
-            "nodes": [{"node": node} for node in current.listed],
-            "proofs": [_line(proof) for proof in proofs],
-        }
+        return RoundView(
+            run=current.run,
+            number=current.number,
+            data_seed=current.data_seed,
+            theta=current.theta,
+            theta_blob=BlobName(blobs[0]),
+            nodes=tuple(current.listed),
+            proofs=tuple(_line(proof) for proof in proofs),
+        )
 
 
-def _line(proof: ProofState) -> dict[str, str]:
-    commitment = proof.commitment
-    state = _SHOWN.get(proof.stage, "pending")
-    return {"proof": commitment.proof, "node": commitment.node, "state": state}
+def _line(proof: ProofState) -> ProofLine:
+    return ProofLine(proof.commitment.proof, proof.commitment.node, proof.stage)
+
+
+def _path(envelope: Envelope, name: str) -> tuple[bytes, ...]:
+    return tuple(from_hex(node) for node in envelope.beside[name])

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from contracts.errors import CommonweightError
 from contracts.protocol.judge.state import ProofState
 from contracts.protocol.run_config import RunConfig
 from trainer.conduct import Conduct, Job, Made, Surroundings
 from trainer.data.corpus import Corpus
+from trainer.log_view.shown import RoundView
+from trainer.model.state import Tensors
 from trainer.node.boundaries import Boundaries, Key
 from trainer.node.settings import Progress, Report
 from trainer.node.states import States
@@ -42,7 +43,7 @@ class Task:
     that of the commitment that stands, None before there is one.
     """
 
-    view: dict[str, Any]
+    view: RoundView
     config: RunConfig
     theta: str
     inner: str
@@ -53,7 +54,7 @@ class Task:
     @property
     def key(self) -> Key:
         """Run and round."""
-        return str(self.view["run"]), int(self.view["round"])
+        return self.view.run, self.view.number
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class Workshop:
         self._boundaries.keep(task.key, done)
         return done
 
-    def _theta(self, running: _Running) -> Any:
+    def _theta(self, running: _Running) -> Tensors:
         task = running.task
         while True:
             found = self._states.theta(task.theta, task.config, task.genesis, task.blobs())

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from contracts.ids import to_hex
+from contracts.ids import ProofId, RunId, to_hex
 from contracts.messages import for_log as messages
 from contracts.mirrors.book import Book
 from contracts.mirrors.urls import NOWHERE
@@ -268,15 +268,17 @@ def test_a_conduct_sees_what_the_covered_log_shows() -> None:
     name = blake3(b"bytes").hexdigest()
     around = Around(ONE.key.hex(), DOMAIN, lambda: log, published, lambda digest, most: b"bytes")
     assert around.address == ONE.address
-    assert [entry["run"] for entry in around.get("/runs")] == [to_hex(run.run)]
+    assert [line.run for line in around.runs()] == [to_hex(run.run)]
     proof, opened = next(iter(published.openings.items()))
-    view = around.get(f"/proofs/{proof}")
-    assert (view["proof"], view["message"]["node"]) == (proof, published.commitments[proof]["message"]["node"])
-    assert view["first_path"]
-    assert view["last_path"]
-    assert view["openings"] == opened
+    view = around.proof(proof)
+    assert (view.proof, view.message) == (proof, published.commitments[proof].message)
+    assert view.first_path
+    assert view.last_path
+    assert view.openings == opened
+    current = around.round(RunId(to_hex(run.run)), 1)
+    assert (current.number, len(current.nodes)) == (1, 2)
     assert around.blob(name) == b"bytes"
     with pytest.raises(NothingToCopy):
-        around.get("/proofs/0x00")
+        around.proof(ProofId("0x00"))
     with pytest.raises(NothingToCopy):
-        around.get(f"/runs/{to_hex(run.run)}/rounds/9")
+        around.round(current.run, 9)
