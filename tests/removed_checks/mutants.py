@@ -303,8 +303,8 @@ PYTHON: dict[str, Mutant] = {
     ),
     "has: one job for each commitment to a file": Mutant(
         "verifier/duties/hold.py",
-        "world.work.ask(question.name, ",
-        "world.work.ask(name, ",
+        "Request(HOLD, question.name, ",
+        "Request(HOLD, name, ",
         ("tests/verifier/duties/test_doing.py::test_commitments_to_one_file_are_one_question",),
     ),
     "time: the chain runs ahead": Mutant(

@@ -52,10 +52,11 @@ from trainer.steps.settled import settle
 from trainer.steps.trajectory import Trajectory, run_inner
 from verifier.duties.progress import Progress
 from verifier.mirror.store.parsing import Reader
-from verifier.replay.combining import Basis, combine
+from verifier.replay import question
+from verifier.replay.combining import combine
 from verifier.replay.files import BytesMissing, Folder
-from verifier.replay.holding import Question, measure
-from verifier.replay.replaying import Segment, judge_segment
+from verifier.replay.holding import HOLD, measure
+from verifier.replay.replaying import JUDGE, judge_segment
 from verifier.service.service import VerifierProcess
 from verifier.settings import BLOBS, MERGED, VerifierSettings
 
@@ -367,14 +368,14 @@ class LocalWork:
     corpus: Corpus
     false: set[int] = field(default_factory=set)
 
-    def ask(self, subject: str, name: str, task: str, asked: dict[str, Any], *_needs: Any) -> Any:
+    def ask(self, request: question.Request[Any, Any], *_needs: Any) -> Any:
         files = Folder(self.folder / BLOBS)
         try:
-            if task == "duty.hold":
-                return measure(Question.from_json(asked), files).to_json()
-            if task == "duty.replay":
-                return judge_segment(Segment.from_json(asked), files, self.corpus).to_json()
-            return vars(combine(Basis.from_json(asked), files, self.corpus, self.folder / MERGED))
+            if request.task is HOLD:
+                return measure(request.question, files)
+            if request.task is JUDGE:
+                return judge_segment(request.question, files, self.corpus)
+            return combine(request.question, files, self.corpus, self.folder / MERGED)
         except BytesMissing:
             return None
 

@@ -27,6 +27,7 @@ from verifier.mirror.store.parsing import Reader
 from verifier.mirror.store.stopwatch import Stopwatch
 from verifier.quorum.bringing import Bringer, subjects
 from verifier.quorum.store import QuorumStore, Signed
+from verifier.replay.question import Request
 from verifier.replica.errors import ServerRefused
 from verifier.replica.replica import Replica
 from verifier.service.welcome import AnnouncedBlobs, Announcer, Welcome
@@ -61,16 +62,16 @@ class FakeWork:
     """Answers by name of the question, None while there is none; `slow` names those that workers gave up."""
 
     answers: dict[str, Any] = field(default_factory=dict)
-    asked: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    asked: list[tuple[str, str, Any]] = field(default_factory=list)
     slow: set[str] = field(default_factory=set)
 
-    def ask(self, subject: str, name: str, task: str, asked: dict[str, Any], *_needs: Any) -> Any:
-        self.asked.append((subject, name, asked))
-        found = self.answers.get(name)
-        return found(asked) if callable(found) else found
+    def ask(self, request: Request[Any, Any], *_needs: Any) -> Any:
+        self.asked.append((request.subject, request.name, request.question))
+        found = self.answers.get(request.name)
+        return found(request.question) if callable(found) else found
 
-    def outlasted(self, subject: str, name: str, task: str, asked: dict[str, Any]) -> bool:
-        return name in self.slow
+    def outlasted(self, request: Request[Any, Any]) -> bool:
+        return request.name in self.slow
 
 
 @dataclass

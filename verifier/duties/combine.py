@@ -13,7 +13,8 @@ from contracts.protocol.judge.rules.duties import Combine
 from verifier.duties.world import World
 from verifier.mirror.store.announced import Announcement, Kind, Place
 from verifier.replay import asking
-from verifier.replay.combining import Basis, Step
+from verifier.replay.combining import MERGE, Basis, Step
+from verifier.replay.question import Request
 from verifier.settings import MERGED
 
 
@@ -28,9 +29,9 @@ def combine(world: World, duties: Iterable[Combine]) -> None:
         needs = [blob for _, blob in basis.gradients]
         starts = (basis.theta_blobs, basis.momentum_blobs)
         subject = asking.round_name(duty.run, duty.round)
-        answer = world.work.ask(subject, "merge", "duty.merge", basis.to_json(), needs, starts)
-        if answer is not None:
-            _sign(world, duty, Step(**answer))
+        step = world.work.ask(Request(MERGE, subject, "merge", basis), needs, starts)
+        if step is not None:
+            _sign(world, duty, step)
 
 
 def _is_said(world: World, duty: Combine) -> bool:

@@ -15,7 +15,8 @@ from contracts.protocol.judge import facts
 from contracts.protocol.judge.rules.duties import Hold
 from verifier.duties.world import World
 from verifier.replay import asking
-from verifier.replay.holding import Held, Measured, refusal
+from verifier.replay.holding import HOLD, Held, refusal
+from verifier.replay.question import Request
 
 MOST_PROOFS = 256
 """Proofs in one message: its leaf stays far below the largest."""
@@ -45,10 +46,11 @@ def _asked(world: World, duties: Iterable[Hold]) -> list[tuple[str, tuple[str, i
 def _passes(world: World, name: ProofId, number: int, asked: Held) -> bool:
     question = asked.question
     needs = (asked.blob,)
-    answer = world.work.ask(question.name, "hold", "duty.hold", question.to_json(), needs, (asked.theta_blobs,))
-    if answer is None:
+    request = Request(HOLD, question.name, "hold", question)
+    measured = world.work.ask(request, needs, (asked.theta_blobs,))
+    if measured is None:
         return False
-    refused = refusal(asked, Measured(**answer))
+    refused = refusal(asked, measured)
     if refused and world.memory.said(f"proof/{name}/refused") is None:
         world.memory.once(f"proof/{name}/refused", refused)
         world.say("gradient refused", number, name, refused)

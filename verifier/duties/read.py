@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from contracts.ids import Address, ProofId, from_hex
 from contracts.messages.for_log import SegmentVerdict, Verdict
@@ -28,7 +27,8 @@ from verifier.duties.progress import Progress
 from verifier.duties.world import World
 from verifier.replay import asking
 from verifier.replay.pace import Effort
-from verifier.replay.replaying import UNSERVED, Said, Segment
+from verifier.replay.question import Request
+from verifier.replay.replaying import JUDGE, UNSERVED, Said, Segment
 
 MOST_WORDS = 128
 """In one message: a leaf of the log holds twice as many, each as long as it may be."""
@@ -124,13 +124,13 @@ def _said(world: World, reading: Reading, number: int) -> Said | None:
         return found
     if asked is None or not _is_here(world, asked, reading.exact):
         return Said(number, UNSERVED, detail="its bytes did not come")
-    if world.work.outlasted(*_question(reading, number, asked)):
+    if world.work.outlasted(_request(reading, number, asked)):
         return Said(number, UNSERVED, detail="no replay of it ended in time")
     return None
 
 
-def _question(reading: Reading, number: int, asked: Segment) -> tuple[str, str, str, dict[str, Any]]:
-    return reading.proof, f"segment {number}", "duty.replay", asked.to_json()
+def _request(reading: Reading, number: int, asked: Segment) -> Request[Segment, Said]:
+    return Request(JUDGE, reading.proof, f"segment {number}", asked)
 
 
 def _is_here(world: World, asked: Segment, exact: bool) -> bool:
@@ -149,8 +149,7 @@ def _replayed(world: World, reading: Reading, number: int) -> Said | None:
     needs = _needs(asked, reading.exact)
     starts = (asked.theta_blobs,) if number == reading.last else ()
     effort = Effort(asked.config, reading.time)
-    answer = world.work.ask(*_question(reading, number, asked), needs, starts, effort)
-    return Said.from_json(answer) if answer is not None else None
+    return world.work.ask(_request(reading, number, asked), needs, starts, effort)
 
 
 def _say(world: World, reading: Reading, found: list[Said]) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from contracts.errors import InvalidTensorFile
 from contracts.files.blob_files import BlobFiles
@@ -16,13 +15,14 @@ from trainer.model.state import Tensors, theta_layout
 from trainer.steps.evaluate import held_out_loss
 from trainer.steps.outer import merge
 from verifier.replay.files import BytesMissing, Files, momentum_of, weights_of
+from verifier.replay.question import JobBody, Task
 
 LOSS_SCALE = 10**9
 LARGEST_LOSS = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Basis:
+class Basis(JobBody):
     """Where a merge begins, and what it takes: gradients (digest, blob) in the order of the merge set. What it makes is
     left in the folder `place`."""
 
@@ -34,19 +34,9 @@ class Basis:
     gradients: tuple[tuple[str, str], ...]
     place: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """For a task."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Basis:
-        """What `to_json` gave."""
-        blobs = {name: tuple(raw[name]) for name in ("theta_blobs", "momentum_blobs")}
-        return cls(**{**raw, **blobs, "gradients": tuple((digest, blob) for digest, blob in raw["gradients"])})
-
 
 @dataclass(frozen=True)
-class Step:
+class Step(JobBody):
     """The outer step: digests (0x-hex), names of the files that hold it, and the held-out loss in 1e-9 nats."""
 
     theta: str
@@ -54,6 +44,9 @@ class Step:
     theta_blob: str
     momentum_blob: str
     loss: int
+
+
+MERGE = Task("duty.merge", Basis, Step)
 
 
 def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -81,8 +81,7 @@ def _named(files: Files, config: RunConfig, digest: str, names: Sequence[str]) -
 
 
 def _zeros(tensors: Layout) -> Tensors:
-    kinds: dict[str, Any] = dict(DTYPES)
-    return {name: np.zeros(shape, kinds[kind]) for name, (kind, shape) in tensors.items()}
+    return {name: np.zeros(shape, DTYPES[kind]) for name, (kind, shape) in tensors.items()}
 
 
 def _is(tensors: Tensors, digest: str) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from blake3 import blake3
 
@@ -15,6 +14,7 @@ from trainer.model.state import theta_layout
 from trainer.steps.reach import is_within_reach
 from trainer.steps.settled import after
 from verifier.replay.files import Files, weights_of
+from verifier.replay.question import JobBody, Task
 
 BEYOND = "the gradient leads further than the round's steps can: no steps have it"
 
@@ -26,7 +26,7 @@ class GradientRefused(CommonweightError):
 
 
 @dataclass(frozen=True)
-class Question:
+class Question(JobBody):
     """A gradient's file and the weights that it leads from: the same one for all who commit to it, so that many
     commitments to one file are one job."""
 
@@ -40,18 +40,9 @@ class Question:
         """The same whoever asks, and whatever files hold the weights."""
         return f"{self.blob}/{self.theta}/{blake3(self.config.encode()).hexdigest()[:16]}"
 
-    def to_json(self) -> dict[str, Any]:
-        """For a task."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Question:
-        """What `to_json` gave."""
-        return cls(**{**raw, "theta_blobs": tuple(raw["theta_blobs"])})
-
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(JobBody):
     """What a gradient's file is: its bytes, its digest and that of the end it leads to (0x-hex), and what keeps it from
     being anybody's gradient (empty where nothing does)."""
 
@@ -60,9 +51,8 @@ class Measured:
     end: str = ""
     detail: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """A task's answer."""
-        return asdict(self)
+
+HOLD = Task("duty.hold", Question, Measured)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ same node may have signed another one.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -39,6 +38,7 @@ from verifier.comparison.drift import ALIGNMENT_LIMIT, Drift, Residual
 from verifier.replay.files import BytesMissing, Files, weights_of
 from verifier.replay.labour import Bounded, CostsTooMuch
 from verifier.replay.labour import TookTooLong as TookTooLong
+from verifier.replay.question import JobBody, Task, Text
 
 TRUE, FALSE, DRIFT, UNSERVED = 1, 2, 3, 4
 """uint8 of a word, as contracts/protocol/log/signed.py:WORDS has them."""
@@ -55,7 +55,7 @@ class CannotCompare(CommonweightError):
 
 
 @dataclass(frozen=True)
-class Segment:
+class Segment(JobBody):
     """What a replay has to believe. `start` and `end` are the opened entries (0x-hex, 64 bytes), `*_blob` the files
     that the node named; `theta` the round's weights, which the last segment's end depends on; `common` whether all
     seats replay it."""
@@ -75,36 +75,21 @@ class Segment:
     common: bool
     limits: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """For a task."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Segment:
-        """What `to_json` gave."""
-        return cls(**{**raw, "theta_blobs": tuple(raw["theta_blobs"])})
-
 
 @dataclass(frozen=True)
-class Said:
+class Said(JobBody):
     """A word: `measured` and `limit` in 1e-18; `trace` (0x-hex) of the common segment, empty for others."""
 
     segment: int
     word: int
     reason: int = 0
-    measured: int = 0
-    limit: int = 0
+    measured: Text = 0
+    limit: Text = 0
     trace: str = ""
     detail: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """What a task returns: large numbers are text."""
-        return {**asdict(self), "measured": str(self.measured), "limit": str(self.limit)}
 
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Said:
-        """What `to_json` gave. Raises KeyError, TypeError and ValueError."""
-        return cls(**{**raw, "measured": int(raw["measured"]), "limit": int(raw["limit"])})
+JUDGE = Task("duty.replay", Segment, Said)
 
 
 class _NotServed(Exception):
@@ -142,7 +127,7 @@ def judge_segment(
         said = Said(asked.segment, FALSE, found.reason, found.measured, EXACT_LIMIT, detail=found.detail)
     except (CostsTooMuch, _NotServed) as error:
         return Said(asked.segment, UNSERVED, detail=str(error))
-    return Said(**{**asdict(said), "trace": to_hex(trace_of(inside)) if asked.common else ""})
+    return replace(said, trace=to_hex(trace_of(inside)) if asked.common else "")
 
 
 def _judge(

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import asdict
+from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from celery.exceptions import SecurityWarning
 
-from contracts.errors import CommonweightError
 from contracts.process.spawner import end_with_spawner
+from contracts.wire.fields import Object
 from trainer.data.corpus import Corpus, corpus_of
 from trainer.model.device import choose_device
 from verifier.jobs.queue import make_app
-from verifier.replay.combining import Basis, combine
+from verifier.replay.combining import MERGE, combine
 from verifier.replay.files import BytesMissing, Folder
-from verifier.replay.holding import Question, measure
-from verifier.replay.replaying import CannotCompare, Segment, TookTooLong, judge_segment
+from verifier.replay.holding import HOLD, measure
+from verifier.replay.question import A, Done, Late, Missing, Unable
+from verifier.replay.replaying import JUDGE, CannotCompare, TookTooLong, judge_segment
 from verifier.settings import MERGED, WorkerSettings
 
 end_with_spawner()
@@ -44,43 +44,35 @@ def files() -> Folder:
     return Folder(settings.blobs)
 
 
-@app.task(name="duty.hold", shared=False)  # type: ignore[untyped-decorator]
-def hold(asked: dict[str, Any]) -> dict[str, Any]:
+@app.task(name=HOLD.name, shared=False)  # type: ignore[untyped-decorator]
+def hold(asked: Object) -> Object:
     """What a gradient's file is."""
-    try:
-        return measure(Question.from_json(asked), files()).to_json()
-    except BytesMissing as error:
-        return _missing(error)
+    question = HOLD.question.from_json(asked)
+    return _reply(lambda: Done(measure(question, files())))
 
 
-@app.task(name="duty.replay", shared=False)  # type: ignore[untyped-decorator]
-def replay(asked: dict[str, Any], seconds: float) -> dict[str, Any]:
+@app.task(name=JUDGE.name, shared=False)  # type: ignore[untyped-decorator]
+def replay(asked: Object, seconds: float) -> Object:
     """The word on a segment, and how long it took; none after so many seconds."""
     began = time.monotonic()
     memory = settings.folder / "residuals"
-    try:
-        said = judge_segment(Segment.from_json(asked), files(), corpus(), memory, seconds)
-        return {**said.to_json(), "took": time.monotonic() - began}
-    except TookTooLong as error:
-        return {"late": error.seconds}
-    except BytesMissing as error:
-        return _missing(error)
-    except CannotCompare as error:
-        return _unable(error)
+    segment = JUDGE.question.from_json(asked)
+    return _reply(lambda: Done(judge_segment(segment, files(), corpus(), memory, seconds), time.monotonic() - began))
 
 
-@app.task(name="duty.merge", shared=False)  # type: ignore[untyped-decorator]
-def merge(asked: dict[str, Any]) -> dict[str, Any]:
+@app.task(name=MERGE.name, shared=False)  # type: ignore[untyped-decorator]
+def merge(asked: Object) -> Object:
     """The outer step of a round."""
+    basis = MERGE.question.from_json(asked)
+    return _reply(lambda: Done(combine(basis, files(), corpus(), settings.folder / MERGED)))
+
+
+def _reply(work: Callable[[], Done[A]]) -> Object:
     try:
-        return asdict(combine(Basis.from_json(asked), files(), corpus(), settings.folder / MERGED))
+        return work().to_json()
     except BytesMissing as error:
-        return _missing(error)
-
-
-def _missing(error: BytesMissing) -> dict[str, Any]:
-    return {"missing": list(error.names)}
-
-
-def _unable(error: CommonweightError) -> dict[str, Any]:
-    return {"unable": error.detail}
+        return Missing(error.names).to_json()
+    except TookTooLong as error:
+        return Late(error.seconds).to_json()
+    except CannotCompare as error:
+        return Unable(error.detail).to_json()

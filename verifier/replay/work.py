@@ -8,15 +8,14 @@ other bytes are named, it is another question.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from contracts.ids import ProofId
 from verifier.jobs.rows import Job, Key, Order, State
 from verifier.replay.pace import Effort, Pace, Place
+from verifier.replay.question import A, Done, Late, Missing, Q, Request, Unable, read_reply
 
 LONGEST_PAUSE_SECONDS = 60.0
 
@@ -51,32 +50,29 @@ class Work:
 
     def ask(
         self,
-        subject: str,
-        name: str,
-        task: str,
-        asked: dict[str, Any],
+        request: Request[Q, A],
         needs: Collection[str],
         any_of: Sequence[Collection[str]] = (),
         effort: Effort | None = None,
-    ) -> dict[str, Any] | None:
-        """The answer to a question about a subject, None until there is one.
+    ) -> A | None:
+        """The answer, None until there is one.
 
         It is not asked before all blobs in `needs` are here, and one of each that `any_of` lists. With `effort` a
         worker gives up in time, says how long it took, and is asked anew when that holds nothing else up.
         """
-        place = (subject, f"{name} {_question(task, asked)}")
+        place = request.place
         number, earliest = self._tries.get(place, (0, 0.0))
         here = all(map(self._has, needs)) and all(any(map(self._has, blobs)) for blobs in any_of if blobs)
         if time.monotonic() < earliest or not here:
             return None
+        asked = request.question.to_json()
         arguments = (asked,) if effort is None else (asked, self._pace.allowed(effort, place))
-        job = self._board().one(Order(Key(subject, number, place[1]), task, arguments, self._attempts))
+        job = self._board().one(Order(Key(place[0], number, place[1]), request.task.name, arguments, self._attempts))
         if job.state == State.DEAD:
             self._tell(place, job.reason())
         if job.state != State.DONE:
             return None
-        answer = job.result if isinstance(job.result, dict) else {"unable": "a worker gave no sound result"}
-        return self._taken(place, number, answer, effort)
+        return self._taken(place, number, read_reply(request.task.answer, job.result), effort)
 
     def keep(self, subjects: Collection[str]) -> None:
         """Forget what was asked about all others."""
@@ -84,35 +80,29 @@ class Work:
         self._tries = {place: known for place, known in self._tries.items() if place[0] in subjects}
         self._said = {place for place in self._said if place[0] in subjects}
 
-    def outlasted(self, subject: str, name: str, task: str, asked: dict[str, Any]) -> bool:
+    def outlasted(self, request: Request[Q, A]) -> bool:
         """Whether a worker gave this question up that took several times what others of its kind take."""
-        return self._pace.outlasted((subject, f"{name} {_question(task, asked)}"))
+        return self._pace.outlasted(request.place)
 
-    def _taken(self, place: Place, number: int, answer: dict[str, Any], effort: Effort | None) -> dict[str, Any] | None:
+    def _taken(
+        self, place: Place, number: int, reply: Done[A] | Missing | Late | Unable, effort: Effort | None
+    ) -> A | None:
         now = time.monotonic()
-        if "missing" in answer:
-            self._tries[place] = (number + 1, now + min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(number, 10)))
-            return None
-        if "late" in answer and effort is not None:
-            seconds = float(answer["late"])
-            self._tries[place] = (number + 1, self._pace.late(effort, place, seconds, now))
-            self._tell(place, f"not done after {seconds:.1f} s: tried again beside the rest, with more time")
-            return None
-        if "unable" in answer:
-            self._tell(place, str(answer["unable"]))
-            return None
-        if effort is not None and "took" in answer:
-            self._pace.note(effort.kind, place, float(answer["took"]))
-        return {name: value for name, value in answer.items() if name != "took"}
+        match reply:
+            case Done(answer, took):
+                if effort is not None and took is not None:
+                    self._pace.note(effort.kind, place, took)
+                return answer
+            case Missing():
+                self._tries[place] = (number + 1, now + min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(number, 10)))
+            case Late(seconds) if effort is not None:
+                self._tries[place] = (number + 1, self._pace.late(effort, place, seconds, now))
+                self._tell(place, f"not done after {seconds:.1f} s: tried again beside the rest, with more time")
+            case Unable(why):
+                self._tell(place, why)
+        return None
 
     def _tell(self, place: Place, why: str) -> None:
         if place not in self._said:
             self._said.add(place)
             self._report(ProofId(place[0]), f"{place[1]}: {why}")
-
-
-def _question(task: str, asked: dict[str, Any]) -> str:
-    """A short name of all that is asked. Where bytes may lie that are checked against a digest (`..._blobs`) makes no
-    other question."""
-    parts = {name: value for name, value in asked.items() if not name.endswith("_blobs")}
-    return hashlib.blake2b(json.dumps([task, parts], sort_keys=True).encode(), digest_size=8).hexdigest()

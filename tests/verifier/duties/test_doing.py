@@ -27,8 +27,8 @@ from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed
 from tests.verifier.town import REGISTRY, Party, make_party, text_of
 from verifier.duties import come_back, epochs, faults, hold, lapse, read, reveal, see, trace
 from verifier.mirror.exchange.handing_on import Look, Outcome
-from verifier.replay.holding import Measured
-from verifier.replay.replaying import FALSE, REPLAY, TRUE, Said
+from verifier.replay.holding import Measured, Question
+from verifier.replay.replaying import FALSE, REPLAY, TRUE, Said, Segment
 from verifier.replica.errors import LogWaits
 from verifier.signing.secrets import RoundSecrets
 
@@ -42,9 +42,9 @@ def claims(party: Party, kind: type[Any]) -> list[Any]:
 def says(word: int, reason: int = 0) -> Any:
     """A worker's answer to a replay."""
 
-    def answer(asked: dict[str, Any]) -> dict[str, Any]:
-        seen = "0x" + "ab" * 32 if asked["common"] else ""
-        return Said(asked["segment"], word, reason, 5, 9, seen).to_json()
+    def answer(asked: Segment) -> Said:
+        seen = "0x" + "ab" * 32 if asked.common else ""
+        return Said(asked.segment, word, reason, 5, 9, seen)
 
     return answer
 
@@ -53,10 +53,10 @@ def measures(made: SignedRun, *others: str) -> Any:
     """A worker's answer to the question what a gradient's file is: what was committed to, but for these files."""
     known = {found.gradientBlob.hex(): found for found in map(made.commitment, made.nodes)}
 
-    def answer(asked: dict[str, Any]) -> dict[str, Any]:
-        found = known[asked["blob"]]
-        gradient = hashed("another") if asked["blob"] in others else found.gradient
-        return Measured(found.gradientSize, to_hex(gradient), to_hex(found.endState)).to_json()
+    def answer(asked: Question) -> Measured:
+        found = known[asked.blob]
+        gradient = hashed("another") if asked.blob in others else found.gradient
+        return Measured(found.gradientSize, to_hex(gradient), to_hex(found.endState))
 
     return answer
 
@@ -113,7 +113,7 @@ def test_commitments_to_one_file_are_one_question(tmp_path: Path) -> None:
     party = make_party(tmp_path, made)
     first = made.commitment(made.nodes[0])
     found = Measured(first.gradientSize, to_hex(first.gradient), to_hex(first.endState))
-    party.work.answers["hold"] = found.to_json()
+    party.work.answers["hold"] = found
     hold.hold(party.world, party.due(duties.Hold))
     assert len(party.work.asked) == 3
     assert len({(subject, name) for subject, name, _ in party.work.asked}) == 1
@@ -245,11 +245,11 @@ def test_what_a_worker_is_asked_is_what_the_node_signed(tmp_path: Path) -> None:
     proof = made.round.closed[0]
     entries = made.entries(made.nodes[0], 1)
     for subject, _, asked in party.work.asked:
-        number = asked["segment"]
+        number = asked.segment
         assert subject == proof
-        assert (asked["start"], asked["end"]) == (to_hex(entries[number]), to_hex(entries[number + 1]))
-        assert asked["start_blob"] == hashed("state", proof, number).hex()
-        assert asked["common"] == (number == made.state.proofs[proof].common)
+        assert (asked.start, asked.end) == (to_hex(entries[number]), to_hex(entries[number + 1]))
+        assert asked.start_blob == hashed("state", proof, number).hex()
+        assert asked.common == (number == made.state.proofs[proof].common)
 
 
 def test_false_names_its_reason_and_its_measure(tmp_path: Path) -> None:
@@ -389,7 +389,7 @@ def test_a_common_segment_that_was_replayed_without_its_trace_is_not_spoken_of(t
     party = make_party(tmp_path, made)
     (duty,) = party.due(duties.Read)
     said = Said(made.state.proofs[duty.proof].common, TRUE)
-    party.work.answers = {f"segment {number}": said.to_json() for number in duty.segments}
+    party.work.answers = {f"segment {number}": said for number in duty.segments}
     read.read(party.world, [duty])
     assert claims(party, facts.Words) == []
     assert any("without its trace" in progress.detail for progress in party.said)
@@ -611,9 +611,9 @@ def test_a_trace_that_was_sealed_on_a_branch_that_one_left_is_not_shown(tmp_path
     assert made.state.proofs[proof].common != fork.state.proofs[proof].common
     party = make_party(tmp_path, fork)
 
-    def answer(asked: dict[str, Any]) -> dict[str, Any]:
-        trace = to_hex(hashed("trace", asked["segment"])) if asked["common"] else ""
-        return Said(asked["segment"], TRUE, 0, 5, 9, trace).to_json()
+    def answer(asked: Segment) -> Said:
+        trace = to_hex(hashed("trace", asked.segment)) if asked.common else ""
+        return Said(asked.segment, TRUE, 0, 5, 9, trace)
 
     def speak() -> None:
         for duty in party.due(duties.Read):

@@ -11,9 +11,30 @@ import pytest
 from verifier.jobs.rows import Job, Key, Order, State
 from verifier.replay import work
 from verifier.replay.pace import LEAST_SECONDS, MULTIPLE, Effort
+from verifier.replay.question import JobBody, Request, Task
 from verifier.replay.work import Work
 
 pytestmark = pytest.mark.unit
+
+
+@dataclass(frozen=True)
+class Asked(JobBody):
+    a: int
+    b_blobs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer(JobBody):
+    holds: bool
+
+
+TASK, HOLDS = Task("duty.hold", Asked, Answer), Answer(True)
+
+
+def request(
+    subject: str = "proof", name: str = "hold", number: int = 1, blobs: tuple[str, ...] = ()
+) -> Request[Asked, Answer]:
+    return Request(TASK, subject, name, Asked(number, blobs))
 
 
 @dataclass
@@ -35,7 +56,7 @@ class Board:
 
 def asks(board: Board, has: set[str], said: list[tuple[str, str]]) -> Any:
     made = Work(lambda: board, has.__contains__, 3, lambda subject, why: said.append((subject, why)))
-    return lambda: made.ask("proof", "hold", "duty.hold", {"a": 1}, ("x",), (("y", "z"), ()))
+    return lambda: made.ask(request(), ("x",), (("y", "z"), ()))
 
 
 def test_nothing_is_asked_before_the_bytes_are_here() -> None:
@@ -45,16 +66,16 @@ def test_nothing_is_asked_before_the_bytes_are_here() -> None:
         assert ask() is None
         assert board.orders == {}
         has.add(name)
-    assert ask() == {"holds": True}
+    assert ask() == HOLDS
     (order,) = board.orders.values()
-    assert (order.task, order.arguments, order.allowed) == ("duty.hold", ({"a": 1},), 3)
+    assert (order.task, order.arguments, order.allowed) == ("duty.hold", ({"a": 1, "b_blobs": []},), 3)
 
 
 def test_what_was_asked_of_rounds_that_are_over_is_forgotten() -> None:
     board = Board([{"holds": True}])
     made = Work(lambda: board, lambda _: True, 3, lambda *_: None)
     for subject in ("0xold", "0xlive"):
-        assert made.ask(subject, "hold", "duty.hold", {"a": 1}, ()) == {"holds": True}
+        assert made.ask(request(subject), ()) == HOLDS
     made.keep({"0xlive"})
     assert {key.subject for key in board.orders} == {"0xlive"}
 
@@ -70,11 +91,11 @@ def test_bytes_that_a_worker_did_not_find_make_it_ask_anew_and_later(monkeypatch
     assert ask() is None
     assert len(board.orders) == 1
     now[0] += 5
-    assert ask() == {"holds": True}
+    assert ask() == HOLDS
     assert [key.stage for key in board.orders] == [0, 1]
 
 
-@pytest.mark.parametrize("result", ["dead", {"unable": "another machine"}, 7, [1]])
+@pytest.mark.parametrize("result", ["dead", {"unable": "another machine"}, 7, [1], {"holds": "x"}, {}])
 def test_what_has_no_answer_is_said_once_and_is_no_answer(result: Any) -> None:
     said: list[tuple[str, str]] = []
     ask = asks(Board([result]), {"x", "y"}, said)
@@ -88,10 +109,10 @@ def test_another_question_of_the_same_name_is_asked_anew() -> None:
     """On another log other bytes are named: before, the answer about the one stood for the other."""
     board = Board([{"holds": True}])
     made = Work(lambda: board, lambda _name: True, 3, lambda _subject, _why: None)
-    for blob in ("garbage", "garbage", "real"):
-        made.ask("proof", "segment 1", "duty.replay", {"start_blob": blob}, ())
+    for number in (1, 1, 2):
+        made.ask(request(number=number), ())
     assert len(board.orders) == 2
-    made.ask("proof", "segment 1", "duty.replay", {"start_blob": "real", "theta_blobs": ("another place",)}, ())
+    made.ask(request(number=2, blobs=("another place",)), ())
     assert len(board.orders) == 2, "where bytes may lie is no other question"
 
 
@@ -128,7 +149,7 @@ class Shop:
     def asking(self, said: list[str]) -> Any:
         made = Work(lambda: self, lambda _name: True, 3, lambda _subject, why: said.append(why))
         self.work = made
-        return lambda name: made.ask("proof", name, "duty.replay", {}, (), (), EFFORT)
+        return lambda name: made.ask(request(name=name), (), (), EFFORT)
 
 
 def _name(order: Order) -> str:
@@ -137,13 +158,13 @@ def _name(order: Order) -> str:
 
 
 def test_a_replay_may_take_a_multiple_of_what_such_replays_take(clock: list[float]) -> None:
-    shop = Shop({("1", 0): {"word": 1, "took": 2.0}, ("2", 0): {"word": 1, "took": 0.01}})
+    shop = Shop({("1", 0): {"holds": True, "took": 2.0}, ("2", 0): {"holds": True, "took": 0.01}})
     ask = shop.asking([])
     for name in "12":
-        assert ask(name) == ask(name) == {"word": 1}
+        assert ask(name) == ask(name) == HOLDS
     ask("3")
     assert shop.given == [("1", EFFORT.most / 2), ("2", MULTIPLE * 2.0), ("3", MULTIPLE * 1.005)]
-    shop.results["4", 0] = {"word": 1, "took": 0.01}
+    shop.results["4", 0] = {"holds": True, "took": 0.01}
     assert ask("4")
     assert ask("5") is None
     assert shop.given[-1] == ("5", LEAST_SECONDS), "a clock is not that good"
@@ -152,13 +173,13 @@ def test_a_replay_may_take_a_multiple_of_what_such_replays_take(clock: list[floa
 def test_what_takes_longer_gets_more_time_beside_the_rest(clock: list[float]) -> None:
     """Two slow ones are tried anew one after the other, each with a pause as long as it may take; others go on."""
     late, said = {"late": 4.0}, list[str]()
-    shop = Shop({("light", 0): {"word": 1, "took": 1.0}, ("a", 0): late, ("b", 0): late})
+    shop = Shop({("light", 0): {"holds": True, "took": 1.0}, ("a", 0): late, ("b", 0): late})
     ask = shop.asking(said)
     assert ask("light")
     for _ in range(3):
         assert ask("a") is ask("b") is None
     assert shop.given[1:] == [("a", 4.0), ("b", 4.0), ("a", 8.0)], "b waits until a had its time and as much again"
-    assert ask("light") == {"word": 1}
+    assert ask("light") == HOLDS
     clock[0] += 16
     ask("b")
     assert shop.given[4:] == [("b", 8.0)]
@@ -178,16 +199,16 @@ def test_a_machine_that_is_done_with_none_of_a_kind_calls_none_of_it_slow(clock:
     """Several times what others take is slow; where nothing is known, it may be this machine."""
     shop = Shop({("a", 0): {"late": 20.0}})
     ask = shop.asking([])
-    question = ("proof", "a", "duty.replay", dict[str, Any]())
+    question = request(name="a")
     ask("a")
     assert shop.work is not None
-    assert not shop.work.outlasted(*question)
-    shop.results |= {("light", 0): {"word": 1, "took": 1.0}, ("a", 1): {"late": 8.0}}
+    assert not shop.work.outlasted(question)
+    shop.results |= {("light", 0): {"holds": True, "took": 1.0}, ("a", 1): {"late": 8.0}}
     ask("light")
     clock[0] += 1_000
     ask("a")
-    assert shop.work.outlasted(*question)
-    shop.results["a", 2] = {"word": 1, "took": 12.0}
+    assert shop.work.outlasted(question)
+    shop.results["a", 2] = {"holds": True, "took": 12.0}
     clock[0] += 1_000
-    assert ask("a") == {"word": 1}
-    assert not shop.work.outlasted(*question)
+    assert ask("a") == HOLDS
+    assert not shop.work.outlasted(question)

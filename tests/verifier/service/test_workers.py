@@ -17,9 +17,11 @@ from tests.strange_names import STRANGE
 from tests.verifier.honest import Honest
 from verifier.jobs.queue import make_app
 from verifier.jobs.workers import WorkerPool
-from verifier.replay.holding import Measured, refusal
+from verifier.replay.combining import MERGE
+from verifier.replay.holding import HOLD, refusal
 from verifier.replay.pace import Effort
-from verifier.replay.replaying import TRUE
+from verifier.replay.question import Request
+from verifier.replay.replaying import JUDGE, TRUE
 from verifier.replay.work import Work
 from verifier.settings import BLOBS, VerifierSettings
 
@@ -69,27 +71,27 @@ def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:
     app = make_app(made)
     said: list[tuple[str, str]] = []
     asking = Work(lambda: app.jobs, lambda name: (held / name).exists(), 2, lambda *why: said.append(why))
-    questions: dict[str, tuple[str, dict[str, Any]]] = {
-        "hold": ("duty.hold", work.held().question.to_json()),
-        "segment 1": ("duty.replay", work.segment(1, common=True).to_json()),
-        "segment 2": ("duty.replay", work.segment(2).to_json()),
-        "merge 1": ("duty.merge", work.basis().to_json()),
-    }
+    requests: list[Request[Any, Any]] = [
+        Request(HOLD, "0xproof", "hold", work.held().question),
+        Request(JUDGE, "0xproof", "segment 1", work.segment(1, common=True)),
+        Request(JUDGE, "0xproof", "segment 2", work.segment(2)),
+        Request(MERGE, "0xproof", "merge 1", work.basis()),
+    ]
     found: dict[str, Any] = {}
     end = time.monotonic() + 600
     with WorkerPool(made.worker_command(), {**os.environ, **made.to_environment()}, 1):
         while time.monotonic() < end and len(found) < 4:
-            for name, (task, asked) in questions.items():
-                effort = Effort(work.config.to_json(), 60.0) if task == "duty.replay" else None
-                answer = asking.ask("0xproof", name, task, asked, (), (), effort) if name not in found else None
+            for request in requests:
+                effort = Effort(work.config.to_json(), 60.0) if request.task is JUDGE else None
+                answer = asking.ask(request, (), (), effort) if request.name not in found else None
                 if answer is not None:
-                    found[name] = answer
+                    found[request.name] = answer
             if "segment 2" not in found and not (held / work.blob(2)).exists():
                 (held / work.blob(2)).write_bytes(work.shelf().held[work.blob(2)])  # it was fetched again
             time.sleep(0.1)
-    assert sorted(found) == sorted(questions), said
-    assert refusal(work.held(), Measured(**found["hold"])) == ""
-    assert [found[f"segment {number}"]["word"] for number in (1, 2)] == [TRUE, TRUE]
-    assert found["segment 1"]["trace"].startswith("0x")
-    assert (made.folder / "merged" / found["merge 1"]["theta_blob"]).exists()
+    assert sorted(found) == sorted(request.name for request in requests), said
+    assert refusal(work.held(), found["hold"]) == ""
+    assert [found[f"segment {number}"].word for number in (1, 2)] == [TRUE, TRUE]
+    assert found["segment 1"].trace.startswith("0x")
+    assert (made.folder / "merged" / found["merge 1"].theta_blob).exists()
     assert said == []

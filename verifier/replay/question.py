@@ -1,0 +1,129 @@
+"""What a verifier asks its workers and what they answer, as classes. Through Celery both travel as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from pydantic import ConfigDict, PlainSerializer, TypeAdapter
+
+from contracts.wire.fields import Object
+from verifier.replay.pace import Place
+
+Text = Annotated[int, PlainSerializer(str)]
+"""A whole number that stands in JSON as text."""
+UNSOUND = "a worker gave no sound result"
+
+
+class JobBody:
+    """Base of frozen dataclasses that stand in jobs: in JSON each is an object of exactly its fields."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    def to_json(self) -> Object:
+        """Field by field, tuples as lists."""
+        found: Object = _adapter(type(self)).dump_python(self, mode="json")
+        return found
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, object]) -> Self:
+        """What `to_json` gave. Raises ValueError."""
+        found: Self = _adapter(cls).validate_python(body)
+        return found
+
+
+_ADAPTERS: dict[type[JobBody], TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[JobBody]) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+Q = TypeVar("Q", bound=JobBody)
+A = TypeVar("A", bound=JobBody)
+
+
+@dataclass(frozen=True)
+class Task(Generic[Q, A]):
+    """A kind of job: its name in Celery, the class of its question, and that of its answer."""
+
+    name: str
+    question: type[Q]
+    answer: type[A]
+
+
+@dataclass(frozen=True)
+class Request(Generic[Q, A]):
+    """One question about a subject: a proof, a gradient's file or a round; `name` says which one, for people."""
+
+    task: Task[Q, A]
+    subject: str
+    name: str
+    question: Q
+
+    @property
+    def place(self) -> Place:
+        """The subject, and the name with a digest of all that is asked. Where bytes may lie that are checked against a
+        digest (`..._blobs`) makes no other question."""
+        parts = {name: value for name, value in self.question.to_json().items() if not name.endswith("_blobs")}
+        text = json.dumps([self.task.name, parts], sort_keys=True)
+        return self.subject, f"{self.name} {hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+
+
+@dataclass(frozen=True)
+class Done(Generic[A]):
+    """The answer, and the seconds that it took where somebody asks for them."""
+
+    answer: A
+    took: float | None = None
+
+    def to_json(self) -> Object:
+        """The answer's fields, and the seconds beside them."""
+        return self.answer.to_json() | ({} if self.took is None else {"took": self.took})
+
+
+@dataclass(frozen=True)
+class Missing(JobBody):
+    """No answer yet: blobs that the worker did not find."""
+
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Late(JobBody):
+    """No answer yet: the worker gave up after so many seconds."""
+
+    late: float
+
+
+@dataclass(frozen=True)
+class Unable(JobBody):
+    """There will be no answer, and why."""
+
+    unable: str
+
+
+_NO_ANSWER: dict[str, type[Missing] | type[Late] | type[Unable]] = {
+    "missing": Missing,
+    "late": Late,
+    "unable": Unable,
+}
+
+
+def read_reply(answer: type[A], body: object) -> Done[A] | Missing | Late | Unable:
+    """What a worker's JSON says; nothing sound is no answer either."""
+    if not isinstance(body, dict):
+        return Unable(UNSOUND)
+    kind = next((kind for name, kind in _NO_ANSWER.items() if name in body), None)
+    try:
+        if kind is not None:
+            return kind.from_json(body)
+        fields = {name: value for name, value in body.items() if name != "took"}
+        return Done(answer.from_json(fields), float(body["took"]) if "took" in body else None)
+    except (TypeError, ValueError):
+        return Unable(UNSOUND)
