@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+from math import nan
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 from rich.table import Table
 
+from commonweight.demo.outcome import Summary
 from commonweight.terminal.console import console
 from contracts.amounts import TOKENS, amount, digits
 
@@ -20,17 +21,17 @@ MUTED = "#6b7385"
 LINES = ("#0b6e6e", "#c2571a", "#7a6ff0")
 
 
-def print_summary(summary: dict[str, Any], page: Path) -> None:
+def print_summary(summary: Summary, page: Path) -> None:
     """One summary, then the checks."""
     console.print(_nodes(summary))
     console.print(_losses(summary))
-    for name, holds in summary["checks"].items():
+    for name, holds in summary.checks.items():
         console.print(f"{'[green]holds[/green]' if holds else '[red]FAILS[/red]'}  {name}", soft_wrap=True)
-    supply = amount(summary["chain"]["supply"], TOKENS)
-    console.print(f"supply {supply}; {summary['seconds']} s; report page: {page}", soft_wrap=True, markup=False)
+    supply = amount(summary.chain.supply, TOKENS)
+    console.print(f"supply {supply}; {summary.seconds} s; report page: {page}", soft_wrap=True, markup=False)
 
 
-def write_report(out: Path, summary: dict[str, Any]) -> Path:
+def write_report(out: Path, summary: Summary) -> Path:
     """Write report.html and loss.png into `out`; returns the page's path."""
     figure = loss_figure(summary)
     figure.savefig(out / "loss.png", dpi=144)
@@ -46,13 +47,14 @@ def write_report(out: Path, summary: dict[str, Any]) -> Path:
     return page.resolve()
 
 
-def loss_figure(summary: dict[str, Any]) -> Figure:
+def loss_figure(summary: Summary) -> Figure:
     """Held-out loss per round: together, alone for as many steps, data-parallel over the same tokens."""
-    start = summary["baselines"]["solo"][0]
+    start = summary.baselines["solo"][0]
+    merged = (current.held_out_loss for current in summary.rounds)
     curves = {
-        "together (DiLoCo, verified)": [start, *(r["held_out_loss"] for r in summary["rounds"])],
-        "one node alone, as many steps": summary["baselines"]["solo"],
-        "data-parallel, same tokens": summary["baselines"]["data-parallel"],
+        "together (DiLoCo, verified)": [start, *(nan if loss is None else loss for loss in merged)],
+        "one node alone, as many steps": summary.baselines["solo"],
+        "data-parallel, same tokens": summary.baselines["data-parallel"],
     }
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -68,39 +70,39 @@ def loss_figure(summary: dict[str, Any]) -> Figure:
     return figure
 
 
-def _nodes(summary: dict[str, Any]) -> Table:
+def _nodes(summary: Summary) -> Table:
     table = Table(title="Who did what, and who owns what", title_justify="left")
     for column in ("node", "steps", "verified", "voided", "reason", "tokens", "share"):
         table.add_column(column, justify="left" if column in ("node", "reason") else "right")
-    for node in summary["nodes"]:
+    for node in summary.nodes:
         table.add_row(
-            node["name"],
-            str(node["claimed_steps"]),
-            str(node["verified_steps"]),
-            str(node["voided_steps"]),
-            ", ".join(node["reasons"]),
-            digits(node["units"]),
-            f"{node['share_percent']:.2f} %",
+            node.name,
+            str(node.claimed_steps),
+            str(node.verified_steps),
+            str(node.voided_steps),
+            ", ".join(node.reasons),
+            digits(node.units),
+            f"{node.share_percent:.2f} %",
         )
     return table
 
 
-def _losses(summary: dict[str, Any]) -> Table:
+def _losses(summary: Summary) -> Table:
     table = Table(title="Held-out loss, nats per byte", title_justify="left")
     for column in ("round", "together", "alone", "data-parallel", "inner lr", "configuration"):
         table.add_column(column, justify="right")
-    solo = summary["baselines"]["solo"]
-    parallel = summary["baselines"]["data-parallel"]
+    solo = summary.baselines["solo"]
+    parallel = summary.baselines["data-parallel"]
     table.add_row("start", f"{solo[0]:.4f}", f"{solo[0]:.4f}", f"{parallel[0]:.4f}", "", "")
-    for r in summary["rounds"]:
-        alone = solo[r["round"]]
-        both = parallel[r["round"]]
+    for r in summary.rounds:
+        alone = solo[r.round]
+        both = parallel[r.round]
         table.add_row(
-            str(r["round"]),
-            f"{r['held_out_loss']:.4f}",
+            str(r.round),
+            f"{r.held_out_loss:.4f}",
             f"{alone:.4f}",
             f"{both:.4f}",
-            r["inner_lr"],
-            r["config_digest"][:14] + "…",
+            r.inner_lr,
+            r.config_digest[:14] + "…",
         )
     return table

@@ -8,7 +8,6 @@ import signal
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from commonweight.demo.acts.comparing import finish_baselines, start_baselines
 from commonweight.demo.acts.opening import open_chain, open_run
@@ -18,6 +17,7 @@ from commonweight.demo.acts.voting import obey, vote
 from commonweight.demo.cast import PASSPHRASE
 from commonweight.demo.live import Board
 from commonweight.demo.narrator import Narrator
+from commonweight.demo.outcome import Outcome, Summary
 from commonweight.demo.processes import Processes
 from commonweight.demo.report import print_summary, write_report
 from commonweight.demo.stage import DemoSettings, Stage
@@ -44,21 +44,22 @@ def run_demo(settings: DemoSettings) -> int:
     begun = time.monotonic()
     try:
         make_folder(settings.out)
-        summary = _play(settings)
+        outcome, baselines = _play(settings)
     except KeyboardInterrupt:
         mention("interrupted", {}, "interrupted; every process was ended")
         return INTERRUPTED
     except CommonweightError as error:
         complain(error)
         return 1
-    summary["seconds"] = round(time.monotonic() - begun, 1)
+    seconds = round(time.monotonic() - begun, 1)
+    summary = Summary(**dict(outcome), seed=settings.seed, seconds=seconds, baselines=baselines)
     page = write_report(settings.out, summary)
-    save_file(settings.out / "summary.json", json.dumps(summary, indent=1, sort_keys=True))
+    save_file(settings.out / "summary.json", json.dumps(summary.to_json(), indent=1, sort_keys=True))
     if speaks_json():
-        emit(summary | {"event": "summary", "page": str(page)})
+        emit(summary.to_json() | {"event": "summary", "page": str(page)})
     else:
         print_summary(summary, page)
-    return 0 if all(summary["checks"].values()) else 1
+    return 0 if all(summary.checks.values()) else 1
 
 
 def make_folder(out: Path) -> None:
@@ -70,7 +71,7 @@ def make_folder(out: Path) -> None:
     (out / MARK).write_text("`commonweight demo` wrote this folder and empties it before the next run.\n")
 
 
-def _play(settings: DemoSettings) -> dict[str, Any]:
+def _play(settings: DemoSettings) -> tuple[Outcome, dict[str, list[float]]]:
     narrator = Narrator(console)
     logs = settings.out / "logs"
     with Board(console, wanted=not speaks_json()) as board, Processes(logs, PASSPHRASE) as processes:
@@ -83,8 +84,8 @@ def _play(settings: DemoSettings) -> dict[str, Any]:
         proposal = vote(stage)
         rounds = obey(stage)
         start_baselines(stage, rounds)
-        summary = collect(Source(stage.client, stage.rpc, RunId(stage.run), stage.cast, proposal, rounds))
-        return {**summary, "baselines": finish_baselines(stage), "seed": settings.seed}
+        outcome = collect(Source(stage.client, stage.rpc, RunId(stage.run), stage.cast, proposal, rounds))
+        return outcome, finish_baselines(stage)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

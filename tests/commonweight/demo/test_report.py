@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -56,7 +57,50 @@ def test_the_page_holds_every_number_of_the_summary(tmp_path: Path) -> None:
     ] in rows
     assert ["2", "ada, ben, cal", "ben", "0.0005", "0x02" + "cd" * 11 + "…", "2.7000"] in rows
     assert ["holds", "the cheat holds nothing"] in rows
-    assert ["3", "anchor:1", "mined", "9", "0xfeed"] in rows
+    assert ["3", "anchor:1", "mined", "9", "0x" + "fe" * 32] in rows
+
+
+def test_a_summary_stands_in_json_as_scripts_read_it() -> None:
+    said = json.loads(json.dumps(summary().to_json()))
+    assert set(said) == {
+        "baselines",
+        "chain",
+        "checks",
+        "decisions",
+        "epoch",
+        "nodes",
+        "rounds",
+        "run",
+        "seconds",
+        "seed",
+        "tally",
+        "transactions",
+        "verdicts",
+    }
+    assert said["tally"]["api"] == {"against": "0", "for": str(10**24), "abstain": "0"}
+    assert set(said["verdicts"][0]) == {
+        "bench",
+        "decided",
+        "draws",
+        "error",
+        "limit",
+        "node",
+        "proof",
+        "reason",
+        "round",
+        "state",
+        "words",
+    }
+    assert (said["verdicts"][1]["state"], said["verdicts"][0]["reason"]) == ("voided", None)
+    assert said["transactions"][0]["state"] == "mined"
+
+
+def test_a_proof_is_decided_where_two_found_the_same_segment_false() -> None:
+    proof = summary().verdicts[1]
+    assert not proof.is_decided_by_k()
+    both = [*proof.words, *(word.model_copy(update={"verifier": "vito"}) for word in proof.words)]
+    assert proof.model_copy(update={"words": both}).is_decided_by_k()
+    assert not proof.model_copy(update={"words": both, "decided": {"1": True}}).is_decided_by_k()
 
 
 def test_the_page_stands_alone_and_carries_the_curve(tmp_path: Path) -> None:
