@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich import box
@@ -17,6 +18,47 @@ from contracts.protocol.audit_rate import MILLION, AuditPolicy
 from verifier.planning.audit_plan import AuditPlan, InvalidAuditPlan
 
 PERCENTS = (10, 50, 100)
+
+
+@dataclass(frozen=True)
+class CheatFigures:
+    """What a node meets that fakes so many segments of each round."""
+
+    faked_segments: int
+    seen_by_all: float
+    seen_by_quorum: float
+    detected_per_round: float
+    detected_over_rounds: float
+    needs_stake: float
+
+
+@dataclass(frozen=True)
+class VerificationCost:
+    """Shares of the cost of training."""
+
+    always_audited: float
+    mean: float
+    at_floor: float
+
+
+@dataclass(frozen=True)
+class PlanFigures:
+    """All figures of a plan: probabilities and shares between 0 and 1, amounts in the plan's unit."""
+
+    segments: int
+    rounds: int
+    verifiers: int
+    quorum: int
+    reward: float
+    cost: float
+    floor: float
+    cheats: tuple[CheatFigures, ...]
+    stake: float
+    least_stake: float
+    least_deviation_stake: float
+    worst_faked_segments: int
+    mean_rate: float
+    verification_cost: VerificationCost
 
 
 def audit_plan(
@@ -43,34 +85,34 @@ def audit_plan(
     least = _exact("floor", floor)
     policy = AuditPolicy(round(least * MILLION), streak)
     plan = AuditPlan(pay, price, steps, segment, samples, verifiers, quorum, policy=policy)
-    summary = summarize(plan, rounds)
-    tell(summary, _lines(summary))
+    figures = figures_of(plan, rounds)
+    tell(asdict(figures), _lines(figures))
 
 
-def summarize(plan: AuditPlan, rounds: int) -> dict[str, Any]:
-    """All figures of a plan as JSON values; probabilities and shares between 0 and 1, amounts in the plan's unit."""
+def figures_of(plan: AuditPlan, rounds: int) -> PlanFigures:
+    """For so many rounds from a node's first."""
     mean = plan.mean_rate(rounds)
     faked = dict.fromkeys([1, *(-(-plan.segments * percent // 100) for percent in PERCENTS)])
-    return {
-        "segments": plan.segments,
-        "rounds": rounds,
-        "verifiers": plan.verifiers,
-        "quorum": plan.quorum,
-        "reward": float(plan.reward),
-        "cost": float(plan.cost),
-        "floor": float(plan.floor),
-        "cheats": [_cheat(plan, count, rounds) for count in faked],
-        "stake": float(plan.stake),
-        "least_stake": float(plan.least_stake),
-        "least_deviation_stake": float(plan.least_deviation_stake),
-        "worst_faked_segments": plan.worst,
-        "mean_rate": mean,
-        "verification_cost": {
-            "always_audited": plan.verification_cost(1.0),
-            "mean": plan.verification_cost(mean),
-            "at_floor": plan.verification_cost(float(plan.floor)),
-        },
-    }
+    return PlanFigures(
+        segments=plan.segments,
+        rounds=rounds,
+        verifiers=plan.verifiers,
+        quorum=plan.quorum,
+        reward=float(plan.reward),
+        cost=float(plan.cost),
+        floor=float(plan.floor),
+        cheats=tuple(_cheat(plan, count, rounds) for count in faked),
+        stake=float(plan.stake),
+        least_stake=float(plan.least_stake),
+        least_deviation_stake=float(plan.least_deviation_stake),
+        worst_faked_segments=plan.worst,
+        mean_rate=mean,
+        verification_cost=VerificationCost(
+            always_audited=plan.verification_cost(1.0),
+            mean=plan.verification_cost(mean),
+            at_floor=plan.verification_cost(float(plan.floor)),
+        ),
+    )
 
 
 def _exact(name: str, value: float) -> Fraction:
@@ -80,50 +122,51 @@ def _exact(name: str, value: float) -> Fraction:
     return Fraction(str(value))
 
 
-def _cheat(plan: AuditPlan, faked: int, rounds: int) -> dict[str, Any]:
-    return {
-        "faked_segments": faked,
-        "seen_by_all": float(plan.seen(faked, plan.verifiers)),
-        "seen_by_quorum": float(plan.seen(faked)),
-        "detected_per_round": float(plan.detection(faked, plan.floor)),
-        "detected_over_rounds": float(plan.detection(faked, plan.floor, rounds)),
-        "needs_stake": max(0.0, float(plan.needed(faked))),
-    }
-
-
-def _lines(summary: dict[str, Any]) -> Iterator[RenderableType]:
-    yield _table(summary)
-    cost = summary["verification_cost"]
-    yield (
-        f"stake to ask for        {_value(summary['stake'])}"
-        f"   (at {_value(summary['least_stake'])} the best cheat breaks even)"
-    )
-    yield f"against deviating only  {_value(summary['least_deviation_stake'])}   (above it no cheat beats honest work)"
-    yield f"honest round            pays {_value(summary['reward'])} for work that costs {_value(summary['cost'])}"
-    yield f"mean audit rate         {summary['mean_rate']:.1%} over the first {summary['rounds']} rounds of a node"
-    yield (
-        f"verification cost       {cost['mean']:.1%} of training over those rounds, {cost['at_floor']:.1%} at the "
-        f"floor, {cost['always_audited']:.1%} if every proof is audited"
+def _cheat(plan: AuditPlan, faked: int, rounds: int) -> CheatFigures:
+    return CheatFigures(
+        faked_segments=faked,
+        seen_by_all=float(plan.seen(faked, plan.verifiers)),
+        seen_by_quorum=float(plan.seen(faked)),
+        detected_per_round=float(plan.detection(faked, plan.floor)),
+        detected_over_rounds=float(plan.detection(faked, plan.floor, rounds)),
+        needs_stake=max(0.0, float(plan.needed(faked))),
     )
 
 
-def _table(summary: dict[str, Any]) -> Table:
-    rounds = summary["rounds"]
-    quorum = summary["quorum"]
-    everyone = summary["verifiers"]
+def _lines(figures: PlanFigures) -> Iterator[RenderableType]:
+    yield _table(figures)
+    cost = figures.verification_cost
+    yield (
+        f"stake to ask for        {_value(figures.stake)}"
+        f"   (at {_value(figures.least_stake)} the best cheat breaks even)"
+    )
+    yield f"against deviating only  {_value(figures.least_deviation_stake)}   (above it no cheat beats honest work)"
+    yield f"honest round            pays {_value(figures.reward)} for work that costs {_value(figures.cost)}"
+    yield f"mean audit rate         {figures.mean_rate:.1%} over the first {figures.rounds} rounds of a node"
+    yield (
+        f"verification cost       {cost.mean:.1%} of training over those rounds, {cost.at_floor:.1%} at the "
+        f"floor, {cost.always_audited:.1%} if every proof is audited"
+    )
+
+
+def _table(figures: PlanFigures) -> Table:
+    rounds = figures.rounds
+    quorum = figures.quorum
+    everyone = figures.verifiers
     fancy = console.is_terminal
     table = Table(box=box.ROUNDED if fancy else None, title="What a cheat meets", title_justify="left", pad_edge=fancy)
     table.add_column("faked segments", no_wrap=True)
     for name in (f"seen by {everyone}", f"seen by {quorum}", "caught a round", f"in {rounds} rounds", "needs stake"):
         table.add_column(name, justify="right")
-    for cheat in summary["cheats"]:
-        chances = ("seen_by_all", "seen_by_quorum", "detected_per_round", "detected_over_rounds")
-        count = cheat["faked_segments"]
-        share = f"{count} of {summary['segments']} ({count / summary['segments']:.0%})"
-        table.add_row(share, *(f"{cheat[name]:.2%}" for name in chances), _value(cheat["needs_stake"]))
+    for cheat in figures.cheats:
+        count = cheat.faked_segments
+        share = f"{count} of {figures.segments} ({count / figures.segments:.0%})"
+        seen = (cheat.seen_by_all, cheat.seen_by_quorum)
+        chances = (*seen, cheat.detected_per_round, cheat.detected_over_rounds)
+        table.add_row(share, *(f"{chance:.2%}" for chance in chances), _value(cheat.needs_stake))
     table.caption = (
         f"seen: by the samples of that many verifiers, once a proof is audited; caught: by {quorum}, the quorum, "
-        f"at the floor rate of {summary['floor']:.1%}"
+        f"at the floor rate of {figures.floor:.1%}"
     )
     table.caption_justify = "left"
     return table

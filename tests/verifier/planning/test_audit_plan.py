@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from itertools import combinations, product
 from math import comb
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from commonweight.cli import app
-from commonweight.commands.model.audit_plan import summarize
+from commonweight.commands.model.audit_plan import figures_of
 from contracts.protocol.audit_rate import AuditPolicy, Outcome, audit_rate
 from verifier.planning.audit_plan import AuditPlan, InvalidAuditPlan
 from verifier.planning.audit_simulation import Strategy, best_gain, build_record, measure_detection, play
@@ -266,7 +266,7 @@ def test_the_command_prints_the_plan_as_a_table_and_as_json() -> None:
     done = CliRunner().invoke(app, ["audit-plan", "--floor", "0.05", "--rounds", "30", "--json"])
     assert done.exit_code == 0, done.output
     said = json.loads(done.output)
-    assert said == summarize(plan_of(50_000), 30)
+    assert said == json.loads(json.dumps(asdict(figures_of(plan_of(50_000), 30))))
     assert [cheat["faked_segments"] for cheat in said["cheats"]] == [1, 5, 10]  # a tenth of 10 is the one
     assert (said["least_stake"], said["least_deviation_stake"], said["stake"]) == (23.75, 18.75, 25.0)
     table = CliRunner().invoke(app, ["audit-plan", "--floor", "0.05", "--rounds", "30"])
