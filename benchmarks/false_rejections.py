@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from trainer.steps.trajectory import replay_segment, run_inner
 from trainer.steps.variants import Variant, choose, segment_end
 from verifier.comparison.bounded import distance, residual
 from verifier.comparison.drift import ALIGNMENT_LIMIT, LEAST_ROUNDS, Drift
-from verifier.planning.calibration import Plan, calibrate
+from verifier.planning.calibration import Plan, calibrate, replay_as
 from verifier.planning.calibration_worker import Request, boundary_file
 
 Results = dict[str, Any]
@@ -110,21 +110,13 @@ def bounded_block(config: RunConfig, variants: dict[str, Variant], number: int, 
             boundary_file(Path(name), segment).write_bytes(pack(state))
             state = segment_end(own, state, segment, batches, Variant())
         boundary_file(Path(name), segments).write_bytes(pack(state))
-        request = Request(own.to_json(), name, segments, _seed(1000 + number).hex(), NODE, {}, [])
+        request = Request(own.to_json(), name, segments, _seed(1000 + number).hex(), NODE, Variant(), ())
         return {title: _in_variant(request, variant) for title, variant in variants.items()}
 
 
 def _in_variant(request: Request, variant: Variant) -> Results:
-    done = subprocess.run(
-        [sys.executable, "-m", "verifier.planning.calibration_worker"],
-        env=variant.environment(),
-        check=True,
-        text=True,
-        input=replace(request, variant=asdict(variant)).to_json(),
-        stdout=subprocess.PIPE,
-    )
-    *lines, last = (json.loads(line) for line in done.stdout.splitlines())
-    return {"errors": [[line["metrics"][m] for m in METRICS] for line in lines], "alignment": last["alignment"]}
+    measured, computer = replay_as(replace(request, variant=variant), lambda _done: None)
+    return {"errors": [[one.metrics[m] for m in METRICS] for one in measured], "alignment": computer.alignment}
 
 
 def against(limits: PairLimits, errors: list[list[float]]) -> Results:

@@ -170,7 +170,7 @@ class Theatre(Script):
         log = SimpleNamespace(lock=threading.RLock(), state=self.state, gleaned=SimpleNamespace(blobs=blobs))
         secret = to_hex(bytes(actor.account.key))
         around = Around(secret, self.service.domain, lambda: log, self.published, self._fetch)  # type: ignore[arg-type,return-value]
-        view = around.round(self.state, self.round)
+        view = around.view(self.state, self.round)
         before = actor.trajectory.end_state if actor.trajectory is not None else None
         return Job(around, view, self.config, self.corpus, start_tensors(self.theta, before))
 

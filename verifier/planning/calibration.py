@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from trainer.steps.determinism import configure_determinism
 from trainer.steps.profile import BOUNDED
 from trainer.steps.variants import Variant, segment_end
 from verifier.comparison.bounded import LONGEST_SEGMENT, Distance, distance
-from verifier.planning.calibration_worker import Request, boundary_file
+from verifier.planning.calibration_worker import Computer, Measurement, Request, boundary_file
 
 NODE = "0x" + "11" * 20
 SEED = bytes(range(32))
@@ -69,7 +69,7 @@ class Honest:
 
     variant: Variant
     profile: bytes
-    described: Mapping[str, Any]
+    described: Mapping[str, bool | int | str]
     errors: np.ndarray[tuple[int, int], np.dtype[np.float64]]
     alignment: float
 
@@ -104,18 +104,18 @@ def reference(plan: Plan, corpus: Corpus, folder: Path, report: Report) -> None:
 def measure(plan: Plan, variant: Variant, folder: Path, report: Report) -> Honest:
     """Replay every segment of the reference in a process of the variant's own. Raises CalibrationFailed."""
     request = Request(
-        plan.config.to_json(),
-        str(folder),
-        plan.segments,
-        SEED.hex(),
-        as_address(NODE),
-        asdict(variant),
-        [str(p) for p in plan.data],
+        config=plan.config.to_json(),
+        folder=str(folder),
+        segments=plan.segments,
+        data_seed=SEED.hex(),
+        node=as_address(NODE),
+        variant=variant,
+        data=tuple(map(str, plan.data)),
     )
-    lines = list(_answers(request, variant, lambda done: report(variant.to_json(), done, plan.segments)))
-    last = lines[-1]
-    rows = [[line["metrics"][name] for name in METRICS] for line in lines[:-1]]
-    return Honest(variant, bytes.fromhex(last["profile"]), last["described"], np.asarray(rows), last["alignment"])
+    measured, computer = replay_as(request, lambda done: report(variant.to_json(), done, plan.segments))
+    rows = [[one.metrics[name] for name in METRICS] for one in measured]
+    profile = bytes.fromhex(computer.profile)
+    return Honest(variant, profile, computer.described, np.asarray(rows), computer.alignment)
 
 
 def cheat_distances(plan: Plan, corpus: Corpus, folder: Path, report: Report) -> Iterator[tuple[str, Distance]]:
@@ -139,7 +139,14 @@ def _from(batches: BatchSource, first: int) -> BatchSource:
     return lambda step: batches(first + step)
 
 
-def _answers(request: Request, variant: Variant, done: Callable[[int], None]) -> Iterator[dict[str, Any]]:
+def replay_as(request: Request, done: Callable[[int], None]) -> tuple[list[Measurement], Computer]:
+    """What a process in the request's variant measured, and what it computes with. Raises CalibrationFailed."""
+    *lines, last = _lines(request, done)
+    return [Measurement.from_json(json.loads(line)) for line in lines], Computer.from_json(json.loads(last))
+
+
+def _lines(request: Request, done: Callable[[int], None]) -> Iterator[str]:
+    variant = request.variant
     with subprocess.Popen(
         [sys.executable, "-m", "verifier.planning.calibration_worker"],
         env=variant.environment(),
@@ -149,10 +156,10 @@ def _answers(request: Request, variant: Variant, done: Callable[[int], None]) ->
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(request.to_json())
+        process.stdin.write(json.dumps(request.to_json()))
         process.stdin.close()
         for count, line in enumerate(process.stdout):
-            yield json.loads(line)
+            yield line
             done(min(count + 1, request.segments))
     if process.returncode != 0:
         raise CalibrationFailed(f"the process for {variant.to_json()} ended with status {process.returncode}")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from contracts.ids import Address
+from contracts.process.record import Record
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import unpack
 from trainer.data.batches import batch_source
@@ -26,7 +26,7 @@ from verifier.comparison.drift import Drift
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(Record):
     """Segments 0..n-1 of a reference trajectory whose boundary states lie in `folder` as <index>.safetensors."""
 
     config: str
@@ -34,12 +34,25 @@ class Request:
     segments: int
     data_seed: str
     node: Address
-    variant: dict[str, Any]
-    data: list[str]
+    variant: Variant
+    data: tuple[str, ...]
 
-    def to_json(self) -> str:
-        """For standard input."""
-        return json.dumps(asdict(self))
+
+@dataclass(frozen=True)
+class Measurement(Record):
+    """How far one segment's end is from the reference's, by metric."""
+
+    segment: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Computer(Record):
+    """The last line: the numerics profile, its digest, and how far the residuals of all segments agree."""
+
+    profile: str
+    described: dict[str, bool | int | str]
+    alignment: float
 
 
 def boundary_file(folder: Path, index: int) -> Path:
@@ -49,9 +62,9 @@ def boundary_file(folder: Path, index: int) -> Path:
 
 def main() -> None:
     """Read the request, answer a line per segment, then the profile and how far the residuals agree."""
-    request = Request(**json.loads(sys.stdin.read()))
+    request = Request.from_json(json.loads(sys.stdin.read()))
     config = RunConfig.from_json(request.config)
-    variant = Variant(**request.variant)
+    variant = request.variant
     corpus = corpus_of([Path(p) for p in request.data])
     batches = batch_source(corpus.train, config, bytes.fromhex(request.data_seed), 1, request.node)
     folder = Path(request.folder)
@@ -62,14 +75,14 @@ def main() -> None:
     for segment in range(request.segments):
         expected = unpack(boundary_file(folder, segment + 1).read_bytes(), layout(config))
         end = segment_end(config, dict(state), segment, batches, variant)
-        _say({"segment": segment, "metrics": dict(distance(config, state, end, expected).values)})
+        _say(Measurement(segment, dict(distance(config, state, end, expected).values)))
         drift.add(residual(state, end, expected))
         state = expected
-    _say({"profile": profile.digest().hex(), "described": json.loads(profile.to_json()), "alignment": drift.alignment})
+    _say(Computer(profile.digest().hex(), json.loads(profile.to_json()), drift.alignment))
 
 
-def _say(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
+def _say(line: Record) -> None:
+    sys.stdout.write(json.dumps(line.to_json()) + "\n")
     sys.stdout.flush()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from contracts.errors import InvalidTensorFile
 from contracts.files.blob_files import BlobFiles
 from contracts.ids import to_hex
+from contracts.process.record import Record
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer.data.corpus import Corpus
@@ -15,14 +16,14 @@ from trainer.model.state import Tensors, theta_layout
 from trainer.steps.evaluate import held_out_loss
 from trainer.steps.outer import merge
 from verifier.replay.files import BytesMissing, Files, momentum_of, weights_of
-from verifier.replay.question import JobBody, Task
+from verifier.replay.question import Task
 
 LOSS_SCALE = 10**9
 LARGEST_LOSS = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Basis(JobBody):
+class Basis(Record):
     """Where a merge begins, and what it takes: gradients (digest, blob) in the order of the merge set. What it makes is
     left in the folder `place`."""
 
@@ -36,7 +37,7 @@ class Basis(JobBody):
 
 
 @dataclass(frozen=True)
-class Step(JobBody):
+class Step(Record):
     """The outer step: digests (0x-hex), names of the files that hold it, and the held-out loss in 1e-9 nats."""
 
     theta: str

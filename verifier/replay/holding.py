@@ -8,13 +8,14 @@ from blake3 import blake3
 
 from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.ids import to_hex
+from contracts.process.record import Record
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest, unpack
 from trainer.model.state import theta_layout
 from trainer.steps.reach import is_within_reach
 from trainer.steps.settled import after
 from verifier.replay.files import Files, weights_of
-from verifier.replay.question import JobBody, Task
+from verifier.replay.question import Task
 
 BEYOND = "the gradient leads further than the round's steps can: no steps have it"
 
@@ -26,7 +27,7 @@ class GradientRefused(CommonweightError):
 
 
 @dataclass(frozen=True)
-class Question(JobBody):
+class Question(Record):
     """A gradient's file and the weights that it leads from: the same one for all who commit to it, so that many
     commitments to one file are one job."""
 
@@ -42,7 +43,7 @@ class Question(JobBody):
 
 
 @dataclass(frozen=True)
-class Measured(JobBody):
+class Measured(Record):
     """What a gradient's file is: its bytes, its digest and that of the end it leads to (0x-hex), and what keeps it from
     being anybody's gradient (empty where nothing does)."""
 

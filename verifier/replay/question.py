@@ -4,48 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
-from pydantic import ConfigDict, PlainSerializer, TypeAdapter
-
+from contracts.process.record import Record
 from contracts.wire.fields import Object
 from verifier.replay.pace import Place
 
-Text = Annotated[int, PlainSerializer(str)]
-"""A whole number that stands in JSON as text."""
 UNSOUND = "a worker gave no sound result"
 
 
-class JobBody:
-    """Base of frozen dataclasses that stand in jobs: in JSON each is an object of exactly its fields."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    def to_json(self) -> Object:
-        """Field by field, tuples as lists."""
-        found: Object = _adapter(type(self)).dump_python(self, mode="json")
-        return found
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, object]) -> Self:
-        """What `to_json` gave. Raises ValueError."""
-        found: Self = _adapter(cls).validate_python(body)
-        return found
-
-
-_ADAPTERS: dict[type[JobBody], TypeAdapter[Any]] = {}
-
-
-def _adapter(kind: type[JobBody]) -> TypeAdapter[Any]:
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
-
-
-Q = TypeVar("Q", bound=JobBody)
-A = TypeVar("A", bound=JobBody)
+Q = TypeVar("Q", bound=Record)
+A = TypeVar("A", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -88,21 +58,21 @@ class Done(Generic[A]):
 
 
 @dataclass(frozen=True)
-class Missing(JobBody):
+class Missing(Record):
     """No answer yet: blobs that the worker did not find."""
 
     missing: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Late(JobBody):
+class Late(Record):
     """No answer yet: the worker gave up after so many seconds."""
 
     late: float
 
 
 @dataclass(frozen=True)
-class Unable(JobBody):
+class Unable(Record):
     """There will be no answer, and why."""
 
     unable: str

@@ -20,6 +20,7 @@ import numpy as np
 
 from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.ids import Address, from_hex, to_hex
+from contracts.process.record import BigNumber, Record
 from contracts.protocol.faults import trace_of
 from contracts.protocol.limits import LimitTable, PairLimits
 from contracts.protocol.run_config import RunConfig
@@ -38,7 +39,7 @@ from verifier.comparison.drift import ALIGNMENT_LIMIT, Drift, Residual
 from verifier.replay.files import BytesMissing, Files, weights_of
 from verifier.replay.labour import Bounded, CostsTooMuch
 from verifier.replay.labour import TookTooLong as TookTooLong
-from verifier.replay.question import JobBody, Task, Text
+from verifier.replay.question import Task
 
 TRUE, FALSE, DRIFT, UNSERVED = 1, 2, 3, 4
 """uint8 of a word, as contracts/protocol/log/signed.py:WORDS has them."""
@@ -55,7 +56,7 @@ class CannotCompare(CommonweightError):
 
 
 @dataclass(frozen=True)
-class Segment(JobBody):
+class Segment(Record):
     """What a replay has to believe. `start` and `end` are the opened entries (0x-hex, 64 bytes), `*_blob` the files
     that the node named; `theta` the round's weights, which the last segment's end depends on; `common` whether all
     seats replay it."""
@@ -77,14 +78,14 @@ class Segment(JobBody):
 
 
 @dataclass(frozen=True)
-class Said(JobBody):
+class Said(Record):
     """A word: `measured` and `limit` in 1e-18; `trace` (0x-hex) of the common segment, empty for others."""
 
     segment: int
     word: int
     reason: int = 0
-    measured: Text = 0
-    limit: Text = 0
+    measured: BigNumber = 0
+    limit: BigNumber = 0
     trace: str = ""
     detail: str = ""
 

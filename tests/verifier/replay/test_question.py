@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
+from contracts.process.record import Record
 from verifier.replay.combining import Basis, Step
 from verifier.replay.holding import Measured
-from verifier.replay.question import UNSOUND, Done, JobBody, Late, Missing, Request, Unable, read_reply
+from verifier.replay.question import UNSOUND, Done, Late, Missing, Request, Unable, read_reply
 from verifier.replay.replaying import JUDGE, TRUE, Said, Segment
 
 pytestmark = pytest.mark.unit
 ASKED = Segment("cfg", 3, "0xN", "p", "d", 2, "s", "sb", "e", "eb", "t", ("a", "b"), True, "lim")
-STANDS: list[tuple[JobBody, dict[str, Any]]] = [
+STANDS: list[tuple[dict[str, Any]]] = [
     (
         Basis("c", "t", ("x",), "m", (), (("g", "b"),), "pl"),
         {
@@ -48,7 +49,7 @@ STANDS: list[tuple[JobBody, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("body", "stands"), STANDS)
-def test_a_body_stands_in_json_field_by_field(body: JobBody, stands: dict[str, Any]) -> None:
+def test_a_body_stands_in_json_field_by_field(body: Record, stands: dict[str, Any]) -> None:
     assert json.dumps(body.to_json()) == json.dumps(stands)
     assert type(body).from_json(stands) == body
     with pytest.raises(ValueError, match="extra"):

@@ -8,23 +8,24 @@ from typing import Any
 
 import pytest
 
+from contracts.process.record import Record
 from verifier.jobs.rows import Job, Key, Order, State
 from verifier.replay import work
 from verifier.replay.pace import LEAST_SECONDS, MULTIPLE, Effort
-from verifier.replay.question import JobBody, Request, Task
+from verifier.replay.question import Request, Task
 from verifier.replay.work import Work
 
 pytestmark = pytest.mark.unit
 
 
 @dataclass(frozen=True)
-class Asked(JobBody):
+class Asked(Record):
     a: int
     b_blobs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Answer(JobBody):
+class Answer(Record):
     holds: bool
 
 
