@@ -16,6 +16,7 @@ from contracts.messages.signatures import Domain
 from contracts.protocol.judge.rules.duties import VerifierDuty, of_verifier
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
+from contracts.wire.requests import CosignatureBody
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun
 from tests.verifier.stand_ins import FakeChain, FakeCopy, chain_of
 from verifier.duties.progress import Progress
@@ -46,12 +47,12 @@ class FakeServer:
 
     up: bool = True
     closed: bool = False
-    taken: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    taken: list[tuple[str, CosignatureBody]] = field(default_factory=list)
 
     def close(self) -> None:
         self.closed = True
 
-    def signature(self, path: str, body: dict[str, Any]) -> None:
+    def signature(self, path: str, body: CosignatureBody) -> None:
         if not self.up:
             raise ServerRefused("down")
         self.taken.append((path, body))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from contracts.errors import CommonweightError
 from contracts.ids import Address, ProofId, to_hex
@@ -19,6 +19,7 @@ from contracts.messages.for_contracts import EpochRoot, NodeFault, to_json
 from contracts.mirrors.peer import PeerUnreachable
 from contracts.mirrors.places import Web
 from contracts.protocol.judge.state import State
+from contracts.wire.requests import CosignatureBody, EpochRootBody, NodeFaultBody, VerifierFaultBody
 from verifier.quorum.store import QuorumStore, Signed
 
 AGAIN = 60.0
@@ -37,7 +38,7 @@ Say = Callable[[str, str], None]
 class Door(Protocol):
     """The server, as this thread uses it (verifier/service/server.py)."""
 
-    def signature(self, path: str, body: dict[str, Any]) -> None:
+    def signature(self, path: str, body: CosignatureBody) -> None:
         """Hand a signature on."""
 
     def close(self) -> None:
@@ -120,8 +121,8 @@ class Bringer:
         if self.clock() - self._given.get(signed.digest, float("-inf")) < AGAIN:
             return
         self._given[signed.digest] = self.clock()
-        signature = signed.signatures[self.address]
-        body = {"message": to_json(signed.message), "signature": to_hex(signature), "signer": self.address}
+        signature = to_hex(signed.signatures[self.address])
+        body = _body_of(signed).made(message=to_json(signed.message), signature=signature, signer=self.address)
         self.server.signature(path_of(signed), body)
 
     def _gather(self) -> None:
@@ -165,6 +166,12 @@ def path_of(signed: Signed) -> str:
     if isinstance(signed.message, EpochRoot):
         return f"/epochs/{signed.message.epoch}/signatures"
     return "/node-faults/signatures" if isinstance(signed.message, NodeFault) else "/faults/signatures"
+
+
+def _body_of(signed: Signed) -> type[CosignatureBody]:
+    if isinstance(signed.message, EpochRoot):
+        return EpochRootBody
+    return NodeFaultBody if isinstance(signed.message, NodeFault) else VerifierFaultBody
 
 
 def subject_of_epoch(number: int) -> str:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 
 import httpx
 
 from contracts.chain.deployment import Deployment
 from contracts.mirrors.peer import ERROR_BYTES, Limits, Peer
 from contracts.protocol.log.codec import canonical
+from contracts.wire.requests import CosignatureBody
 from verifier.mirror.exchange.handing_on import ServerDoor
 from verifier.replica.errors import ServerRefused
 
@@ -29,9 +29,9 @@ class Server:
         self._runner = asyncio.Runner()
         self._closed = False
 
-    def signature(self, path: str, body: dict[str, Any]) -> None:
+    def signature(self, path: str, body: CosignatureBody) -> None:
         """Hand a signature on that contracts read. Raises PeerUnreachable, PeerMisbehaved and ServerRefused."""
-        reply = self._runner.run(self._api.post(path, canonical(body).encode(), ERROR_BYTES))
+        reply = self._runner.run(self._api.post(path, canonical(body.to_json()).encode(), ERROR_BYTES))
         if reply.status >= 300:
             raise ServerRefused(f"{path} answered {reply.status}: {_said(reply.body)}")
 

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.files.whole_file import DiskFull
-from contracts.messages.for_contracts import EpochRoot
+from contracts.ids import to_hex
+from contracts.messages.for_contracts import EpochRoot, to_json
 from contracts.protocol.judge.rules import duties
 from tests.verifier.duties.test_doing import closed
 from tests.verifier.mirror.world import serving
@@ -38,7 +39,14 @@ def test_a_server_that_takes_it_and_drops_it_has_it_again_and_again(tmp_path: Pa
     bringer = party.bringer()
     for _ in range(3):
         bringer.step()
-    assert [path for path, _ in party.server.taken] == ["/epochs/1/signatures"]
+    ((path, body),) = party.server.taken
+    (due,) = party.world.quorum.all()
+    assert path == "/epochs/1/signatures"
+    assert body.to_json() == {
+        "message": to_json(due.message),
+        "signature": to_hex(due.signatures[party.world.address]),
+        "signer": party.world.address,
+    }
     party.clock[0] += bringing.AGAIN
     bringer.step()
     assert len(party.server.taken) == 2

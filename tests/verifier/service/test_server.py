@@ -9,6 +9,7 @@ import time
 import pytest
 
 from contracts.mirrors.peer import Limits, PeerUnreachable
+from contracts.wire.requests import VerifierFaultBody
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import raw_server
 from verifier.replica.errors import ServerRefused
@@ -17,6 +18,7 @@ from verifier.service.server import Server
 pytestmark = pytest.mark.integration
 
 QUICK = Limits(idle=0.5, call=0.5)
+BODY = VerifierFaultBody.made(message={}, signature="0x" + "1f" * 65, signer="0x" + "11" * 20)
 
 
 def refuses(connection: socket.socket, head: bytes) -> None:
@@ -38,7 +40,7 @@ def test_a_signature_is_not_waited_for_without_an_end(answer: hostile.Bad) -> No
     with raw_server(answer) as url:
         server = Server(url, QUICK)
         with pytest.raises(PeerUnreachable, match=r"did not answer|cannot be reached"):
-            server.signature("/epochs/1/signatures", {})
+            server.signature("/epochs/1/signatures", BODY)
         server.close()
 
 
@@ -46,7 +48,7 @@ def test_a_refusal_says_why() -> None:
     with raw_server(refuses) as url:
         server = Server(url, QUICK)
         with pytest.raises(ServerRefused, match="409: too-late: it is final"):
-            server.signature("/epochs/1/signatures", {})
+            server.signature("/epochs/1/signatures", BODY)
         server.close()
 
 
@@ -60,7 +62,7 @@ def test_a_signature_comes_as_json() -> None:
 
     with raw_server(notes) as url:
         server = Server(url, QUICK)
-        server.signature("/faults/signatures", {"signer": "0x1"})
+        server.signature("/faults/signatures", BODY)
         server.close()
     assert came[0].startswith(b"POST /v1/faults/signatures ")
     assert b"content-type: application/json" in came[0].lower()
