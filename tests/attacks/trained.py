@@ -88,7 +88,7 @@ class Theatre(Script):
 
     def __init__(self, *about: Any, text: Path, cast: list[str], late: list[str], folder: Path) -> None:
         self.corpus: Corpus = load_corpus([text])
-        self.folder, self.collected, self.published = folder, Collected(), Published(about[0].domain)
+        self.folder, self.collected, self.published = folder, Collected.empty(), Published(about[0].domain)
         self.actors = {name: self._actor(name) for name in (*cast, *late)}
         self._late = late
         super().__init__(*about, nodes=0, rounds=2, panel=0, samples=4)

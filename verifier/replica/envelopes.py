@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+from pydantic import PlainSerializer, PlainValidator
 
 from contracts.ids import ProofId, RunId, to_hex
 from contracts.messages.for_contracts import Message, from_json, to_json
 from contracts.messages.for_log import Commitment, Merge, RunTerms, StateOpening
 from contracts.messages.signatures import Domain, digest
+from contracts.process.record import Record
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import SIGNED
 from contracts.protocol.log.signed import Envelope, read_envelope
+from contracts.wire.fields import Object
+
+_Terms = Annotated[RunTerms, PlainSerializer(to_json), PlainValidator(partial(from_json, RunTerms))]
+_Commitment = Annotated[Commitment, PlainSerializer(to_json), PlainValidator(partial(from_json, Commitment))]
+_Opening = Annotated[StateOpening, PlainSerializer(to_json), PlainValidator(partial(from_json, StateOpening))]
+_Merge = Annotated[Merge, PlainSerializer(to_json), PlainValidator(partial(from_json, Merge))]
+_Names = Annotated[dict[str, None], PlainSerializer(list), PlainValidator(dict.fromkeys)]
+"""In their order, each once; a list in JSON."""
 
 
 @dataclass
-class Collected:
+class Collected(Record):
     """What stands in the log, by the names that the machine gives: nothing of what ended in a final epoch.
 
     `blobs` are the files that are said to hold an outer state (weights or momentum), by its digest.
     """
 
-    terms: dict[str, RunTerms] = field(default_factory=dict)
-    commitments: dict[str, Commitment] = field(default_factory=dict)
-    openings: dict[str, dict[int, StateOpening]] = field(default_factory=dict)
-    merges: dict[str, Merge] = field(default_factory=dict)
-    blobs: dict[str, dict[str, None]] = field(default_factory=dict)
-    entered: dict[str, tuple[str, int]] = field(default_factory=dict)
+    terms: dict[str, _Terms]
+    commitments: dict[str, _Commitment]
+    merges: dict[str, _Merge]
+    openings: dict[str, dict[int, _Opening]]
+    blobs: dict[str, _Names]
+    entered: dict[str, tuple[str, int]]
     """Digests of messages about rounds that are held, with run and round: what is held twice is no message that the log
     lacks, though the machine would enter some kinds once more, without effect."""
 
@@ -46,28 +58,10 @@ class Collected:
             self.blobs.setdefault(to_hex(message.theta), {})[message.thetaBlob.hex()] = None
             self.blobs.setdefault(to_hex(message.momentum), {})[message.momentumBlob.hex()] = None
 
-    def to_json(self) -> dict[str, Any]:
-        """For a file beside the machine's state."""
-        plain = {kind: {name: to_json(m) for name, m in getattr(self, kind).items()} for kind in _KINDS}
-        openings = {proof: {str(b): to_json(m) for b, m in opened.items()} for proof, opened in self.openings.items()}
-        blobs = {state: list(names) for state, names in self.blobs.items()}
-        return {**plain, "openings": openings, "blobs": blobs, "entered": self.entered}
-
     @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Collected:
-        """What `to_json` gave. Raises BadField, KeyError and TypeError."""
-        plain: dict[str, Any] = {
-            name: {key: from_json(kind, body) for key, body in raw[name].items()} for name, kind in _KINDS.items()
-        }
-        return cls(
-            **plain,
-            openings={
-                proof: {int(boundary): from_json(StateOpening, body) for boundary, body in opened.items()}
-                for proof, opened in raw["openings"].items()
-            },
-            blobs={state: dict.fromkeys(names) for state, names in raw["blobs"].items()},
-            entered={name: (str(run), int(number)) for name, (run, number) in raw["entered"].items()},
-        )
+    def empty(cls) -> Collected:
+        """Before the log's first entry."""
+        return cls({}, {}, {}, {}, {}, {})
 
     def prune(self, state: State) -> None:
         """Forget what the machine has forgotten."""
@@ -87,9 +81,6 @@ class Collected:
             del self.merges[name]
 
 
-_KINDS: dict[str, type[Message]] = {"terms": RunTerms, "commitments": Commitment, "merges": Merge}
-
-
 def _place(state: State, message: Message) -> tuple[RunId, int] | None:
     """Run and round of a message; None for what is about neither a round nor a proof."""
     if hasattr(message, "round") and hasattr(message, "run"):
@@ -98,7 +89,7 @@ def _place(state: State, message: Message) -> tuple[RunId, int] | None:
     return (proof.commitment.run, proof.commitment.round) if proof is not None else None
 
 
-def envelope_of(body: dict[str, Any], domain: Domain) -> tuple[Envelope, str] | None:
+def envelope_of(body: Object, domain: Domain) -> tuple[Envelope, str] | None:
     """The message of a leaf's JSON and its digest (0x-hex); None for what is no message. Raises InvalidLeaf."""
     kind = body.get("kind")
     if not isinstance(kind, str) or kind not in SIGNED:

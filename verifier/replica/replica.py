@@ -13,14 +13,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
 from contracts.ids import Address, ProofId
 from contracts.messages.for_log import VerifierAnchor
 from contracts.messages.signatures import Domain
+from contracts.process.record import Record
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import Block
@@ -31,6 +33,7 @@ from contracts.protocol.log.blocks import split
 from contracts.protocol.log.codec import parse
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import Entry, read, write
+from contracts.wire.fields import Object
 from trainer.log_view.rest import RestFile
 from verifier.mirror.store.branches import Judges
 from verifier.replica.chain import Chain
@@ -59,6 +62,15 @@ class SignedEntries(Entries, Protocol):
     @property
     def signed(self) -> int:
         """Entries under one's own head, all of which were admitted."""
+
+
+@dataclass(frozen=True)
+class Beside(Record):
+    """What stands in a file beside the machine's state: closing entries as (epoch, index, leaf), keys in hex."""
+
+    collected: Collected
+    closings: list[tuple[int, int, str]]
+    keys: dict[str, str]
 
 
 class Replica:
@@ -90,7 +102,7 @@ class Replica:
         """Whether an entry that was refused has changed something."""
         self._keys: dict[str, bytes] = {}
         """By which each verifier signs its heads."""
-        self.collected = Collected()
+        self.collected = Collected.empty()
         self.closings: dict[int, tuple[int, EpochClosed]] = {}
         """The newest closing entry of each epoch that is not final, with its index."""
 
@@ -231,7 +243,7 @@ class Replica:
             entry = self._follower.take(text)
             self._note(index, entry, body)
 
-    def _note(self, index: int, entry: Entry, body: dict[str, Any]) -> None:
+    def _note(self, index: int, entry: Entry, body: Object) -> None:
         """What the machine does not keep, and a verifier needs."""
         message = envelope_of(body, self._domain)
         if message is not None:
@@ -270,7 +282,7 @@ class Replica:
             self._root = (0, b"")
             self._keys = {}
             self._spoilt = False
-            self.collected = Collected()
+            self.collected = Collected.empty()
             self.closings = {}
             self._resume(copy, self._signed())
             try:
@@ -288,10 +300,9 @@ class Replica:
         if not self._is_of_another_log(copy):
             rest.write(self._follower.state, self._beside, now)
 
-    def _beside(self) -> dict[str, Any]:
-        closings = [[epoch, index, write(entry)] for epoch, (index, entry) in self.closings.items()]
-        keys = {name: key.hex() for name, key in self._keys.items()}
-        return {"collected": self.collected.to_json(), "closings": closings, "keys": keys}
+    def _beside(self) -> Object:
+        closings = [(epoch, index, write(entry)) for epoch, (index, entry) in self.closings.items()]
+        return Beside(self.collected, closings, {name: key.hex() for name, key in self._keys.items()}).to_json()
 
     def _resume(self, copy: Entries, trusted: int) -> None:
         """Go on from where an earlier process stood, if that is in the log that it signed."""
@@ -299,14 +310,14 @@ class Replica:
         if found is None:
             return
         try:
-            collected = Collected.from_json(found.beside["collected"])
-            closings = {epoch: (index, self._closing(text)) for epoch, index, text in found.beside["closings"]}
-            keys = {name: bytes.fromhex(key) for name, key in found.beside["keys"].items()}
+            beside = Beside.from_json(found.beside)
+            closings = {epoch: (index, self._closing(text)) for epoch, index, text in beside.closings}
+            keys = {name: bytes.fromhex(key) for name, key in beside.keys.items()}
         except (CommonweightError, AttributeError, KeyError, TypeError, ValueError):
             return
         with self._lock:
             self._follower.state = found.state
-            self.collected = collected
+            self.collected = beside.collected
             self.closings = closings
             self._keys = keys
             self._root = (self.size, copy.root(self.size))
@@ -324,7 +335,7 @@ class Replica:
         replace_file(self._finding, json.dumps({"index": found.index, "detail": found.detail}).encode())
 
 
-def _body(index: int, text: str) -> dict[str, Any]:
+def _body(index: int, text: str) -> Object:
     """A leaf's JSON. Raises Differs."""
     try:
         body = parse(text)

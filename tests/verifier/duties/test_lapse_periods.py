@@ -26,7 +26,7 @@ PERIOD = 60.0
 
 def allowed(made: SignedRun, node: int, passed: float = 1.0, took: Mapping[str, float] | None = None) -> Allowed:
     """Bounds for a node's commitment, after `passed` seconds of it."""
-    run, log = to_hex(made.run), Collected()
+    run, log = to_hex(made.run), Collected.empty()
     log.terms = {run: terms_of(made)}
     awaited = Awaited(What.COMMITMENT, run, made.round.number, "", made.nodes[node].address)
     return lapse_periods.allowed(made.state, log, awaited, passed, lambda found: found, took or {})
