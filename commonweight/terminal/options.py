@@ -6,7 +6,7 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import typer
 
@@ -104,10 +104,19 @@ def read_seconds(seconds: float) -> float:
     return seconds
 
 
-def chain_nodes(urls: list[str]) -> dict[str, Any]:
+class ChainNodes(TypedDict):
     """The settings that `--rpc-url` gives: one node, and others where there are any; else their variable stands."""
-    others = {"other_rpc_urls": tuple(urls[1:])} if len(urls) > 1 else {}
-    return {"rpc_url": urls[0], **others}
+
+    rpc_url: str
+    other_rpc_urls: NotRequired[tuple[str, ...]]
+
+
+def chain_nodes(urls: list[str]) -> ChainNodes:
+    """Of at least one address."""
+    nodes = ChainNodes(rpc_url=urls[0])
+    if len(urls) > 1:
+        nodes["other_rpc_urls"] = tuple(urls[1:])
+    return nodes
 
 
 def database_address(folder: Path, database_url: str) -> str:

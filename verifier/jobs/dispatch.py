@@ -9,7 +9,7 @@ import logging
 import time
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,15 @@ class MessageStale(CommonweightError):
     """No worker took the message in time: another one is on its way."""
 
     code = "message-stale"
+
+
+@dataclass(frozen=True)
+class TaskNews:
+    """What Celery knows of a task: `result` is what it returned or raised, or which worker began it."""
+
+    status: str | None = None
+    result: Any = None
+    traceback: str | None = None
 
 
 class JobBoard:
@@ -81,17 +90,17 @@ class JobBoard:
             self._app.backend.keep(self.rows.task_ids())
 
     def _collect(self, job: Job) -> None:
-        said = self._said(job.task_id)
-        match said.get("status"):
+        news = self._news(job.task_id)
+        match news.status:
             case "SUCCESS":
-                self.rows.finish(job, said["result"])
-            case "FAILURE" if isinstance(said["result"], MessageStale):
-                self.rows.release(job, str(said["result"]), self._settings.backoff_seconds)
+                self.rows.finish(job, news.result)
+            case "FAILURE" if isinstance(news.result, MessageStale):
+                self.rows.release(job, str(news.result), self._settings.backoff_seconds)
             case "FAILURE":
-                self._fail(job, str(said.get("traceback") or said.get("result")))
+                self._fail(job, str(news.traceback or news.result))
             case "STARTED" if job.state == State.QUEUED:
                 self._sent.pop(job.key, None)
-                self.rows.begin(job, _worker(said["result"]), self._settings.lease_seconds)
+                self.rows.begin(job, _worker(news.result), self._settings.lease_seconds)
                 return
             case _ if job.state == State.RUNNING and job.until <= self.rows.now():
                 self._fail(job, f"its worker ({job.worker}) was lost or took longer than the lease")
@@ -129,13 +138,14 @@ class JobBoard:
         times = self._sent[key] = self._sent.get(key, 0) + 1
         return self._settings.queue_seconds * min(1 << min(times - 1, 10), MOST_PATIENCE)
 
-    def _said(self, task_id: str) -> dict[str, Any]:
-        """What Celery knows of a task. A result that is half written or out of reach is none yet."""
+    def _news(self, task_id: str) -> TaskNews:
+        """A result that is half written or out of reach is none yet."""
         try:
-            return dict(self._app.backend.get_task_meta(task_id))
+            known = self._app.backend.get_task_meta(task_id)
+            return TaskNews(known.get("status"), known.get("result"), known.get("traceback"))
         except Exception as error:
             logger.warning("the result store cannot be read: %r", error)
-            return {}
+            return TaskNews()
 
     def _forget(self, task_id: str) -> None:
         try:

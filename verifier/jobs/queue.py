@@ -71,7 +71,7 @@ def make_app(settings: WorkerSettings) -> VerifierApp:
         # Redis knows no lost worker: it hands a message out again after a time, which must lie after the lease
         app.conf.update(broker_transport_options={"visibility_timeout": 2 * settings.lease_seconds})
     if not settings.broker_url:
-        app.conf.update(**_folder_broker(settings.queue_folder))
+        _use_folder(app, settings.queue_folder)
         _declare(app)
     return app
 
@@ -84,21 +84,21 @@ def _result_store(settings: WorkerSettings) -> str:
     return settings.result_backend or "rpc://"
 
 
-def _folder_broker(folder: Path) -> dict[str, Any]:
+def _use_folder(app: Celery, folder: Path) -> None:
     for name in ("messages", "control", "taken", "results"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     _sweep(folder / "taken")
     messages = str(folder / "messages")
-    return {
-        "broker_url": "filesystem://",
-        "broker_transport_options": {
+    app.conf.update(
+        broker_url="filesystem://",
+        broker_transport_options={
             "data_folder_in": messages,
             "data_folder_out": messages,
             "control_folder": str(folder / "control"),
             "polling_interval": 0.1,
         },
-        "result_backend": "verifier.jobs.folder_results:FolderResults",
-    }
+        result_backend="verifier.jobs.folder_results:FolderResults",
+    )
 
 
 def _sweep(taken: Path) -> None:

@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from contracts.errors import BadField, BadSignature, CommonweightError, InvalidTree
 from contracts.files.whole_file import DiskFull
@@ -22,6 +21,7 @@ from contracts.mirrors.peer import Peer, PeerMisbehaved
 from contracts.mirrors.urls import InvalidMirrorAddress
 from contracts.protocol.log.codec import InvalidLeaf, canonical, parse
 from contracts.tlog.text import parse_base64
+from contracts.wire.fields import Object
 from verifier.mirror.store.addresses import AddressBook
 from verifier.mirror.store.copy import LogCopy
 from verifier.mirror.store.evidence import MOST, Evidence
@@ -133,13 +133,11 @@ class Puller:
 
     async def addresses(self, peer: Peer) -> None:
         """Pull addresses and evidence. Raises PeerUnreachable, PeerMisbehaved and DiskFull."""
-        body = await self._get(peer, "/mirrors", MAX_MIRRORS)
-        if set(body) != {"mirrors", "evidence"} or not all(isinstance(part, list) for part in body.values()):
-            raise PeerMisbehaved("its list of mirrors has another form")
-        await asyncio.to_thread(self._take_addresses, body["mirrors"][:MOST_ADDRESSES])
-        await asyncio.to_thread(self._take_evidence, body["evidence"][:MOST])
+        mirrors, evidence = _mirrors(await self._get(peer, "/mirrors", MAX_MIRRORS))
+        await asyncio.to_thread(self._take_addresses, mirrors[:MOST_ADDRESSES])
+        await asyncio.to_thread(self._take_evidence, evidence[:MOST])
 
-    async def _get(self, peer: Peer, path: str, most: int) -> dict[str, Any]:
+    async def _get(self, peer: Peer, path: str, most: int) -> Object:
         data = (await peer.get(path, most)).require()
         try:
             body = parse(data.decode())
@@ -194,7 +192,7 @@ class Puller:
         while len(cursor.waiting) > WAITING or sum(map(len, cursor.waiting)) > WAITING_BYTES:
             del cursor.waiting[next(iter(cursor.waiting))]
 
-    def _take_addresses(self, shown: list[Any]) -> None:
+    def _take_addresses(self, shown: list[object]) -> None:
         """One's own word about oneself; what another says of somebody counts only under that one's signature.
 
         What is known already is not read again, and nothing of who is no verifier here, or not yet. Raises
@@ -223,7 +221,7 @@ class Puller:
         except CommonweightError:
             return  # it is shown again
 
-    def _take_evidence(self, shown: list[Any]) -> None:
+    def _take_evidence(self, shown: list[object]) -> None:
         for body in shown:
             try:
                 evidence = _evidence(body)
@@ -237,7 +235,16 @@ def _hash(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def _page(body: dict[str, Any], since: int) -> PulledPage:
+def _mirrors(body: Object) -> tuple[list[object], list[object]]:
+    """Addresses and evidence, each as it was shown. Raises PeerMisbehaved for another form."""
+    mirrors = body.get("mirrors")
+    evidence = body.get("evidence")
+    if set(body) != {"mirrors", "evidence"} or not isinstance(mirrors, list) or not isinstance(evidence, list):
+        raise PeerMisbehaved("its list of mirrors has another form")
+    return mirrors, evidence
+
+
+def _page(body: Object, since: int) -> PulledPage:
     """Raises PeerMisbehaved for another form, or numbers that do not rise from `since` to `last`."""
     if set(body) != {"last", "messages", "store"} or not isinstance(body["messages"], list):
         raise PeerMisbehaved("its messages have another form")
@@ -257,7 +264,7 @@ def _page(body: dict[str, Any], since: int) -> PulledPage:
     return PulledPage(store, last, texts)
 
 
-def _evidence(body: Any) -> Evidence:
+def _evidence(body: object) -> Evidence:
     """Raises InvalidLeaf for another form."""
     fields = ("smaller", "larger", "prefix", "proof")
     if not isinstance(body, dict) or set(body) != set(fields) or not isinstance(body["proof"], list):
