@@ -1,10 +1,11 @@
-"""What the relayer pays for: those above a threshold, within a budget of gas an account and a day (J22).
+"""The relayer pays for accounts above a threshold, within a budget of gas an account and a day (J22).
 
-Gas is taken on when a call is queued, by its estimate. A day is of the relayer's clock; no rule of a run asks it.
+A call's estimate of gas is taken from the budget when the call is queued. A day is of the relayer's clock; no rule of a
+run asks it.
 
 An account's part of a day follows from the votes that it had at one second, the same for everybody and every kind of
-call: the day's beginning. Votes that are lent on from key to key count once. Who had few then, or none, shares one part
-of the day with all others of that kind.
+call: the day's beginning. Votes that are lent on from key to key count once. Accounts that had few votes then, or none,
+share one part of the day.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ SMALL_HOLDERS = "small"
 LEAST = 1_000_000
 """Gas a day of any account above the threshold, a ballot or two, while some is left of the small holders' part."""
 SMALL = 10
-"""One part of so many of the day's gas is the small holders': what they have beyond their own share, all together."""
+"""One of so many parts of the day's gas is for all small holders together, beyond their own shares."""
 SHARES = 10
 """How many times its share of the tokens an account may have of the day's gas."""
 CARRYING = 4
-"""One part of so many of the day's gas is kept for what passed: strangers' calls do not use it up."""
+"""One of so many parts of the day's gas is reserved for passed proposals: strangers' calls do not use it up."""
 
 
 @dataclass(frozen=True)
-class Left:
+class Remaining:
     """Gas that is left today for an account, and for all together."""
 
     account: int
@@ -54,7 +55,7 @@ class Share:
 
 
 def require_least(ledger: Ledger, votes: int, timestamp: int, least_ppm: int) -> None:
-    """Raises BelowThreshold if `votes` are too few of the tokens that stood at `timestamp`."""
+    """Raises BelowThreshold if `votes` are too few of the tokens that existed at `timestamp`."""
     supply = ledger.chain.token.past_total_supply(timestamp)
     if votes * PPM < supply * least_ppm or votes == 0:
         raise BelowThreshold(
@@ -65,7 +66,7 @@ def require_least(ledger: Ledger, votes: int, timestamp: int, least_ppm: int) ->
 
 
 def share_of(ledger: Ledger, account: Address) -> Share:
-    """What an account's calls of today are weighed by."""
+    """The share by which an account's calls of today are weighed."""
     token = ledger.chain.token
     second = _second(ledger)
     supply = token.past_total_supply(second)
@@ -73,37 +74,37 @@ def share_of(ledger: Ledger, account: Address) -> Share:
 
 
 def _second(ledger: Ledger) -> int:
-    """The second by which today is weighed: its beginning; before there were tokens, that of a holder's first call."""
+    """The second by which today is weighed: the day's beginning, or before there were tokens that of the first call."""
     day = ledger.now() // DAY
     with ledger.store.read() as session:
-        kept = session.get(RelayDay, day)
-    if kept is not None:
-        return kept.second
+        row = session.get(RelayDay, day)
+    if row is not None:
+        return row.second
     newest = int(ledger.chain.w3.eth.get_block("latest")["timestamp"]) - 1
     begins = min(day * DAY - 1, newest)
     return begins if ledger.chain.token.past_total_supply(begins) else newest
 
 
 def gas_of(ledger: Ledger, call: ContractFunction) -> int:
-    """What a call would use now. Raises ContractRejected if it would be refused."""
+    """Gas that a call would use now. Raises ContractRejected if the call would be refused."""
     with rejections():
         return int(call.estimate_gas({"from": ledger.operator.address}))
 
 
 def take(ledger: Ledger, session: Session, account: Address, gas: int, share: Share | None = None) -> None:
-    """Take gas on for an account, in the transaction that queues the call.
+    """Take gas from an account's budget, in the transaction that queues the call.
 
-    Without a share it is for what passed. Raises RelayBudgetSpent.
+    Without a share the gas is for a passed proposal. Raises RelayBudgetSpent.
     """
-    spare = left(ledger, session, account, share)
-    if gas > spare.account:
-        raise RelayBudgetSpent(f"the relayer has {spare.account} gas left for {account} today, this takes {gas}")
-    if gas > spare.everybody:
-        raise RelayBudgetSpent(f"the relayer has {spare.everybody} gas left today, this takes {gas}")
+    remaining = left(ledger, session, account, share)
+    if gas > remaining.account:
+        raise RelayBudgetSpent(f"the relayer has {remaining.account} gas left for {account} today, this takes {gas}")
+    if gas > remaining.everybody:
+        raise RelayBudgetSpent(f"the relayer has {remaining.everybody} gas left today, this takes {gas}")
     day = ledger.now() // DAY
     session.exec(delete(RelaySpending).where(col(RelaySpending.day) < day - KEPT))
     session.exec(delete(RelayDay).where(col(RelayDay.day) < day - KEPT))
-    if share is not None and share.ppm and session.get(RelayDay, day) is None:  # before there are tokens it fixes none
+    if share is not None and share.ppm and session.get(RelayDay, day) is None:  # a share of no tokens fixes no second
         session.add(RelayDay(day=day, second=share.second))
     small = 0 if share is None else _beyond(ledger, session, account, gas, share)
     for name, spent in ((EVERYBODY, gas), (account, gas), (SMALL_HOLDERS, small)):
@@ -113,17 +114,17 @@ def take(ledger: Ledger, session: Session, account: Address, gas: int, share: Sh
     session.flush()
 
 
-def left(ledger: Ledger, session: Session, account: Address, share: Share | None = None) -> Left:
-    """What is left today for an account of a share, or without one for what passed."""
+def left(ledger: Ledger, session: Session, account: Address, share: Share | None = None) -> Remaining:
+    """Gas that is left today for an account of this share, or without a share for a passed proposal."""
     day = ledger.now() // DAY
     rules = ledger.relay
     spent, everybody = (_spent(session, day, as_address(name)) for name in (account, EVERYBODY))
     if share is None:
-        return Left(max(0, rules.account_gas - spent), max(0, rules.daily_gas - everybody))
+        return Remaining(max(0, rules.account_gas - spent), max(0, rules.daily_gas - everybody))
     own = _own(ledger, share)
     small = max(0, rules.daily_gas // SMALL - _spent(session, day, as_address(SMALL_HOLDERS)))
     more = min(small, max(0, min(LEAST, rules.account_gas) - max(spent, own)))
-    return Left(max(0, own - spent) + more, max(0, rules.daily_gas - rules.daily_gas // CARRYING - everybody))
+    return Remaining(max(0, own - spent) + more, max(0, rules.daily_gas - rules.daily_gas // CARRYING - everybody))
 
 
 def most_of(ledger: Ledger, share: Share) -> int:
@@ -136,7 +137,7 @@ def _own(ledger: Ledger, share: Share) -> int:
 
 
 def _beyond(ledger: Ledger, session: Session, account: Address, gas: int, share: Share) -> int:
-    """How much of a call comes out of the small holders' part."""
+    """Gas of a call that comes out of the small holders' part."""
     spent = _spent(session, ledger.now() // DAY, account)
     own = _own(ledger, share)
     return max(0, spent + gas - own) - max(0, spent - own)

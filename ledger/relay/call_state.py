@@ -5,14 +5,14 @@
     failed  ──┘                    └── mark_reverted ─▶ reverted ── mark_failed ─▶ failed
 
     signed  ◀── mark_unmined ── mined, reverted            a reorg took the block: the same bytes go out again
-    queued  ◀── mark_outrun ─── signed                     its nonce was used by a transaction that is not ours
-    refused ◀── mark_refused ── queued, refused, failed    the contract would refuse it now
-    dead    ◀── mark_refused, mark_failed                  in the place of refused and failed: no try is left
-    queued  ◀── requeue ─────── refused, failed, dead      somebody gives it all its tries again
+    queued  ◀── mark_outrun ─── signed                     an external transaction used its nonce
+    refused ◀── mark_refused ── queued, refused, failed    the contract would refuse the call now
+    dead    ◀── mark_refused, mark_failed                  instead of refused and failed: no try is left
+    queued  ◀── requeue ─────── refused, failed, dead      the call gets all its tries again
 
-`mark_mined` and `mark_reverted` also take what is mined or reverted already: a reorg may move it to another block.
+`mark_mined` and `mark_reverted` also take a call that is mined or reverted: a reorg may move it to another block.
 `mark_attempt`, `mark_sent` and `postpone` keep the state. A transition from any other state raises WrongCallState and
-changes nothing. Who calls holds the row's lock, and says when: times are Unix seconds.
+changes nothing. The caller holds the row's lock and gives the time in Unix seconds.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from ledger.storage.tables import Outgoing
 TO_SIGN = (CallState.QUEUED, CallState.REFUSED, CallState.FAILED)
 """States from which a call is signed, once it is due."""
 IN_BLOCK = (CallState.MINED, CallState.REVERTED)
-"""In a block that may not be final."""
+"""States of a call in a block that may not be final."""
 WATCHED = (CallState.SIGNED, *IN_BLOCK)
-"""What becomes of it the chain will tell."""
+"""States of a call whose next state the chain decides."""
 ABANDONED = (CallState.REFUSED, CallState.DEAD)
-"""Another call may take its place under the same id."""
+"""States in which another call may take the same id."""
 TO_RETRY = (*ABANDONED, CallState.FAILED)
-"""What can be given all its tries again."""
+"""States in which `requeue` gives a call all its tries again."""
 NOT_FINAL = (
     CallState.QUEUED,
     CallState.SIGNED,
@@ -44,7 +44,7 @@ NOT_FINAL = (
     CallState.DEAD,
 )
 ALIVE = tuple(state for state in NOT_FINAL if state is not CallState.DEAD)
-"""It may still be done without anybody's help."""
+"""States from which a call may still become final without `requeue`."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Inclusion:
 
 
 def mark_signed(row: Outgoing, signer: str, nonce: int) -> None:
-    """It has a nonce of `signer`; `mark_attempt` says under which hash."""
+    """The call has a nonce of `signer`; `mark_attempt` gives it a hash."""
     _require(row, *TO_SIGN)
     row.state = CallState.SIGNED
     row.signer = signer
@@ -67,31 +67,31 @@ def mark_signed(row: Outgoing, signer: str, nonce: int) -> None:
 
 
 def mark_attempt(row: Outgoing, transaction: str) -> None:
-    """Bytes of hash `transaction` were signed for it at its nonce, and no node was handed them yet."""
+    """Bytes of hash `transaction` were signed for the call at its nonce; no node has them yet."""
     _require(row, CallState.SIGNED)
     row.hash = transaction
     row.sent = 0
 
 
 def mark_sent(row: Outgoing, now: int, *, refused: bool) -> None:
-    """A node was handed its bytes; one that took them for wrong costs a try."""
+    """A node was handed the call's bytes; a refusal costs a try."""
     _require(row, CallState.SIGNED)
     row.sent = now
     row.tries += refused
 
 
 def mark_mined(row: Outgoing, inclusion: Inclusion) -> None:
-    """It succeeded in this block."""
+    """The call succeeded in this block."""
     _enter_block(row, CallState.MINED, inclusion)
 
 
 def mark_reverted(row: Outgoing, inclusion: Inclusion) -> None:
-    """It failed in this block, or what is in it only used the nonce up."""
+    """The call failed in this block, or its block has the attempt that only used the nonce up."""
     _enter_block(row, CallState.REVERTED, inclusion)
 
 
 def mark_unmined(row: Outgoing, newest: str) -> None:
-    """A reorg took its block: `newest`, the hash of its newest attempt, is to be sent again."""
+    """A reorg took the call's block: `newest`, the hash of its newest attempt, is to be sent again."""
     _require(row, *IN_BLOCK)
     row.state = CallState.SIGNED
     mark_attempt(row, newest)
@@ -99,7 +99,7 @@ def mark_unmined(row: Outgoing, newest: str) -> None:
 
 
 def mark_outrun(row: Outgoing, why: str) -> None:
-    """A final block has another transaction of its nonce: it is due at once, and no try is counted."""
+    """A final block has an external transaction of the call's nonce: due at once, and no try is counted."""
     _require(row, CallState.SIGNED)
     row.state = CallState.QUEUED
     row.due = 0
@@ -108,7 +108,7 @@ def mark_outrun(row: Outgoing, why: str) -> None:
 
 
 def mark_final(row: Outgoing, rules: RelayRules, now: int) -> None:
-    """It succeeded, and its block is final."""
+    """The call succeeded, and its block is final."""
     _require(row, CallState.MINED)
     row.state = CallState.FINAL
     row.error = None
@@ -116,7 +116,7 @@ def mark_final(row: Outgoing, rules: RelayRules, now: int) -> None:
 
 
 def mark_failed(row: Outgoing, why: str | None, rules: RelayRules, now: int, *, is_last: bool) -> None:
-    """It failed in a block that is final: tried again after a pause, unless `is_last` or no try is left."""
+    """The call failed in a final block: tried again after a pause, unless `is_last` or no try is left."""
     _require(row, CallState.REVERTED)
     _spend_try(row, CallState.FAILED, why, rules, now)
     if is_last:
@@ -124,14 +124,14 @@ def mark_failed(row: Outgoing, why: str | None, rules: RelayRules, now: int, *, 
 
 
 def mark_refused(row: Outgoing, why: str, rules: RelayRules, now: int) -> None:
-    """The contract would refuse it now. That may pass (a pause, a race): tried again while a try is left."""
+    """The contract would refuse the call now. That may pass (a pause, a race): tried again while a try is left."""
     _require(row, *TO_SIGN)
     _drop_nonce(row)
     _spend_try(row, CallState.REFUSED, why, rules, now)
 
 
 def requeue(row: Outgoing) -> None:
-    """Give it all its tries again, from now on; its last error stays in sight until it is signed."""
+    """Give a call all its tries again, from now on; its last error is shown until it is signed."""
     _require(row, *TO_RETRY)
     row.state = CallState.QUEUED
     row.tries = 0
@@ -141,7 +141,7 @@ def requeue(row: Outgoing) -> None:
 
 
 def postpone(row: Outgoing, why: str, due: int) -> None:
-    """Something holds it up that is no fault of its own: no try is counted, and the state stays."""
+    """The call waits for something that is no fault of its own: no try is counted, and the state stays."""
     row.error = why
     row.due = due
 

@@ -1,11 +1,11 @@
-"""What became of a signed call, told by the chain and never by the answer to a broadcast.
+"""The state of a signed call, by the chain and never by the answer to a broadcast.
 
-It is mined or reverted once one of its hashes is in a block, final or failed once that block is; signed again if the
-block is gone, and queued for a new nonce if a final block holds somebody else's transaction of its nonce
-(ledger/relay/call_state.py draws all states).
+A call is mined or reverted once one of its hashes is in a block, and final or failed once that block is final. It is
+signed again if the block is gone, and requeued for a new nonce if a final block has an external transaction of its
+nonce (ledger/relay/call_state.py draws all states).
 
-A call is freed for a new nonce on the sight of the foreign transaction in a final block, not for lack of a receipt: a
-node that lags or has lost an index would otherwise have it sent twice.
+A call gets a new nonce on observing the external transaction in a final block, not for lack of a receipt: a node that
+lags or has lost an index would otherwise have the call sent twice.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from ledger.context import Ledger
 from ledger.crash_points import reach
 from ledger.relay import call_state, leases, signing
 from ledger.relay.call_state import WATCHED, Inclusion
-from ledger.relay.leases import Held
+from ledger.relay.leases import HeldLease
 from ledger.storage.tables import Attempt, Outgoing
 
 
-class Sight:
-    """The chain during one pass: what is final is read first, and everything is asked once."""
+class ChainView:
+    """The chain during one pass: the final block is read first, and everything is asked once."""
 
     def __init__(self, chain: ModelChain) -> None:
         self.chain, self.final = chain, chain.final()
@@ -40,7 +40,7 @@ class Sight:
         self._hashes: dict[int, str] = {}
 
     def used(self, signer: str) -> int:
-        """Nonces of a signer below this one are used in the chain as it stands."""
+        """Nonces of a signer below this one are used up to the newest block."""
         return self._count(signer, "latest")
 
     def used_for_good(self, signer: str) -> int:
@@ -57,28 +57,28 @@ class Sight:
         return self._hashes[number]
 
     def receipt(self, transaction: str) -> TxReceipt | None:
-        """The receipt of a transaction that is in a block of the chain as it stands."""
+        """The receipt of a transaction, if its block is in the chain now."""
         try:
-            found = self.chain.w3.eth.get_transaction_receipt(cast(Any, transaction))
+            receipt = self.chain.w3.eth.get_transaction_receipt(cast(Any, transaction))
         except TransactionNotFound:
             return None
-        return found if to_hex(found["blockHash"]) == self.hash_of(int(found["blockNumber"])) else None
+        return receipt if to_hex(receipt["blockHash"]) == self.hash_of(int(receipt["blockNumber"])) else None
 
     def sent_by(self, signer: str, nonce: int, after: int, each: Callable[[], None]) -> str | None:
-        """Hash of the transaction that used a nonce, in a final block: found by what the signer had sent by then, else
-        (a node may have no states of then) block by block after block `after`. `each` is called before each block.
+        """Hash of the transaction that used a nonce, in a final block: by the signer's count of transactions, else
+        (a node may lack old states) block by block after block `after`. `each` is called before each block.
         """
-        found = self._block_of(signer, nonce)
-        for number in chain([] if found is None else [found], range(after + 1, self.final + 1)):
+        counted = self._block_of(signer, nonce)
+        for number in chain([] if counted is None else [counted], range(after + 1, self.final + 1)):
             each()
             block = self.chain.w3.eth.get_block(number, full_transactions=True)
-            for sent in cast(list[Any], block["transactions"]):
-                if (sent["from"], sent.get("nonce")) == (signer, nonce):
-                    return str(to_hex(sent["hash"]))
+            for transaction in cast(list[Any], block["transactions"]):
+                if (transaction["from"], transaction.get("nonce")) == (signer, nonce):
+                    return str(to_hex(transaction["hash"]))
         return None
 
     def _block_of(self, signer: str, nonce: int) -> int | None:
-        """The final block in which a nonce was used, by bisection; None where the node does not tell."""
+        """The final block in which a nonce was used, by bisection; None where the node lacks old states."""
         low = self.chain.deployment.block - 1
         high = self.final
         try:
@@ -97,18 +97,18 @@ class Sight:
         return self._counts[signer, block]
 
 
-def settle(ledger: Ledger, held: Held, sight: Sight | None = None) -> None:
-    """Look up every call that is signed, or is in a block that is not final. Raises LeaseLost."""
+def settle(ledger: Ledger, lease: HeldLease, view: ChainView | None = None) -> None:
+    """Look up every call that is signed, or in a block that is not final. Raises LeaseLost."""
     calls = watched(ledger, WATCHED)
     if not calls:
         return
-    sight = sight or Sight(ledger.chain)
+    view = view or ChainView(ledger.chain)
     for call in calls:
-        if call.state != CallState.SIGNED and sight.hash_of(cast(int, call.block)) == call.block_hash:
-            if cast(int, call.block) <= sight.final:
-                _conclude(ledger, held, call)
-        elif call.state != CallState.SIGNED or sight.used(cast(str, call.signer)) > cast(int, call.nonce):
-            _look_up(ledger, held, sight, call)
+        if call.state != CallState.SIGNED and view.hash_of(cast(int, call.block)) == call.block_hash:
+            if cast(int, call.block) <= view.final:
+                _conclude(ledger, lease, call)
+        elif call.state != CallState.SIGNED or view.used(cast(str, call.signer)) > cast(int, call.nonce):
+            _look_up(ledger, lease, view, call)
 
 
 def watched(ledger: Ledger, states: tuple[CallState, ...]) -> list[Outgoing]:
@@ -118,26 +118,26 @@ def watched(ledger: Ledger, states: tuple[CallState, ...]) -> list[Outgoing]:
         return list(session.exec(rows))
 
 
-def _look_up(ledger: Ledger, held: Held, sight: Sight, call: Outgoing) -> None:
-    """Under all hashes of its nonce: the last one sent need not be the one that was mined."""
+def _look_up(ledger: Ledger, lease: HeldLease, view: ChainView, call: Outgoing) -> None:
+    """Look a call up under all hashes of its nonce: the last attempt sent need not be the one that was mined."""
     with ledger.store.read() as session:
-        made = signing.of(session, call)
-    for attempt in made:
-        receipt = sight.receipt(attempt.hash)
+        attempts = signing.of(session, call)
+    for attempt in attempts:
+        receipt = view.receipt(attempt.hash)
         if receipt is not None:
-            _in_block(ledger, held, call, attempt, receipt)
-            if int(receipt["blockNumber"]) <= sight.final:
-                _conclude(ledger, held, call)
+            _in_block(ledger, lease, call, attempt, receipt)
+            if int(receipt["blockNumber"]) <= view.final:
+                _conclude(ledger, lease, call)
             return
     if call.state != CallState.SIGNED:
-        _back_in_line(ledger, held, call)
-    elif sight.used_for_good(cast(str, call.signer)) > cast(int, call.nonce):
-        _lost_nonce(ledger, held, sight, call, made)
+        _note_reorg(ledger, lease, call)
+    elif view.used_for_good(cast(str, call.signer)) > cast(int, call.nonce):
+        _lost_nonce(ledger, lease, view, call, attempts)
 
 
-def _in_block(ledger: Ledger, held: Held, call: Outgoing, attempt: Attempt, receipt: TxReceipt) -> None:
+def _in_block(ledger: Ledger, lease: HeldLease, call: Outgoing, attempt: Attempt, receipt: TxReceipt) -> None:
     with ledger.store.write() as session:
-        leases.require(ledger, session, held)
+        leases.require(ledger, session, lease)
         row = session.get_one(Outgoing, call.id, with_for_update=True)
         if (row.state, row.nonce) != (call.state, call.nonce):
             return
@@ -150,10 +150,10 @@ def _in_block(ledger: Ledger, held: Held, call: Outgoing, attempt: Attempt, rece
         reach("outbox.mined")
 
 
-def _back_in_line(ledger: Ledger, held: Held, call: Outgoing) -> None:
+def _note_reorg(ledger: Ledger, lease: HeldLease, call: Outgoing) -> None:
     """A reorg took the block: the same bytes go out again."""
     with ledger.store.write() as session:
-        leases.require(ledger, session, held)
+        leases.require(ledger, session, lease)
         row = session.get_one(Outgoing, call.id, with_for_update=True)
         if (row.state, row.nonce, row.block_hash) != (call.state, call.nonce, call.block_hash):
             return
@@ -162,15 +162,15 @@ def _back_in_line(ledger: Ledger, held: Held, call: Outgoing) -> None:
         reach("outbox.returned")
 
 
-def _conclude(ledger: Ledger, held: Held, call: Outgoing) -> None:
-    """Its block is final: done, or one try less."""
+def _conclude(ledger: Ledger, lease: HeldLease, call: Outgoing) -> None:
+    """The call's block is final: the call is done, or has one try less."""
     with ledger.store.read() as session:
         seen = session.get_one(Outgoing, call.id)
         cancelled = seen.hash is not None and session.get_one(Attempt, seen.hash).cancels
     succeeded = seen.state == CallState.MINED
     why = None if succeeded else seen.error if cancelled else _why(ledger, seen)
     with ledger.store.write() as session:
-        leases.require(ledger, session, held)
+        leases.require(ledger, session, lease)
         row = session.get_one(Outgoing, call.id, with_for_update=True)
         if (row.state, row.block_hash) != (seen.state, seen.block_hash):
             return
@@ -183,30 +183,30 @@ def _conclude(ledger: Ledger, held: Held, call: Outgoing) -> None:
         reach("outbox.final")
 
 
-def _lost_nonce(ledger: Ledger, held: Held, sight: Sight, call: Outgoing, made: list[Attempt]) -> None:
+def _lost_nonce(ledger: Ledger, lease: HeldLease, view: ChainView, call: Outgoing, attempts: list[Attempt]) -> None:
     signer = cast(str, call.signer)
     nonce = cast(int, call.nonce)
-    first = min(attempt.final for attempt in made)
-    foreign = sight.sent_by(signer, nonce, first, partial(leases.keep, ledger, held))
-    if foreign is None or foreign in {attempt.hash for attempt in made}:
-        return  # the node contradicts itself; a later pass will tell
+    first = min(attempt.final for attempt in attempts)
+    external = view.sent_by(signer, nonce, first, partial(leases.keep, ledger, lease))
+    if external is None or external in {attempt.hash for attempt in attempts}:
+        return  # the node contradicts itself; a later pass decides
     with ledger.store.write() as session:
-        leases.require(ledger, session, held)
+        leases.require(ledger, session, lease)
         row = session.get_one(Outgoing, call.id, with_for_update=True)
         if (row.state, row.nonce) != (CallState.SIGNED, nonce):
             return
-        why = f"nonce {nonce} was used by {foreign}, which is not ours; signed again with another"
+        why = f"nonce {nonce} was used by an external transaction, {external}; signed again with another"
         call_state.mark_outrun(row, why)
         session.add(row)
-        reach("outbox.foreign")
+        reach("outbox.external")
 
 
 def _why(ledger: Ledger, call: Outgoing) -> str:
-    """What the contract says to the call at the block in which it reverted, if the node still has that state."""
-    again: Any = {"from": call.signer, "to": call.to, "data": call.data, "value": call.value}
+    """The contract's refusal at the block in which the call reverted, if the node still has that state."""
+    fields: Any = {"from": call.signer, "to": call.to, "data": call.data, "value": call.value}
     try:
         with rejections():
-            ledger.chain.w3.eth.call(again, cast(int, call.block))
+            ledger.chain.w3.eth.call(fields, cast(int, call.block))
     except ContractRejected as refusal:
         return refusal.detail
     except (Web3Exception, ValueError):

@@ -1,6 +1,6 @@
-"""What the relayer can still pay for: said once while there is time to fund it, and never after it is too late.
+"""The relayer's balance: a warning once, while there is time to fund it.
 
-It pays for roots, claims, ballots and faults. With nothing left they wait, and nothing else says why.
+The relayer pays for roots, claims, ballots and faults. Without coins they all wait, and nothing else says why.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from contracts.ids import Address
 from ledger.context import Ledger
 
 CALL_GAS = 300_000
-"""Gas of a call as the relayer makes them: a root under four signatures takes about as much (docs/gas.md)."""
+"""Gas of a usual call of the relayer: a root under four signatures takes about as much (docs/gas.md)."""
 FEW_CALLS = 50
-"""Below which it is said."""
+"""Calls that can be paid for, below which the warning comes."""
 LOOK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Money:
-    """Of `address`: wei, and for how many calls they are enough at the fees of now."""
+    """The balance of `address` in wei, and the number of calls that it pays for at the fees of now."""
 
     address: Address
     balance: int
@@ -30,7 +30,7 @@ class Money:
 
 
 def look(ledger: Ledger) -> Money:
-    """As of the newest block. Raises what asking the chain raises."""
+    """The balance at the newest block. Raises what asking the chain raises."""
     w3 = ledger.chain.w3
     address = ledger.operator.address
     offer = market(w3)
@@ -40,7 +40,7 @@ def look(ledger: Ledger) -> Money:
 
 
 class MoneyWatch:
-    """Says once that little is left, and once that it is enough again. `clock` gives seconds."""
+    """Warns once that the balance is low, and says once that it is enough again. `clock` gives seconds."""
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._say = say
@@ -49,7 +49,7 @@ class MoneyWatch:
         self._low = False
 
     def look(self, ledger: Ledger) -> None:
-        """At most once in LOOK_SECONDS. Raises what asking the chain raises."""
+        """Look at the balance, at most once in LOOK_SECONDS. Raises what asking the chain raises."""
         if self._clock() < self._next:
             return
         money = look(ledger)

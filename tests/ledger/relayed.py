@@ -91,7 +91,7 @@ class Relay:
         """Hand bytes to the node past the outbox; must be taken."""
         self.anvil.rpc("eth_sendRawTransaction", raw)
 
-    def foreign(self, nonce: int, tip: int = 10**11) -> str:
+    def external(self, nonce: int, tip: int = 10**11) -> str:
         """Somebody else uses the relayer's key: a transfer of nothing with that nonce. Returns its hash."""
         return spend_nonce(self.anvil, self.place.operator, nonce, tip)
 

@@ -417,23 +417,23 @@ PYTHON: dict[str, Mutant] = {
         "if False:",
         (f"{TREE}test_every_consistency_proof_holds_and_a_rewritten_past_does_not",),
     ),
-    "lease: who slept may write": Mutant(
+    "lease: an expired holder may write": Mutant(
         "ledger/relay/leases.py",
-        "if row is None or row.token != held.token:",
+        "if row is None or row.token != lease.token:",
         "if row is None:",
         ("tests/ledger/relay/test_leases.py::test_who_slept_through_its_end_can_neither_write_nor_send",),
     ),
     "outbox: a block is believed without its hash": Mutant(
         "ledger/relay/confirmations.py",
-        "call.state != CallState.SIGNED and sight.hash_of(cast(int, call.block)) == call.block_hash",
+        "call.state != CallState.SIGNED and view.hash_of(cast(int, call.block)) == call.block_hash",
         "call.state != CallState.SIGNED",
         ("tests/ledger/relay/test_outbox.py::test_a_block_is_known_by_its_hash_and_not_by_its_number",),
     ),
     "outbox: lack of a receipt frees a nonce": Mutant(
         "ledger/relay/confirmations.py",
-        "if foreign is None or foreign in {attempt.hash for attempt in made}:",
+        "if external is None or external in {attempt.hash for attempt in attempts}:",
         "if False:",
-        ("tests/ledger/relay/test_outbox.py::test_without_the_foreign_transaction_in_sight_nothing_is_signed_again",),
+        ("tests/ledger/relay/test_outbox.py::test_without_an_observed_external_transaction_nothing_is_signed_again",),
     ),
     "indexer: the cursor moves from anywhere": Mutant(
         "ledger/chainread/indexer.py",

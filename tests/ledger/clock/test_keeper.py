@@ -269,7 +269,7 @@ def test_a_call_for_which_no_more_may_be_offered_makes_no_pass_after_the_other(
     for verifier in house.run.verifiers[:2]:
         accepted(house.post_epoch(verifier))
     settlement.settle(house.ledger)
-    monkeypatch.setattr(broadcast, "send", lambda *_: (broadcast.Said.TAKEN, ""))  # and no miner takes it
+    monkeypatch.setattr(broadcast, "send", lambda *_: (broadcast.SendResult.TAKEN, ""))  # and no miner takes it
     outbox.flush(house.ledger)
     with house.ledger.store.read() as session:
         (made,) = session.exec(select(Attempt))

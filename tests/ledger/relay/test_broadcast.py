@@ -5,45 +5,45 @@ from __future__ import annotations
 import pytest
 from web3.exceptions import Web3RPCError
 
-from ledger.relay.broadcast import Said, meaning, message_of
+from ledger.relay.broadcast import SendResult, meaning, message_of
 
 pytestmark = pytest.mark.unit
 
 WORDS = {
     # geth
-    "already known": Said.KNOWN,
-    "nonce too low: next nonce 5, tx nonce 4": Said.NONCE_LOW,
-    "nonce too high": Said.NONCE_HIGH,
-    "replacement transaction underpriced": Said.OUTBID,
-    "transaction underpriced: gas tip cap 1, minimum needed 2": Said.OUTBID,
-    "insufficient funds for gas * price + value: balance 0, tx cost 1, overshot 1": Said.POOR,
-    "txpool is full": Said.BUSY,
-    "account limit exceeded": Said.BUSY,
-    "future transaction tries to replace pending": Said.BUSY,
-    "exceeds block gas limit": Said.REFUSED,
-    "intrinsic gas too low: gas 10, minimum needed 21000": Said.REFUSED,
-    "only replay-protected (EIP-155) transactions allowed over RPC": Said.REFUSED,
+    "already known": SendResult.KNOWN,
+    "nonce too low: next nonce 5, tx nonce 4": SendResult.NONCE_LOW,
+    "nonce too high": SendResult.NONCE_HIGH,
+    "replacement transaction underpriced": SendResult.OUTBID,
+    "transaction underpriced: gas tip cap 1, minimum needed 2": SendResult.OUTBID,
+    "insufficient funds for gas * price + value: balance 0, tx cost 1, overshot 1": SendResult.POOR,
+    "txpool is full": SendResult.BUSY,
+    "account limit exceeded": SendResult.BUSY,
+    "future transaction tries to replace pending": SendResult.BUSY,
+    "exceeds block gas limit": SendResult.REFUSED,
+    "intrinsic gas too low: gas 10, minimum needed 21000": SendResult.REFUSED,
+    "only replay-protected (EIP-155) transactions allowed over RPC": SendResult.REFUSED,
     # anvil
-    "transaction already imported": Said.KNOWN,
-    "nonce too low": Said.NONCE_LOW,
-    "max fee per gas less than block base fee": Said.OUTBID,
-    "Insufficient funds for gas * price + value": Said.POOR,
-    "invalid chain id for signer": Said.REFUSED,
+    "transaction already imported": SendResult.KNOWN,
+    "nonce too low": SendResult.NONCE_LOW,
+    "max fee per gas less than block base fee": SendResult.OUTBID,
+    "Insufficient funds for gas * price + value": SendResult.POOR,
+    "invalid chain id for signer": SendResult.REFUSED,
     # Nethermind
-    "AlreadyKnown": Said.KNOWN,
-    "OldNonce, Current nonce: 5, nonce of rejected tx: 4.": Said.NONCE_LOW,
-    "ReplacementNotAllowed, existing transaction with the same nonce": Said.OUTBID,
-    "FeeTooLow, MaxFeePerGas too low": Said.OUTBID,
-    "InsufficientFunds, Account balance: 0": Said.POOR,
-    "NonceGap, Future nonce. Expected nonce: 5": Said.NONCE_HIGH,
+    "AlreadyKnown": SendResult.KNOWN,
+    "OldNonce, Current nonce: 5, nonce of rejected tx: 4.": SendResult.NONCE_LOW,
+    "ReplacementNotAllowed, existing transaction with the same nonce": SendResult.OUTBID,
+    "FeeTooLow, MaxFeePerGas too low": SendResult.OUTBID,
+    "InsufficientFunds, Account balance: 0": SendResult.POOR,
+    "NonceGap, Future nonce. Expected nonce: 5": SendResult.NONCE_HIGH,
     # Erigon, Besu
-    "INTERNAL_ERROR: could not replace existing tx": Said.OUTBID,
-    "ALREADY_EXISTS: already known": Said.KNOWN,
-    "Known transaction": Said.KNOWN,
-    "Upfront cost exceeds account balance": Said.POOR,
-    "Transaction nonce is too distant from current sender nonce": Said.NONCE_HIGH,
+    "INTERNAL_ERROR: could not replace existing tx": SendResult.OUTBID,
+    "ALREADY_EXISTS: already known": SendResult.KNOWN,
+    "Known transaction": SendResult.KNOWN,
+    "Upfront cost exceeds account balance": SendResult.POOR,
+    "Transaction nonce is too distant from current sender nonce": SendResult.NONCE_HIGH,
     # the embedded chain
-    "nonce too high: next nonce 1, tx nonce 2": Said.NONCE_HIGH,
+    "nonce too high: next nonce 1, tx nonce 2": SendResult.NONCE_HIGH,
 }
 
 

@@ -1,4 +1,4 @@
-"""What became of a call, with the answers of a real node: mined, final, taken back, lost, outrun by a foreign hand."""
+"""A call's states by the answers of a real node: mined, final, taken back, lost, outrun by an external transaction."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from ledger.crash_points import armed
 from ledger.errors import NotDead, NotFound
 from ledger.relay import confirmations, outbox
-from ledger.relay.broadcast import Said, send
-from ledger.relay.leases import Held
+from ledger.relay.broadcast import SendResult, send
+from ledger.relay.leases import HeldLease
 from ledger.storage.tables import LeaseRow, Outgoing
 from tests.holds import Threat, holds
 from tests.ledger.relayed import Relay
@@ -86,7 +86,7 @@ def test_bytes_that_the_node_has_are_no_error(relay: Relay) -> None:
     relay.claim(0)
     with armed("outbox.signed", lambda: relay.send_raw(relay.attempts[0].raw)):
         relay.flush()
-    assert send(relay.place.w3, relay.attempts[0].raw)[0] is Said.KNOWN
+    assert send(relay.place.w3, relay.attempts[0].raw)[0] is SendResult.KNOWN
     assert (relay.row.state, relay.row.error, relay.row.sent) == ("signed", None, relay.now)
     relay.mine()
     assert (relay.row.state, len(relay.attempts)) == ("mined", 1)
@@ -102,7 +102,7 @@ def test_bytes_that_are_in_a_block_are_found_by_their_hash(relay: Relay) -> None
 
     with armed("outbox.sending", another_was_faster):
         relay.flush()
-    assert send(relay.place.w3, relay.attempts[0].raw)[0] is Said.NONCE_LOW
+    assert send(relay.place.w3, relay.attempts[0].raw)[0] is SendResult.NONCE_LOW
     assert (relay.row.state, relay.supply, len(relay.attempts)) == ("mined", relay.owed(0), 1)
 
 
@@ -124,14 +124,14 @@ def test_a_lost_transaction_leaves_no_gap(relay: Relay) -> None:
 
 @holds(
     "A nonce is abandoned only when an external transaction that used it is final",
-    by="ledger/relay/confirmations.py:Sight.sent_by",
+    by="ledger/relay/confirmations.py:ChainView.sent_by",
     against=Threat.BAD_CHAIN,
 )
-def test_a_nonce_that_a_foreign_hand_used_is_replaced_only_when_that_is_final(relay: Relay) -> None:
+def test_a_nonce_of_an_external_transaction_is_replaced_only_when_that_is_final(relay: Relay) -> None:
     """Before, a reorg might still put ours in its place, and the call would be done twice."""
     relay.claim(0, 1)
     nonce = relay.count()
-    with armed("outbox.sending", lambda: relay.foreign(nonce)):
+    with armed("outbox.sending", lambda: relay.external(nonce)):
         relay.flush()
     assert "underpriced" in str(relay.rows[0].error)
     relay.anvil.mine()
@@ -147,10 +147,10 @@ def test_a_nonce_that_a_foreign_hand_used_is_replaced_only_when_that_is_final(re
     assert (relay.supply, len(relay.attempts)) == (relay.owed(0, 1), 3)
 
 
-def test_a_foreign_transaction_that_a_reorg_takes_back_leaves_our_nonce(relay: Relay) -> None:
+def test_an_external_transaction_that_a_reorg_takes_back_leaves_our_nonce(relay: Relay) -> None:
     relay.claim(0)
     nonce = relay.count()
-    with armed("outbox.sending", lambda: relay.foreign(nonce)):
+    with armed("outbox.sending", lambda: relay.external(nonce)):
         relay.flush()
     relay.mine(2)
     relay.anvil.reorg(2, [(relay.attempts[0].raw, 0)])
@@ -272,42 +272,42 @@ def test_a_former_keys_nonce_is_not_used_up_with_the_new_key(relay: Relay) -> No
         row = session.get_one(Outgoing, relay.row.id)
         row.tries, row.sent = relay.rules.attempts - 1, 0
         session.add(row)
-    held = Held(outbox.job(rotated), 1)
+    held = HeldLease(outbox.job(rotated), 1)
     with rotated.store.write() as session:
         session.add(LeaseRow(name=held.name, holder=rotated.holder, token=1, expires=relay.now + 5))
     ours = relay.attempts[0]
-    assert not outbox._note(rotated, held, ours, Said.REFUSED, "the pool refuses these bytes")
-    assert outbox._note(replace(rotated, operator=relay.place.operator), held, ours, Said.REFUSED, "again")
+    assert not outbox._note(rotated, held, ours, SendResult.REFUSED, "the pool refuses these bytes")
+    assert outbox._note(replace(rotated, operator=relay.place.operator), held, ours, SendResult.REFUSED, "again")
 
 
-def test_a_foreign_transaction_below_the_block_that_was_final_at_signing_is_found(relay: Relay) -> None:
+def test_an_external_transaction_below_the_block_that_was_final_at_signing_is_found(relay: Relay) -> None:
     """The node that was asked for the nonce lagged behind: it gave one out that had been used up long before."""
     used = relay.count()
     relay.anvil.mine(3)
-    foreign = relay.foreign(used)
+    external = relay.external(used)
     relay.anvil.mine(2 * relay.anvil.slots + 1)
-    sight = confirmations.Sight(relay.place.model)
+    view = confirmations.ChainView(relay.place.model)
     looked_at: list[int] = []
-    found = sight.sent_by(relay.place.operator.address, used, sight.final, lambda: looked_at.append(1))
-    assert (found, len(looked_at)) == (foreign, 1)
+    found = view.sent_by(relay.place.operator.address, used, view.final, lambda: looked_at.append(1))
+    assert (found, len(looked_at)) == (external, 1)
 
 
 def test_where_the_node_has_no_old_states_each_block_is_looked_at(
     relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = relay.count()
-    foreign = relay.foreign(used)
+    external = relay.external(used)
     relay.anvil.mine(2 * relay.anvil.slots + 1)
-    sight, looked_at = confirmations.Sight(relay.place.model), list[int]()
+    view, looked_at = confirmations.ChainView(relay.place.model), list[int]()
 
     def missing(*_: object) -> int:
         raise ValueError("missing trie node")
 
-    monkeypatch.setattr(sight, "_count", missing)
-    first = sight.final - 3
-    while (found := sight.sent_by(relay.place.operator.address, used, first, lambda: looked_at.append(1))) is None:
+    monkeypatch.setattr(view, "_count", missing)
+    first = view.final - 3
+    while (found := view.sent_by(relay.place.operator.address, used, first, lambda: looked_at.append(1))) is None:
         first -= 3
-    assert (found, len(looked_at) > 1) == (foreign, True)
+    assert (found, len(looked_at) > 1) == (external, True)
 
 
 def allow(relay: Relay, gas: int) -> None:

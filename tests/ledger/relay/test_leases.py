@@ -18,7 +18,7 @@ from ledger.context import Ledger
 from ledger.errors import LeaseLost
 from ledger.process_id import new_process_id
 from ledger.relay import leases
-from ledger.relay.leases import Held
+from ledger.relay.leases import HeldLease
 from ledger.relay_rules import RelayRules
 from ledger.storage.store import Store
 from ledger.storage.tables import LeaseRow
@@ -40,7 +40,7 @@ def process(store: Store, clock: Clock, holder: str) -> Ledger:
     return Ledger(store, nothing, nothing, nothing, nothing, nothing, clock, RelayRules(lease_seconds=10), holder)
 
 
-def write_first(ledger: Ledger, held: Held) -> None:
+def write_first(ledger: Ledger, held: HeldLease) -> None:
     """Something is written before the lease is looked at."""
     with ledger.store.write() as session:
         session.add(LeaseRow(name="written by the sleeper", holder="one", token=1, expires=0))
@@ -56,11 +56,11 @@ def row(store: Store, name: str = "job") -> LeaseRow:
 def test_the_second_waits_until_the_lease_ends_and_has_the_next_token(store: Store) -> None:
     clock = Clock()
     one, two = process(store, clock, "one"), process(store, clock, "two")
-    assert leases.take(one, "job") == Held("job", 1)
+    assert leases.take(one, "job") == HeldLease("job", 1)
     clock.now += 9
     assert leases.take(two, "job") is None
     clock.now += 1
-    assert leases.take(two, "job") == Held("job", 2)
+    assert leases.take(two, "job") == HeldLease("job", 2)
     assert leases.take(one, "job") is None
 
 
@@ -111,7 +111,7 @@ def test_given_up_it_is_free_and_nobody_gives_up_anothers(store: Store) -> None:
     leases.give_up(two, "job")
     assert leases.take(two, "job") is None
     leases.give_up(one, "job")
-    assert leases.take(two, "job") == Held("job", 2)
+    assert leases.take(two, "job") == HeldLease("job", 2)
 
 
 def test_a_killed_neighbour_is_not_waited_for(store: Store) -> None:
@@ -121,17 +121,17 @@ def test_a_killed_neighbour_is_not_waited_for(store: Store) -> None:
     dead.wait()
     mine = new_process_id()
     gone = mine.replace(f"/{os.getpid()}/", f"/{dead.pid}/")
-    assert leases.take(process(store, clock, gone), "job") == Held("job", 1)
-    assert leases.take(process(store, clock, mine), "job") == Held("job", 2)
+    assert leases.take(process(store, clock, gone), "job") == HeldLease("job", 1)
+    assert leases.take(process(store, clock, mine), "job") == HeldLease("job", 2)
     assert leases.take(process(store, clock, new_process_id()), "job") is None
 
 
 def test_of_many_that_begin_at_once_one_has_it(store: Store) -> None:
     clock = Clock()
-    got: list[Held | None] = []
+    got: list[HeldLease | None] = []
     processes = [process(store, clock, f"p{n}") for n in range(8)]
     assert at_once(*(lambda p=p: got.append(leases.take(p, "job")) for p in processes)) == []
-    assert [held for held in got if held] == [Held("job", 1)]
+    assert [held for held in got if held] == [HeldLease("job", 1)]
     assert row(store).token == 1
 
 
@@ -153,7 +153,7 @@ class LeaseMachine(RuleBasedStateMachine):
             session.exec(delete(LeaseRow))
 
     @rule(target=tokens, holder=st.sampled_from("abc"))
-    def take(self, holder: str) -> tuple[str, Held | None]:
+    def take(self, holder: str) -> tuple[str, HeldLease | None]:
         held = leases.take(process(machine_store(), self.clock, holder), "job")
         if held is not None:
             assert held.token >= self.newest
@@ -169,7 +169,7 @@ class LeaseMachine(RuleBasedStateMachine):
         leases.give_up(process(machine_store(), self.clock, holder), "job")
 
     @rule(taken=tokens)
-    def write(self, taken: tuple[str, Held | None]) -> None:
+    def write(self, taken: tuple[str, HeldLease | None]) -> None:
         holder, held = taken
         if held is None:
             return
@@ -194,5 +194,5 @@ TestLeaseMachine = LeaseMachine.TestCase
 def test_a_lease_from_a_clock_that_ran_ahead_holds_nobody_up(store: Store) -> None:
     ahead, clock = Clock(), Clock()
     ahead.now += 10 * 365 * 86_400
-    assert leases.take(process(store, ahead, "one"), "job") == Held("job", 1)
-    assert leases.take(process(store, clock, "two"), "job") == Held("job", 2)
+    assert leases.take(process(store, ahead, "one"), "job") == HeldLease("job", 1)
+    assert leases.take(process(store, clock, "two"), "job") == HeldLease("job", 2)

@@ -40,7 +40,7 @@ def test_what_is_not_mined_is_signed_again_at_its_nonce_for_an_eighth_more(relay
 
 
 def test_the_older_of_two_may_be_the_one_that_is_mined(relay: Relay) -> None:
-    """It reached a miner that never saw the dearer one."""
+    """It reached a miner that never saw the highest-fee one."""
     relay.claim(0)
     relay.flush()
     relay.now += relay.rules.replace_seconds
@@ -148,7 +148,7 @@ def test_while_the_key_holds_no_coins_calls_wait_and_no_try_is_lost(relay: Relay
     relay.flush(3)
     assert [(row.state, row.tries) for row in relay.rows] == [("signed", 0)] * 2
     assert "nsufficient funds" in str(relay.rows[0].error)
-    assert len(relay.attempts) == 2  # to offer more would only make it dearer
+    assert len(relay.attempts) == 2  # a fee bump would only cost more
     relay.anvil.rpc("anvil_setBalance", operator, hex(10**20))
     relay.now += relay.rules.resend_seconds
     relay.flush()
@@ -280,7 +280,7 @@ def test_a_failure_at_any_point_pays_once(relay: Relay, point: str) -> None:
     assert len(relay.attempts) == 2
 
 
-@pytest.mark.parametrize("point", ["outbox.returned", "outbox.replacing", "outbox.foreign"])
+@pytest.mark.parametrize("point", ["outbox.returned", "outbox.replacing", "outbox.external"])
 def test_a_failure_on_the_way_back_pays_once_too(relay: Relay, point: str) -> None:
     relay.claim(0)
     nonce = relay.count()
@@ -291,8 +291,8 @@ def test_a_failure_on_the_way_back_pays_once_too(relay: Relay, point: str) -> No
             relay.anvil.reorg(1)
         if point == "outbox.replacing":
             relay.now += relay.rules.replace_seconds
-        if point == "outbox.foreign":
-            relay.foreign(nonce)
+        if point == "outbox.external":
+            relay.external(nonce)
             relay.anvil.mine(1 + 2 * relay.anvil.slots)
         with pytest.raises(Crashed):
             relay.flush()
