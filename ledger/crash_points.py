@@ -31,7 +31,7 @@ POINTS: dict[str, str] = {
     "indexer.read": "events of a final range were read, no transaction has begun",
     "indexer.applied": "cursor, events and what follows from them are written, their transaction not committed",
     "indexer.followed": "events and cursor are committed",
-    "indexer.tracking": "blocks of the tip were read, no transaction has begun",
+    "indexer.tracking": "blocks of the chain's head were read, no transaction has begun",
     "judgement.applied": "the machine took a fact, nothing is written",
     "judgement.logged": "a fact and what follows stand in the log, nothing else is written, nothing committed",
     "judgement.booked": "log, books and rows are written, their transaction not committed",

@@ -1,9 +1,9 @@
-"""From the chain only through here: what is final has effects, in order, each event once.
+"""From the chain only through here: events of final blocks have effects, in order, each event once.
 
-Blocks that are not final yet are followed by hash and parent in ledger/chainread/reorgs.py. When the final block is one
-of them, its chain of parents leads to the cursor, and what was read there is credited. An indexer that is further
-behind reads final blocks one by one by their hash, which a node that lags behind refuses; by range, where it would
-answer with what it has, only blocks so old that no node lacks them.
+Unconfirmed blocks are followed by hash and parent in ledger/chainread/reorgs.py. When the final block is one of them,
+its chain of parents leads to the cursor, and the events that were read there are applied. An indexer that is further
+behind reads final blocks one by one by their hash, which a node that lags behind refuses. A query by range gets an
+answer from such a node too: it is for blocks so old that no node lacks them.
 """
 
 from __future__ import annotations
@@ -49,30 +49,30 @@ FOLLOWED: dict[str, tuple[str, ...]] = {
 BATCH = 500
 """Blocks that one look reads one by one."""
 MOST_BLOCKS, MANY = 10_000, 5_000
-"""Old blocks that one look reads by range, and events after which it reads no further: they are entered at once."""
+"""Old blocks that one look reads by range, and events after which it stops: all of them are entered at once."""
 OLD = 1_000
-"""Blocks behind the final one from which a node that answers at all has everything."""
+"""Blocks behind the final one of which any node that answers has all events."""
 logger = logging.getLogger(__name__)
 
 
 def follow(ledger: Ledger) -> None:
-    """Credit what has become final since the cursor; events and cursor move in one transaction, once.
+    """Apply the events that became final since the cursor; events and cursor move in one transaction, once.
 
-    Raises FinalityViolated, and credits nothing, if the chain that is final now does not continue the one of before.
+    Raises FinalityViolated, and applies nothing, if the final chain of now does not continue the one of before.
     """
     final = ledger.chain.w3.eth.get_block("finalized")
     with ledger.store.read() as session:
         cursor = session.get(Cursor, FINAL)
         tracked = session.get(Header, int(final["number"]))
-        rests = session.exec(select(PendingEvent.block).limit(1)).first() is None
+        is_quiet = session.exec(select(PendingEvent.block).limit(1)).first() is None
     if cursor is not None and (cursor.block, cursor.hash) == (int(final["number"]), to_hex(final["hash"])):
         return
-    if cursor is not None and not _is_kept(ledger, cursor):
+    if cursor is not None and not _has_cursor_block(ledger, cursor):
         return
     if cursor is not None and int(final["number"]) <= cursor.block:
         return
     if cursor is not None and tracked is not None and tracked.hash == to_hex(final["hash"]):
-        _credit(ledger, cursor, tracked.number, tracked.hash, None, quiet=rests)
+        _credit(ledger, cursor, tracked.number, tracked.hash, None, quiet=is_quiet)
         return
     first = cursor.block + 1 if cursor else ledger.chain.first_block
     old = int(final["number"]) - OLD
@@ -81,43 +81,43 @@ def follow(ledger: Ledger) -> None:
         _credit(ledger, cursor, *_range(ledger, cursor, first, last))
     else:
         last = min(int(final["number"]), first + BATCH - 1)
-        read_to, ends, found = _each(ledger, cursor, first, last)
+        read_to, last_hash, events = _each(ledger, cursor, first, last)
         if read_to >= first:
-            _credit(ledger, cursor, read_to, ends, found, quiet=not found and read_to == int(final["number"]))
+            _credit(ledger, cursor, read_to, last_hash, events, quiet=not events and read_to == int(final["number"]))
 
 
 def read_block(ledger: Ledger, name: str) -> list[ChainEvent]:
     """Events of all followed contracts in the block of this hash, in their order.
 
-    Raises Web3RPCError where the node lacks it, ChainUnfit and what the weather raises.
+    Raises Web3RPCError where the node lacks the block, ChainUnfit and the errors of a failing connection.
     """
     return _events(ledger, logs_of_block(ledger.chain.w3, _wanted(ledger), name))
 
 
 def read_range(ledger: Ledger, first: int, last: int) -> Iterator[tuple[int, list[ChainEvent]]]:
-    """Events of all followed contracts in pieces, each with its last block. Raises ChainUnfit, LogsRefused and what
-    the weather raises."""
+    """Events of all followed contracts in pieces, each with its last block. Raises ChainUnfit, LogsRefused and the
+    errors of a failing connection."""
     for piece in pieces(ledger.chain.w3, _wanted(ledger), first, last):
         yield piece.last, _events(ledger, piece.logs)
 
 
 def _wanted(ledger: Ledger) -> Wanted:
-    """Whatever the followed contracts log."""
+    """All logs of the followed contracts."""
     return Wanted(tuple(sorted(_tables(ledger))))
 
 
 def _events(ledger: Ledger, logs: Iterable[LogReceipt]) -> list[ChainEvent]:
-    """What they log beside FOLLOWED passes unread, and what the registry, which many share, logs of other models."""
+    """The events of FOLLOWED alone, and of the registry, which many models share, those of this model."""
     tables = _tables(ledger)
     own = from_hex(ledger.chain.deployment.model)
-    found: list[ChainEvent] = []
+    events: list[ChainEvent] = []
     for entry in logs:
         contract, table = tables[entry["address"]]
         if (name := table.name_of(entry)) is None:
             continue
         if contract == "ModelRegistry" and bytes(entry["topics"][1]) != own:
             continue
-        found.append(
+        events.append(
             ChainEvent(
                 block=entry["blockNumber"],
                 log_index=entry["logIndex"],
@@ -127,12 +127,12 @@ def _events(ledger: Ledger, logs: Iterable[LogReceipt]) -> list[ChainEvent]:
                 arguments=_arguments(ledger, table, entry),
             )
         )
-    return found
+    return events
 
 
-def _is_kept(ledger: Ledger, cursor: Cursor) -> bool:
-    """Whether the node has the cursor's block; one that lags behind is waited for. Raises FinalityViolated, and
-    ChainOther and ChainWithoutContract where it is another chain, or one without its state."""
+def _has_cursor_block(ledger: Ledger, cursor: Cursor) -> bool:
+    """Whether the node has the cursor's block; a node that lags behind is waited for. Raises FinalityViolated, and
+    ChainOther and ChainWithoutContract where the node is of another chain, or without its state."""
     try:
         now = to_hex(ledger.chain.block_hash(cursor.block))
     except BlockNotFound:
@@ -147,80 +147,84 @@ def _is_kept(ledger: Ledger, cursor: Cursor) -> bool:
 def _each(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple[int, str, list[ChainEvent]]:
     """The last block that was read, its hash, and the events from `first` on, block by block, each by its hash.
 
-    It ends where a node lacks a block. Raises FinalityViolated.
+    The reading ends where a node lacks a block. Raises FinalityViolated.
     """
     before = cursor.hash if cursor is not None else None
-    found = list[ChainEvent]()
+    all_events = list[ChainEvent]()
     for number in range(first, last + 1):
         try:
             block = ledger.chain.w3.eth.get_block(number)
             events = read_block(ledger, to_hex(block["hash"]))
         except (BlockNotFound, Web3RPCError) as error:
             logger.warning("the chain's node did not give block %d, which is final; trying again (%s)", number, error)
-            return number - 1, str(before), found
+            return number - 1, str(before), all_events
         if before is not None and to_hex(block["parentHash"]) != before:
             raise FinalityViolated(f"block {number} does not continue block {number - 1}, which was final as {before}")
         before = to_hex(block["hash"])
-        found += events
+        all_events += events
     reach("indexer.read")
-    return last, str(before), found
+    return last, str(before), all_events
 
 
 def _range(ledger: Ledger, cursor: Cursor | None, first: int, last: int) -> tuple[int, str, list[ChainEvent]]:
     """The last block that was read, `last` or one before it, its hash, and the events from `first` on, if they
     continue the cursor. Raises FinalityViolated."""
-    ends = to_hex(ledger.chain.block_hash(last))
+    last_hash = to_hex(ledger.chain.block_hash(last))
     parent = to_hex(ledger.chain.w3.eth.get_block(first)["parentHash"])
     read_to = first
-    found = list[ChainEvent]()
+    all_events = list[ChainEvent]()
     for end, events in read_range(ledger, first, last):
         read_to = end
-        found = found + events
-        if len(found) >= MANY:
+        all_events = all_events + events
+        if len(all_events) >= MANY:
             break
     if cursor is not None and parent != cursor.hash:
         raise FinalityViolated(f"block {first} does not continue block {cursor.block}, which was final")
-    name = to_hex(ledger.chain.block_hash(read_to))
-    if to_hex(ledger.chain.block_hash(last)) != ends:
-        raise FinalityViolated(f"block {last} was final as {ends} and was replaced while it was read")
+    read_hash = to_hex(ledger.chain.block_hash(read_to))
+    if to_hex(ledger.chain.block_hash(last)) != last_hash:
+        raise FinalityViolated(f"block {last} was final as {last_hash} and was replaced while it was read")
     reach("indexer.read")
-    return read_to, name, found
+    return read_to, read_hash, all_events
 
 
 def _credit(
-    ledger: Ledger, cursor: Cursor | None, last: int, ends: str, found: list[ChainEvent] | None, quiet: bool = False
+    ledger: Ledger,
+    cursor: Cursor | None,
+    last: int,
+    last_hash: str,
+    events: list[ChainEvent] | None,
+    quiet: bool = False,
 ) -> None:
-    """Move the cursor from where it was read, or do nothing: another indexer was faster. Without `found` the events
-    are those that were read block by block at the tip (ledger/chainread/reorgs.py), if they still are those of this
-    block."""
+    """Apply the events and move the cursor from where it was read, or do nothing: another indexer was faster. Without
+    `events` the head follower read them block by block (ledger/chainread/reorgs.py), if it still has this block."""
     with ledger.store.write(quiet) as session:
-        if found is None and not _is_tracked(session, last, ends):
+        if events is None and not _is_tracked(session, last, last_hash):
             return
-        if not _move(session, cursor, last, ends):
+        if not _move(session, cursor, last, last_hash):
             return
-        for event in _tracked(session, last) if found is None else found:
+        for event in _tracked(session, last) if events is None else events:
             session.add(event)
             _apply(ledger, session, event)
-        for kept, number in ((Header, Header.number), (PendingEvent, PendingEvent.block)):
-            session.exec(delete(kept).where(col(number) <= last))
+        for table, number in ((Header, Header.number), (PendingEvent, PendingEvent.block)):
+            session.exec(delete(table).where(col(number) <= last))
         reach("indexer.applied")
     reach("indexer.followed")
 
 
-def _move(session: Session, cursor: Cursor | None, last: int, ends: str) -> bool:
+def _move(session: Session, cursor: Cursor | None, last: int, last_hash: str) -> bool:
     row = session.get(Cursor, FINAL, with_for_update=True)
     if row != cursor:
         return False
-    row = row or Cursor(name=FINAL, block=last, hash=ends)
+    row = row or Cursor(name=FINAL, block=last, hash=last_hash)
     row.block = last
-    row.hash = ends
+    row.hash = last_hash
     session.add(row)
     session.flush()
     return True
 
 
 def _is_tracked(session: Session, number: int, name: str) -> bool:
-    """Whether the tip still leads over this block: another indexer may have followed another branch since."""
+    """Whether the head follower still has this block: another indexer may have followed another branch since."""
     header = session.get(Header, number)
     return header is not None and header.hash == name
 
@@ -235,13 +239,13 @@ def _tracked(session: Session, last: int) -> list[ChainEvent]:
 
 
 def _tables(ledger: Ledger) -> dict[str, tuple[str, EventTable]]:
-    """Address to the contract's name and what decodes its logs."""
-    place = ledger.chain.deployment
+    """By address: the contract's name, and the table that decodes its logs."""
+    deployment = ledger.chain.deployment
     addresses = {
-        "ModelToken": place.token,
-        "ModelRegistry": place.model_registry,
-        "VerifierRegistry": place.verifier_registry,
-        "ModelGovernor": place.governor,
+        "ModelToken": deployment.token,
+        "ModelRegistry": deployment.model_registry,
+        "VerifierRegistry": deployment.verifier_registry,
+        "ModelGovernor": deployment.governor,
     }
     return {addresses[name]: (name, _table(ledger.chain.w3, name, addresses[name])) for name in FOLLOWED}
 
@@ -262,15 +266,17 @@ def _apply(ledger: Ledger, session: Session, event: ChainEvent) -> None:
     if event.name == delegations.CREDITED:
         delegations.credit(session, event)
     if event.name == "Decision":
-        said = event.arguments
+        arguments = event.arguments
         session.add(
-            DecisionRow(sequence=int(said["sequence"]), key=said["key"], value=said["value"], block=event.block)
+            DecisionRow(
+                sequence=int(arguments["sequence"]), key=arguments["key"], value=arguments["value"], block=event.block
+            )
         )
 
 
 def _arguments(ledger: Ledger, table: EventTable, entry: LogReceipt) -> Document:
-    """Of one log. A proposal is named by the hash of its description's bytes, which need be no text; receipts belong to
-    their minter, and `ours` are those of the distributor."""
+    """The arguments of one log. The hash of a description's bytes, which need be no text, names a proposal; receipts
+    belong to their minter, and `ours` are those of the distributor."""
     event = table.decode(entry)
     arguments: Document = _plain(event["args"])
     if event["event"] == "ProposalCreated":

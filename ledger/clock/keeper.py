@@ -1,10 +1,10 @@
-"""What moves time on: blocks into the log, outbox, indexer, epochs and proposals, each step safe to repeat.
+"""The keeper: blocks into the log, outbox, indexer, epochs and proposals, each step safe to repeat.
 
 No rule goes by this server's clock: time is that of the blocks that are entered.
 
-The steps are in three parts, which may run in one process or in three, and in as many spare ones beside as one likes:
-a part is done by whoever has its lease (ledger/relay/leases.py), the others stand by. A pass is made when something
-happened or is due (ledger/clock/pulse.py), and costs nothing in between.
+The steps are in three parts, which may run in one process or in three, and in any number of standby processes: the
+holder of a part's lease does it (ledger/relay/leases.py). A pass is made when something happened or is due
+(ledger/clock/pulse.py), and costs nothing in between.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from contracts.process.outage import Outage, Troubles
 from ledger import faults
 from ledger.chainread import indexer, reorgs
 from ledger.clock.news import News
-from ledger.clock.pulse import Head, Pace, Pulse
+from ledger.clock.pulse import Head, HeadTimer, Pulse
 from ledger.context import Ledger
 from ledger.epochs import settlement
 from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
@@ -34,7 +34,7 @@ from ledger.relay import leases, outbox
 from ledger.relay.relayer_money import MoneyWatch
 
 Step = Callable[[Ledger], None]
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 STEPS: tuple[tuple[str, Step], ...] = (
     ("rounds", blocks.follow),
     ("settlement", outbox.flush),
@@ -43,36 +43,36 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("indexer", reorgs.track),
     ("settlement", settlement.settle),
     ("settlement", faults.settle),
-    ("settlement", carrying_out.carry_out),
+    ("settlement", carrying_out.advance_proposals),
 )
 PARTS: tuple[str, ...] = ("rounds", "settlement", "indexer")
 LAST_SECONDS = 10.0
-"""For what is under way when it is told to stop."""
+"""For the step that is under way when the keeper is told to stop."""
 logger = logging.getLogger(__name__)
 
 
-class Weather:
-    """What chain and database let through, told in few lines (contracts/process/outage.py)."""
+class Outages:
+    """Outages of chain and database, and failures of steps, in few log lines (contracts/process/outage.py)."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._chain = Outage("the chain node", logger.warning, clock=clock)
         self._database = Outage("the database", logger.warning, clock=clock)
         self._troubles = Troubles(logger.error, clock)
         self.troubles = 0
-        """Failures so far, told or not."""
+        """Failures so far, logged or not."""
 
-    def guarded(self, do: Callable[[], Found], name: str) -> Found | None:
-        """What `do` gives; None if it fails, which is reported: a status of 502, a page of a proxy and a cut answer are
-        nobody's fault here."""
+    def guarded(self, do: Callable[[], Result], name: str) -> Result | None:
+        """The result of `do`; None if it fails, which is reported. A status of 502, a page of a proxy and a cut answer
+        are outages, and no fault of this process."""
         try:
-            found = do()
+            result = do()
         except Exception as error:
             self.troubles += 1
             self._report(error, name)
             return None
         self._troubles.ended(name)
         self._troubles.ended(f"{name} broke")
-        return found
+        return result
 
     def _report(self, error: Exception, name: str) -> None:
         if isinstance(error, RequestException):
@@ -82,20 +82,20 @@ class Weather:
         elif isinstance(error, (ChainAtFault, LeaseLost)):
             self._troubles.failed(name, f"{error.code}: {error.detail}")
         elif self._troubles.failed(f"{name} broke", f"{error!r}; trying again"):
-            # under a name of its own: a lease that was lost a second before must not hide a bug
+            # a name of its own: a lease that was lost a second before must not hide a bug
             logger.error("%s failed", name, exc_info=error)
 
     def chain_answers(self) -> None:
-        """It gave its newest block."""
+        """The chain gave its newest block."""
         self._chain.ended()
 
     def database_answers(self) -> None:
-        """It gave a lease, or said whose it is."""
+        """The database gave a lease, or its holder."""
         self._database.ended()
 
 
 def step(ledger: Ledger) -> None:
-    """Everything that is due now, once."""
+    """Do all steps that are due now, once."""
     for _, do in STEPS:
         do(ledger)
 
@@ -105,77 +105,79 @@ def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iter
     and tried again. `interval` is the least time between two passes, in seconds."""
     parts = tuple(only)
     with ledger.store.changes.watched() as changes:
-        keeping = _Keeping(ledger, parts, Pulse(changes, interval))
-        while keeping.rest(stop):
-            keeping.look(stop)
-    for give_up in (*(partial(leases.give_up, ledger, _job(part)) for part in parts), partial(_outbox_too, ledger)):
-        keeping.weather.guarded(give_up, "a lease")  # it ends by itself
+        passes = _Passes(ledger, parts, Pulse(changes, interval))
+        while passes.rest(stop):
+            passes.look(stop)
+    for give_up in (*(partial(leases.give_up, ledger, _job(part)) for part in parts), partial(_give_up_signer, ledger)):
+        passes.outages.guarded(give_up, "a lease")  # a lease ends by itself
 
 
-class _Keeping:
+class _Passes:
     """One process's passes."""
 
     def __init__(self, ledger: Ledger, parts: tuple[str, ...], pulse: Pulse) -> None:
-        self._ledger, self._parts, self._pulse, self._pace = ledger, parts, pulse, Pace()
+        self._ledger = ledger
+        self._parts = parts
+        self._pulse = pulse
+        self._head_timer = HeadTimer()
         self._mine: set[str] = set()
-        self.weather, self._news = Weather(), News()
-        self._clock, self._money = (
-            ClockWatch(logger.warning, wall=ledger.now),
-            MoneyWatch(logger.warning, time.monotonic),
-        )
+        self.outages = Outages()
+        self._news = News()
+        self._clock = ClockWatch(logger.warning, wall=ledger.now)
+        self._money = MoneyWatch(logger.warning, time.monotonic)
 
     def rest(self, stop: threading.Event) -> bool:
-        """Until there may be something to do; False where told to stop."""
-        return self._pulse.rest(stop, min(self._pace.seconds, self._ledger.relay.lease_seconds / 4))
+        """Wait until there may be something to do; False where told to stop."""
+        return self._pulse.rest(stop, min(self._head_timer.seconds, self._ledger.relay.lease_seconds / 4))
 
     def look(self, stop: threading.Event) -> None:
-        """At the chain's head and at the leases, and make the pass that is due by them, or by the clock."""
+        """Look at the chain's head and at the leases, and make the pass that is due by them, or by the clock."""
         moved = self._head_moved()
         gained = self._take_parts()
         if moved or gained or self._pulse.is_due():
             self._pass(stop)
 
     def _head_moved(self) -> bool:
-        """Whether the chain has another newest block. That it does not answer is said by the steps that need it."""
+        """Whether the chain has another newest block. The steps that need the chain report that it does not answer."""
         try:
             head = watch_clock(self._ledger, self._clock)
         except Exception:
-            self._pace.lost()
+            self._head_timer.lost()
             self._pulse.again()
             return False
-        self.weather.chain_answers()
-        return self._pace.saw(head)
+        self.outages.chain_answers()
+        return self._head_timer.saw(head)
 
     def _take_parts(self) -> bool:
-        """Keep this process's leases, or take them; whether it has one that it had not."""
+        """Keep this process's leases, or take them. Whether it has a new one."""
         before = self._mine
-        self._mine = self.weather.guarded(self._leased, "leases") or set()
+        self._mine = self.outages.guarded(self._leased, "leases") or set()
         return bool(self._mine - before)
 
     def _leased(self) -> set[str]:
-        """The parts that this process does now."""
-        held = leases.take_all(self._ledger, [_job(part) for part in self._parts])
-        self.weather.database_answers()
-        return {part for part in self._parts if _job(part) in held}
+        """The parts whose leases this process has now."""
+        leased = leases.take_all(self._ledger, [_job(part) for part in self._parts])
+        self.outages.database_answers()
+        return {part for part in self._parts if _job(part) in leased}
 
     def _pass(self, stop: threading.Event) -> None:
         self._pulse.begun()
-        troubles = self.weather.troubles
+        troubles = self.outages.troubles
         ledger = self._ledger
         for part, do in STEPS:
             if part in self._mine and not stop.is_set():
-                self.weather.guarded(partial(do, ledger), f"{do.__module__}.{do.__name__}")
+                self.outages.guarded(partial(do, ledger), f"{do.__module__}.{do.__name__}")
         if "rounds" in self._mine:
-            self.weather.guarded(partial(self._news.tell, ledger), "news")
+            self.outages.guarded(partial(self._news.tell, ledger), "news")
         due_in = None
         if "settlement" in self._mine:
-            self.weather.guarded(partial(self._money.look, ledger), "the relayer's balance")
-            due_in = self.weather.guarded(partial(outbox.due_in, ledger), "the outbox")
-        self._pulse.ended(self.weather.troubles > troubles, due_in)
+            self.outages.guarded(partial(self._money.look, ledger), "the relayer's balance")
+            due_in = self.outages.guarded(partial(outbox.due_in, ledger), "the outbox")
+        self._pulse.ended(self.outages.troubles > troubles, due_in)
 
 
 def run_until(ledger: Ledger, stop: threading.Event, only: Iterable[str] = PARTS) -> None:
-    """As `run`, in a thread of its own, which is left behind where database or chain keep it waiting at the end."""
+    """As `run`, in a thread of its own, which is left behind where database or chain block it at the end."""
     thread = threading.Thread(target=run, args=(ledger, stop), kwargs={"only": only}, name="keeper", daemon=True)
     thread.start()
     while thread.is_alive() and not stop.wait(1.0):
@@ -184,7 +186,7 @@ def run_until(ledger: Ledger, stop: threading.Event, only: Iterable[str] = PARTS
 
 
 def watch_clock(ledger: Ledger, clock: ClockWatch) -> Head:
-    """Say that this machine's clock is off, by the chain's newest block, which is returned."""
+    """Warn where this machine's clock is off by the chain's newest block, which is returned."""
     block = ledger.chain.w3.eth.get_block("latest")
     head = Head(int(block["number"]), bytes(block["hash"]).hex(), int(block["timestamp"]))
     clock.block(head.time)
@@ -195,12 +197,12 @@ def _job(part: str) -> str:
     return f"keeper:{part}"
 
 
-def _outbox_too(ledger: Ledger) -> None:
+def _give_up_signer(ledger: Ledger) -> None:
     leases.give_up(ledger, outbox.job(ledger))
 
 
 def _why(error: Exception) -> str:
-    """In one line, without objects and addresses of memory."""
+    """An error in one line, without objects and addresses of memory."""
     cause = error.__cause__ if isinstance(error, ChainUnavailable) else error
     status = getattr(getattr(cause, "response", None), "status_code", None)
     return f"it answers {status}" if status is not None else type(cause).__name__

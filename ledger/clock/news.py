@@ -1,6 +1,6 @@
-"""What changes in the log, a line each, for the log of the server: whoever reads it in the morning sees the evening.
+"""The log's changes as lines of the server's own log, a line each: in the morning an operator reads the evening.
 
-Heads, words and openings are not told one by one: a run's lines are those of its rounds, proofs and epochs.
+Heads, verdicts and openings have no lines: a run's lines are those of its rounds, proofs and epochs.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from ledger.books import log
 from ledger.context import Ledger
 
 MOST = 500
-"""Entries that one look tells."""
-
-"""Stands for the authors of openings and pledges, of which nothing is told."""
+"""Entries of one look."""
 logger = logging.getLogger(__name__)
 Line = Callable[[Any], str]
 
@@ -35,7 +33,9 @@ LINES: dict[type, Line] = {
     entries.RoundOpened: lambda e: (
         f"round {e.round} of run {e.run} opens: {len(e.nodes)} nodes, {len(e.verifiers)} verifiers, {e.k} decide"
     ),
-    entries.Lapsed: lambda e: f"the {e.awaited.what} of {e.awaited.party or 'all'} did not come in time ({_place(e)})",
+    entries.Lapsed: lambda e: (
+        f"the {e.awaited.what} of {e.awaited.party or 'all'} did not come in time ({_round_of(e)})"
+    ),
     entries.RoundClosed: lambda e: f"round {e.round} of run {e.run} closes with {len(e.proofs)} proofs",
     entries.BeaconMissed: lambda e: f"round {e.round} of run {e.run}: its beacon is missed, a later block draws",
     entries.BenchCalled: lambda e: f"proof {e.proof}: segment {e.segment} is in question, all its verifiers read it",
@@ -63,14 +63,15 @@ LINES: dict[type, Line] = {
 
 
 class News:
-    """Of one process, from its start on."""
+    """The lines of one process, from its start on."""
 
     def __init__(self) -> None:
         self._next: int | None = None
         self._configs: dict[str, str] = {}
 
     def tell(self, ledger: Ledger) -> None:
-        """What came into the log since the last time."""
+        """Write the lines of the entries since the last time. Authors of openings and pledges have no line, and are not
+        looked up."""
         with ledger.store.read() as session:
             if self._next is None:
                 self._next = log.size(session)
@@ -87,7 +88,7 @@ class News:
             self._tell_changes(entry)
 
     def _tell_changes(self, opened: entries.RoundOpened) -> None:
-        """What a round's configuration has otherwise than the one before."""
+        """Write how a round's configuration differs from the one before."""
         before, self._configs[opened.run] = self._configs.get(opened.run), opened.config
         if before is None or before == opened.config:
             return
@@ -97,7 +98,7 @@ class News:
         logger.info("run %s has a new configuration: %s", opened.run, ", ".join(changed))
 
 
-def _place(entry: entries.Lapsed) -> str:
+def _round_of(entry: entries.Lapsed) -> str:
     awaited = entry.awaited
     proof = f", proof {awaited.proof}" if awaited.proof else ""
     return f"round {awaited.round} of run {awaited.run}{proof}"

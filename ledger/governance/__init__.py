@@ -4,5 +4,5 @@
                                 └──▶ defeated         └──▶ expired        canceled from each of them
 
 `proposals` and `votes` apply events of final blocks, wherever a proposal was made or a vote was cast. `relaying` sends
-what holders signed, `carrying_out` queues and executes passed proposals, and `shown` has the answers of the API.
+signed proposals and votes, `carrying_out` queues and executes passed proposals, and `shown` has the answers of the API.
 """

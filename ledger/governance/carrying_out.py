@@ -1,4 +1,4 @@
-"""What passed is queued and executed: anyone may, so the relayer does, wherever it was proposed, within its budget."""
+"""Passed proposals are queued and executed. Anyone may do it, so the relayer does, within the proposer's budget."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from ledger.relay_rules import LONGEST_PAUSE
 from ledger.storage.tables import OPEN_PROPOSALS, Proposal
 
 AT_ONCE = 100
-"""Proposals that are looked at between two looks at other work."""
+"""Proposals that one pass looks at."""
 SILENT_ENDS = (
     ProposalState.DEFEATED,
     ProposalState.EXPIRED,
     ProposalState.CANCELED,
     ProposalState.EXECUTED,
 )
-"""Ends that the Governor's word alone makes, whether it logs them or not: time logs nothing."""
+"""Ends that are read from the Governor's state, whether it logs an event or not: time logs nothing."""
 logger = logging.getLogger(__name__)
 
 
-def carry_out(ledger: Ledger) -> None:
-    """Look at every proposal whose vote has ended, and take it one step on.
+def advance_proposals(ledger: Ledger) -> None:
+    """Take every proposal whose vote has ended one step on.
 
-    One that cannot be taken on is looked at again after a pause that doubles: it must not keep others from their turn.
+    A proposal that cannot go on is looked at again after a pause that doubles: it must not keep others from their turn.
     """
     waiting = select(Proposal).where(text(OPEN_PROPOSALS))
     now = ledger.now()
@@ -47,11 +47,11 @@ def carry_out(ledger: Ledger) -> None:
     with ledger.store.read() as session:
         rows = list(session.exec(ended.order_by(col(Proposal.again), col(Proposal.deadline)).limit(AT_ONCE)))
     for row in rows:
-        _take_on(ledger, row)
+        _advance(ledger, row)
 
 
-def _take_on(ledger: Ledger, row: Proposal) -> None:
-    """One step. What a node has against it is told and looked at later: it must not keep those behind it waiting."""
+def _advance(ledger: Ledger, row: Proposal) -> None:
+    """One step. A node's refusal is logged, and the proposal is looked at later: it must not block those behind it."""
     state = ledger.chain.governor.state(int(row.id))
     governor = ledger.chain.governor
     actions = actions_of(row)
@@ -66,8 +66,8 @@ def _take_on(ledger: Ledger, row: Proposal) -> None:
 def _relay(ledger: Ledger, row: Proposal, step: str, call: ContractFunction) -> None:
     """Queue a step, and again where the last try is dead while the Governor says that the step is still to be done.
 
-    Whoever spoils one block (a budget that is short for a moment) would else keep what passed from being executed. The
-    pauses between two looks double, and each try is taken from the proposer's budget: that bounds the gas.
+    A stranger who spoils one block (a budget that is short for a moment) would else stop a passed proposal for good.
+    The pauses between two looks double, and each try is taken from the proposer's budget: that bounds the gas.
     """
     key = f"{step}:{row.id}"
     with ledger.store.read() as session:
@@ -83,14 +83,14 @@ def _relay(ledger: Ledger, row: Proposal, step: str, call: ContractFunction) -> 
         logger.warning("proposal %s is not taken on (%s): %s", row.id, step, error)
 
 
-def _note(ledger: Ledger, row: Proposal, state: ProposalState) -> None:
-    """What no event of the Governor says: succeeded, and, once no reorg can take it back, that it is over."""
-    ended = state in SILENT_ENDS and ledger.chain.governor.final_state(int(row.id)) == state
+def _note(ledger: Ledger, seen: Proposal, state: ProposalState) -> None:
+    """Note what the Governor logs no event of: success, and, once no reorg can take it back, the end."""
+    ended = state in SILENT_ENDS and ledger.chain.governor.final_state(int(seen.id)) == state
     with ledger.store.write() as session:
-        kept = session.get_one(Proposal, row.id, with_for_update=True)
-        kept.tries += 1
-        kept.again = ledger.now() + ledger.relay.pause(kept.tries)
+        proposal = session.get_one(Proposal, seen.id, with_for_update=True)
+        proposal.tries += 1
+        proposal.again = ledger.now() + ledger.relay.pause(proposal.tries)
         if ended or state == ProposalState.SUCCEEDED:
-            kept.state = state.name.lower()
-            kept.over = ended
-        session.add(kept)
+            proposal.state = state.name.lower()
+            proposal.over = ended
+        session.add(proposal)

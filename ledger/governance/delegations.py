@@ -1,4 +1,4 @@
-"""Who lends votes to whom: as the token's events tell it, and relayed for holders who have no gas."""
+"""Delegations of votes: read from the token's events, and relayed for holders who have no gas."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ CREDITED = "DelegateChanged"
 
 
 def credit(session: Session, event: ChainEvent) -> None:
-    """Whom an account lends its votes from this final block on; the zero address: nobody."""
-    said = event.arguments
-    row = session.get(DelegationRow, said["delegator"]) or DelegationRow(delegator=said["delegator"], to="", block=0)
-    row.to = said["toDelegate"]
+    """Note the account to which an account lends its votes from this final block on; the zero address: to none."""
+    delegator = event.arguments["delegator"]
+    row = session.get(DelegationRow, delegator) or DelegationRow(delegator=delegator, to="", block=0)
+    row.to = event.arguments["toDelegate"]
     row.block = event.block
     session.add(row)
 
 
 def lenders(session: Session, to: str, after: str, limit: int) -> list[DelegationRow]:
-    """Who lends an account votes, by address, after an address."""
-    wanted = select(DelegationRow).where(DelegationRow.to == to, col(DelegationRow.delegator) > after)
-    return list(session.exec(wanted.order_by(col(DelegationRow.delegator)).limit(limit)))
+    """Accounts that lend an account their votes, by address, after an address."""
+    query = select(DelegationRow).where(DelegationRow.to == to, col(DelegationRow.delegator) > after)
+    return list(session.exec(query.order_by(col(DelegationRow.delegator)).limit(limit)))
 
 
 def delegate(ledger: Ledger, delegator: str, delegation: Delegation, signature: bytes) -> str:
     """Relay a signed delegation; returns the transaction's id.
 
-    Raises BadField, BadSignature, NoVotes (who holds nothing lends nothing), BelowThreshold, RelayBudgetSpent and
-    ContractRejected.
+    Raises BadField, BadSignature, NoVotes (an account without tokens lends nothing), BelowThreshold, RelayBudgetSpent
+    and ContractRejected.
     """
     name = to_checksum_address(delegator)
     if len(signature) != 65:
         raise BadField(f"signature must be 65 bytes, got {len(signature)}: a contract's votes are lent by the contract")
-    key = f"delegation:{name}:{delegation.nonce}"  # of two under one nonce one alone can be mined
+    key = f"delegation:{name}:{delegation.nonce}"  # of two calls under one nonce only one can be mined
     with ledger.store.read() as session:
-        known = session.get(Outgoing, key)
-    if known is not None and known.state not in call_state.ABANDONED:
+        existing = session.get(Outgoing, key)
+    if existing is not None and existing.state not in call_state.ABANDONED:
         return key
     _require_tokens(ledger, name)
     share = budget.share_of(ledger, name)

@@ -1,4 +1,4 @@
-"""Proposals as the Governor's events tell them: whoever made them, wherever (J18)."""
+"""Proposals by the Governor's events, whether they came through this server or not (J18)."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ def as_columns(actions: Sequence[Action]) -> list[list[str]]:
 
 
 def require(session: Session, proposal_id: str) -> Proposal:
-    """The proposal of that id, also one of a block that is not final yet, which is no row. Raises NotFound."""
-    found = session.get(Proposal, proposal_id)
-    if found is not None and found.state != RELAYING:
-        return found
-    named = col(PendingEvent.arguments)["proposalId"].as_string() == proposal_id  # others' are long, and stay unread
+    """The proposal of that id, also one of an unconfirmed block, which has no row yet. Raises NotFound."""
+    row = session.get(Proposal, proposal_id)
+    if row is not None and row.state != RELAYING:
+        return row
+    named = col(PendingEvent.arguments)["proposalId"].as_string() == proposal_id  # long rows of others stay unread
     created = session.exec(select(PendingEvent).where(PendingEvent.name == "ProposalCreated", named).limit(1)).first()
     if created is not None:
         return created_row(ChainEvent(**created.model_dump()))
-    if found is None and session.exec(select(Vote).where(Vote.proposal == proposal_id).limit(1)).first() is not None:
+    if row is None and session.exec(select(Vote).where(Vote.proposal == proposal_id).limit(1)).first() is not None:
         raise NotFound(f"unknown proposal {proposal_id}: votes on it were read, its creation was not; ask the Governor")
-    if found is None:
+    if row is None:
         raise NotFound(f"no proposal {proposal_id}")
-    return found
+    return row
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A proposal among others: a row without what strangers make long, its text's and its first call's beginning."""
+    """A proposal in a list: a row without its long columns, with the beginnings of its text and of its first call."""
 
     id: str
     proposer: str
@@ -76,16 +76,16 @@ class Listed:
 
 
 def page(session: Session, after: str, limit: int) -> list[Listed]:
-    """Proposals by name, after a name. What is long is not read."""
-    row = Proposal
-    text = (func.substr(row.description, 1, TITLE), func.length(row.description))
-    columns: list[Any] = [getattr(row, field.name) for field in fields(Listed)[: -len(text)]]
-    wanted = columns_of(*columns, *text).where(col(row.id) > after).order_by(col(row.id)).limit(limit)
-    return [Listed(*tuple(found)) for found in session.connection().execute(wanted)]
+    """Proposals by id, after an id. Long columns are not read."""
+    table = Proposal
+    text = (func.substr(table.description, 1, TITLE), func.length(table.description))
+    columns: list[Any] = [getattr(table, field.name) for field in fields(Listed)[: -len(text)]]
+    query = columns_of(*columns, *text).where(col(table.id) > after).order_by(col(table.id)).limit(limit)
+    return [Listed(*tuple(values)) for values in session.connection().execute(query)]
 
 
 def put_in_words(ledger: Ledger, row: Proposal) -> Proposal:
-    """The row with its calls as people read them: made once, since strangers write them and anybody reads them."""
+    """The row with its calls in words: made once, since strangers write the calls and anybody reads them."""
     row.call_count = len(row.actions)
     words = calls_in_words(ledger.chain.w3, ledger.chain.deployment, actions_of(row))
     row.words = [storable(text) for text in words]
@@ -95,22 +95,24 @@ def put_in_words(ledger: Ledger, row: Proposal) -> Proposal:
 
 def created_row(event: ChainEvent) -> Proposal:
     """The row that a ProposalCreated makes."""
-    said = event.arguments
+    arguments = event.arguments
     return Proposal(
-        id=said["proposalId"],
-        proposer=said["proposer"],
-        description=said["description"],
-        hash=said.get("descriptionHash") or to_hex(keccak(text=said["description"])),
-        actions=[list(call) for call in zip(said["targets"], said["values"], said["calldatas"], strict=True)],
+        id=arguments["proposalId"],
+        proposer=arguments["proposer"],
+        description=arguments["description"],
+        hash=arguments.get("descriptionHash") or to_hex(keccak(text=arguments["description"])),
+        actions=[
+            list(call) for call in zip(arguments["targets"], arguments["values"], arguments["calldatas"], strict=True)
+        ],
         state=ProposalState.PENDING.name.lower(),
         block=event.block,
-        snapshot=int(said["voteStart"]),
-        deadline=int(said["voteEnd"]),
+        snapshot=int(arguments["voteStart"]),
+        deadline=int(arguments["voteEnd"]),
     )
 
 
 def credit(ledger: Ledger, session: Session, event: ChainEvent) -> None:
-    """What a final event of the Governor makes of its proposal. Others pass."""
+    """Apply a final event of the Governor to its proposal. Other events are ignored."""
     if event.name == "ProposalCreated":
         _create(session, put_in_words(ledger, created_row(event)))
     elif event.name in _CHANGES:
@@ -121,7 +123,7 @@ def credit(ledger: Ledger, session: Session, event: ChainEvent) -> None:
 
 
 def change(row: Proposal, event: ChainEvent) -> None:
-    """What a later event makes of a proposal; the relayer looks at it anew."""
+    """Apply a later event to a proposal; the relayer looks at the proposal anew."""
     _CHANGES[event.name](row, event)
     row.over = row.state in OVER
     row.tries = 0
@@ -129,8 +131,8 @@ def change(row: Proposal, event: ChainEvent) -> None:
 
 
 def _create(session: Session, row: Proposal) -> None:
-    known = session.get(Proposal, row.id)
-    if known is None:
+    existing = session.get(Proposal, row.id)
+    if existing is None:
         session.add(row)
         return
     for name in (
@@ -146,8 +148,8 @@ def _create(session: Session, row: Proposal) -> None:
         "snapshot",
         "deadline",
     ):
-        setattr(known, name, getattr(row, name))
-    session.add(known)
+        setattr(existing, name, getattr(row, name))
+    session.add(existing)
 
 
 def _extend(row: Proposal, event: ChainEvent) -> None:

@@ -21,7 +21,7 @@ from ledger.storage.tables import BallotRow, Outgoing, Proposal, Vote
 
 @dataclass(frozen=True)
 class SignedProposal:
-    """What a holder signed for the Governor: decisions (key, value) for the runs, then calls; until `deadline`."""
+    """A proposal with its proposer's signature: decisions (key, value) for the runs, then calls; until `deadline`."""
 
     proposer: str
     description: str
@@ -35,39 +35,39 @@ TAKEN = "taken"
 HANDED_IN = "waiting"
 COUNTED = "counted"
 BALLOT_GAS = 400_000
-"""What a contract's check of its signature may use in a batch (ModelGovernor.sol), whatever it uses in an estimate."""
+"""Gas that a contract's check of its signature may use in a batch (ModelGovernor.sol), whatever the estimate is."""
 
 
-def propose(ledger: Ledger, asked: SignedProposal) -> str:
+def propose(ledger: Ledger, proposal: SignedProposal) -> str:
     """Relay a signed proposal; returns its id. Every decision must fit the run's rules; calls are the holders' own.
 
-    The Governor is asked first, so that nobody's bad signature takes the place of a good one. Raises BadField for a
-    description without its proposer's mark, NoVotes, BelowThreshold, RelayBudgetSpent and ContractRejected.
+    The Governor checks the signature first, so that a bad one never takes the place of a good one. Raises BadField for
+    a description without its proposer's mark, NoVotes, BelowThreshold, RelayBudgetSpent and ContractRejected.
     """
-    name = to_checksum_address(asked.proposer)
+    name = to_checksum_address(proposal.proposer)
     governor = ledger.chain.governor
-    _check_description(asked.description, name)
+    _check_description(proposal.description, name)
     now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
     votes = ledger.chain.token.past_votes(name, now - 1)
     if votes == 0:
         raise NoVotes(f"{name} has no votes: the relayer pays for holders alone")
-    actions = [*ledger.chain.decision_actions(asked.description, asked.decisions), *asked.calls]
+    actions = [*ledger.chain.decision_actions(proposal.description, proposal.decisions), *proposal.calls]
     if not actions:
         raise BadField("decisions and calls must not both be empty")
-    proposal_id = str(governor.proposal_id(actions, asked.description))
-    key = f"proposal:{proposal_id}:{keccak(asked.signature).hex()[:16]}"
+    proposal_id = str(governor.proposal_id(actions, proposal.description))
+    key = f"proposal:{proposal_id}:{keccak(proposal.signature).hex()[:16]}"
     with ledger.store.read() as session:
         if session.get(Outgoing, key) is not None:
             return proposal_id
     budget.require_least(ledger, votes, now - 1, ledger.relay.proposal_ppm)
     share = budget.share_of(ledger, name)
-    call = governor.propose_by_sig(name, actions, asked.description, asked.deadline, asked.signature)
+    call = governor.propose_by_sig(name, actions, proposal.description, proposal.deadline, proposal.signature)
     gas = budget.gas_of(ledger, call)
-    _check_fits(ledger, asked.decisions)
+    _check_fits(ledger, proposal.decisions)
     with ledger.store.write() as session:
         budget.take(ledger, session, name, gas, share)
         if session.get(Proposal, proposal_id) is None:
-            row = _relayed(proposal_id, name, asked.description, actions)
+            row = _relayed(proposal_id, name, proposal.description, actions)
             session.add(proposals.put_in_words(ledger, row))
         outbox.enqueue(session, key, call, gas)
     return proposal_id
@@ -89,14 +89,14 @@ def _relayed(proposal_id: str, proposer: str, description: str, actions: Sequenc
 
 
 def _check_fits(ledger: Ledger, decisions: Sequence[Sequence[str]]) -> None:
-    """After the signature: nothing is parsed for a stranger. Raises InvalidRunConfig."""
+    """Checked after the signature: nothing is parsed for a stranger. Raises InvalidRunConfig."""
     for config in _configs(ledger) or [RunConfig()]:
         for key, value in decisions:
             config.with_decision(key, value)
 
 
 def _configs(ledger: Ledger) -> list[RunConfig]:
-    """What the next round of each run would open with."""
+    """The configuration with which the next round of each run would open."""
     with ledger.store.read() as session, ledger.judge.view(session) as state:
         return [RunConfig.from_json(run.config) for run in state.runs.values() if not run.over]
 
@@ -104,8 +104,8 @@ def _configs(ledger: Ledger) -> list[RunConfig]:
 def vote(ledger: Ledger, proposal_id: str, voter: Address, support: int, signature: bytes) -> str:
     """Relay a signed ballot on any proposal of the Governor, if the vote is open and it would count.
 
-    Returns what became of it: "taken", or of the same vote again, whatever its signature, HANDED_IN while it is on its
-    way and COUNTED once the Governor has it. Raises AlreadyDecided for another vote, NotFound, TooEarly, VoteClosed,
+    Returns its status: TAKEN; for the same vote again, whatever its signature, HANDED_IN while the vote is on its way
+    and COUNTED once the Governor has it. Raises AlreadyDecided for another vote, NotFound, TooEarly, VoteClosed,
     NoVotes, BelowThreshold, RelayBudgetSpent, ContractRejected.
     """
     name = to_checksum_address(voter)
@@ -113,9 +113,9 @@ def vote(ledger: Ledger, proposal_id: str, voter: Address, support: int, signatu
     key = f"ballot:{proposal_id}:{name}"
     with ledger.store.read() as session:
         proposals.require(session, proposal_id)
-        before = _before(session, proposal_id, name, support, key)
-    if before is not None:
-        return before
+        status = _before(session, proposal_id, name, support, key)
+    if status is not None:
+        return status
     snapshot = _require_active(ledger, int(proposal_id))
     if ledger.chain.governor.has_voted(int(proposal_id), name):
         raise AlreadyDecided(f"{name} has voted on {proposal_id} past this server, in a block that is not final yet")
@@ -125,13 +125,13 @@ def vote(ledger: Ledger, proposal_id: str, voter: Address, support: int, signatu
     budget.require_least(ledger, weight, snapshot, ledger.relay.ballot_ppm)
     share = budget.share_of(ledger, name)
     ballot = Ballot(int(proposal_id), support, name, signature)
-    budget.gas_of(ledger, ledger.chain.ballot_call(ballot))  # refused here what the batch would pass over
+    budget.gas_of(ledger, ledger.chain.ballot_call(ballot))  # refuses a ballot that the batch would pass over
     call = ledger.chain.governor.relay_votes([ballot])
     gas = budget.gas_of(ledger, call) + (BALLOT_GAS if ledger.chain.w3.eth.get_code(name) else 0)
     with ledger.store.write() as session:
-        before = _before(session, proposal_id, name, support, key)
-        if before is not None:
-            return before
+        status = _before(session, proposal_id, name, support, key)
+        if status is not None:
+            return status
         budget.take(ledger, session, name, gas, share)
         if session.get(BallotRow, (proposal_id, name)) is None:
             session.add(BallotRow(proposal=proposal_id, voter=name, support=support, signature=text))
@@ -141,24 +141,24 @@ def vote(ledger: Ledger, proposal_id: str, voter: Address, support: int, signatu
 
 
 def _before(session: Session, proposal: str, voter: Address, support: int, key: str) -> str | None:
-    """What became of this vote if it was handed in before; None if it was not, or if its call is dead and it can be
-    handed in again. Raises AlreadyDecided."""
-    cast = session.get(Vote, (proposal, voter))
-    known = session.get(BallotRow, (proposal, voter))
-    before = cast or known
-    if before is None:
+    """The status of this vote if it was handed in before; None if it was not, or if its call is dead and the vote can
+    be handed in again. Raises AlreadyDecided."""
+    counted = session.get(Vote, (proposal, voter))
+    ballot = session.get(BallotRow, (proposal, voter))
+    earlier = counted or ballot
+    if earlier is None:
         return None
-    _require_same(before, support)
-    if cast is not None:
+    _require_same(earlier, support)
+    if counted is not None:
         return COUNTED
     return None if outbox.is_dead(session, key) else HANDED_IN
 
 
-def _require_same(before: BallotRow | Vote, support: int) -> None:
+def _require_same(earlier: BallotRow | Vote, support: int) -> None:
     """Raises AlreadyDecided."""
-    if before.support != support:
-        said = ("against", "for", "abstain")[before.support]
-        raise AlreadyDecided(f"{before.voter} has voted {said} on {before.proposal}: the first ballot counts")
+    if earlier.support != support:
+        choice = ("against", "for", "abstain")[earlier.support]
+        raise AlreadyDecided(f"{earlier.voter} has voted {choice} on {earlier.proposal}: the first ballot counts")
 
 
 def _require_active(ledger: Ledger, proposal_id: int) -> int:

@@ -1,4 +1,4 @@
-"""What the API answers of proposals: each with its calls in words, its state and its counts."""
+"""The API's answers about proposals: each with its calls in words, its state and its counts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ledger.storage.tables import FINAL, Cursor, Proposal, Vote
 
 
 def proposal(ledger: Ledger, row: Proposal) -> wire.Proposal:
-    """One proposal, with the Governor's word on its state now, and all that its id is made of: each call's bytes, the
-    text, and the text's hash. Who reads it recomputes the id, and believes nobody.
+    """One proposal, with its state now by the Governor, and all parts of its id: each call's bytes, the text, and the
+    text's hash. A reader recomputes the id, and believes nobody.
 
     `now` is the clock of the chain; the quorum is null before the snapshot.
     """
@@ -49,13 +49,13 @@ def _calls(ledger: Ledger, row: Proposal) -> list[wire.ProposalCall]:
     words = row.words or proposals.put_in_words(ledger, Proposal(**row.model_dump())).words
     words = words + [""] * (len(row.actions) - len(words))
     return [
-        wire.ProposalCall(target=target, value=value, data=data, words=told)
-        for (target, value, data), told in zip(row.actions, words, strict=True)
+        wire.ProposalCall(target=target, value=value, data=data, words=text)
+        for (target, value, data), text in zip(row.actions, words, strict=True)
     ]
 
 
 def listed(ledger: Ledger, rows: list[Listed]) -> list[wire.ProposalLine]:
-    """Proposals with their states as the rows and the clock of the chain have them: a page asks the chain once.
+    """Proposals with their states by the rows and the clock of the chain: a page asks the chain once.
 
     Each takes a bounded number of bytes, whatever its proposer wrote: calls are counted, the first has its beginning.
     """
@@ -86,8 +86,8 @@ def _line(row: Listed, now: int) -> wire.ProposalLine:
 def tally(ledger: Ledger, row: Proposal) -> wire.Tally:
     """Both counts at the same final block: `api` weighed each vote itself, `governor` is the contract's own.
 
-    `unweighed` votes are credited and not in the API's count yet. A node that has no state of that block any more is
-    asked for the newest, and `block` is null.
+    `unweighed` votes are applied and not in the API's count yet. Where the node has no state of that block any more,
+    the Governor's count is of the newest block, and `block` is null.
     """
     with ledger.store.read() as session:
         cursor = session.get(Cursor, FINAL)
@@ -117,7 +117,7 @@ def _state_now(ledger: Ledger, row: Proposal) -> str:
 
 
 def _state_at(row: Listed, now: int) -> str:
-    """`ended`: the vote is over and nobody has looked yet what came of it."""
+    """`ended`: the vote is over, and the keeper has not read its result yet."""
     if row.snapshot is None or row.deadline is None or row.state not in ("pending", "active"):
         return row.state
     if now <= row.snapshot:

@@ -1,7 +1,7 @@
-"""Votes as the Governor's events tell them, each weighed once by what its voter had at the snapshot.
+"""Votes by the Governor's events, each weighed once by its voter's past votes at the snapshot.
 
-The weight that an event names is the Governor's word. The API's count is its own: the same past votes, asked of the
-token, so that both counts stand beside each other. A tally is then a sum that stands in the proposal's row.
+The weight in an event is the Governor's claim. The API's count is its own: the same past votes, asked of the token, so
+that the two counts can be compared. A tally is then a sum in the proposal's row.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from ledger.storage.tables import UNWEIGHED, ChainEvent, Proposal, Vote
 CREDITED = ("VoteCast", "VoteCastWithParams")
 """Both are votes: parameters change nothing in how this Governor counts."""
 AT_ONCE = 200
-"""Votes that are weighed between two looks at other work."""
+"""Votes that one pass weighs."""
 COUNTS = ("against", "in_favour", "abstain")
-"""Columns of the counts, by the Governor's number of what was voted."""
+"""Columns of the counts, by the Governor's number of the choice."""
 logger = logging.getLogger(__name__)
 
 
 def credit(session: Session, event: ChainEvent) -> None:
     """A vote of a final block, to be weighed. Nobody votes twice, and a second event changes nothing."""
-    said = event.arguments
-    if session.get(Vote, (said["proposalId"], said["voter"])) is not None:
+    arguments = event.arguments
+    if session.get(Vote, (arguments["proposalId"], arguments["voter"])) is not None:
         return
     session.add(
         Vote(
-            proposal=said["proposalId"],
-            voter=said["voter"],
-            support=int(said["support"]),
+            proposal=arguments["proposalId"],
+            voter=arguments["voter"],
+            support=int(arguments["support"]),
             block=event.block,
             log_index=event.log_index,
         )
@@ -42,39 +42,39 @@ def credit(session: Session, event: ChainEvent) -> None:
 
 
 def weigh(ledger: Ledger) -> None:
-    """Look up what voters had at the snapshot, and add it to the counts, once a vote.
+    """Look up the voters' past votes at the snapshot, and add them to the counts, once a vote.
 
-    What cannot be weighed stays unweighed and is passed by: a vote on a proposal whose creation nobody read, one of a
-    kind that has no count, one of which the token will not say what it weighs. None keeps another from being counted.
+    A vote that cannot be weighed stays unweighed and is passed by: a vote on a proposal whose creation was not read,
+    one of a kind that has no count, one whose weight the token refuses to give. None keeps another from being counted.
     """
     after = ("", "")
     while waiting := _waiting(ledger, after):
         weights = {(vote.proposal, vote.voter): _weight(ledger, vote, snapshot) for vote, snapshot in waiting}
-        known = {key: weight for key, weight in weights.items() if weight is not None}
-        if known:
+        weighed = {key: weight for key, weight in weights.items() if weight is not None}
+        if weighed:
             with ledger.store.write() as session:
-                for key, weight in known.items():
+                for key, weight in weighed.items():
                     _add(session, key, weight)
             return
         after = list(weights)[-1]
 
 
 def _waiting(ledger: Ledger, after: tuple[str, str]) -> list[tuple[Vote, int]]:
-    """Votes that can be weighed, each with the second at which it is, by proposal and voter, after a place."""
-    place = tuple_(col(Vote.proposal), col(Vote.voter))
-    wanted = (
+    """Votes that can be weighed, each with its snapshot's second, by proposal and voter, after a (proposal, voter)."""
+    position = tuple_(col(Vote.proposal), col(Vote.voter))
+    query = (
         select(Vote, Proposal.snapshot)
         .join(Proposal, col(Proposal.id) == col(Vote.proposal))
-        .where(text(UNWEIGHED), col(Vote.support).in_(range(len(COUNTS))), place > after)
+        .where(text(UNWEIGHED), col(Vote.support).in_(range(len(COUNTS))), position > after)
         .where(col(Proposal.snapshot).is_not(None))
         .order_by(col(Vote.proposal), col(Vote.voter))
     )
     with ledger.store.read() as session:
-        return [(vote, int(snapshot or 0)) for vote, snapshot in session.exec(wanted.limit(AT_ONCE))]
+        return [(vote, int(snapshot or 0)) for vote, snapshot in session.exec(query.limit(AT_ONCE))]
 
 
 def _weight(ledger: Ledger, vote: Vote, snapshot: int) -> int | None:
-    """None where the token refuses to say."""
+    """A vote's weight. None where the token refuses to give it."""
     try:
         with rejections():
             return ledger.chain.token.past_votes(as_address(vote.voter), snapshot)
@@ -85,9 +85,9 @@ def _weight(ledger: Ledger, vote: Vote, snapshot: int) -> int | None:
 
 def page(session: Session, proposal: str, after: tuple[int, int], limit: int) -> list[Vote]:
     """Votes in the order of the chain, after a (block, log index)."""
-    place = tuple_(col(Vote.block), col(Vote.log_index))
-    wanted = select(Vote).where(Vote.proposal == proposal, place > after)
-    return list(session.exec(wanted.order_by(col(Vote.block), col(Vote.log_index)).limit(limit)))
+    position = tuple_(col(Vote.block), col(Vote.log_index))
+    query = select(Vote).where(Vote.proposal == proposal, position > after)
+    return list(session.exec(query.order_by(col(Vote.block), col(Vote.log_index)).limit(limit)))
 
 
 def counted(row: Proposal | Listed) -> tuple[int, int, int]:
@@ -96,15 +96,15 @@ def counted(row: Proposal | Listed) -> tuple[int, int, int]:
 
 
 def unknown(session: Session) -> list[str]:
-    """Proposals on which votes were read, and whose creation was not."""
-    made = select(Proposal.id).where(Proposal.id == Vote.proposal, col(Proposal.snapshot).is_not(None)).exists()
-    return list(session.exec(select(Vote.proposal).where(~made).distinct()))
+    """Proposals on which votes were read, and whose creation was not read."""
+    created = select(Proposal.id).where(Proposal.id == Vote.proposal, col(Proposal.snapshot).is_not(None)).exists()
+    return list(session.exec(select(Vote.proposal).where(~created).distinct()))
 
 
 def unweighed(session: Session, proposal: str) -> int:
-    """Votes that are credited and not weighed yet."""
-    waiting = select(func.count()).select_from(Vote).where(Vote.proposal == proposal, text(UNWEIGHED))
-    return int(session.exec(waiting).one())
+    """The number of votes that are applied and not weighed yet."""
+    query = select(func.count()).select_from(Vote).where(Vote.proposal == proposal, text(UNWEIGHED))
+    return int(session.exec(query).one())
 
 
 def _add(session: Session, key: tuple[str, str], weight: int) -> None:

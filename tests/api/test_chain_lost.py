@@ -49,7 +49,7 @@ def test_every_part_of_the_keeper_names_it_in_one_line(lost: Ledger, caplog: pyt
         with pytest.raises(ChainWithoutContract, match="is this the chain of the deployment"):
             follow(lost)
     with caplog.at_level(logging.WARNING):
-        keeper.Weather().guarded(lambda: indexer.follow(lost), "indexer")
+        keeper.Outages().guarded(lambda: indexer.follow(lost), "indexer")
     (line,) = caplog.records
     assert line.getMessage().startswith("indexer: chain-without-contract: no contract code at ")
     assert line.exc_info is None

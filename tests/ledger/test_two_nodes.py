@@ -14,7 +14,7 @@ from contracts.chain.connection import connect, contract_at, send
 from contracts.evm.errors import ChainUnavailable, NodesDisagree
 from ledger.chain import ModelChain
 from ledger.chainread import indexer, reorgs
-from ledger.clock.keeper import Weather
+from ledger.clock.keeper import Outages
 from ledger.context import Ledger
 from tests.contracts.evm.weather import Gust, GustyNode, serving
 from tests.house import House
@@ -74,16 +74,16 @@ def test_what_one_of_two_nodes_says_alone_is_not_credited(
             with pytest.raises(NodesDisagree):
                 ledger.chain.w3.eth.chain_id  # noqa: B018
             return
-        weather = Weather()
+        outages = Outages()
         for _ in range(3):
-            weather.guarded(partial(indexer.follow, ledger), "ledger.chainread.indexer.follow")
-            weather.guarded(partial(reorgs.track, ledger), "ledger.chainread.reorgs.track")
+            outages.guarded(partial(indexer.follow, ledger), "ledger.chainread.indexer.follow")
+            outages.guarded(partial(reorgs.track, ledger), "ledger.chainread.reorgs.track")
         assert (len(events(house)), cursor(house).block) == (before, at)
         told = [record for record in caplog.records if "chain-nodes-disagree" in record.getMessage()]
         assert told
         assert not [record for record in caplog.records if record.exc_info]
         nodes[1].handle = honest
-        weather.guarded(partial(indexer.follow, ledger), "ledger.chainread.indexer.follow")
+        outages.guarded(partial(indexer.follow, ledger), "ledger.chainread.indexer.follow")
     assert cursor(house).block > at
     assert len(events(house)) == before + 1
 

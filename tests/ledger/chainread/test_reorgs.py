@@ -271,13 +271,15 @@ def test_events_of_another_branch_are_not_credited_under_a_final_hash(
     relay.anvil.mine(2 * relay.anvil.slots)
     final = int(relay.place.w3.eth.get_block("finalized")["number"])
     reorgs.track(relay.ledger)
-    before, real, name = rows(relay.ledger, Cursor, Cursor.name), indexer._is_kept, headers(relay.ledger)[final]
+    before = rows(relay.ledger, Cursor, Cursor.name)
+    real = indexer._has_cursor_block
+    name = headers(relay.ledger)[final]
 
     def turned(ledger: Ledger, cursor: Cursor) -> bool:
         name_block(ledger, final, "0x" + "ab" * 32)
         return real(ledger, cursor)
 
-    monkeypatch.setattr(indexer, "_is_kept", turned)
+    monkeypatch.setattr(indexer, "_has_cursor_block", turned)
     indexer.follow(relay.ledger)
     assert (rows(relay.ledger, Cursor, Cursor.name), minted(relay.ledger)) == (before, 0)
     monkeypatch.undo()

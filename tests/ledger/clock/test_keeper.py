@@ -175,20 +175,20 @@ def response(status: int) -> HTTPError:
         (LedgerBusy("too many writers"), "the database", "too many writers"),
     ],
 )
-def test_weather_is_told_in_few_lines(error: Exception, who: str, why: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_outages_are_told_in_few_lines(error: Exception, who: str, why: str, caplog: pytest.LogCaptureFixture) -> None:
     """When it begins to last, once a minute, and at its end; never with a traceback."""
     now = [0.0]
-    weather = keeper.Weather(lambda: now[0])
+    outages = keeper.Outages(lambda: now[0])
 
     def fails() -> None:
         raise error
 
     for _ in range(261):
-        weather.guarded(fails, "rounds")
+        outages.guarded(fails, "rounds")
         now[0] += 0.5
-    assert weather.guarded(lambda: 7, "rounds") == 7
-    weather.chain_answers()
-    weather.database_answers()
+    assert outages.guarded(lambda: 7, "rounds") == 7
+    outages.chain_answers()
+    outages.database_answers()
     assert [record.getMessage() for record in caplog.records] == [
         f"{who} does not answer: {why}; trying again",
         f"{who} has not answered for 1 min 5 s: {why}; trying again",

@@ -15,7 +15,7 @@ from requests.exceptions import ConnectionError as Lost
 from contracts.ids import beneath
 from contracts.process.outage import GRACE_SECONDS
 from contracts.protocol.judge import entries, facts
-from ledger.clock.keeper import Weather
+from ledger.clock.keeper import Outages
 from ledger.clock.news import LINES, News
 from ledger.errors import DatabaseUnreachable
 
@@ -86,25 +86,25 @@ def test_a_new_configuration_says_what_changed(caplog: pytest.LogCaptureFixture)
 
 def test_an_outage_is_told_once_and_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
     now = [100.0]
-    weather = Weather(lambda: now[0])
+    outages = Outages(lambda: now[0])
 
     def fail(error: Exception) -> None:
         raise error
 
     for _ in range(20):
-        weather.guarded(partial(fail, Lost("x")), "indexer")
-        weather.guarded(partial(fail, DatabaseUnreachable("it hung up")), "indexer")
+        outages.guarded(partial(fail, Lost("x")), "indexer")
+        outages.guarded(partial(fail, DatabaseUnreachable("it hung up")), "indexer")
         now[0] += GRACE_SECONDS / 4
-    weather.chain_answers()
-    weather.database_answers()
+    outages.chain_answers()
+    outages.database_answers()
     said = [record.message for record in caplog.records]
     assert [line.split(" does not")[0] for line in said[:2]] == ["the chain node", "the database"]
     assert [line.split(" answers again")[0] for line in said[2:]] == ["the chain node", "the database"]
 
 
 def test_a_step_that_is_broken_has_one_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    weather = Weather()
+    outages = Outages()
     for _ in range(5):
-        weather.guarded(lambda: 1 / 0, "ledger.chainread.indexer.follow")
+        outages.guarded(lambda: 1 / 0, "ledger.chainread.indexer.follow")
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     assert sum(record.exc_info is not None for record in caplog.records) == 1

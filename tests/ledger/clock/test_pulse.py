@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ledger.clock.pulse import AGAIN_SECONDS, LEAST_SECONDS, LONGEST_SECONDS, TICK_SECONDS, Head, Pace, Pulse
+from ledger.clock.pulse import AGAIN_SECONDS, LEAST_SECONDS, LONGEST_SECONDS, TICK_SECONDS, Head, HeadTimer, Pulse
 from ledger.storage import changes as watching
 from ledger.storage.changes import Changes
 from ledger.storage.database import connect
@@ -108,31 +108,31 @@ def test_who_rests_is_woken_by_a_commit_and_by_the_end(changes: Changes, monkeyp
 )
 def test_the_head_is_looked_at_when_a_block_is_expected(spacing: float, first: float, then: float) -> None:
     clock = Time()
-    pace = Pace(clock)
-    assert pace.saw(Head(10, "a", 1_000))
-    assert pace.saw(Head(18, "b", int(1_000 + 8 * spacing)))
-    assert pace.seconds == pytest.approx(first)
+    timer = HeadTimer(clock)
+    assert timer.saw(Head(10, "a", 1_000))
+    assert timer.saw(Head(18, "b", int(1_000 + 8 * spacing)))
+    assert timer.seconds == pytest.approx(first)
     clock.now += spacing
-    assert not pace.saw(Head(18, "b", int(1_000 + 8 * spacing)))
-    assert pace.seconds == pytest.approx(then)
+    assert not timer.saw(Head(18, "b", int(1_000 + 8 * spacing)))
+    assert timer.seconds == pytest.approx(then)
 
 
 def test_a_chain_that_rests_is_looked_at_as_often_as_the_leases() -> None:
     clock = Time()
-    pace = Pace(clock)
-    pace.saw(Head(10, "a", 1_000))
-    pace.saw(Head(11, "b", 2_000))
+    timer = HeadTimer(clock)
+    timer.saw(Head(10, "a", 1_000))
+    timer.saw(Head(11, "b", 2_000))
     clock.now += 5_000
-    assert pace.seconds == TICK_SECONDS
+    assert timer.seconds == TICK_SECONDS
 
 
 def test_a_block_that_took_anothers_place_is_news() -> None:
-    pace = Pace()
-    assert [pace.saw(Head(10, name, 1_000)) for name in ("a", "b", "b")] == [True, True, False]
+    timer = HeadTimer()
+    assert [timer.saw(Head(10, name, 1_000)) for name in ("a", "b", "b")] == [True, True, False]
 
 
 def test_after_a_chain_was_away_its_head_is_news() -> None:
-    pace = Pace()
-    pace.saw(Head(10, "a", 1_000))
-    pace.lost()
-    assert pace.saw(Head(10, "a", 1_000))
+    timer = HeadTimer()
+    timer.saw(Head(10, "a", 1_000))
+    timer.lost()
+    assert timer.saw(Head(10, "a", 1_000))
