@@ -30,14 +30,14 @@ def record(session: Session, transfer: Transfer) -> None:
     """Add a transfer; the same one again changes nothing. Raises JournalConflict for another under its id."""
     if transfer.amount < 0:
         raise JournalConflict(f"transfer {transfer.id} has a negative amount")
-    known = session.get(Transfer, transfer.id)
-    if known is None:
+    existing = session.get(Transfer, transfer.id)
+    if existing is None:
         session.add(transfer)
         if not transfer.pending:
             _post(session, [transfer])
         session.flush()
         return
-    if _contents(known) != _contents(transfer):
+    if _contents(existing) != _contents(transfer):
         raise JournalConflict(f"transfer {transfer.id} exists with other contents")
 
 
@@ -76,10 +76,10 @@ def resolve_all(session: Session, transfers: Sequence[str], outcome: TransferEnd
 def _resolve(session: Session, names: Sequence[str], outcome: TransferEnd, now: int) -> None:
     ends = select(Transfer, Resolution.outcome).join(Resolution, col(Resolution.transfer) == Transfer.id, isouter=True)
     rows = session.exec(ends.where(col(Transfer.id).in_(names))).all()
-    found = {row.id: row for row, _ in rows}
+    by_id = {row.id: row for row, _ in rows}
     ended = {row.id: end for row, end in rows if end is not None}
     for name in names:
-        _require_pending(found.get(name), name)
+        _require_pending(by_id.get(name), name)
         if ended.get(name, outcome) != outcome:
             raise JournalConflict(f"transfer {name} is {ended[name]} already")
     fresh = [name for name in names if name not in ended]
@@ -87,7 +87,7 @@ def _resolve(session: Session, names: Sequence[str], outcome: TransferEnd, now: 
     if columns:
         session.execute(insert(Resolution), columns)
     if outcome == TransferEnd.POSTED:
-        _post(session, [found[name] for name in fresh])
+        _post(session, [by_id[name] for name in fresh])
     session.flush()
 
 
@@ -100,30 +100,30 @@ def _require_pending(transfer: Transfer | None, name: str) -> None:
 
 
 def _post(session: Session, transfers: Iterable[Transfer]) -> None:
-    """Add what is posted to the sums of its accounts: nobody has to add it up again."""
+    """Add posted transfers to the sums of their accounts, so that no reader adds them up again."""
     moved: dict[tuple[str, str], list[int]] = {}
     for transfer in transfers:
         moved.setdefault((transfer.book, transfer.credit), [0, 0])[0] += transfer.amount
         moved.setdefault((transfer.book, transfer.debit), [0, 0])[1] += transfer.amount
-    known = {(row.book, row.account): row for row in _rows_of(session, sorted(moved))}
+    rows = {(row.book, row.account): row for row in _rows_of(session, sorted(moved))}
     for (book, account), (credited, debited) in moved.items():
-        row = known.get((book, account)) or Balance(book=book, account=account, credited=0, debited=0)
+        row = rows.get((book, account)) or Balance(book=book, account=account, credited=0, debited=0)
         row.credited = row.credited + credited
         row.debited = row.debited + debited
         session.add(row)
 
 
 def _rows_of(session: Session, accounts: Sequence[tuple[str, str]]) -> Iterator[Balance]:
-    """Of accounts, each with its book, those that have sums."""
+    """The balances of these (book, account), of those that have any."""
     for start in range(0, len(accounts), AT_ONCE):
-        some = accounts[start : start + AT_ONCE]
-        for book in sorted({book for book, _ in some}):
-            names = [account for of, account in some if of == book]
+        part = accounts[start : start + AT_ONCE]
+        for book in sorted({book for book, _ in part}):
+            names = [account for owner, account in part if owner == book]
             yield from session.exec(select(Balance).where(Balance.book == book, col(Balance.account).in_(names)))
 
 
 def balances(session: Session, book: str) -> dict[str, int]:
-    """Credits less debits per account, over what is posted, added up anew from every transfer; they sum to 0."""
+    """Credits less debits per account, added up anew from every posted transfer; they sum to 0."""
     moved = select(Transfer.debit, Transfer.credit, Transfer.amount).where(*_posted(book))
     totals: dict[str, int] = {}
     for debit, credit, amount in session.exec(moved.execution_options(yield_per=10_000)):
@@ -133,30 +133,30 @@ def balances(session: Session, book: str) -> dict[str, int]:
 
 
 def balance(session: Session, book: str, account: Address) -> int:
-    """Credits less debits of one account, over what is posted."""
+    """Credits less debits of one account, over posted transfers."""
     row = session.get(Balance, (book, account))
     return 0 if row is None else row.credited - row.debited
 
 
 def kept(session: Session, book: str) -> dict[str, int]:
-    """As `balances`, by the sums that were kept."""
+    """As `balances`, by the stored sums."""
     return _read(session, select(Balance).where(Balance.book == book))
 
 
 def page(session: Session, book: str, after: str, limit: int) -> dict[str, int]:
     """As `kept`, of the next accounts after one, in the database's order."""
-    wanted = select(Balance).where(Balance.book == book, col(Balance.account) > after)
-    return _read(session, wanted.order_by(col(Balance.account)).limit(limit))
+    query = select(Balance).where(Balance.book == book, col(Balance.account) > after)
+    return _read(session, query.order_by(col(Balance.account)).limit(limit))
 
 
 def require_book(book: str) -> None:
-    """Raises NotFound for a book that is not kept."""
+    """Raises NotFound for a book that does not exist."""
     if book not in BOOKS:
         raise NotFound(f"no book {book[:40]!r}; the books are {' and '.join(BOOKS)}")
 
 
 def accounts_of(book: str, asked: Sequence[str]) -> list[str]:
-    """Names in a book by what people ask for: an address in `units` means what it is owed and what was minted to it."""
+    """Account names in a book for names in a request: an address in `units` is two accounts, owed and minted."""
     names: list[str] = []
     for name in asked:
         if not is_hex_address(name) or not name.startswith("0x"):
@@ -169,16 +169,16 @@ def accounts_of(book: str, asked: Sequence[str]) -> list[str]:
 
 def balances_of(session: Session, book: str, accounts: Sequence[str]) -> dict[str, int]:
     """As `kept`, of these accounts: 0 for one without a transfer."""
-    found = _read(session, select(Balance).where(Balance.book == book, col(Balance.account).in_(accounts)))
-    return {name: found.get(name, 0) for name in sorted(set(accounts))}
+    amounts = _read(session, select(Balance).where(Balance.book == book, col(Balance.account).in_(accounts)))
+    return {name: amounts.get(name, 0) for name in sorted(set(accounts))}
 
 
-def _read(session: Session, wanted: SelectOfScalar[Balance]) -> dict[str, int]:
-    return {row.account: row.credited - row.debited for row in session.exec(wanted)}
+def _read(session: Session, query: SelectOfScalar[Balance]) -> dict[str, int]:
+    return {row.account: row.credited - row.debited for row in session.exec(query)}
 
 
 def _posted(book: str) -> tuple[Any, ...]:
-    """Of a book, what was never pending or was posted in the end."""
+    """Conditions of a book's posted transfers: never pending, or posted in the end."""
     posted = select(Resolution.transfer).where(Resolution.outcome == TransferEnd.POSTED)
     return col(Transfer.book) == book, or_(col(Transfer.pending).is_(False), col(Transfer.id).in_(posted))
 

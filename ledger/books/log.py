@@ -24,7 +24,7 @@ _SOME_NODES = select(_NODES.c.number, _NODES.c.hash).where(_NODES.c.number.in_(b
 def extend(session: Session, leaves: Sequence[tuple[str, str | None]], first: int | None = None) -> int:
     """Add leaves (body, subject) and the tree nodes that they complete; returns the index of the first.
 
-    Who has just read the log's size, in this transaction of a writer, gives it as `first`.
+    A writer that has read the log's size in this transaction gives it as `first`.
     """
     first = size(session) if first is None else first
     rows = [{"index": i, "body": body, "subject": subject} for i, (body, subject) in enumerate(leaves, start=first)]
@@ -50,7 +50,7 @@ class Extension:
         return index
 
     def write(self) -> None:
-        """All that waits; from now on it can be read in this transaction."""
+        """Write the waiting leaves; from now on they can be read in this transaction."""
         if not self._waiting:
             return
         extend(self._session, self._waiting, self._next)
@@ -72,7 +72,7 @@ def bodies(session: Session, start: int, limit: int) -> list[LogEntry]:
 
 
 def about(session: Session, proofs: Sequence[str]) -> list[LogEntry]:
-    """What was decided about these proofs (0x-hex ids), in order."""
+    """Entries about these proofs (0x-hex ids), in order."""
     rows = select(LogEntry).where(col(LogEntry.subject).in_(proofs))
     return list(session.exec(rows.order_by(col(LogEntry.index))))
 
@@ -84,9 +84,9 @@ def root(session: Session, count: int) -> bytes:
 
 
 def _require(session: Session, count: int) -> None:
-    held = size(session)
-    if count > held:
-        raise NotFound(f"the log has {held} entries, not {count}")
+    length = size(session)
+    if count > length:
+        raise NotFound(f"the log has {length} entries, not {count}")
 
 
 def tree(session: Session) -> StoredTree:

@@ -1,7 +1,7 @@
-"""Who is owed what in an epoch: its lines, the tree over them, and proofs on demand.
+"""The payouts of an epoch: its lines, the tree over them, and proofs on demand.
 
-The lines are the truth. The tree's nodes lie in a file beside the blobs, which is made anew from the lines where it is
-missing or not the tree of the epoch's root: an epoch may have a million payees.
+The lines are the truth. The tree's nodes lie in a file beside the blobs. The file is made anew from the lines where it
+is missing or not the tree of the epoch's root: an epoch may have a million payees.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BATCH = 5_000
 
 
 def write(session: Session, epoch: int, payouts: Sequence[Payout]) -> None:
-    """Write an epoch's lines: what is owed for them stands in the journal."""
+    """Write an epoch's lines; the debts for them are in the journal."""
     for start in range(0, len(payouts), BATCH):
         rows = [_row(epoch, payout) for payout in payouts[start : start + BATCH]]
         session.execute(insert(PayoutRow), rows)
@@ -47,7 +47,7 @@ def record_mint(session: Session, leaf: str, now: int) -> None:
 
 
 def note_mint(session: Session, line: PayoutRow, now: int) -> None:
-    """A final block minted this line's receipt: what was owed is paid, once."""
+    """A final block minted this line's receipt: the debt is paid, once."""
     journal.record(
         session,
         Transfer(
@@ -97,10 +97,10 @@ def proofs(blobs: BlobFolder, session: Session, epoch: Epoch, leaves: Sequence[s
 def _read(file: Path, leaves: Sequence[bytes], root: bytes) -> list[list[bytes]]:
     with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as nodes:
         tree = PayoutTree(nodes)
-        found = [tree.proof(leaf) for leaf in leaves]
-    for leaf, proof in zip(leaves, found, strict=True):
-        check_proof(leaf, proof, root)
-    return found
+        paths = [tree.proof(leaf) for leaf in leaves]
+    for leaf, path in zip(leaves, paths, strict=True):
+        check_proof(leaf, path, root)
+    return paths
 
 
 def _build(session: Session, epoch: int, file: Path) -> None:

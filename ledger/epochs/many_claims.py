@@ -1,7 +1,7 @@
-"""Claims of several epochs and accounts at once, at the relayer's cost: one transaction where it used to take many.
+"""Claims of several epochs and accounts at once, at the relayer's cost, in one transaction instead of many.
 
-No account that is asked for keeps another from being paid: what cannot be is passed over, and named with a code, here
-and by the contract (`EpochDistributor.claimMany`), where somebody else may have paid a line meanwhile.
+No account in a request keeps another from being paid: a line that cannot be paid is passed over, and named with a code,
+here and by the contract (`EpochDistributor.claimMany`), where another transaction may have paid a line meanwhile.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from ledger.errors import LedgerError
 from ledger.storage.tables import PayoutRow
 
 LINES_AT_ONCE = 40
-"""Of one transaction. A first claim of each takes about 130,000 gas in a tree of a million lines (docs/gas.md): 5.2
-million in all, below a third of what one transaction may have (EIP-7825: 2^24)."""
+"""Lines of one transaction. A first claim of each takes about 130,000 gas in a tree of a million lines (docs/gas.md):
+5.2 million in all, below a third of what one transaction may have (EIP-7825: 2^24)."""
 PAID = "paid"
-"""Why a line is passed over that somebody claimed before; else the code of what keeps it from being paid."""
+"""Code of a line that was claimed before; other lines have the code of the error that keeps them from being paid."""
 
 
 @dataclass(frozen=True)
 class PassedOver:
-    """What is not claimed: an account's pay of an epoch, or one line of it (`index`). `why` is stable."""
+    """An account's pay of an epoch, or one line of it (`index`), that is not claimed. `why` is stable."""
 
     epoch: int
     account: Address
@@ -42,36 +42,36 @@ class PassedOver:
 
 @dataclass
 class Claims:
-    """The outbox ids of the calls that pay what was asked for, queued now or before, and what none pays."""
+    """The outbox ids of the calls that pay the lines, queued now or before, and the lines that no call pays."""
 
     transactions: list[str] = field(default_factory=list)
     passed_over: list[PassedOver] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the chain said before the writers' turn: whether an account is a contract, and the leaves (0x-hex) of lines
-    that are paid there, whether they were read from its blocks yet or not; `mined` are those that were read since."""
+class ChainReading:
+    """The chain as read before the writers' turn: whether an account is a contract, and the leaves (0x-hex) of paid
+    lines, whether the indexer has read them yet or not; `mined` are those that the head follower has read."""
 
     contracts: dict[str, bool]
     paid: set[str]
     mined: set[str]
 
 
-def claim_many(ledger: Ledger, asked: Sequence[tuple[int, str]]) -> Claims:
+def claim_many(ledger: Ledger, requests: Sequence[tuple[int, str]]) -> Claims:
     """Queue the mints of the lines of these (epoch, account), in few calls. The same again changes nothing.
 
-    Raises nothing for one of them: each has what `settlement.claim` would have raised for it as its code.
+    Raises nothing for one of them: its code is that of the error of `settlement.claim`.
     """
-    wanted = dict.fromkeys((epoch, to_checksum_address(account)) for epoch, account in asked)
-    contracts: dict[str, bool] = {account: ledger.chain.distributor.only_its_own(account) for _, account in wanted}
+    pairs = dict.fromkeys((epoch, to_checksum_address(account)) for epoch, account in requests)
+    contracts: dict[str, bool] = {account: ledger.chain.distributor.only_its_own(account) for _, account in pairs}
     claims = Claims()
-    paid = _paid(ledger, wanted)
+    paid = _paid(ledger, pairs)
     with ledger.store.write() as session:
-        seen = Seen(contracts, paid, reorgs.mined(session))
+        reading = ChainReading(contracts, paid, reorgs.mined(session))
         batches = claim_calls.in_batches(ledger, session)
         due = [
-            line for epoch, account in wanted for line in _due(ledger, session, epoch, account, seen, batches, claims)
+            line for epoch, account in pairs for line in _due(ledger, session, epoch, account, reading, batches, claims)
         ]
         for start in range(0, len(due), LINES_AT_ONCE):
             claims.transactions.append(_queue(ledger, session, due[start : start + LINES_AT_ONCE]))
@@ -80,41 +80,45 @@ def claim_many(ledger: Ledger, asked: Sequence[tuple[int, str]]) -> Claims:
     return claims
 
 
-def _paid(ledger: Ledger, wanted: Iterable[tuple[int, str]]) -> set[str]:
-    """Of these lines, those that the chain calls paid. A call of many that pays nothing costs gas all the same: while
-    no blocks are read, each company of lines that are paid already would be another call."""
+def _paid(ledger: Ledger, pairs: Iterable[tuple[int, str]]) -> set[str]:
+    """Leaves of these lines that are paid by the chain. A call of many lines that pays nothing costs gas all the same:
+    while no blocks are read, each set of lines that are paid already would be another call."""
     with ledger.store.read() as session:
         batches = claim_calls.in_batches(ledger, session)
-        lines = [
-            line for epoch, account in wanted for line in payouts.any_lines_of(session, epoch, as_address(account))
-        ]
-        asked = [line for line in lines if claim_calls.live(session, line.leaf, batches) is None]
+        lines = [line for epoch, account in pairs for line in payouts.any_lines_of(session, epoch, as_address(account))]
+        uncalled = [line for line in lines if claim_calls.live(session, line.leaf, batches) is None]
         mined = reorgs.mined(session)
-        open_ = [line for line in asked if reorgs.mint_state(session, line.leaf, mined) is None]
-    return {line.leaf for line in open_ if ledger.chain.distributor.is_claimed(line.epoch, line.index)}
+        unminted = [line for line in uncalled if reorgs.mint_state(session, line.leaf, mined) is None]
+    return {line.leaf for line in unminted if ledger.chain.distributor.is_claimed(line.epoch, line.index)}
 
 
 def _due(
-    ledger: Ledger, session: Session, epoch: int, account: Address, seen: Seen, batches: dict[str, str], claims: Claims
+    ledger: Ledger,
+    session: Session,
+    epoch: int,
+    account: Address,
+    reading: ChainReading,
+    batches: dict[str, str],
+    claims: Claims,
 ) -> Iterator[tuple[PayoutRow, list[bytes]]]:
     """Lines that no call pays yet, with their proofs; the others are noted in `claims`."""
     try:
-        settlement.require_key(account, seen.contracts[account])
+        settlement.require_key(account, reading.contracts[account])
         lines, proofs = settlement.claimable(ledger, session, epoch, account)
     except LedgerError as refusal:
         claims.passed_over.append(PassedOver(epoch, account, None, refusal.code, refusal.detail))
         return
     for line, proof in zip(lines, proofs, strict=True):
-        if line.leaf in seen.paid or reorgs.mint_state(session, line.leaf, seen.mined) is not None:
+        if line.leaf in reading.paid or reorgs.mint_state(session, line.leaf, reading.mined) is not None:
             claims.passed_over.append(PassedOver(epoch, account, line.index, PAID, "the line is paid already"))
-        elif (known := claim_calls.live(session, line.leaf, batches)) is not None:
-            claims.transactions.append(known)
+        elif (call_id := claim_calls.live(session, line.leaf, batches)) is not None:
+            claims.transactions.append(call_id)
         else:
             yield line, proof
 
 
 def _queue(ledger: Ledger, session: Session, part: Sequence[tuple[PayoutRow, list[bytes]]]) -> str:
-    """One line goes by itself, which is cheaper."""
+    """Queue the call of these lines and return its id. A single line has its own claim, which is cheaper."""
     distributor = ledger.chain.distributor
     if len(part) == 1:
         ((line, proof),) = part

@@ -1,6 +1,6 @@
-"""What the receipt of an account for an epoch is made of: its lines, and where in the log its entries stand.
+"""The parts of an account's receipt for an epoch: its lines, and the indices of its entries in the log.
 
-The entries themselves, and that they stand there, anybody reads from the log (verifier/receipt/saving.py).
+The entries themselves, with the proof of their indices, are read from the log (verifier/receipt/saving.py).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ENDS = frozenset(slug(kind) for kind in (Posted, Voided, Undecided))
 
 
 def receipt_of(ledger: Ledger, number: int, account: str) -> ReceiptParts:
-    """What `account` did and is paid in an epoch. Raises NotFound where it has neither work nor pay in it."""
+    """The work and pay of `account` in an epoch. Raises NotFound where it has neither."""
     catch_up(ledger)
     name = str(to_checksum_address(account))
     with ledger.store.read() as session:
@@ -47,12 +47,12 @@ def receipt_of(ledger: Ledger, number: int, account: str) -> ReceiptParts:
         if not entries and not lines:
             raise NotFound(f"{name} has neither work nor pay in epoch {number}")
         root = settlement.root_message(ledger, epoch)
-        signed = cosign.signatures(ledger, session, root)
+        signatures = cosign.signatures(ledger, session, root)
         run = session.get_one(RunView, epoch.run).body
         return ReceiptParts(
             epoch=to_json(root),
             state=EpochStage(epoch.state),
-            signatures={signer: to_hex(signature) for signer, signature in sorted(signed.items())},
+            signatures={signer: to_hex(signature) for signer, signature in sorted(signatures.items())},
             entries=sorted({*entries, epoch.log_size - 1}),
             anchors=sorted(line["entry"] for line in run["verifiers"]),
             payouts=lines,
@@ -60,7 +60,7 @@ def receipt_of(ledger: Ledger, number: int, account: str) -> ReceiptParts:
 
 
 def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: str) -> list[ReceiptLine]:
-    """Its lines with their proofs, by the closing entry."""
+    """An account's lines with their proofs, by the closing entry."""
     payouts = payouts_of(ledger.judge.functions, epoch.number, settlement.lines(session, epoch).lines)
     own = [payout for payout in payouts if to_checksum_address(payout.account) == account]
     tree = PayoutTree.of(payout.leaf() for payout in payouts) if own else None
@@ -76,18 +76,18 @@ def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: str) -> list
 
 
 def _entries(session: Session, epoch: Epoch, account: Address) -> set[int]:
-    """Places in the log of what the epoch decides about: the account's proofs and contributions."""
+    """Indices of the entries that the epoch decides about: the account's proofs and contributions."""
     span = _span(session, epoch)
-    found = set(_credited(session, epoch, account, span))
-    for credit in list(found):
-        found |= set(maintainers.maintainers_before(session, RunId(epoch.run), credit))
+    indices = set(_credited(session, epoch, account, span))
+    for credit in list(indices):
+        indices |= set(maintainers.maintainers_before(session, RunId(epoch.run), credit))
     for proof in _proofs(session, epoch, account, span):
-        found |= set(_about(session, proof))
-    return found
+        indices |= set(_about(session, proof))
+    return indices
 
 
 def _span(session: Session, epoch: Epoch) -> range:
-    """Entries between the closing of the run's epoch before and this one's: what ended there is paid here."""
+    """Entries between the closing of the run's epoch before and this one's: proofs that ended there are paid here."""
     earlier = select(Epoch.number).where(Epoch.run == epoch.run, col(Epoch.number) < epoch.number)
     last = session.exec(earlier.order_by(col(Epoch.number).desc()).limit(1)).first()
     before = -1 if last is None else _closed_at(session, last)
@@ -95,30 +95,31 @@ def _span(session: Session, epoch: Epoch) -> range:
 
 
 def _closed_at(session: Session, epoch: int) -> int:
-    """The entry that closed it first."""
+    """The first entry that closed an epoch."""
     return int(session.exec(select(func.min(ClosingRow.log_index)).where(ClosingRow.epoch == epoch)).one() or 0)
 
 
 def _proofs(session: Session, epoch: Epoch, account: Address, span: range) -> list[ProofView]:
-    """Its proofs of the epoch's rounds, and those of earlier ones that ended within the span.
+    """An account's proofs of the epoch's rounds, and those of earlier rounds that ended within the span.
 
-    By the entries of the span: what the account earned in other epochs is not looked at.
+    By the entries of the span: the account's work in other epochs is not read.
     """
-    place = col(LogEntry.index)
-    about = select(LogEntry.subject).where(place >= span.start, place < span.stop, col(LogEntry.subject).is_not(None))
-    names = list(dict.fromkeys(str(name) for name in session.exec(about.order_by(place))))
+    index = col(LogEntry.index)
+    query = select(LogEntry.subject).where(index >= span.start, index < span.stop, col(LogEntry.subject).is_not(None))
+    names = list(dict.fromkeys(str(name) for name in session.exec(query.order_by(index))))
     mine = [name for start in range(0, len(names), AT_ONCE) for name in _own(session, epoch, account, names, start)]
     kinds: dict[str, set[str]] = {name: set() for name in mine}
     for start in range(0, len(mine), AT_ONCE):
         for entry in log.about(session, mine[start : start + AT_ONCE]):
             if entry.index in span:
                 kinds[str(entry.subject)].add(json.loads(entry.body)["kind"])
-    found = [(session.get_one(ProofView, proof), said) for proof, said in kinds.items()]
-    return [view for view, said in found if said & ENDS or epoch.first_round <= view.number <= epoch.last_round]
+    views = {proof: session.get_one(ProofView, proof) for proof in kinds}
+    of_epoch = range(epoch.first_round, epoch.last_round + 1)
+    return [view for proof, view in views.items() if kinds[proof] & ENDS or view.number in of_epoch]
 
 
 def _own(session: Session, epoch: Epoch, account: Address, names: list[str], start: int) -> Iterator[str]:
-    """Of some of these, the proofs of work that pays an account."""
+    """Proofs of work that pays an account, of AT_ONCE of these names."""
     part = names[start : start + AT_ONCE]
     for row in session.exec(select(Transfer).where(col(Transfer.id).in_(part)).order_by(col(Transfer.id))):
         if (row.book, row.debit, row.credit) == ("work", f"run:{epoch.run}", account):
@@ -126,7 +127,7 @@ def _own(session: Session, epoch: Epoch, account: Address, names: list[str], sta
 
 
 def _about(session: Session, proof: ProofView) -> Iterator[int]:
-    """The commitment, what ended it, and the enrolment that says who is paid for it."""
+    """The commitment, the entry that ended the proof, and the enrolment that names the payee."""
     for entry in log.about(session, [proof.proof]):
         if json.loads(entry.body)["kind"] in SHOWN:
             yield entry.index

@@ -1,6 +1,6 @@
 """Epochs on their way through the chain: proposed with k signatures, final after their window, claimed by their payees.
 
-What is final here is what an entry of the log says (ledger/machine/effects.py), which a final block gave.
+An epoch is final here by an entry of the log (ledger/machine/effects.py), which follows from a final block.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STATES = {
     EpochStatus.DISPUTED: EpochStage.DISPUTED,
     EpochStatus.FINAL: EpochStage.PROPOSED,
 }
-"""By the chain as it stands; an entry of the log alone makes an epoch final."""
+"""States by the chain's newest block; an entry of the log alone makes an epoch final."""
 
 
 class ContractAccount(LedgerError):
@@ -48,14 +48,14 @@ class ForeignRoot(LedgerError):
 
 def require_epoch(session: Session, number: int) -> Epoch:
     """The epoch of that number. Raises NotFound."""
-    found = session.get(Epoch, number)
-    if found is None:
+    epoch = session.get(Epoch, number)
+    if epoch is None:
         raise NotFound(f"epoch {number} is not closed yet")
-    return found
+    return epoch
 
 
 def root_message(ledger: Ledger, epoch: Epoch) -> EpochRoot:
-    """What verifiers sign for this epoch as it closed last."""
+    """The message that verifiers sign for this epoch's newest closing."""
     return from_json(
         EpochRoot,
         {
@@ -74,7 +74,7 @@ def root_message(ledger: Ledger, epoch: Epoch) -> EpochRoot:
 
 
 def lines(session: Session, epoch: Epoch) -> EpochClosed:
-    """What the epoch pays by its newest closing, final or not: the entry of the log."""
+    """The entry of an epoch's newest closing, final or not, with the lines that it pays."""
     return closing_of(session, epoch.log_size - 1)
 
 
@@ -107,19 +107,19 @@ def settle(ledger: Ledger) -> None:
 def claim(ledger: Ledger, number: int, account: Address) -> list[str]:
     """Queue the mints of an account's lines in a final epoch, at the relayer's cost; returns their outbox ids.
 
-    A line that is on its way to where its account signed, or with others, is left to that call; one that is paid for
-    good needs none. Raises NotFound, TooEarly, ForeignRoot and ContractAccount.
+    A line that is on its way in another call (signed by its account, or with other lines) is left to that call; a line
+    with a final mint needs none. Raises NotFound, TooEarly, ForeignRoot and ContractAccount.
     """
     require_key(account, ledger.chain.distributor.only_its_own(account))
     claim_calls.look(ledger)
     with ledger.store.write() as session:
-        found, proofs = claimable(ledger, session, number, account)
+        lines, proofs = claimable(ledger, session, number, account)
         batches = claim_calls.in_batches(ledger, session)
         queued = []
-        for line, proof in zip(found, proofs, strict=True):
-            known = claim_calls.live(session, line.leaf, batches)
-            if known is not None:
-                queued.append(known)
+        for line, proof in zip(lines, proofs, strict=True):
+            call_id = claim_calls.live(session, line.leaf, batches)
+            if call_id is not None:
+                queued.append(call_id)
                 continue
             if reorgs.mint_state(session, line.leaf) == "final":
                 continue
@@ -133,7 +133,7 @@ def claim(ledger: Ledger, number: int, account: Address) -> list[str]:
 
 
 def require_key(account: Address, is_contract: bool) -> None:
-    """Raises ContractAccount for an account for which nobody else claims."""
+    """Raises ContractAccount for a contract: nobody else claims for it."""
     if is_contract:
         raise ContractAccount(f"{account} is a contract: it calls claim of the distributor, or signs ClaimTo")
 
@@ -142,9 +142,9 @@ def claimable(
     ledger: Ledger, session: Session, number: int, account: Address
 ) -> tuple[list[PayoutRow], list[list[bytes]]]:
     """An account's lines of a final epoch, and their proofs. Raises NotFound, TooEarly and ForeignRoot."""
-    found = claimable_lines(session, number, account)
+    lines = claimable_lines(session, number, account)
     epoch = require_epoch(session, number)
-    return found, payouts.proofs(ledger.blobs, session, epoch, [line.leaf for line in found])
+    return lines, payouts.proofs(ledger.blobs, session, epoch, [line.leaf for line in lines])
 
 
 def claimable_lines(session: Session, number: int, account: Address) -> list[PayoutRow]:
@@ -165,7 +165,7 @@ def _note(ledger: Ledger, seen: Epoch, state: str, due: tuple[str, ContractFunct
     with ledger.store.write() as session:
         row = session.get_one(Epoch, seen.number)
         if row.state == EpochStage.FINAL or row.log_size != seen.log_size:
-            return  # it ended, or closed anew, while the chain was asked
+            return  # the epoch ended, or closed anew, while the chain was asked
         row.state = state
         session.add(row)
         if due is not None:
@@ -173,27 +173,27 @@ def _note(ledger: Ledger, seen: Epoch, state: str, due: tuple[str, ContractFunct
 
 
 def _due(ledger: Ledger, epoch: Epoch, on_chain: EpochState) -> tuple[str, ContractFunction] | None:
-    """What anybody may do for the epoch now, under its id in the outbox.
+    """The call that is due for the epoch now, with its id in the outbox; anyone may send it.
 
-    Propose what k have signed, finalize what nobody challenged in time, let lapse what nobody decided in time.
+    Propose a root that k have signed, finalize one without a challenge in time, let a dispute without a decision lapse.
     """
     registry = ledger.chain.registry
-    place = f"{epoch.number}:{on_chain.attempt}"
+    attempt = f"{epoch.number}:{on_chain.attempt}"
     if on_chain.status == EpochStatus.NONE:
-        signed = _quorum(ledger, epoch)
+        signatures = _quorum(ledger, epoch)
         message = root_message(ledger, epoch)
-        name = f"propose-root:{place}:{epoch.log_size}"
-        return (name, registry.propose(message, signed)) if signed else None
+        name = f"propose-root:{attempt}:{epoch.log_size}"
+        return (name, registry.propose(message, signatures)) if signatures else None
     now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
     if on_chain.status == EpochStatus.PROPOSED and now > on_chain.closes_at:
-        return f"finalize:{place}:{on_chain.closes_at}", registry.finalize(epoch.number)
+        return f"finalize:{attempt}:{on_chain.closes_at}", registry.finalize(epoch.number)
     if on_chain.status == EpochStatus.DISPUTED and now >= on_chain.challenged_at + registry.dispute_limit():
-        return f"lapse:{place}:{on_chain.disputes}", registry.lapse(epoch.number)
+        return f"lapse:{attempt}:{on_chain.disputes}", registry.lapse(epoch.number)
     return None
 
 
 def _quorum(ledger: Ledger, epoch: Epoch) -> dict[str, bytes]:
-    """k signatures that count on the chain, if it is this epoch's turn there: it takes one after the other."""
+    """k signatures that count on the chain, if it is this epoch's turn: the chain takes epochs one after the other."""
     with ledger.store.read() as session:
         message = root_message(ledger, epoch)
         if not cosign.signers(ledger, session, message):

@@ -22,7 +22,7 @@ from ledger.relay import budget, call_state
 from ledger.storage.tables import Outgoing
 
 LEAST_AHEAD = 300
-"""Seconds that a signature has to count yet: what is relayed has to be mined in time."""
+"""Seconds for which a signature has to be valid yet: the relayed call has to be mined in time."""
 
 
 @dataclass(frozen=True)
@@ -37,42 +37,42 @@ class SignedClaim:
     signature: bytes
 
 
-def claim_to(ledger: Ledger, asked: SignedClaim) -> str:
+def claim_to(ledger: Ledger, claim: SignedClaim) -> str:
     """Queue the mint of one line to where its account signed; returns the outbox id. The same again changes nothing.
 
-    What an account's code says of a signature (ERC-1271; a key's delegation, EIP-7702, is code too) may cost what it
-    likes, so that its gas is the account's of the day, by its share like any caller's: nothing of what is kept for what
-    passed. A key may lend its code later: no call takes much more than it took here. Raises NotFound, TooEarly,
+    The check of a signature by an account's code (ERC-1271; a key's delegation, EIP-7702, is code too) may cost any
+    gas, so that its gas is taken from the account's budget of the day, by its share, and never from the gas of passed
+    proposals. A key may get code later: no call takes much more than it took here. Raises NotFound, TooEarly,
     ForeignRoot, BadField, BadSignature, AlreadyDecided, RelayBudgetSpent and ContractRejected.
     """
-    account = to_checksum_address(asked.account)
-    to = to_checksum_address(asked.to)
+    account = to_checksum_address(claim.account)
+    to = to_checksum_address(claim.to)
     with ledger.store.read() as session:
-        found, proofs = settlement.claimable(ledger, session, asked.epoch, account)
-        numbered = {line.index: (line, proof) for line, proof in zip(found, proofs, strict=True)}
-        if asked.index not in numbered:
-            raise NotFound(f"line {asked.index} of epoch {asked.epoch} is not {account}'s")
-        line, proof = numbered[asked.index]
+        lines, proofs = settlement.claimable(ledger, session, claim.epoch, account)
+        numbered = {line.index: (line, proof) for line, proof in zip(lines, proofs, strict=True)}
+        if claim.index not in numbered:
+            raise NotFound(f"line {claim.index} of epoch {claim.epoch} is not {account}'s")
+        line, proof = numbered[claim.index]
         key = claim_calls.signed_claim_id(line.leaf)
-        known = session.get(Outgoing, key)
+        existing = session.get(Outgoing, key)
         on_its_way = _is_on_its_way(ledger, session, line.leaf)
-    message = ClaimTo(asked.epoch, line.index, account, line.kind, line.amount, to, asked.deadline)
-    call = ledger.chain.distributor.claim_to(message, asked.signature, proof)
+    message = ClaimTo(claim.epoch, line.index, account, line.kind, line.amount, to, claim.deadline)
+    call = ledger.chain.distributor.claim_to(message, claim.signature, proof)
     if (
-        known is not None
-        and known.state not in call_state.ABANDONED
-        and known.data == str(call._encode_transaction_data())
+        existing is not None
+        and existing.state not in call_state.ABANDONED
+        and existing.data == str(call._encode_transaction_data())
     ):
         return key
     by_code = ledger.chain.distributor.signs_by_code(account)
-    _check(ledger, message, asked.signature, by_code)
+    _check(ledger, message, claim.signature, by_code)
     if on_its_way:
-        raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
+        raise AlreadyDecided(f"line {line.index} of epoch {claim.epoch} is on its way already, or paid")
     gas = budget.gas_of(ledger, call)
     share = budget.share_of(ledger, account)
     with ledger.store.write() as session:
         if _is_on_its_way(ledger, session, line.leaf):
-            raise AlreadyDecided(f"line {line.index} of epoch {asked.epoch} is on its way already, or paid")
+            raise AlreadyDecided(f"line {line.index} of epoch {claim.epoch} is on its way already, or paid")
         if by_code:
             budget.take(ledger, session, account, gas, share)
         claim_calls.queue(session, key, call, gas)
@@ -85,10 +85,10 @@ def _is_on_its_way(ledger: Ledger, session: Session, leaf: str) -> bool:
 
 
 def _check(ledger: Ledger, message: ClaimTo, signature: bytes, by_code: bool) -> None:
-    """What a key signed is checked here, what code has to say by the contract. Raises BadField and BadSignature."""
+    """Check a key's signature; the contract checks that of an account with code. Raises BadField and BadSignature."""
     now = int(ledger.chain.w3.eth.get_block("latest")["timestamp"])
     if message.deadline < now + LEAST_AHEAD:
         raise BadField(f"deadline must lie {LEAST_AHEAD} seconds ahead at least: it is {message.deadline}, now {now}")
-    place = ledger.chain.deployment
+    deployment = ledger.chain.deployment
     if not by_code:
-        require_signer(message, Domain(place.chain_id, place.distributor), signature, message.account)
+        require_signer(message, Domain(deployment.chain_id, deployment.distributor), signature, message.account)

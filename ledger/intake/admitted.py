@@ -1,4 +1,4 @@
-"""Who the verifiers are and how many decide, for people: by the blocks in the log, and no chain is asked for it."""
+"""The verifier set and k, for people: by the blocks in the log, without a question to the chain."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ledger.context import Ledger
 
 
 def admitted_in(state: State) -> frozenset[str]:
-    """The verifiers on the list, as the log has it."""
-    return frozenset(verifier for verifier, standing in state.verifiers.items() if standing.admitted)
+    """The admitted verifiers, by the log."""
+    return frozenset(verifier for verifier, record in state.verifiers.items() if record.admitted)
 
 
 def admitted(ledger: Ledger, session: Session) -> tuple[list[str], int]:

@@ -1,4 +1,4 @@
-"""Final blocks into the log: what they said, and all that follows, in one transaction each. The log is the cursor."""
+"""Final blocks into the log: their events, and all that follows, in one transaction each. The log is the cursor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ledger.context import Ledger
 from ledger.crash_points import reach
 
 MOST = 16
-"""Blocks that one pass enters: who is far behind does its other duties in between."""
+"""Blocks that one pass enters: a server that is far behind does its other work in between."""
 logger = logging.getLogger(__name__)
 
 
@@ -58,22 +58,22 @@ def _enter_next(ledger: Ledger, reader: ChainReader) -> bool:
 
 
 def _due(ledger: Ledger, reader: ChainReader) -> int | None:
-    """Number of the block that has to be entered; None where none became final since, or none says anything."""
+    """Number of the block that has to be entered; None where no block became final since, or none has an event."""
     final, time = reader.final()
     with ledger.store.read() as session:
         _require_chain(ledger, session, final)
         with ledger.judge.view(session) as state:
-            standing = Standing.of(state)
+            position = Standing.of(state)
             every = _interval(ledger, state)
-    if standing.block is not None and not standing.block.more and final <= standing.block.number:
+    if position.block is not None and not position.block.more and final <= position.block.number:
         return None
-    return reader.due(standing, every, (final, time))
+    return reader.due(position, every, (final, time))
 
 
 def _interval(ledger: Ledger, state: State) -> int:
     """Seconds of chain time between two entered blocks.
 
-    A beacon's time counts from the last entered block, and k verifiers have to say `Seen` before it: so the log is
+    A beacon's time counts from the last entered block, and k verifiers have to sign `Seen` before it: so the log is
     never further behind than half of the shortest span of a run in which a round is open.
     """
     spans = [run.created.terms.span for run in state.runs.values() if not run.over and run.round > run.merged]
@@ -90,7 +90,7 @@ def _require_chain(ledger: Ledger, session: Session, final: int) -> None:
 
 def _enter(ledger: Ledger, read_after: Block | None, block: Block) -> bool:
     """All parts of a block, unless another process entered one since it was read, or a round closed for which an
-    earlier block draws: then it is read again."""
+    earlier block is the beacon: then the block is read again."""
     try:
         with ledger.store.write() as session:
             if ledger.judge.at_end(session).block != read_after:

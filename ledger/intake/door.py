@@ -18,7 +18,7 @@ from ledger.storage.tables import MirrorRow
 
 
 class NotForTheLog(LedgerError):
-    """Mirrors keep heartbeats, the log does not: they are sent to the verifiers."""
+    """Heartbeats are sent to the verifiers' mirrors, not to the log."""
 
     code = "not-for-the-log"
     status = 422
@@ -26,8 +26,8 @@ class NotForTheLog(LedgerError):
 
 @dataclass(frozen=True)
 class Accepted:
-    """A message that was taken, now or before: its digest (0x-hex), its index in the log (None where it stands in
-    none), and how many derived entries followed on it."""
+    """A message that was taken, now or before: its digest (0x-hex), its index in the log (None for a message outside of
+    the log), and the number of derived entries that followed."""
 
     digest: str
     index: int | None
@@ -35,7 +35,7 @@ class Accepted:
 
 
 def take(ledger: Ledger, data: bytes) -> Accepted:
-    """Take a message in its canonical text; what is known already changes nothing and is answered alike.
+    """Take a message in its canonical text; a message that was taken before changes nothing and has the same answer.
 
     Raises InvalidLeaf, BadField, BadSignature, InvalidTree, NotForTheLog, NotVerifier, Refused and LedgerBusy.
     """
@@ -46,25 +46,25 @@ def take(ledger: Ledger, data: bytes) -> Accepted:
     name = replica.name_of(envelope)
     if isinstance(envelope.message, MirrorAddress):
         return _address(ledger, replica, envelope, text, name)
-    again = ledger.sequencer.entered_lately(name)
-    prepared = None if again else replica.prepare_at_hand(envelope, text)
+    is_recent = ledger.sequencer.entered_lately(name)
+    prepared = None if is_recent else replica.prepare_at_hand(envelope, text)
     if prepared is None:
         with ledger.store.read() as session:
-            known = replica.known(session, name)
-            if known is not None:
-                return Accepted(name, known.index, known.derived)
+            existing = replica.known(session, name)
+            if existing is not None:
+                return Accepted(name, existing.index, existing.derived)
             prepared = replica.prepare(session, envelope, text)
     entered = ledger.sequencer.enter(prepared)
     return Accepted(name, entered.index, entered.derived)
 
 
 def mirrors(session: Session) -> list[MirrorRow]:
-    """Where verifiers serve their mirrors."""
+    """The addresses of the verifiers' mirrors."""
     return addresses.mirrors(session)
 
 
 def admitted(ledger: Ledger) -> frozenset[str]:
-    """The verifiers on the list, as the log has it."""
+    """The admitted verifiers, by the log."""
     with ledger.store.read() as session, ledger.judge.view(session) as state:
         return admitted_in(state)
 

@@ -20,11 +20,11 @@ from ledger.errors import LedgerError
 from ledger.storage.tables import AnnouncedRow
 
 OUTER = ("weights", "momentum")
-"""What the next round begins with: it stays announced as long as its round is the last merged one."""
+"""Kinds of blobs with which the next round begins: announced as long as their round is the last merged one."""
 HEADER = 400
 """Bytes at most that a tensor takes in the head of its file."""
 Announced: TypeAlias = tuple[bytes, str, int]
-"""A blob's digest, what it is, and its size in bytes."""
+"""A blob's digest, its kind, and its size in bytes."""
 
 
 class NotAnnounced(LedgerError):
@@ -40,13 +40,13 @@ def announce(session: Session, state: State, message: Message, name: str) -> Non
 
 
 def rows(state: State, message: Message, name: str) -> Iterator[AnnouncedRow]:
-    """What is noted of a message, `state` being the machine after it and all that follows.
+    """The rows of a message; `state` is the machine after the message and all that follows.
 
-    What is larger than any state of the run can be is not noted, since nobody needs to take it.
+    A blob that is larger than any state of the run has no row, since no server needs to take it.
     """
     if not isinstance(message, (Commitment, StateOpening, Merge)):
         return
-    run, number, author = _place(state, message)
+    run, number, author = _round_of(state, message)
     config = RunConfig.from_json(state.runs[run].rounds[number].config)
     for digest, kind, size in _named(state, message):
         if size <= largest(config, kind):
@@ -57,10 +57,10 @@ def rows(state: State, message: Message, name: str) -> Iterator[AnnouncedRow]:
 
 def sizes(session: Session, digest: str) -> frozenset[int]:
     """The sizes in bytes under which messages name a blob (64 hex digits). Raises NotAnnounced."""
-    found = frozenset(session.exec(select(AnnouncedRow.size).where(AnnouncedRow.digest == digest)))
-    if not found:
+    named = frozenset(session.exec(select(AnnouncedRow.size).where(AnnouncedRow.digest == digest)))
+    if not named:
         raise NotAnnounced(f"no message in the log names blob {digest[:64]}")
-    return found
+    return named
 
 
 def require_announced(session: Session, digest: str, size: int) -> None:
@@ -70,11 +70,11 @@ def require_announced(session: Session, digest: str, size: int) -> None:
 
 
 def forget(session: Session, state: State, run: RunId, last: int) -> None:
-    """Drop what belongs to rounds up to `last`, whose epoch is final, but for those of which a proof has no end yet."""
-    held = [number for number, current in state.runs[run].rounds.items() if number > last or current.proofs]
+    """Drop the blobs of rounds up to `last`, whose epoch is final, but for rounds with a proof that has no end yet."""
+    open_rounds = [number for number, current in state.runs[run].rounds.items() if number > last or current.proofs]
     number = col(AnnouncedRow.round)
     older = or_(col(AnnouncedRow.kind).not_in(OUTER), number != state.runs[run].merged)
-    session.exec(delete(AnnouncedRow).where(col(AnnouncedRow.run) == run, number.not_in(held), older))
+    session.exec(delete(AnnouncedRow).where(col(AnnouncedRow.run) == run, number.not_in(open_rounds), older))
 
 
 def largest(config: RunConfig, kind: str) -> int:
@@ -87,7 +87,7 @@ def largest(config: RunConfig, kind: str) -> int:
     return copies * (4 * parameters + HEADER * tensors) + HEADER
 
 
-def _place(state: State, message: Commitment | StateOpening | Merge) -> tuple[RunId, int, Address]:
+def _round_of(state: State, message: Commitment | StateOpening | Merge) -> tuple[RunId, int, Address]:
     """Run, round and author."""
     if isinstance(message, StateOpening):
         commitment = state.proofs[ProofId(to_hex(message.proof))].commitment

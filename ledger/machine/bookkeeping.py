@@ -1,4 +1,4 @@
-"""What the journal holds of entries: work is pending from its commitment on, and posted or voided once (double entry).
+"""Entries in the journal: work is pending from its commitment on, and posted or voided once (double entry).
 
 Times are those of the last entered block, so that the same log gives the same books.
 """
@@ -20,7 +20,7 @@ from ledger.storage.tables import Transfer
 
 
 def book(session: Session, state: State, entry: Entry) -> None:
-    """Write what an entry means for the journal; most mean nothing. Raises JournalConflict."""
+    """Write the transfers of an entry; most entries have none. Raises JournalConflict."""
     write = _BOOKED.get(type(entry))
     if write is not None:
         write(session, state, entry)
@@ -43,7 +43,7 @@ def _committed(session: Session, state: State, entry: Committed) -> None:
 
 
 def _closed(session: Session, state: State, entry: RoundClosed) -> None:
-    """What k verifiers do not hold is out."""
+    """Void the proofs whose bytes k verifiers do not hold."""
     proofs = state.runs[entry.run].rounds[entry.round].proofs.values()
     journal.resolve_all(
         session, [proof for proof in proofs if proof not in entry.proofs], TransferEnd.VOIDED, _time(state)

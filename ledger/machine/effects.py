@@ -1,9 +1,9 @@
-"""What an entry causes in rows, in the transaction that enters it: books, announced blobs, epochs and their debts.
+"""Effects of an entry on rows, in the transaction that enters it: books, announced blobs, epochs and their debts.
 
-closed      the epoch's row has the newest root; what it pays is pending (double entry)
+closed      the epoch's row has the newest root; its pay is pending (double entry)
 closed anew the root of before may still become final on the chain, so that its lines stay pending beside the new ones
 ended       the lines of the root that the chain made final are owed, all others void; a root that does not follow from
-            the log owes nobody anything, and is said loudly
+            the log owes nobody anything, and is logged as an error
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ class Moment:
 
     @property
     def time(self) -> int:
-        """Of the last entered block."""
+        """Chain time of the last entered block."""
         return self.state.block.time if self.state.block is not None else 0
 
 
-def cause(at: Moment, found: Sequence[Derived], envelope: Envelope | None, name: str | None) -> None:
-    """Write what a fact and the derived entries after it mean. Raises JournalConflict."""
+def cause(at: Moment, derived: Sequence[Derived], envelope: Envelope | None, name: str | None) -> None:
+    """Write the effects of a fact and of the derived entries after it. Raises JournalConflict."""
     if envelope is not None and name is not None:
         announced.announce(at.session, at.state, envelope.message, name)
-    entries: Iterable[Entry] = (at.fact, *found)
+    entries: Iterable[Entry] = (at.fact, *derived)
     for index, entry in enumerate(entries, start=at.index):
         bookkeeping.book(at.session, at.state, entry)
         effect = _EFFECTS.get(type(entry))
@@ -67,14 +67,14 @@ def closing_of(session: Session, log_index: int) -> EpochClosed:
     body = json.loads(session.get_one(LogEntry, log_index).body)
     if body.pop("kind") != "epoch-closed":
         raise ValueError(f"entry {log_index} closes no epoch")
-    found: EpochClosed = from_object(EpochClosed, body)
-    return found
+    closed: EpochClosed = from_object(EpochClosed, body)
+    return closed
 
 
 def payouts_of(functions: Protocol, epoch: int, lines: Sequence[Line]) -> list[Payout]:
     """The lines of an epoch as leaves of its payout tree."""
-    place = (functions.chain_id, functions.distributor, epoch)
-    return [Payout(*place, index, line.account, line.kind, line.amount) for index, line in enumerate(lines)]
+    prefix = (functions.chain_id, functions.distributor, epoch)
+    return [Payout(*prefix, index, line.account, line.kind, line.amount) for index, line in enumerate(lines)]
 
 
 def promise_id(epoch: int, root: str, index: int) -> str:
@@ -85,8 +85,8 @@ def promise_id(epoch: int, root: str, index: int) -> str:
 def _closed(at: Moment, index: int, entry: EpochClosed) -> None:
     assert at.functions.root(entry.epoch, entry.lines) == entry.root, "the lines are those of the root"
     assert sum(line.amount for line in entry.lines) == entry.total, "the lines sum up to the total"
-    known = _closings(at.session, entry.epoch)
-    if all(row.root != entry.root for row in known):
+    closings = _closings(at.session, entry.epoch)
+    if all(row.root != entry.root for row in closings):
         _promise(at, entry)
     closing = ClosingRow(
         log_index=index,
@@ -104,7 +104,7 @@ def _closed(at: Moment, index: int, entry: EpochClosed) -> None:
 
 
 def _write_row(session: Session, closing: ClosingRow, entry: EpochClosed) -> None:
-    """The epoch's row, after a closing: `log_size` is that of the log up to the entry."""
+    """Write the epoch's row after a closing: `log_size` counts the log up to the closing entry."""
     columns: dict[str, Any] = {
         "run": entry.run,
         "state": EpochStage.CLOSED,
@@ -127,7 +127,7 @@ def _write_row(session: Session, closing: ClosingRow, entry: EpochClosed) -> Non
 
 
 def _promise(at: Moment, entry: EpochClosed) -> None:
-    """What a root pays, pending until the chain has made one final."""
+    """Enter the pay of a root as pending until the chain has made one root final."""
     promises = [
         {
             "id": promise_id(entry.epoch, entry.root, index),
@@ -169,15 +169,15 @@ def _ended(at: Moment, _: int, entry: EpochEnded) -> None:
 
 
 def _resolve(at: Moment, closings: Sequence[ClosingRow], root: str | None) -> None:
-    """Each line of each root that the epoch was given: owed, or void."""
-    for given, count in {row.root: row.count for row in closings}.items():
-        outcome = TransferEnd.POSTED if given == root else TransferEnd.VOIDED
-        names = [promise_id(closings[0].epoch, given, index) for index in range(count)]
+    """End the pending lines of each root of the epoch: owed for the final root, else void."""
+    for closed_root, count in {row.root: row.count for row in closings}.items():
+        outcome = TransferEnd.POSTED if closed_root == root else TransferEnd.VOIDED
+        names = [promise_id(closings[0].epoch, closed_root, index) for index in range(count)]
         journal.resolve_all(at.session, names, outcome, at.time)
 
 
 def _note_mints(at: Moment, epoch: int, since: int) -> None:
-    """Claims of an epoch may be read from the chain before its end is entered: what was owed is paid then."""
+    """Claims of an epoch may be read from the chain before its end is entered: those debts are paid then."""
     lines = {line.leaf: line for line in payouts.lines(at.session, epoch, 0, 10**9)}
     minted = select(ChainEvent).where(ChainEvent.name == "Minted", col(ChainEvent.block) > since)
     for event in at.session.exec(minted):
@@ -193,4 +193,4 @@ def _closings(session: Session, epoch: int) -> list[ClosingRow]:
 
 _EFFECTS: dict[type, Callable[[Moment, int, Any], None]] = {EpochClosed: _closed, EpochEnded: _ended}
 READING = (EpochClosed, EpochEnded)
-"""What an entry of these kinds causes reads the log: it has to stand there before."""
+"""Kinds of entries whose effects read the log: the entry has to be written before."""

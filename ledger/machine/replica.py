@@ -1,9 +1,9 @@
-"""This process's machine, twice: at the end of what is committed, for readers, and where the writer stands.
+"""This process's machine, twice: at the end of the committed log, for readers, and at the end of the writer's.
 
-A writer catches up with what other processes entered, applies a fact, and appends it with all that is due after it, in
-the transaction that it was given. The database is the truth: a transaction that does not commit leaves a machine that
-knows too much, so the next writer begins again from a copy of the committed one. A fact that the machine refuses has
-changed nothing, and costs no copy.
+A writer catches up with the entries of other processes, applies a fact, and appends it with all derived entries that
+are due after it, in its caller's transaction. The database is the truth: a transaction that does not commit leaves a
+machine that is ahead, so the next writer begins again from a copy of the committed one. A fact that the machine refuses
+has changed nothing, and costs no copy.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from ledger.storage.tables import LogEntry
 
 BATCH = 1_000
 BETWEEN_FACTS = (CommonweightError, SQLAlchemyError)
-"""What ends a reading of the log before a fact was taken: it is refused, or not there."""
+"""Errors of a reading of the log before a fact was taken: the entry is refused, or cannot be read."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A fact that may be entered: its leaf, and for a message the envelope and its digest (0x-hex), by which it is
-    found. All that can be checked without the writers' turn was."""
+    """A fact that may be entered: its leaf, and for a message the envelope and its digest (0x-hex), under which it is
+    stored. All checks that need no writers' turn are done."""
 
     fact: Fact
     text: str
@@ -58,7 +58,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Entered:
-    """Where a fact stands in the log, and how many derived entries follow on it."""
+    """A fact's index in the log, and the number of derived entries that follow on it."""
 
     index: int
     derived: int
@@ -66,7 +66,7 @@ class Entered:
 
 @dataclass(frozen=True)
 class Written:
-    """A fact as it stands in the log: its index, and the leaves of it and of all that follows."""
+    """A fact in the log: its index, and its leaf with those of the derived entries that follow."""
 
     index: int
     fact: Fact
@@ -88,43 +88,43 @@ class Replica:
     _spoilt: bool = field(init=False, default=False)
     _applied: list[Written] = field(init=False, default_factory=list)
     _handing: threading.Lock = field(init=False, default_factory=threading.Lock)
-    """Around `_fresh` alone: a writer hands on while a reader holds the machine."""
+    """Lock of `_fresh` alone: a writer adds to it while a reader holds the machine."""
     _fresh: list[Written] = field(init=False, default_factory=list)
-    """What this process committed and its committed machine has not taken yet: nobody reads it from the database."""
+    """Facts that this process committed and its committed machine has not taken yet: not read from the database."""
 
     def enter(self, session: Session, entry: Rules | Block | Envelope | Prepared) -> Entered:
-        """Enter a fact and all that follows; a message that stands in the log changes nothing.
+        """Enter a fact and all that follows; a message that is in the log changes nothing.
 
         The session is that of a writer. Raises Refused, and what preparing raises; then nothing is written.
         """
         self.at_end(session)
-        (found,) = self.enter_many(session, [self._prepared(entry)])
-        if isinstance(found, Refused):
-            raise found
-        return found
+        (result,) = self.enter_many(session, [self._prepared(entry)])
+        if isinstance(result, Refused):
+            raise result
+        return result
 
     def enter_many(self, session: Session, facts: Sequence[Prepared]) -> list[Entered | Refused]:
-        """Enter facts in their order, in as few statements as one takes; what is refused hurts none beside it.
+        """Enter facts in their order, in as few statements as one takes; a refused fact does not hurt the others.
 
-        Raises what else goes wrong: then the transaction is of no use.
+        Raises any other error: then the transaction is of no use.
         """
         state = self.at_end(session)
-        known = self._known(session, [fact.name for fact in facts if fact.name is not None])
+        existing = self._entered(session, [fact.name for fact in facts if fact.name is not None])
         leaves = log.Extension(session, state.size)
-        found = list[Entered | Refused]()
+        results = list[Entered | Refused]()
         for fact in facts:
-            entered = known.get(fact.name) if fact.name is not None else None
-            found.append(entered or self._taken(session, state, fact, leaves))
-            if fact.name is not None and isinstance(found[-1], Entered):
-                known[fact.name] = found[-1]
+            entered = existing.get(fact.name) if fact.name is not None else None
+            results.append(entered or self._taken(session, state, fact, leaves))
+            if fact.name is not None and isinstance(results[-1], Entered):
+                existing[fact.name] = results[-1]
         leaves.write()
         session.flush()
-        return found
+        return results
 
     def prepare_at_hand(self, envelope: Envelope, text: str) -> Prepared | None:
-        """As `prepare`, by what this process has read so far; None where the database has to be asked.
+        """As `prepare`, by the entries that this process has read; None where the database has to be asked.
 
-        Who is the author of a proof never changes, and most messages name theirs.
+        The author of a proof never changes, and most messages name theirs.
         """
         if isinstance(envelope.message, Contribution):
             return None
@@ -137,7 +137,7 @@ class Replica:
     def prepare(self, session: Session, envelope: Envelope, text: str) -> Prepared:
         """A message whose signature and shape hold. For readers too.
 
-        Raises BadSignature, BadField, InvalidLeaf, InvalidTree, and Refused of what is about nothing.
+        Raises BadSignature, BadField, InvalidLeaf, InvalidTree, and Refused for a message about nothing.
         """
 
         def author(proof: ProofId) -> Address:
@@ -152,27 +152,27 @@ class Replica:
         return Prepared(fact, text, self.name_of(envelope), envelope)
 
     def name_of(self, envelope: Envelope) -> str:
-        """What a message is found by: its digest, which of a commitment is the proof's id."""
+        """A message's digest, under which it is stored; that of a commitment is the proof's id."""
         return to_hex(digest(envelope.message, self.domain))
 
     @property
     def is_behind(self) -> bool:
-        """Whether so much was committed since anybody looked that somebody should: a snapshot may be due."""
+        """Whether readers are so many entries behind the writer that a look is due, and perhaps a snapshot."""
         if self._writing is None:
             return False
-        seen = self._committed.size if self._committed is not None else 0
-        return self._writing.size - seen >= (BATCH if self.snapshots is None else min(BATCH, self.snapshots.every))
+        read_size = self._committed.size if self._committed is not None else 0
+        return self._writing.size - read_size >= (BATCH if self.snapshots is None else min(BATCH, self.snapshots.every))
 
     def known(self, session: Session, name: str) -> Entered | None:
-        """Where a message stands in the log; None where it does not."""
-        return self._known(session, [name]).get(name)
+        """A message's index in the log; None where it is not there."""
+        return self._entered(session, [name]).get(name)
 
-    def _known(self, session: Session, names: Sequence[str]) -> dict[str, Entered]:
+    def _entered(self, session: Session, names: Sequence[str]) -> dict[str, Entered]:
         if not names:
             return {}
-        first = select(LogEntry.subject, func.min(LogEntry.index)).where(col(LogEntry.subject).in_(names))
-        found = session.exec(first.group_by(col(LogEntry.subject)))
-        return {str(name): Entered(index, _followers(session, index)) for name, index in list(found)}
+        query = select(LogEntry.subject, func.min(LogEntry.index)).where(col(LogEntry.subject).in_(names))
+        rows = session.exec(query.group_by(col(LogEntry.subject)))
+        return {str(name): Entered(index, _followers(session, index)) for name, index in list(rows)}
 
     @contextmanager
     def view(self, session: Session) -> Iterator[State]:
@@ -192,7 +192,7 @@ class Replica:
             return self._begun(session).copy()
 
     def at_end(self, session: Session) -> State:
-        """The machine with all that the log holds, for a writer's session."""
+        """The machine at the end of the log, for a writer's session."""
         if self._writing is None or self._spoilt or (self._open is not None and self._open is not session):
             self._go_back(session)
         assert self._writing is not None, "it was just made"
@@ -217,7 +217,7 @@ class Replica:
         return Prepared(fact, text, name, entry)
 
     def _caught_up(self, session: Session) -> Follower:
-        """The committed machine, brought on. One that broke off in the midst of a fact is not used again."""
+        """The committed machine, caught up. A machine that broke off in the midst of a fact is not used again."""
         follower = self._begun(session)
         try:
             self._take_fresh(follower)
@@ -241,31 +241,31 @@ class Replica:
         assert self._writing is not None, "a writer stands at the end"
         return self._writing.author(proof)
 
-    def _taken(self, session: Session, state: State, given: Prepared, leaves: log.Extension) -> Entered | Refused:
+    def _taken(self, session: Session, state: State, prepared: Prepared, leaves: log.Extension) -> Entered | Refused:
         try:
-            self._apply(session, state, given.fact)
+            self._apply(session, state, prepared.fact)
         except Refused as refused:
             return refused
         reach("judgement.applied")
-        return self._append(session, state, given, leaves)
+        return self._append(session, state, prepared, leaves)
 
-    def _append(self, session: Session, state: State, given: Prepared, leaves: log.Extension) -> Entered:
-        found = due(state)
-        texts = [(given.text, given.name), *((write(entry), _proof_of(entry)) for entry in found)]
+    def _append(self, session: Session, state: State, prepared: Prepared, leaves: log.Extension) -> Entered:
+        derived = due(state)
+        texts = [(prepared.text, prepared.name), *((write(entry), _proof_of(entry)) for entry in derived)]
         index = leaves.add(texts)
-        for entry, (text, _) in zip((given.fact, *found), texts, strict=True):
+        for entry, (text, _) in zip((prepared.fact, *derived), texts, strict=True):
             grow(state, entry, text)
         assert index + len(texts) == state.size == state.leaves, "log and machine stand at the same place"
-        self._applied.append(Written(index, given.fact, tuple(text for text, _ in texts)))
-        if any(isinstance(entry, READING) for entry in found):
+        self._applied.append(Written(index, prepared.fact, tuple(text for text, _ in texts)))
+        if any(isinstance(entry, READING) for entry in derived):
             leaves.write()
         reach("judgement.logged")
-        cause(Moment(session, self.functions, state, given.fact, index), found, given.envelope, given.name)
+        cause(Moment(session, self.functions, state, prepared.fact, index), derived, prepared.envelope, prepared.name)
         reach("judgement.booked")
-        return Entered(index, len(found))
+        return Entered(index, len(derived))
 
     def _apply(self, session: Session, state: State, fact: Fact) -> None:
-        """A fact that is refused has changed nothing; whatever else goes wrong, this machine is not used again."""
+        """Apply a fact. A refused fact has changed nothing; after any other error this machine is not used again."""
         assert self._writing is not None, "a writer stands at the end"
         self._writing.own(fact)
         try:
@@ -286,12 +286,12 @@ class Replica:
             with self._handing:
                 self._fresh += self._applied
                 if len(self._fresh) > BATCH:
-                    self._fresh = []  # who looks at last reads the database
+                    self._fresh = []  # the next reader reads the database
             self._open = None
             self._applied = []
 
     def _take_fresh(self, follower: Follower) -> None:
-        """Bring the committed machine on, by what is at hand and follows on where it stands."""
+        """Bring the committed machine on by the facts of `_fresh` that follow on its end."""
         with self._lock:
             with self._handing:
                 fresh = self._fresh
@@ -306,7 +306,7 @@ class Replica:
             self._spoilt = True
 
     def _go_back(self, session: Session) -> None:
-        """To what is committed, as far as readers have come."""
+        """Go back to the committed machine, as far as readers have come."""
         follower = Sharing(self.functions, self.domain, checked=False)
         with self._lock:
             follower.begin(self._begun(session).copy())
@@ -315,17 +315,17 @@ class Replica:
         self._spoilt = False
 
     def _begun(self, session: Session) -> Sharing:
-        """The follower of what is committed, from the newest snapshot on."""
+        """The follower of the committed log, from the newest snapshot on."""
         if self._committed is None:
             follower = Sharing(self.functions, self.domain, checked=False)
-            found = self.snapshots.newest(session, self.functions) if self.snapshots is not None else None
-            follower.state = found or follower.state
+            snapshot = self.snapshots.newest(session, self.functions) if self.snapshots is not None else None
+            follower.state = snapshot or follower.state
             self._committed = follower
         return self._committed
 
 
 def _catch_up(session: Session, follower: Follower) -> None:
-    """Read what the log holds beyond a follower. Raises Differs where it is not what follows."""
+    """Read the log's entries beyond a follower. Raises Differs where an entry does not follow."""
     while follower.size < log.size(session):
         start = follower.size
         rows = select(LogEntry.body).where(col(LogEntry.index) >= start).order_by(col(LogEntry.index)).limit(BATCH)
@@ -334,7 +334,7 @@ def _catch_up(session: Session, follower: Follower) -> None:
 
 
 def _followers(session: Session, index: int) -> int:
-    """How many derived entries stand directly after an entry."""
+    """The number of derived entries directly after an entry."""
     count = 0
     start = index + 1
     while True:
@@ -349,12 +349,12 @@ def _followers(session: Session, index: int) -> int:
 
 
 def _fact(text: str, domain: Domain) -> Fact:
-    found = read(text, domain, as_address)
-    assert isinstance(found, Fact), "what is entered is a fact"
-    return found
+    fact = read(text, domain, as_address)
+    assert isinstance(fact, Fact), "what is entered is a fact"
+    return fact
 
 
 def _proof_of(entry: object) -> str | None:
-    """The proof that an entry is found by."""
-    found = getattr(entry, "proof", None)
-    return found if isinstance(found, str) else None
+    """The proof under which an entry is stored."""
+    proof = getattr(entry, "proof", None)
+    return proof if isinstance(proof, str) else None

@@ -1,11 +1,11 @@
-"""Many writers, one transaction: what waits while a turn is taken is entered together, in the next one.
+"""Many writers, one transaction: facts that wait while a turn is taken are entered together, in the next one.
 
-    writer ── checks without a turn ──▶ queue ──▶ whoever finds nobody entering enters all that waits ──▶ one commit
-                                                                                        each is answered after it
+    writer ── checks without a turn ──▶ queue ──▶ the next free thread enters all waiting facts ──▶ one commit
+                                                                                  then each writer has its answer
 
 As the sequencers of transparency logs do (Trillian, Tessera). A fact that the machine refuses is refused alone. Where
-anything else goes wrong, nothing of the batch was written, and each of it is tried by itself. A batch of which all is
-refused or known commits nothing, and wakes nobody.
+another error occurs, nothing of the batch was written, and each fact of it is tried by itself. A batch in which all are
+refused or in the log already commits nothing, and wakes nobody.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from ledger.storage.store import Store
 MOST = 64
 """Facts that one transaction enters, so that a turn stays short."""
 LATELY = 4_096
-"""Messages whose names are kept: senders bring theirs again and again."""
+"""Messages whose digests are remembered: senders bring theirs again and again."""
 HOPELESS = (LedgerBusy, DatabaseUnreachable, DiskFull)
-"""What would meet each of a batch alike."""
+"""Errors that would meet each fact of a batch alike."""
 logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class _Waiting:
-    """A fact in the queue, and what became of it."""
+    """A fact in the queue, and its result."""
 
     fact: Prepared
-    found: Entered | Exception | None = None
+    result: Entered | Exception | None = None
 
 
 class Sequencer:
-    """Of one process. Threads share it."""
+    """The queue of one process. Threads share it."""
 
     def __init__(self, store: Store, judge: Replica, most: int = MOST, wait: float = WAIT_SECONDS) -> None:
         self._store = store
@@ -54,8 +54,8 @@ class Sequencer:
         self._lately: OrderedDict[str, None] = OrderedDict()
 
     def entered_lately(self, name: str) -> bool:
-        """Whether this process has entered a message of that digest not long ago: sent again it needs no turn, as the
-        database can be asked."""
+        """Whether this process has entered a message of that digest not long ago: sent again the message needs no turn,
+        as the database can be asked."""
         return name in self._lately
 
     def enter(self, fact: Prepared) -> Entered:
@@ -72,37 +72,37 @@ class Sequencer:
             finally:
                 self._end_turn(batch)
             self._look()
-        if isinstance(mine.found, Exception):
-            raise mine.found
-        assert mine.found is not None, "whoever took it said what became of it"
-        return mine.found
+        if isinstance(mine.result, Exception):
+            raise mine.result
+        assert mine.result is not None, "the thread that took the fact gave its result"
+        return mine.result
 
     def _turn(self, mine: _Waiting) -> list[_Waiting] | None:
-        """What this thread has to enter now; None where another one has entered its fact. Raises LedgerBusy."""
+        """The facts that this thread has to enter now; None where another one entered its fact. Raises LedgerBusy."""
         end = time.monotonic() + self._wait
         with self._changed:
-            while mine.found is None and self._entering:
+            while mine.result is None and self._entering:
                 queued = mine in self._queue
                 left = end - time.monotonic()
                 if queued and left <= 0:
                     self._queue.remove(mine)
                     raise LedgerBusy("too many writers at once; send it again")
-                self._changed.wait(left if queued else None)  # whoever has taken it says what became of it
-            if mine.found is not None:
+                self._changed.wait(left if queued else None)  # the thread that has taken it gives its result
+            if mine.result is not None:
                 return None
             self._entering = True
             return [self._queue.popleft() for _ in range(min(self._most, len(self._queue)))]
 
     def _end_turn(self, batch: list[_Waiting]) -> None:
-        """Nobody waits for an answer that nobody gives: this thread ends where it has not given all of them."""
+        """End the turn. Facts without a result fail, so that no writer waits for a thread that has ended."""
         with self._changed:
             _fail(batch, LedgerBusy("the server ends; send it again"))
             self._entering = False
             self._changed.notify_all()
 
     def _look(self) -> None:
-        """Bring the machine of the readers on, where none of them has for long. What fails is the next reader's: the
-        fact is in the log, and its writer is told so."""
+        """Bring the machine of the readers on, where none of them has for long. An error is left to the next reader:
+        the fact is in the log, and its writer has its answer."""
         if not self._judge.is_behind:
             return
         try:
@@ -112,7 +112,7 @@ class Sequencer:
             logger.warning("the readers' machine was not brought on: %s", error)
 
     def _enter(self, batch: list[_Waiting]) -> None:
-        """All in one transaction, or each in one of its own, as long as another try may help."""
+        """Enter all facts in one transaction, or each in one of its own, as long as another try may help."""
         try:
             self._commit(batch)
         except HOPELESS as error:
@@ -126,24 +126,24 @@ class Sequencer:
     def _enter_each(self, batch: list[_Waiting]) -> None:
         for waiting in batch:
             self._enter([waiting])
-            if isinstance(waiting.found, HOPELESS):
-                _fail(batch, waiting.found)
+            if isinstance(waiting.result, HOPELESS):
+                _fail(batch, waiting.result)
                 return
 
     def _commit(self, batch: list[_Waiting]) -> None:
         with self._store.write() as session:
-            found = self._judge.enter_many(session, [waiting.fact for waiting in batch])
+            results = self._judge.enter_many(session, [waiting.fact for waiting in batch])
             reach("sequencer.entered")
-        for waiting, what in zip(batch, found, strict=True):
-            waiting.found = what
-            if waiting.fact.name is not None and isinstance(what, Entered):
+        for waiting, result in zip(batch, results, strict=True):
+            waiting.result = result
+            if waiting.fact.name is not None and isinstance(result, Entered):
                 self._lately[waiting.fact.name] = None
         while len(self._lately) > LATELY:
             self._lately.popitem(last=False)
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:
-    """Those that have no answer yet."""
+    """Give the error to the facts that have no result yet."""
     for waiting in batch:
-        if waiting.found is None:
-            waiting.found = error
+        if waiting.result is None:
+            waiting.result = error

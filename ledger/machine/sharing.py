@@ -1,7 +1,7 @@
 """Machines of one log beside each other: a run that is over is one object in all of them, as long as none changes it.
 
 A copy of a machine costs what is open in it. A run that is over still takes a few facts (a node leaves, a verifier's
-second word is late), each about that run alone: who enters one makes the run its own before.
+second verdict is late), each about that run alone: a machine makes the run its own before it enters one.
 """
 
 from __future__ import annotations
@@ -51,20 +51,20 @@ class Sharing(Follower):
 
 def copied(state: State) -> State:
     """A copy that shares nothing that changes, but for runs that are over."""
-    kept: dict[int, Any] = {id(state.functions): state.functions}
-    kept[id(state.nonces)], kept[id(state.credited)] = set(state.nonces), set(state.credited)
+    memo: dict[int, Any] = {id(state.functions): state.functions}
+    memo[id(state.nonces)], memo[id(state.credited)] = set(state.nonces), set(state.credited)
     runs = state.runs.items()
-    kept[id(state.runs)] = {name: run if run.over else copy.deepcopy(run, kept) for name, run in runs}
-    return copy.deepcopy(state, kept)
+    memo[id(state.runs)] = {name: run if run.over else copy.deepcopy(run, memo) for name, run in runs}
+    return copy.deepcopy(state, memo)
 
 
 def run_of(state: State, fact: Fact | Entry) -> RunId | None:
-    """The run that a fact is about: by its name, by what it awaits, or by its proof; None of rules and blocks."""
+    """The run of a fact: by its name, by the message that it awaits, or by its proof; None for rules and blocks."""
     awaited = getattr(fact, "awaited", None)
     if awaited is not None:
         return RunId(awaited.run)
     run = getattr(fact, "run", None)
     if run is not None:
         return RunId(run)
-    known = state.proofs.get(getattr(fact, "proof", NO_PROOF))
-    return None if known is None else known.commitment.run
+    proof = state.proofs.get(getattr(fact, "proof", NO_PROOF))
+    return None if proof is None else proof.commitment.run

@@ -1,7 +1,7 @@
-"""Where a machine's state is kept between two runs of the process: files that anybody may delete.
+"""A machine's state between two runs of the process, in files that anybody may delete.
 
-A file is believed only where its bytes hash to what its first line says, this code made it, and the log that the
-database holds has the root that stands there. Else the log is read from its start, or from an older file.
+A file is used only if its bytes have the digest of its first line, this code made it, and the database's log has the
+root of its first line. Else the log is read from its start, or from an older file.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Snapshots:
         return None
 
     def keep(self, session: Session, state: State) -> None:
-        """Write a committed state to the disk where enough was entered since the last one. What fails is reported."""
+        """Write a committed state to the disk if enough was entered since the last one. A failure is logged."""
         if state.size - self._last < self.every:
             return
         try:

@@ -1,4 +1,4 @@
-"""Who may vouch in a run is asked before everybody's signature is read: a stranger's message costs one of them."""
+"""A contribution's signers are checked before all of its signatures: a stranger's message costs one recovery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 
 
 def maintainers(state: State, run: RunId) -> tuple[str, ...]:
-    """Those of a run that goes on, by its configuration of now. Raises UnknownSubject and RunEnded."""
+    """Maintainers of a live run, by its configuration of now. Raises UnknownSubject and RunEnded."""
     try:
         return Maintainers.parse(RunConfig.from_json(live_run(state, run).config).maintainers).members
     except (InvalidRunConfig, InvalidMaintainers) as error:

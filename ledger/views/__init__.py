@@ -1,5 +1,5 @@
-"""What people read of runs, rounds and proofs: documents that follow from the log, entry by entry.
+"""Documents of runs, rounds and proofs for people: they follow from the log, entry by entry.
 
-Nobody is paid by them: the machine decides (contracts/protocol/judge), and money has its own rows. They may be thrown
-away and made anew.
+Nobody is paid by them: the machine decides (contracts/protocol/judge), and money has its own rows. The documents may be
+deleted and made anew.
 """

@@ -42,11 +42,11 @@ def _epochs(session: Session, run: RunId, rounds: Sequence[RoundView]) -> list[E
 
 def _ends(session: Session, run: RunId, rounds: Sequence[RoundView]) -> dict[int, tuple[int, int | None]]:
     """By round: the entry at which the round before it opened, and the entry at which the next one did."""
-    found = {}
+    ends = {}
     for row in rounds:
         before, after = (session.get(RoundView, (run, row.number + step)) for step in (-1, 1))
-        found[row.number] = (before.entry if before else -1, after.entry if after else None)
-    return found
+        ends[row.number] = (before.entry if before else -1, after.entry if after else None)
+    return ends
 
 
 def _round(
@@ -67,8 +67,8 @@ def _round(
         weights_blob=merge["theta_blob"] if merge else None,
         merged_at=merge["entry"] if merge else None,
         proofs=[
-            wire.LineageProof(proof=one["proof"], node=one["node"], payout=one["payout"], work=one["work"])
-            for one in members
+            wire.LineageProof(proof=member["proof"], node=member["node"], payout=member["payout"], work=member["work"])
+            for member in members
         ],
         decisions=_decisions(session, row.run, before, opened),
         contributions=_credits(session, row.run, opened if before >= 0 else 0, after),

@@ -1,4 +1,4 @@
-"""Reads the log on from where the documents stand, and changes them entry by entry, some hundred in one transaction."""
+"""Reads the log on from the documents' position, and changes them entry by entry, some hundred in one transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HANDLERS = {**ROUNDS, **PROOFS}
 
 @dataclass(frozen=True)
 class Leaf:
-    """An entry with its index, and the object that stands in the log."""
+    """An entry with its index, and its JSON object in the log."""
 
     index: int
     entry: Entry
@@ -78,6 +78,6 @@ def _position(cursor: Cursor | None) -> int:
 
 
 def _moved(cursor: Cursor | None, size: int) -> Cursor:
-    found = cursor or Cursor(name=NAME, block=0, hash="")
-    found.block = size
-    return found
+    row = cursor or Cursor(name=NAME, block=0, hash="")
+    row.block = size
+    return row

@@ -63,9 +63,9 @@ def _has(documents: Documents, leaf: Any) -> None:
 
 def _panel(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
-    found = documents.proof(entry.proof)
-    found["audited"], found["panel"], found["order"] = entry.audited, list(entry.seats), list(entry.order)
-    found["stage"] = "reading" if entry.audited else "spared"
+    proof = documents.proof(entry.proof)
+    proof["audited"], proof["panel"], proof["order"] = entry.audited, list(entry.seats), list(entry.order)
+    proof["stage"] = "reading" if entry.audited else "spared"
 
 
 def _filled(documents: Documents, leaf: Any) -> None:
@@ -83,25 +83,25 @@ def _opened(documents: Documents, leaf: Any) -> None:
 
 
 def _words(documents: Documents, leaf: Any) -> None:
-    found = documents.proof(leaf.entry.proof)["words"]
-    found += [_word(leaf.entry.verifier, said) for said in leaf.entry.words]
+    words = documents.proof(leaf.entry.proof)["words"]
+    words += [_word(leaf.entry.verifier, word) for word in leaf.entry.words]
 
 
-def _word(verifier: Address, said: facts.SegmentWord) -> Document:
+def _word(verifier: Address, word: facts.SegmentWord) -> Document:
     return {
         "verifier": verifier,
-        "segment": said.segment,
-        "word": str(said.word),
-        "reason": None if said.reason is None else str(said.reason),
-        "measured": str(said.measured),
-        "limit": str(said.limit),
+        "segment": word.segment,
+        "word": str(word.word),
+        "reason": None if word.reason is None else str(word.reason),
+        "measured": str(word.measured),
+        "limit": str(word.limit),
     }
 
 
 def _bench(documents: Documents, leaf: Any) -> None:
-    found = documents.proof(leaf.entry.proof)
-    found["stage"] = "bench"
-    found["bench"].append({"segment": leaf.entry.segment, "members": list(leaf.entry.members)})
+    proof = documents.proof(leaf.entry.proof)
+    proof["stage"] = "bench"
+    proof["bench"].append({"segment": leaf.entry.segment, "members": list(leaf.entry.members)})
 
 
 def _decided(documents: Documents, leaf: Any) -> None:
@@ -114,33 +114,33 @@ def _spoken(documents: Documents, leaf: Any) -> None:
 
 def _voided(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
-    found = documents.proof(entry.proof)
-    found["state"] = ProofState.VOIDED
-    found["stage"] = "void"
-    found["reason"], found["segment"] = str(entry.reason), entry.segment
-    against = [w for w in found["words"] if w["segment"] == entry.segment and w["word"] in (Word.FALSE, Word.DRIFT)]
+    proof = documents.proof(entry.proof)
+    proof["state"] = ProofState.VOIDED
+    proof["stage"] = "void"
+    proof["reason"], proof["segment"] = str(entry.reason), entry.segment
+    against = [w for w in proof["words"] if w["segment"] == entry.segment and w["word"] in (Word.FALSE, Word.DRIFT)]
     if against:
         worst = max(against, key=lambda word: int(word["measured"]))
-        found["measured"], found["limit"] = worst["measured"], worst["limit"]
+        proof["measured"], proof["limit"] = worst["measured"], worst["limit"]
 
 
 def _fault(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
-    found = documents.proof(entry.proof)
-    found["stage"], found["reason"] = "ended", str(entry.reason)
-    found["at_fault"], found["costs_stake"] = entry.at_fault, entry.costs_stake
+    proof = documents.proof(entry.proof)
+    proof["stage"], proof["reason"] = "ended", str(entry.reason)
+    proof["at_fault"], proof["costs_stake"] = entry.at_fault, entry.costs_stake
 
 
 def _posted(documents: Documents, leaf: Any) -> None:
-    found = documents.proof(leaf.entry.proof)
-    found["state"] = ProofState.POSTED
-    found["stage"] = "posted"
+    proof = documents.proof(leaf.entry.proof)
+    proof["state"] = ProofState.POSTED
+    proof["stage"] = "posted"
 
 
 def _undecided(documents: Documents, leaf: Any) -> None:
-    found = documents.proof(leaf.entry.proof)
-    found["state"] = ProofState.UNDECIDED
-    found["reason"] = "undecided"
+    proof = documents.proof(leaf.entry.proof)
+    proof["state"] = ProofState.UNDECIDED
+    proof["reason"] = "undecided"
 
 
 def _pledge(documents: Documents, leaf: Any) -> None:

@@ -34,15 +34,15 @@ class Rebuilt(Documents):
 
     def run(self, run: RunId) -> Document:
         """Raises NotFound."""
-        return _kept(self._runs, (run,))
+        return _existing(self._runs, (run,))
 
     def round(self, run: RunId, number: int) -> Document:
         """Raises NotFound."""
-        return _kept(self._rounds, (run, number))
+        return _existing(self._rounds, (run, number))
 
     def proof(self, proof: ProofId) -> Document:
         """Raises NotFound."""
-        return _kept(self._proofs, (proof,))
+        return _existing(self._proofs, (proof,))
 
     def node(self, run: RunId, node: Address) -> Document | None:
         """To be read; None before it enrolled."""
@@ -79,20 +79,20 @@ class Rebuilt(Documents):
     def beside(self, session: Session) -> Iterator[tuple[str, Mapping[Key, Any], Mapping[Key, Any]]]:
         """By table: what the rows must be, and what they are."""
         yield "runview", _plain(self._runs), {(row.run,): row.body for row in session.exec(select(RunView))}
-        opened = {key: (body["entry"], body) for key, body in _plain(self._rounds).items()}
+        expected_rounds = {key: (body["entry"], body) for key, body in _plain(self._rounds).items()}
         rounds = {(row.run, row.number): (row.entry, row.body) for row in session.exec(select(RoundView))}
-        yield "roundview", opened, rounds
-        places = {key: (body["run"], body["round"], body) for key, body in _plain(self._proofs).items()}
+        yield "roundview", expected_rounds, rounds
+        expected_proofs = {key: (body["run"], body["round"], body) for key, body in _plain(self._proofs).items()}
         proofs = {(row.proof,): (row.run, row.number, row.body) for row in session.exec(select(ProofView))}
-        yield "proofview", places, proofs
+        yield "proofview", expected_proofs, proofs
         yield from self._of_runs(session)
 
     def _of_runs(self, session: Session) -> Iterator[tuple[str, Mapping[Key, Any], Mapping[Key, Any]]]:
         nodes = {(row.run, row.node): row.body for row in session.exec(select(NodeView))}
         yield "nodeview", _plain(self._nodes), nodes
-        made = {key: (body["sequence"], body) for key, body in _plain(self._taken).items()}
+        expected = {key: (body["sequence"], body) for key, body in _plain(self._taken).items()}
         taken = {(row.run, row.entry): (row.sequence, row.body) for row in session.exec(select(TakenView))}
-        yield "takenview", made, taken
+        yield "takenview", expected, taken
         credits = {(row.run, row.entry): row.body for row in session.exec(select(CreditView))}
         yield "creditview", _plain(self._credits), credits
         faults = {(row.run, row.entry): row.body for row in session.exec(select(FaultView))}
@@ -101,15 +101,15 @@ class Rebuilt(Documents):
 
 def rebuilt(session: Session, domain: Domain) -> Rebuilt:
     """From the log, as far as the documents have come. Raises NotFound for an entry about something unknown."""
-    made = Rebuilt()
+    documents = Rebuilt()
     for start in range(0, position(session), BATCH):
         end = min(start + BATCH, position(session))
         rows = select(LogEntry).where(col(LogEntry.index) >= start, col(LogEntry.index) < end)
-        project(made, domain, session.exec(rows.order_by(col(LogEntry.index))).all())
-    return made
+        project(documents, domain, session.exec(rows.order_by(col(LogEntry.index))).all())
+    return documents
 
 
-def _kept(documents: dict[Key, Document], key: Key) -> Document:
+def _existing(documents: dict[Key, Document], key: Key) -> Document:
     if key not in documents:
         raise NotFound("an entry is about something that no entry before it began")
     return documents[key]

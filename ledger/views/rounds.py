@@ -16,7 +16,7 @@ from ledger.views.documents import Documents
 
 Handle = Callable[[Documents, Any], None]
 COUNTED = ("nodes", "active_nodes", "epochs", "decisions", "contributions", "faults")
-"""What a run has more and more of: its document says how many, the rows are in pages."""
+"""Rows that grow in number with a run: its document has their counts, the rows are in pages."""
 
 
 def _run_created(documents: Documents, leaf: Any) -> None:
@@ -62,16 +62,16 @@ def _enrolled(documents: Documents, leaf: Any) -> None:
         "entry": leaf.index,
     }
     counts = documents.run(entry.run)["counts"]
-    known = documents.node(entry.run, entry.node)
-    counts["nodes"] += known is None
-    counts["active_nodes"] += known is None or not known["active"]
+    earlier = documents.node(entry.run, entry.node)
+    counts["nodes"] += earlier is None
+    counts["active_nodes"] += earlier is None or not earlier["active"]
     documents.put_node(entry.run, line)
 
 
 def _left(documents: Documents, leaf: Any) -> None:
-    known = documents.node(leaf.entry.run, leaf.entry.node)
-    if known is not None and known["active"]:
-        documents.put_node(leaf.entry.run, {**known, "active": False})
+    node = documents.node(leaf.entry.run, leaf.entry.node)
+    if node is not None and node["active"]:
+        documents.put_node(leaf.entry.run, {**node, "active": False})
         documents.run(leaf.entry.run)["counts"]["active_nodes"] -= 1
 
 
@@ -108,12 +108,12 @@ def _opened(documents: Documents, leaf: Any) -> None:
 
 
 def _listed(documents: Documents, run: RunId, node: entries.Listed) -> Document:
-    """`enrolment` is the entry by which the node named the address where it is paid. Raises NotFound."""
-    known = documents.node(run, node.node)
-    if known is None:
+    """`enrolment` is the entry in which the node named its payout address. Raises NotFound."""
+    enrolled = documents.node(run, node.node)
+    if enrolled is None:
         raise NotFound(f"{node.node} takes part in run {run}, and never enrolled")
     return {
-        "enrolment": known["entry"],
+        "enrolment": enrolled["entry"],
         "node": node.node,
         "payout": node.payout,
         "inner": node.inner,
@@ -212,7 +212,7 @@ def _credited(documents: Documents, leaf: Any) -> None:
 
 
 def _epoch(documents: Documents, leaf: Any) -> None:
-    """One that closes anew is counted once."""
+    """An epoch that closes anew is counted once."""
     run = documents.run(leaf.entry.run)
     number = leaf.entry.epoch
     if run["last_epoch"] is None or run["last_epoch"] < number:
@@ -225,7 +225,7 @@ def _over(documents: Documents, leaf: Any) -> None:
 
 
 def _replace(lines: list[Document], key: str, line: Document) -> None:
-    """The line of the same key gives way."""
+    """Put a line in the place of the one with the same key."""
     lines[:] = [*(old for old in lines if old[key] != line[key]), line]
 
 

@@ -256,7 +256,7 @@ def test_a_thread_that_ends_leaves_no_neighbour_without_an_answer(
     made._queue.extend(waiting[1:])
     with pytest.raises(Ends):
         made.enter(facts[0])
-    assert [type(one.found) for one in waiting[1:]] == [Entered, LedgerBusy, LedgerBusy]
+    assert [type(one.result) for one in waiting[1:]] == [Entered, LedgerBusy, LedgerBusy]
 
 
 def test_a_database_that_goes_away_while_each_is_tried_is_told_to_the_rest(
