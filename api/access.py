@@ -1,4 +1,4 @@
-"""How routes reach the ledger of their application."""
+"""The ledger and the settings of a route's application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What paths are made of, and how a document that is JSON already is sent."""
+"""Parameters of paths, and responses of documents that are JSON already."""
 
 from __future__ import annotations
 

@@ -37,17 +37,17 @@ class ModelChain:
 
     @cached_property
     def domain(self) -> Domain:
-        """Of the messages that stay off the chain."""
+        """Domain of the messages that stay off the chain."""
         return Domain(self.deployment.chain_id, self.deployment.model_registry)
 
     @cached_property
     def epoch_domain(self) -> Domain:
-        """Of EpochRoot, which the VerifierRegistry checks."""
+        """Domain of EpochRoot, which the VerifierRegistry checks."""
         return Domain(self.deployment.chain_id, self.deployment.verifier_registry)
 
     @cached_property
     def first_block(self) -> int:
-        """In which the first of the model's own contracts was made."""
+        """The block in which the first of the model's own contracts was made."""
         return first_block(self.w3, self.deployment)
 
     @property
@@ -75,6 +75,6 @@ class ModelChain:
     def decision_actions(self, description: str, decisions: Sequence[Sequence[str]]) -> list[Action]:
         """The calls that a proposal of (key, value) decisions makes; ids follow from the description."""
         return [
-            Action.of(self.models.decide(self.model, keccak(text=f"{description}\n{place}"), key, value))
-            for place, (key, value) in enumerate(decisions)
+            Action.of(self.models.decide(self.model, keccak(text=f"{description}\n{index}"), key, value))
+            for index, (key, value) in enumerate(decisions)
         ]

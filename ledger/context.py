@@ -1,4 +1,4 @@
-"""What every ledger operation needs: database, blobs, chain, machine of rules, clock and the operator's key."""
+"""The parts of every ledger operation: database, blobs, chain, machine of rules, clock and the operator's key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ledger.machine.sequencer import Sequencer
 
 ENTER_EVERY = 30
-"""Seconds of chain time after which a block is entered that says nothing new."""
+"""Seconds of chain time after which a block without an event is entered."""
 
 
 def unix_now() -> int:
@@ -34,9 +34,9 @@ def unix_now() -> int:
 class Ledger:
     """One process of a deployment's server (made by `ledger.opening.open_ledger`).
 
-    `judge` is its machine of rules, and `reader` gives it what final blocks said: one is entered every `enter_every`
-    seconds of chain time, or earlier. `operator` signs heads of the log and pays gas, and can do nothing else.
-    `now` is the clock of the relayer and of leases; no rule asks it. `holder` is this process's name in leases.
+    `judge` is its machine of rules, and `reader` gives it the events of final blocks. One block is entered every
+    `enter_every` seconds of chain time, or earlier. `operator` signs heads of the log and pays gas, and can do nothing
+    else. `now` is the clock of the relayer and of leases; no rule asks it. `holder` is this process's name in leases.
     """
 
     store: Store
@@ -52,7 +52,7 @@ class Ledger:
 
     @cached_property
     def sequencer(self) -> Sequencer:
-        """By which this process's writers enter messages, many in one transaction."""
+        """The queue by which this process's writers enter messages, many in one transaction."""
         from ledger.machine.sequencer import Sequencer
 
         return Sequencer(self.store, self.judge)

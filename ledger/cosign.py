@@ -1,6 +1,6 @@
 """k of n verifiers under one message that the VerifierRegistry checks: payout roots and faults alike.
 
-Who may sign is who is admitted, as the machine has it. No clock is asked: each such message serves once.
+Admitted verifiers may sign, by the machine. No clock is asked: each such message is valid once.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def check(ledger: Ledger, message: Message, signature: bytes, signer: Address) -
 
 
 def require_admitted(state: State, name: Address, accused: str = "") -> None:
-    """Raises NotVerifier for who is not admitted, or is accused itself."""
-    known = state.verifiers.get(name)
-    if known is None or not known.admitted:
+    """Raises NotVerifier for a verifier that is not admitted, or is the accused one."""
+    record = state.verifiers.get(name)
+    if record is None or not record.admitted:
         raise NotVerifier(f"{name} is not admitted in the VerifierRegistry")
     if name == accused:
         raise NotVerifier(f"{name} is no judge of its own case")
 
 
 def add(ledger: Ledger, session: Session, message: Message, signature: bytes, signer: str) -> None:
-    """Keep a checked signature, once."""
+    """Store a checked signature, once."""
     key = _key(ledger, message)
     if session.get(Cosignature, (key, signer)) is None:
         session.add(Cosignature(digest=key, signer=signer, signature=to_hex(signature)))
@@ -43,18 +43,18 @@ def add(ledger: Ledger, session: Session, message: Message, signature: bytes, si
 
 
 def signers(ledger: Ledger, session: Session, message: Message) -> list[str]:
-    """Who signed, by address."""
+    """Signers of a message, by address."""
     return sorted(signatures(ledger, session, message))
 
 
 def signers_of_each(ledger: Ledger, session: Session, messages: Sequence[Message]) -> list[list[str]]:
     """As `signers`, of a page of messages, in one look."""
     keys = [_key(ledger, message) for message in messages]
-    found: dict[str, list[str]] = {key: [] for key in keys}
-    asked = select(Cosignature.digest, Cosignature.signer).where(col(Cosignature.digest).in_(keys))
-    for key, signer in session.exec(asked.order_by(col(Cosignature.digest), col(Cosignature.signer))):
-        found[key].append(signer)
-    return [found[key] for key in keys]
+    by_digest: dict[str, list[str]] = {key: [] for key in keys}
+    query = select(Cosignature.digest, Cosignature.signer).where(col(Cosignature.digest).in_(keys))
+    for key, signer in session.exec(query.order_by(col(Cosignature.digest), col(Cosignature.signer))):
+        by_digest[key].append(signer)
+    return [by_digest[key] for key in keys]
 
 
 def quorum(ledger: Ledger, session: Session, message: Message) -> dict[str, bytes]:
@@ -63,7 +63,7 @@ def quorum(ledger: Ledger, session: Session, message: Message) -> dict[str, byte
 
 
 def signatures(ledger: Ledger, session: Session, message: Message) -> dict[str, bytes]:
-    """Every signature that was kept, by signer."""
+    """Every stored signature, by signer."""
     rows = session.exec(select(Cosignature).where(Cosignature.digest == _key(ledger, message)))
     return {row.signer: from_hex(row.signature) for row in rows}
 

@@ -1,10 +1,10 @@
-"""Named places on the way of money, where a test can end, break or stop the process.
+"""Named points in the code that moves money, where a test can end, break or stop the process.
 
     COMMONWEIGHT_CRASH_POINT=outbox.signed:kill      SIGKILL where the bytes are committed and not yet sent
     COMMONWEIGHT_CRASH_POINT=outbox.sent:raise:3     an unforeseen error, the third time that the point is reached
     COMMONWEIGHT_CRASH_POINT=indexer.applied:hang    the process stands still there for good
 
-Without the variable (only who starts the process can set it) a point costs one comparison. In a test, `armed`.
+Without the variable, which is set at the start of the process, a point costs one comparison. In a test, `armed`.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ POINTS: dict[str, str] = {
 
 
 class Crashed(RuntimeError):
-    """What the action `raise` raises: an error that nobody foresaw."""
+    """The unforeseen error of the action `raise`."""
 
 
 _armed: Callable[[str], None] | None = None
 
 
 def reach(point: str) -> None:
-    """The process is at a named place; `point` is one of POINTS."""
+    """The process is at `point`, one of POINTS."""
     if _armed is not None:
         _armed(point)
 

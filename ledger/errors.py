@@ -1,4 +1,4 @@
-"""What the ledger refuses, each with its code and HTTP status. All derive from LedgerError."""
+"""The ledger's refusals, each with its code and HTTP status. All derive from LedgerError."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contracts.errors import CommonweightError
 
 
 class LedgerError(CommonweightError):
-    """Root of the ledger's refusals; whoever raises one has changed nothing."""
+    """Root of the ledger's refusals; an operation that raises one has changed nothing."""
 
     code = "ledger-error"
     status = 409
@@ -39,7 +39,7 @@ class AlreadyDecided(LedgerError):
 
 
 class BindingMismatch(LedgerError):
-    """What a verifier signs of a fault is not what the log says of it."""
+    """A signed fault differs from the one that follows from the log."""
 
     code = "binding-mismatch"
     status = 422
@@ -60,14 +60,14 @@ class BlobTooLarge(LedgerError):
 
 
 class NoVotes(LedgerError):
-    """Who proposes or votes holds nothing, or held nothing when it counted."""
+    """The proposer or voter has no votes, or had none at the snapshot."""
 
     code = "no-votes"
     status = 403
 
 
 class BelowThreshold(LedgerError):
-    """The relayer pays for larger holders only; anybody may send it himself."""
+    """The relayer pays for larger holders only; anybody may send the transaction from a wallet."""
 
     code = "below-relay-threshold"
     status = 403
@@ -115,7 +115,7 @@ class FinalityViolated(LedgerError):
 
 
 class LeaseLost(LedgerError):
-    """A worker slept through the end of its lease, and another has its job now."""
+    """A process's lease expired, and another process has the lease now."""
 
     code = "lease-lost"
 
@@ -128,7 +128,7 @@ class WrongCallState(LedgerError):
 
 
 class NotDead(LedgerError):
-    """A transaction that is to be tried again has not been given up."""
+    """A transaction that is to be tried again is neither dead, refused nor failed."""
 
     code = "not-dead"
 

@@ -1,4 +1,4 @@
-"""What costs stake: signed by k verifiers once an epoch's root over it is final (J2), and then brought to the chain."""
+"""Slashable offences: signed by k verifiers once an epoch's root over them is final (J2), then sent to the chain."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FOR_EVER = 2**64 - 1
 AT_ONCE = 500
 """Faults that are looked up in one statement."""
 Signable = tuple[ProofId, Address, str]
-"""Proof, party, and the fault of a verifier or nothing for a node: as the machine has them."""
+"""Proof, party, and the fault of a verifier (empty for a node), as in the machine."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Charge:
     party: Address
     message: NodeFault | VerifierFault
 
-    def call(self, ledger: Ledger, signed: dict[str, bytes]) -> ContractFunction:
-        """What takes the stake."""
+    def call(self, ledger: Ledger, signatures: dict[str, bytes]) -> ContractFunction:
+        """The call that takes the stake."""
         if isinstance(self.message, NodeFault):
-            return ledger.chain.nodes.slash(self.message, signed)
-        return ledger.chain.registry.punish(self.message, signed)
+            return ledger.chain.nodes.slash(self.message, signatures)
+        return ledger.chain.registry.punish(self.message, signatures)
 
 
 def charge(ledger: Ledger, fault: Signable) -> Charge:
@@ -61,69 +61,71 @@ def signable(ledger: Ledger) -> list[Charge]:
 
 
 def sign(ledger: Ledger, message: NodeFault | VerifierFault, signature: bytes, signer: Address) -> None:
-    """Take a verifier's word for a fault; `settle` brings k of them to the chain.
+    """Take a verifier's signature on a fault; `settle` brings k of them to the chain.
 
     Raises BadSignature, NotVerifier, NotFound and BindingMismatch.
     """
     name = cosign.check(ledger, message, signature, signer)
     with ledger.store.write() as session:
         state = ledger.judge.at_end(session)
-        found = _charge_of(ledger, state, message)
-        cosign.require_admitted(state, name, found.party)
-        cosign.add(ledger, session, found.message, signature, name)
+        offence = _charge_of(ledger, state, message)
+        cosign.require_admitted(state, name, offence.party)
+        cosign.add(ledger, session, offence.message, signature, name)
 
 
 def settle(ledger: Ledger) -> None:
     """Queue the call of every fault that k verifiers signed whose signatures count."""
     has_stake = cache(partial(_has_stake, ledger))
-    for found in _signed(ledger):
-        if not has_stake(*_party(found)):
+    for offence in _signed(ledger):
+        if not has_stake(*_party(offence)):
             continue
         with ledger.store.read() as session:
-            signed = cosign.quorum(ledger, session, found.message)
-            call = found.call(ledger, signed) if signed else None
-            queues = call is not None and outbox.is_news(session, found.key, call)
+            signatures = cosign.quorum(ledger, session, offence.message)
+            call = offence.call(ledger, signatures) if signatures else None
+            queues = call is not None and outbox.is_news(session, offence.key, call)
         if call is None or not queues:
             continue
         with ledger.store.write() as session:
-            outbox.enqueue(session, found.key, call)
+            outbox.enqueue(session, offence.key, call)
 
 
 def _signed(ledger: Ledger) -> Iterator[Charge]:
-    """Faults that somebody signed, and whose call is neither under way nor done.
+    """Faults with a signature, whose call is neither under way nor done.
 
-    In a few looks for all: what costs stake of somebody who has none left waits for ever.
+    Read in a few statements for all: a fault of a party without stake waits for ever.
     """
     charges = signable(ledger)
     for start in range(0, len(charges), AT_ONCE):
-        some = charges[start : start + AT_ONCE]
-        live = select(Outgoing.id).where(col(Outgoing.id).in_([one.key for one in some]))
+        part = charges[start : start + AT_ONCE]
+        live = select(Outgoing.id).where(col(Outgoing.id).in_([offence.key for offence in part]))
         with ledger.store.read() as session:
             done = set(session.exec(live.where(col(Outgoing.state).not_in(call_state.ABANDONED))))
-            signers = cosign.signers_of_each(ledger, session, [one.message for one in some])
-        yield from (one for one, who in zip(some, signers, strict=True) if who and one.key not in done)
+            signers = cosign.signers_of_each(ledger, session, [offence.message for offence in part])
+        for offence, names in zip(part, signers, strict=True):
+            if names and offence.key not in done:
+                yield offence
 
 
-def _party(found: Charge) -> tuple[str, bool]:
-    """Whose stake it costs, and whether as a verifier."""
-    return found.party, isinstance(found.message, VerifierFault)
+def _party(offence: Charge) -> tuple[str, bool]:
+    """The party that an offence costs stake, and whether it is a verifier's stake."""
+    return offence.party, isinstance(offence.message, VerifierFault)
 
 
 def _has_stake(ledger: Ledger, party: Address, verifies: bool) -> bool:
-    """The chain takes nothing from an empty stake, and what is signed serves when there is some."""
+    """Whether a party has stake. The signatures stay valid, and serve once there is some."""
     if verifies:
         return ledger.chain.registry.stake_of(party) > 0
     return ledger.chain.nodes.stake_of(party) + ledger.chain.nodes.pending_of(party).amount > 0
 
 
 def _charge_of(ledger: Ledger, state: State, message: NodeFault | VerifierFault) -> Charge:
-    """Raises NotFound for what the machine does not let be signed, and BindingMismatch for other fields."""
-    found = next(_about(ledger, state, message), None)
-    if found is None:
+    """The offence of a message. Raises NotFound where the machine has none, BindingMismatch for other fields."""
+    offence = next(_about(ledger, state, message), None)
+    if offence is None:
         raise NotFound("no such fault lies under a final root of an epoch")
-    if message != found.message:
+    if message != offence.message:
         raise BindingMismatch("model, party or deadline is not the fault's")
-    return found
+    return offence
 
 
 def _about(ledger: Ledger, state: State, message: NodeFault | VerifierFault) -> Iterator[Charge]:

@@ -1,4 +1,4 @@
-"""Whose database it is: it says so itself, so that no command takes one model's for another's.
+"""The identity of a database: its own row names its model, so that no command takes it for another model's.
 
 Written with the first opening for a deployment, before anything else; every later opening compares.
 """
@@ -22,14 +22,14 @@ def require_own(store: Store, deployment: Deployment, makes: bool = True) -> Non
     An empty one becomes the model's. Without `makes` it is refused: raises DatabaseMissing.
     """
     with store.read() as session:
-        known = session.get(IdentityRow, 1)
-        if known is None:
+        row = session.get(IdentityRow, 1)
+        if row is None:
             _require_unused(session)
-    if known is None and not makes:
+    if row is None and not makes:
         raise DatabaseMissing(f"the database is nobody's yet: `serve` begins it; {REMEDY}")
-    if known is None:
-        known = _claim(store, deployment)
-    _compare(known, identity_of(deployment))
+    if row is None:
+        row = _claim(store, deployment)
+    _compare(row, identity_of(deployment))
 
 
 def identity_of(deployment: Deployment) -> IdentityRow:
@@ -45,13 +45,13 @@ def identity_of(deployment: Deployment) -> IdentityRow:
 
 
 def _claim(store: Store, deployment: Deployment) -> IdentityRow:
-    """The row that stands: of two processes that begin at once the first one's."""
+    """The identity row; of two processes that begin at once, the first one's."""
     with store.write() as session:
-        known = session.get(IdentityRow, 1)
-        if known is None:
-            known = identity_of(deployment)
-            session.add(known)
-        return known
+        row = session.get(IdentityRow, 1)
+        if row is None:
+            row = identity_of(deployment)
+            session.add(row)
+        return row
 
 
 def _require_unused(session: Session) -> None:
@@ -59,16 +59,16 @@ def _require_unused(session: Session) -> None:
         raise DatabaseForeign(f"the database holds a log and does not say whose: {REMEDY}")
 
 
-def _compare(known: IdentityRow, wanted: IdentityRow) -> None:
-    if known.digest == wanted.digest:
+def _compare(row: IdentityRow, expected: IdentityRow) -> None:
+    if row.digest == expected.digest:
         return
-    if known.chain_id != wanted.chain_id:
-        what = f"is of chain {known.chain_id}, and the deployment is on chain {wanted.chain_id}"
-    elif known.model != wanted.model:
-        what = f"is that of model {known.name} ({known.model}), and the deployment is of {wanted.name} ({wanted.model})"
-    elif (known.verifier_registry, known.distributor) != (wanted.verifier_registry, wanted.distributor):
-        what = f"is of the registry {known.verifier_registry} and the distributor {known.distributor}, and the "
-        what += f"deployment's are {wanted.verifier_registry} and {wanted.distributor}"
+    if row.chain_id != expected.chain_id:
+        what = f"is of chain {row.chain_id}, and the deployment is on chain {expected.chain_id}"
+    elif row.model != expected.model:
+        what = f"is that of model {row.name} ({row.model}), and the deployment is of {expected.name} ({expected.model})"
+    elif (row.verifier_registry, row.distributor) != (expected.verifier_registry, expected.distributor):
+        what = f"is of the registry {row.verifier_registry} and the distributor {row.distributor}, and the "
+        what += f"deployment's are {expected.verifier_registry} and {expected.distributor}"
     else:
         what = "was begun with another deployment file of this model"
     raise DatabaseForeign(f"the database {what}: {REMEDY}")

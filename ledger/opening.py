@@ -1,4 +1,4 @@
-"""How a ledger is made: the machine of its deployment, with what it read before, and the chain that it follows."""
+"""The opening of a ledger: the machine of its deployment, from its newest snapshot on, and the chain."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def open_ledger(
 
 
 def require_own_log(deployment: Deployment, operator: LocalAccount) -> None:
-    """Whoever serves a log signs the one that its deployment names. Raises OtherLog."""
+    """A server's key signs the log that its deployment names. Raises OtherLog."""
     own = LogSigner.of(bytes(operator.key)).public.vkey()
     if deployment.log != own:
         raise OtherLog(f"the deployment's log is {deployment.log}, and this operator's key signs {own}")
 
 
 def _machine(chain: ModelChain, snapshots: Snapshots) -> Replica:
-    place = chain.deployment
-    functions = Protocol(place.chain_id, place.distributor, chain.model, place.deployer)
+    deployment = chain.deployment
+    functions = Protocol(deployment.chain_id, deployment.distributor, chain.model, deployment.deployer)
     return Replica(functions, chain.domain, snapshots)

@@ -1,4 +1,4 @@
-"""How patient the relayer is, what a transaction may cost, and for whom it pays."""
+"""The relayer's times, the cap of its fees, and the accounts for which it pays."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ PPM = 1_000_000
 class RelayRules:
     """Times in seconds, fees in wei per gas.
 
-    A transaction at the head of the line that is not mined after `replace_seconds` is signed again at its nonce for
-    more, never above `max_fee`. What fails `attempts` times is dead; `backoff_seconds` doubles from try to try.
+    The next transaction of a key that is not mined after `replace_seconds` gets a fee bump, never above `max_fee`. A
+    call that fails `attempts` times is dead; `backoff_seconds` doubles from try to try.
 
-    Proposals are paid for who has `proposal_ppm` millionths of the votes at least, ballots for who has `ballot_ppm`; an
-    account's calls of a day take `account_gas` at most, those of all accounts `daily_gas`.
+    The relayer pays for proposals of accounts with `proposal_ppm` millionths of the votes or more, and for ballots of
+    those with `ballot_ppm`; an account's calls of a day take `account_gas` at most, those of all accounts `daily_gas`.
     """
 
     replace_seconds: int = 60

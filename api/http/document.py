@@ -38,13 +38,13 @@ def operation_name(route: APIRoute) -> str:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    found = get_openapi(title=app.title, version=app.version, routes=app.routes, description=DESCRIPTION)
-    schemas = found.setdefault("components", {}).setdefault("schemas", {})
+    document = get_openapi(title=app.title, version=app.version, routes=app.routes, description=DESCRIPTION)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Problem"] = Problem.model_json_schema()
     schemas["LeafBody"] = LeafBody.model_json_schema()  # its route takes a text, and reads it itself
-    for methods in found["paths"].values():
+    for methods in document["paths"].values():
         for operation in methods.values():
             operation["responses"].update({str(status): _REFUSAL for status in REFUSALS})
-    return found
+    return document

@@ -20,7 +20,7 @@ from ledger.errors import DatabaseUnreachable, LedgerBusy
 router = APIRouter()
 logger = logging.getLogger(__name__)
 WATCH_SECONDS = 3.0
-"""Between two looks while nothing is heard of: within so many a database that is away is noticed."""
+"""Between two looks without any notice: within this time a database that is away is noticed."""
 GATHER_SECONDS = 0.02
 """In which further commits are waited for: many writers cost one look."""
 LONGEST_WAIT = 30.0

@@ -20,8 +20,8 @@ def known_query(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute) or not request.query_params:
         return
-    known = {field.alias for field in route.dependant.query_params}
+    names = {field.alias for field in route.dependant.query_params}
     for name in request.query_params:
-        if name not in known:
-            takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+        if name not in names:
+            takes = f"it takes {', '.join(sorted(names))}" if names else "it takes none"
             raise UnknownParameter(f"query: {name[:100]!r} is no parameter of {request.url.path}: {takes}")

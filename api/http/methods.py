@@ -1,4 +1,4 @@
-"""What HTTP expects of any resource: HEAD answers as GET without a body, and a refusal says which methods are taken."""
+"""HTTP's rules for any resource: HEAD answers as GET without a body, and a refusal says which methods are taken."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Heads:
 
 def allowed(routes: Sequence[BaseRoute], scope: Scope) -> str:
     """The methods that a path takes, for the header Allow (RFC 9110, 10.2.1)."""
-    found = [method for method in METHODS if any(_takes(route, scope, method) for route in routes)]
-    return ", ".join(sorted([*found, "HEAD"] if "GET" in found else found))
+    methods = [method for method in METHODS if any(_takes(route, scope, method) for route in routes)]
+    return ", ".join(sorted([*methods, "HEAD"] if "GET" in methods else methods))
 
 
 def _takes(route: BaseRoute, scope: Scope, method: str) -> bool:

@@ -59,10 +59,10 @@ def _malformed(_request: Request, error: Exception) -> JSONResponse:
 
 def _unrouted(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    found = problem(error.status_code, HTTP_CODES.get(error.status_code, "http-error"), error.detail)
+    response = problem(error.status_code, HTTP_CODES.get(error.status_code, "http-error"), error.detail)
     if error.status_code == 405:
-        found.headers["Allow"] = allowed(request.app.routes, request.scope)
-    return found
+        response.headers["Allow"] = allowed(request.app.routes, request.scope)
+    return response
 
 
 def _unreachable(_request: Request, _error: Exception) -> JSONResponse:

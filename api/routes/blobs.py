@@ -29,8 +29,8 @@ OCTETS: dict[str, Any] = {"content": {"application/octet-stream": {"schema": {"t
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known of a blob: the sizes that messages name, their authors, and whether it is here."""
+class BlobRecord:
+    """A blob's sizes by the messages that name it, their authors, and whether the blob is stored here."""
 
     sizes: frozenset[int]
     authors: frozenset[str]
@@ -46,13 +46,13 @@ async def put_blob(
 ) -> JSONResponse:
     """Store bytes that a message in the log announced, for its author or a verifier; refused before they are read where
     none did, or without a ticket. Whoever sends what is here already is told so at once."""
-    known = await run_in_threadpool(_announced, ledger, name)
-    length = length_of(request, known.sizes, settings.max_blob_bytes)
-    if not known.is_here:
+    record = await run_in_threadpool(_announced, ledger, name)
+    length = length_of(request, record.sizes, settings.max_blob_bytes)
+    if not record.is_here:
         uploads: Uploads = request.app.state.uploads
-        key = await run_in_threadpool(_bringer, ledger, name, known.authors, request.headers.getlist(HEADER))
+        key = await run_in_threadpool(_bringer, ledger, name, record.authors, request.headers.getlist(HEADER))
         await uploads.take(request, ledger.blobs, name, key, length)
-    return JSONResponse({"blob": name}, headers={"Connection": "close"} if known.is_here else None)
+    return JSONResponse({"blob": name}, headers={"Connection": "close"} if record.is_here else None)
 
 
 @router.get("/blobs/{name}", response_class=FileResponse, responses={200: OCTETS, 206: OCTETS})
@@ -61,7 +61,7 @@ def get_blob(name: Name, ledger: Ledger = Depends(get_ledger)) -> FileResponse:
     return FileResponse(ledger.blobs.path(name), media_type="application/octet-stream")
 
 
-def _announced(ledger: Ledger, name: str) -> Known:
+def _announced(ledger: Ledger, name: str) -> BlobRecord:
     """Raises NotAnnounced."""
     with ledger.store.read() as session:
         sizes = announced.sizes(session, name)
@@ -69,8 +69,8 @@ def _announced(ledger: Ledger, name: str) -> Known:
     try:
         ledger.blobs.path(name)
     except NotFound:
-        return Known(sizes, authors, False)
-    return Known(sizes, authors, True)
+        return BlobRecord(sizes, authors, False)
+    return BlobRecord(sizes, authors, True)
 
 
 def _bringer(ledger: Ledger, name: str, authors: frozenset[str], tickets: Sequence[str]) -> str:

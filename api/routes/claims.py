@@ -19,6 +19,6 @@ def claim_many(body: ClaimManyBody, ledger: Ledger = Depends(get_ledger)) -> Man
 
     What cannot be claimed is passed over, and named with the code of why.
     """
-    found = many_claims.claim_many(ledger, [(one.epoch, one.account) for one in body.claims])
-    passed_over = [PassedOver(**vars(one)) for one in found.passed_over]
-    return ManyQueuedClaims(transactions=found.transactions, passed_over=passed_over)
+    claims = many_claims.claim_many(ledger, [(claim.epoch, claim.account) for claim in body.claims])
+    passed_over = [PassedOver(**vars(claim)) for claim in claims.passed_over]
+    return ManyQueuedClaims(transactions=claims.transactions, passed_over=passed_over)

@@ -37,10 +37,10 @@ def list_epochs(
     ledger: Ledger = Depends(get_ledger),
 ) -> list[wire.Epoch]:
     """Closed epochs after a number, of one run or of all, with their signers."""
-    wanted = select(Epoch).where(col(Epoch.number) > after)
-    wanted = wanted if run is None else wanted.where(Epoch.run == run)
+    query = select(Epoch).where(col(Epoch.number) > after)
+    query = query if run is None else query.where(Epoch.run == run)
     with ledger.store.read() as session:
-        rows = list(session.exec(wanted.order_by(col(Epoch.number)).limit(limit)))
+        rows = list(session.exec(query.order_by(col(Epoch.number)).limit(limit)))
         roots = [settlement.root_message(ledger, row) for row in rows]
         signers = cosign.signers_of_each(ledger, session, roots)
     return [_epoch(row, signed) for row, signed in zip(rows, signers, strict=True)]
@@ -91,8 +91,8 @@ def claim(number: Number, body: ClaimBody, ledger: Ledger = Depends(get_ledger))
 def signed_claim(number: Number, body: SignedClaimBody, ledger: Ledger = Depends(get_ledger)) -> wire.QueuedCall:
     """Mint one line where its account signed, at the relayer's cost."""
     signature = from_hex(body.signature)
-    asked = SignedClaim(number, body.index, as_address(body.account), body.to, body.deadline, signature)
-    return wire.QueuedCall(transaction=signed_claims.claim_to(ledger, asked))
+    claim = SignedClaim(number, body.index, as_address(body.account), body.to, body.deadline, signature)
+    return wire.QueuedCall(transaction=signed_claims.claim_to(ledger, claim))
 
 
 def _epoch(row: Epoch, signers: list[str]) -> wire.Epoch:

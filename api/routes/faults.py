@@ -19,7 +19,7 @@ router = APIRouter()
 @router.get("/faults")
 def list_faults(ledger: Ledger = Depends(get_ledger)) -> list[Charge]:
     """Faults that may be signed now, each as the message that verifiers sign, and who did."""
-    found = faults.signable(ledger)
+    charges = faults.signable(ledger)
     with ledger.store.read() as session:
         return [
             Charge(
@@ -28,7 +28,7 @@ def list_faults(ledger: Ledger = Depends(get_ledger)) -> list[Charge]:
                 message=to_json(charge.message),
                 signatures=cosign.signers(ledger, session, charge.message),
             )
-            for charge in found
+            for charge in charges
         ]
 
 

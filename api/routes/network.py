@@ -22,11 +22,11 @@ def network(ledger: Ledger = Depends(get_ledger), settings: ServerSettings = Dep
     with ledger.store.read() as session:
         missing = unseen.told(ledger, session)
         verifiers, k = admitted(ledger, session)
-    place = ledger.chain.deployment
-    lists = {"mirrors": list(place.mirrors), "creations": list(place.creations)}
+    deployment = ledger.chain.deployment
+    lists = {"mirrors": list(deployment.mirrors), "creations": list(deployment.creations)}
     return Network(
-        chain_id=place.chain_id,
-        deployment=DeployedModel(**{**asdict(place), **lists}),
+        chain_id=deployment.chain_id,
+        deployment=DeployedModel(**{**asdict(deployment), **lists}),
         operator=ledger.operator.address,
         verifiers=verifiers,
         threshold=k,

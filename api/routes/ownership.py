@@ -65,10 +65,10 @@ def balances(
 ) -> dict[str, Balance]:
     """Balances of one book of the journal (`work`, `units`): of these accounts, or of the next ones after one."""
     journal.require_book(book)
-    wanted = journal.accounts_of(book, account)
+    accounts = journal.accounts_of(book, account)
     with ledger.store.read() as session:
-        found = journal.balances_of(session, book, wanted) if wanted else journal.page(session, book, after, limit)
-    return {name: str(amount) for name, amount in found.items()}
+        rows = journal.balances_of(session, book, accounts) if accounts else journal.page(session, book, after, limit)
+    return {name: str(amount) for name, amount in rows.items()}
 
 
 @router.post("/proposals")
@@ -149,8 +149,8 @@ def show_delegation(
     name = to_checksum_address(account)
     with ledger.store.read() as session:
         row = session.get(DelegationRow, name)
-        found = delegations.lenders(session, name, after, limit)
-        return wire.Delegations(account=name, to=row.to if row else None, lenders=[one.delegator for one in found])
+        rows = delegations.lenders(session, name, after, limit)
+        return wire.Delegations(account=name, to=row.to if row else None, lenders=[lender.delegator for lender in rows])
 
 
 @router.get("/relay/{account}")
@@ -160,12 +160,12 @@ def relay(account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> RelayBud
     rules = ledger.relay
     share = budget.share_of(ledger, name)
     with ledger.store.read() as session:
-        left = budget.left(ledger, session, name, share)
+        remaining = budget.left(ledger, session, name, share)
     return RelayBudget(
         proposal_ppm=rules.proposal_ppm,
         ballot_ppm=rules.ballot_ppm,
-        gas_left=left.account,
-        gas_left_everybody=left.everybody,
+        gas_left=remaining.account,
+        gas_left_everybody=remaining.everybody,
         gas_a_day=budget.most_of(ledger, share),
         gas_a_day_everybody=rules.daily_gas,
         share_ppm=share.ppm,
@@ -182,16 +182,16 @@ def decisions(
     """What holders decided after a decision, in chain order, and what each run made of it."""
     catch_up(ledger)
     with ledger.store.read() as session:
-        wanted = select(DecisionRow).where(col(DecisionRow.sequence) > after)
-        rows = list(session.exec(wanted.order_by(col(DecisionRow.sequence)).limit(limit)))
-        made = select(TakenView).where(col(TakenView.sequence).in_([row.sequence for row in rows]))
-        taken = list(session.exec(made.order_by(col(TakenView.sequence), col(TakenView.run))))
+        query = select(DecisionRow).where(col(DecisionRow.sequence) > after)
+        rows = list(session.exec(query.order_by(col(DecisionRow.sequence)).limit(limit)))
+        taken_query = select(TakenView).where(col(TakenView.sequence).in_([row.sequence for row in rows]))
+        taken = list(session.exec(taken_query.order_by(col(TakenView.sequence), col(TakenView.run))))
         return [_decision(row, [one for one in taken if one.sequence == row.sequence]) for row in rows]
 
 
 def _decision(row: DecisionRow, taken: Sequence[TakenView]) -> wire.Decision:
-    said = [wire.RunTook(run=one.run, applied=one.body["applied"], detail=one.body["detail"]) for one in taken]
-    return wire.Decision(sequence=row.sequence, key=row.key, value=row.value, block=row.block, taken=said)
+    runs = [wire.RunTook(run=one.run, applied=one.body["applied"], detail=one.body["detail"]) for one in taken]
+    return wire.Decision(sequence=row.sequence, key=row.key, value=row.value, block=row.block, taken=runs)
 
 
 def _outgoing(row: Outgoing, hashes: list[str]) -> Transaction:

@@ -65,8 +65,8 @@ def list_nodes(
 ) -> JSONResponse:
     """Nodes of a run by address, as each enrolled last; `after` is the last one of the page before."""
     node = col(NodeView.node)
-    wanted = select(NodeView).where(NodeView.run == run, node > after).order_by(node).limit(limit)
-    return _rows(ledger, RunId(run), wanted)
+    query = select(NodeView).where(NodeView.run == run, node > after).order_by(node).limit(limit)
+    return _rows(ledger, RunId(run), query)
 
 
 @router.get("/runs/{run}/decisions", response_model=list[TakenDecision])
@@ -134,10 +134,10 @@ def list_proofs(
     the last line (`first`), `after` its proof."""
     catch_up(ledger)
     number = col(ProofView.number)
-    place = tuple_(col(ProofView.number), col(ProofView.proof))
-    wanted = select(ProofView).where(ProofView.run == run, place > (first, after), number <= last)
+    position = tuple_(col(ProofView.number), col(ProofView.proof))
+    query = select(ProofView).where(ProofView.run == run, position > (first, after), number <= last)
     with ledger.store.read() as session:
-        rows = session.exec(wanted.order_by(number, col(ProofView.proof)).limit(limit))
+        rows = session.exec(query.order_by(number, col(ProofView.proof)).limit(limit))
         return as_it_is([_line(row.body) for row in rows])
 
 
@@ -161,13 +161,13 @@ def _after_entry(kind: type[OfRun], run: RunId, after: int, limit: int) -> Selec
     return select(kind).where(kind.run == run, entry > after).order_by(entry).limit(limit)
 
 
-def _rows(ledger: Ledger, run: str, wanted: SelectOfScalar[Any]) -> JSONResponse:
+def _rows(ledger: Ledger, run: str, query: SelectOfScalar[Any]) -> JSONResponse:
     """Raises NotFound for a run that is none."""
     catch_up(ledger)
     with ledger.store.read() as session:
         if session.get(RunView, run) is None:
             raise NotFound(f"no run {run}")
-        return as_it_is([row.body for row in session.exec(wanted)])
+        return as_it_is([row.body for row in session.exec(query)])
 
 
 def _line(body: Document) -> Document:

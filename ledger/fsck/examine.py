@@ -19,7 +19,7 @@ MOST_SHOWN = 20
 
 
 class FsckFailed(LedgerError):
-    """The database is not what the log and the chain make of it."""
+    """The database does not follow from the log and the chain."""
 
     code = "fsck-failed"
 
@@ -42,7 +42,7 @@ PARTS = ("rows", "tree", "journal", "views", "chain", "governance")
 
 
 def examine(ledger: Ledger, names: Sequence[str] = PARTS) -> Iterator[Part]:
-    """Each part as it is done. What one part cannot read, another still may."""
+    """Each part as it is done. A row that one part cannot read may be read by another."""
     parts = _parts(ledger)
     for name, check in ((name, parts[name]) for name in names):
         with ledger.store.read() as session:
@@ -68,7 +68,7 @@ def require_sound(ledger: Ledger) -> None:
 
 
 def _guarded(check: Callable[[Session], Iterator[Finding]], session: Session) -> Iterator[Finding]:
-    """A row that does not read as its type is named by `rows`; the parts that stumble over it say that they did."""
+    """A row that does not read as its type is named by `rows`; the parts that fail over it report that they did."""
     try:
         yield from check(session)
     except (ValueError, TypeError, LookupError, AttributeError) as error:

@@ -19,12 +19,12 @@ class Finding:
         return f"{self.table} {self.key}: {self.what}"
 
 
-def differences(table: str, expected: Mapping[Any, Any], found: Mapping[Any, Any], source: str) -> Iterator[Finding]:
+def differences(table: str, expected: Mapping[Any, Any], actual: Mapping[Any, Any], source: str) -> Iterator[Finding]:
     """A finding for every key under which two views of one table differ."""
-    for key in sorted(expected.keys() - found.keys(), key=str):
+    for key in sorted(expected.keys() - actual.keys(), key=str):
         yield Finding(table, str(key), f"is missing: {source} gives {expected[key]}")
-    for key in sorted(found.keys() - expected.keys(), key=str):
+    for key in sorted(actual.keys() - expected.keys(), key=str):
         yield Finding(table, str(key), f"does not follow from {source}")
-    for key in sorted(expected.keys() & found.keys(), key=str):
-        if expected[key] != found[key]:
-            yield Finding(table, str(key), f"is {found[key]} where {source} gives {expected[key]}")
+    for key in sorted(expected.keys() & actual.keys(), key=str):
+        if expected[key] != actual[key]:
+            yield Finding(table, str(key), f"is {actual[key]} where {source} gives {expected[key]}")

@@ -1,4 +1,4 @@
-"""Proposals and votes against the Governor's events that were credited, and the counts against the votes."""
+"""Proposals and votes against the Governor's events that were applied, and the counts against the votes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ledger.governance import proposals, votes
 from ledger.storage.tables import FINAL, ChainEvent, Cursor, Proposal, Vote
 
 _FROM_EVENTS = ("proposer", "hash", "actions", "block", "snapshot", "deadline", "eta")
-"""Columns that follow from events alone; the state is also heard from the Governor."""
+"""Columns that follow from events alone; the state is also read from the Governor."""
 
 
 def check_governance(session: Session) -> Iterator[Finding]:
     """A finding for every proposal or vote that does not follow from the events, and every count that no votes give."""
-    wanted = select(ChainEvent).where(ChainEvent.contract == "ModelGovernor")
-    events = session.exec(wanted.order_by(col(ChainEvent.block), col(ChainEvent.log_index))).all()
+    query = select(ChainEvent).where(ChainEvent.contract == "ModelGovernor")
+    events = session.exec(query.order_by(col(ChainEvent.block), col(ChainEvent.log_index))).all()
     rows = {row.id: row for row in session.exec(select(Proposal)) if row.state != proposals.RELAYING}
     expected = {name: _columns(row) for name, row in _derived(events).items()}
     yield from differences("proposal", expected, {name: _columns(row) for name, row in rows.items()}, "the chain")
@@ -48,7 +48,7 @@ def check_ends(ledger: Ledger, session: Session) -> Iterator[Finding]:
 
 
 def _state(ledger: Ledger, proposal: int, block: int | None) -> str:
-    """By the Governor at a block; where a node has no state of it any more, at the newest final one."""
+    """A proposal's state by the Governor at a block; where the node lacks that state, at the newest final block."""
     try:
         return ledger.chain.governor.state(proposal, block).name.lower()
     except (Web3Exception, ValueError):
@@ -56,22 +56,22 @@ def _state(ledger: Ledger, proposal: int, block: int | None) -> str:
 
 
 def _derived(events: Any) -> dict[str, Proposal]:
-    made: dict[str, Proposal] = {}
+    rows: dict[str, Proposal] = {}
     for event in events:
         if event.name == "ProposalCreated":
-            made[event.arguments["proposalId"]] = proposals.created_row(event)
-        elif event.name in proposals.CREDITED and event.arguments["proposalId"] in made:
-            proposals.change(made[event.arguments["proposalId"]], event)
-    return made
+            rows[event.arguments["proposalId"]] = proposals.created_row(event)
+        elif event.name in proposals.CREDITED and event.arguments["proposalId"] in rows:
+            proposals.change(rows[event.arguments["proposalId"]], event)
+    return rows
 
 
 def _votes(events: Any) -> dict[str, int]:
     cast = (event.arguments for event in events if event.name in votes.CREDITED)
-    return {_key(said["proposalId"], said["voter"]): int(said["support"]) for said in cast}
+    return {_key(arguments["proposalId"], arguments["voter"]): int(arguments["support"]) for arguments in cast}
 
 
 def _sums(cast: list[Vote]) -> tuple[int, int, int, int]:
-    sums = [sum(v.weight for v in cast if v.support == place and v.weight is not None) for place in range(3)]
+    sums = [sum(v.weight for v in cast if v.support == support and v.weight is not None) for support in range(3)]
     return sums[0], sums[1], sums[2], sum(vote.weight is not None for vote in cast)
 
 

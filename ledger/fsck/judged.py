@@ -1,4 +1,4 @@
-"""fsck of a ledger with a machine of rules: the log is judged anew, rows and chain are held against what it gives."""
+"""fsck of a ledger with a machine of rules: the log is judged anew, and rows and chain are compared with it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ OPEN = (EpochStatus.PROPOSED, EpochStatus.DISPUTED, EpochStatus.FINAL)
 
 
 def check_tree(ledger: Ledger, session: Session) -> Iterator[Finding]:
-    """Leaves and nodes against each other, and what each leaf is found by."""
+    """Leaves and nodes against each other, and the subject of each leaf."""
     domain = ledger.judge.domain
     yield from tree.check_tree(session, lambda kind, body: subject_of(domain, kind, body))
 
 
 def subject_of(domain: Domain, kind: str, body: Mapping[str, Any]) -> str | None:
-    """What an entry is found by: a message by its digest, a derived entry by its proof. Raises CommonweightError."""
+    """The subject of an entry: a message's digest, a derived entry's proof. Raises CommonweightError."""
     if kind in SIGNED:
         envelope = read_envelope(SIGNED[kind], {name: value for name, value in body.items() if name != "kind"})
         return to_hex(digest(envelope.message, domain))
@@ -43,7 +43,7 @@ def subject_of(domain: Domain, kind: str, body: Mapping[str, Any]) -> str | None
 
 
 def check_journal(ledger: Ledger, session: Session) -> Iterator[Finding]:
-    """A finding where the log departs from the rules, and for whatever row differs from what the log gives."""
+    """A finding where the log departs from the rules, and for each row that does not follow from the log."""
     derived = Rederived(ledger.judge.functions, ledger.judge.domain)
     entries = select(LogEntry.body).order_by(col(LogEntry.index)).execution_options(yield_per=BATCH)
     try:
@@ -99,53 +99,53 @@ def _compare_epochs(session: Session, derived: Rederived) -> Iterator[Finding]:
 
 
 def _compare_announced(session: Session, derived: Rederived) -> Iterator[Finding]:
-    """What the server takes and keeps, and no other bytes (J21)."""
-    found = {
+    """The blobs that the server takes and keeps, and no other bytes (J21)."""
+    rows = {
         (row.digest, row.message, row.kind, row.size): (row.run, row.round, row.author)
         for row in session.exec(select(AnnouncedRow))
     }
-    yield from differences("announced", derived.announced, found, "the log")
+    yield from differences("announced", derived.announced, rows, "the log")
 
 
 def check_views(ledger: Ledger, session: Session) -> Iterator[Finding]:
-    """A finding for each document that is not what the log makes of it, as far as the documents have come."""
+    """A finding for each document that does not follow from the log, as far as the documents have come."""
     try:
-        made = rebuilt(session, ledger.judge.domain)
+        documents = rebuilt(session, ledger.judge.domain)
     except CommonweightError as error:
         yield Finding("logentry", "-", f"no document can be made of it: {error.detail}")
         return
-    for table, expected, found in made.beside(session):
-        yield from differences(table, expected, found, "the log")
+    for table, expected, actual in documents.beside(session):
+        yield from differences(table, expected, actual, "the log")
 
 
 def _epoch(row: Epoch) -> tuple[Any, ...]:
-    """But for what the chain says of it before it is final."""
-    place = (row.run, row.first_round, row.last_round, row.log_size, row.log_root)
+    """An epoch's columns, without its states on the chain before it is final."""
+    span = (row.run, row.first_round, row.last_round, row.log_size, row.log_root)
     closing = (row.attempt, row.root, row.total, row.count, row.settled_at, row.deadline)
-    return (*place, *closing, row.state == EpochStage.FINAL, row.ours)
+    return (*span, *closing, row.state == EpochStage.FINAL, row.ours)
 
 
 def _expected(session: Session, derived: Rederived, number: int) -> tuple[Any, ...]:
     index = derived.current[number]
     size = index + 1
     closing = derived.closings[index][1:]
-    place = (*derived.epochs[number], size, to_hex(log.root(session, size)))
-    return (*place, *closing, number in derived.ended, derived.ended.get(number))
+    span = (*derived.epochs[number], size, to_hex(log.root(session, size)))
+    return (*span, *closing, number in derived.ended, derived.ended.get(number))
 
 
 def _balance(session: Session) -> Iterator[Finding]:
     for book in BOOKS:
-        found = journal.balances(session, book)
-        if sum(found.values()):
-            yield Finding("transfer", book, f"the book is out of balance by {sum(found.values())}")
-        yield from differences("balance", found, journal.kept(session, book), "the transfers")
-        for account, amount in found.items():
+        balances = journal.balances(session, book)
+        if sum(balances.values()):
+            yield Finding("transfer", book, f"the book is out of balance by {sum(balances.values())}")
+        yield from differences("balance", balances, journal.kept(session, book), "the transfers")
+        for account, amount in balances.items():
             if amount < 0 and not account.startswith(("run:", "emission:")):
                 yield Finding("transfer", account, f"has {amount}: more left it than came")
 
 
 def _is_entered(ledger: Ledger, session: Session, epoch: int) -> bool:
-    """Whether the log has come over the block that made an epoch final."""
+    """Whether the log has the block that made an epoch final."""
     with ledger.judge.view(session) as state:
         last = state.block.number if state.block is not None else 0
     ended = select(ChainEvent).where(ChainEvent.name == "EpochFinalized", col(ChainEvent.block) <= last)
@@ -153,11 +153,11 @@ def _is_entered(ledger: Ledger, session: Session, epoch: int) -> bool:
 
 
 def _check_stakes(ledger: Ledger, session: Session) -> Iterator[Finding]:
-    """Stakes of nodes, verifiers and k as the machine has them, against the events up to its last block."""
+    """Stakes of nodes, verifiers and k in the machine, against the events up to its last block."""
     with ledger.judge.view(session) as state:
         last = state.block.number if state.block is not None else 0
         here = {node: stake for node, stake in state.stakes.items() if stake}
-        admitted = {name for name, known in state.verifiers.items() if known.admitted}
+        admitted = {name for name, record in state.verifiers.items() if record.admitted}
         k = state.k
     until = select(ChainEvent).where(ChainEvent.contract == "VerifierRegistry", col(ChainEvent.block) <= last)
     events = session.exec(until.order_by(col(ChainEvent.block), col(ChainEvent.log_index))).all()

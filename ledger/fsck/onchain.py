@@ -1,4 +1,4 @@
-"""What the ledger read from the chain, and what it brought there, against the chain."""
+"""The ledger's rows of the chain, and its own transactions there, against the chain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ledger.public_log import unseen
 from ledger.storage.tables import FINAL, ChainEvent, ClosingRow, Cursor, DecisionRow, Epoch, LogEntry, PayoutRow
 
 PATIENCE_SECONDS = 3.0
-"""In which a server that runs reads what has just become final."""
+"""Time for a running server to read the newest final block."""
 
 
 def check_chain(
@@ -50,16 +50,16 @@ def check_chain(
 
 def _check_unseen(ledger: Ledger, session: Session) -> Iterator[Finding]:
     """A finding for each epoch that the chain has and the ledger lacks, and for a log that lost its end."""
-    found = unseen.look(ledger, session)
-    for number in found.epochs:
+    missing = unseen.look(ledger, session)
+    for number in missing.epochs:
         yield Finding("epoch", str(number), "is on the chain, and never closed in this log")
-    if found.signed_over:
-        what = f"a root on the chain was signed over {found.signed_over} entries, and {found.size} are here"
-        yield Finding("logentry", str(found.size), f"is missing with all behind it: {what}; {unseen.REMEDY}")
+    if missing.signed_over:
+        what = f"a root on the chain was signed over {missing.signed_over} entries, and {missing.size} are here"
+        yield Finding("logentry", str(missing.size), f"is missing with all behind it: {what}; {unseen.REMEDY}")
 
 
 def _check_unread(ledger: Ledger, first: int) -> Iterator[Finding]:
-    """A finding where final blocks have events that nobody read. A server that runs reads them within the patience."""
+    """A finding where final blocks have unread events. A running server reads them within PATIENCE_SECONDS."""
     events = list(_read(ledger, first, ledger.chain.final()))
     read_to = _read_soon(ledger, max((event.block for event in events), default=0))
     waiting = Counter(event.name for event in events if event.block > read_to)
@@ -69,7 +69,7 @@ def _check_unread(ledger: Ledger, first: int) -> Iterator[Finding]:
 
 
 def _read_soon(ledger: Ledger, block: int) -> int:
-    """The cursor's block, once it comes over a block, or when the patience is over."""
+    """The cursor's block, once it reaches a block, or after PATIENCE_SECONDS."""
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         with ledger.store.read() as session:
@@ -88,39 +88,41 @@ def _check_claims(ledger: Ledger, session: Session) -> Iterator[Finding]:
         return
     unknown = receipts.keys() - set(session.exec(select(PayoutRow.leaf)))
     for leaf in sorted(unknown - _promised(ledger, session)) if unknown else ():
-        said = receipts[leaf].arguments
-        yield Finding("payout", leaf, f"is missing: the chain minted {said['amount']} units to {said['to']} for it")
+        arguments = receipts[leaf].arguments
+        yield Finding(
+            "payout", leaf, f"is missing: the chain minted {arguments['amount']} units to {arguments['to']} for it"
+        )
 
 
 def _promised(ledger: Ledger, session: Session) -> set[str]:
-    """Leaves of epochs whose end is not entered yet: what they pay may be claimed before."""
-    found: set[str] = set()
+    """Leaves of epochs whose end is not entered yet: their lines may be claimed before."""
+    leaves: set[str] = set()
     for row in session.exec(select(Epoch).where(Epoch.state != EpochStage.FINAL)):
         for closing in session.exec(select(ClosingRow).where(ClosingRow.epoch == row.number)).all():
             lines = closing_of(session, closing.log_index).lines
-            found |= {to_hex(p.leaf()) for p in payouts_of(ledger.judge.functions, row.number, lines)}
-    return found
+            leaves |= {to_hex(p.leaf()) for p in payouts_of(ledger.judge.functions, row.number, lines)}
+    return leaves
 
 
 def _check_slashes(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:
     """A finding for each proof that the chain slashed a node for and the log does not know."""
-    place = ledger.chain.deployment
-    source = Source(ledger.chain.w3, "VerifierRegistry", place.verifier_registry, ("NodeSlashed",))
-    for said in source.read(ledger.chain.first_block, last):
-        proof = to_hex(said.arguments["proof"])
+    deployment = ledger.chain.deployment
+    source = Source(ledger.chain.w3, "VerifierRegistry", deployment.verifier_registry, ("NodeSlashed",))
+    for event in source.read(ledger.chain.first_block, last):
+        proof = to_hex(event.arguments["proof"])
         if session.exec(select(LogEntry.index).where(LogEntry.subject == proof).limit(1)).first() is None:
-            node = said.arguments["node"]
+            node = event.arguments["node"]
             yield Finding(
-                "logentry", proof, f"is missing: the chain slashed {node} for this proof in block {said.block}"
+                "logentry", proof, f"is missing: the chain slashed {node} for this proof in block {event.block}"
             )
 
 
 def _check_events(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:
     first = ledger.chain.first_block
     expected: dict[tuple[int, int], tuple[str, str, str, dict[str, str]]] = {}
-    expected |= {_place(event): _contents(event) for event in _read(ledger, first, last)}
-    found = {_place(event): _contents(event) for event in session.exec(select(ChainEvent))}
-    yield from differences("chainevent", expected, found, "the chain")
+    expected |= {_position(event): _contents(event) for event in _read(ledger, first, last)}
+    actual = {_position(event): _contents(event) for event in session.exec(select(ChainEvent))}
+    yield from differences("chainevent", expected, actual, "the chain")
     decisions = {
         int(arguments["sequence"]): (arguments["key"], arguments["value"])
         for _, name, _, arguments in expected.values()
@@ -136,7 +138,7 @@ def _read(ledger: Ledger, first: int, last: int) -> Iterator[ChainEvent]:
 
 
 def _check_supply(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:
-    """Supply as mint receipts have it, as Transfer events have it, and as the token says."""
+    """The supply by mint receipts, by Transfer events, and by the token."""
     events = select(ChainEvent).where(ChainEvent.contract == "ModelToken", col(ChainEvent.block) <= last)
     minted = moved = 0
     for event in session.exec(events):
@@ -158,7 +160,7 @@ def minted_of(session: Session, epoch: int) -> int:
     return sum(int(e.arguments["amount"]) for e in events if e.arguments["receipt"] in leaves and pays_a_line(e))
 
 
-def _place(event: ChainEvent) -> tuple[int, int]:
+def _position(event: ChainEvent) -> tuple[int, int]:
     return event.block, event.log_index
 
 

@@ -1,6 +1,6 @@
-"""What journal, payouts and epochs must be, read off the log alone: a second reading beside ledger/machine/effects.py.
+"""Journal, payouts and epochs as they follow from the log alone: a second reading beside ledger/machine/effects.py.
 
-The machine says what follows on what. What that means for money is said here once more, in other words.
+The machine derives the entries. Their effects on money are written here once more, in other words.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ledger.machine import announced
 
 
 class Rederived:
-    """Rows by key, as the log gives them.
+    """Rows by key, as they follow from the log.
 
     `transfers`: (book, debit, credit, amount, pending) by id; `ends`: outcome by transfer; `payouts`: (account, kind,
     amount, leaf) by (epoch, index), of final epochs; `closings`: (epoch, attempt, root, total, count, settled_at,
@@ -50,7 +50,7 @@ class Rederived:
         self._functions = functions
         self._lines: dict[str, tuple[str, int]] = {}
         self._closed: dict[int, EpochClosed] = {}
-        self._given: dict[int, list[int]] = defaultdict(list)
+        self._closings_of: dict[int, list[int]] = defaultdict(list)
         self._round: dict[tuple[str, int], list[str]] = defaultdict(list)
         self._finals: dict[int, EpochFinal] = {}
         self._read: dict[type, Callable[[int, Any], None]] = {
@@ -65,7 +65,7 @@ class Rederived:
         }
 
     def take(self, text: str) -> Entry:
-        """Read the next leaf. Raises Differs where it is not what follows."""
+        """Read the next leaf. Raises Differs where the leaf does not follow."""
         index = self.follower.size
         entry = self.follower.take(text)
         self._announce(text)
@@ -118,48 +118,48 @@ class Rederived:
         self.current[entry.epoch] = index
         self.epochs[entry.epoch] = (entry.run, entry.first_round, entry.last_round)
         self._closed[index] = entry
-        self._given[entry.epoch].append(index)
-        for place, line in enumerate(entry.lines):
+        self._closings_of[entry.epoch].append(index)
+        for position, line in enumerate(entry.lines):
             account = f"owed:{to_checksum_address(line.account)}"
-            self.transfers[_key(entry, place)] = ("units", f"emission:{entry.epoch}", account, line.amount, True)
+            self.transfers[_key(entry, position)] = ("units", f"emission:{entry.epoch}", account, line.amount, True)
 
     def _on_ended(self, _: int, entry: EpochEnded) -> None:
         final = self._finals.pop(entry.epoch)
-        given = [self._closed[index] for index in self._given[entry.epoch]]
-        won = [closed for closed in given if (closed.attempt, closed.root) == (final.attempt, final.root)]
-        self.ended[entry.epoch] = bool(won)
-        for closed in given:
-            outcome = TransferEnd.POSTED if won and closed.root == final.root else TransferEnd.VOIDED
-            self.ends |= {_key(closed, place): outcome for place in range(len(closed.lines))}
-        if won:
-            self.current[entry.epoch] = max(i for i in self._given[entry.epoch] if self._closed[i] in won)
-            for payout in self._payouts(won[-1]):
+        closings = [self._closed[index] for index in self._closings_of[entry.epoch]]
+        winners = [closed for closed in closings if (closed.attempt, closed.root) == (final.attempt, final.root)]
+        self.ended[entry.epoch] = bool(winners)
+        for closed in closings:
+            outcome = TransferEnd.POSTED if winners and closed.root == final.root else TransferEnd.VOIDED
+            self.ends |= {_key(closed, position): outcome for position in range(len(closed.lines))}
+        if winners:
+            self.current[entry.epoch] = max(i for i in self._closings_of[entry.epoch] if self._closed[i] in winners)
+            for payout in self._payouts(winners[-1]):
                 account = str(to_checksum_address(payout.account))
                 leaf = to_hex(payout.leaf())
                 self.payouts[entry.epoch, payout.index] = (account, payout.kind, payout.amount, leaf)
                 self._lines[leaf] = (account, payout.amount)
-        for index in self._given.pop(entry.epoch):
+        for index in self._closings_of.pop(entry.epoch):
             del self._closed[index]
         self._forget(entry.epoch)
 
     def _forget(self, epoch: int) -> None:
-        """Blobs are wanted of later rounds, of those with an open proof, and what the next round begins with."""
+        """Forget the blobs of an epoch's rounds, but for rounds with an open proof and the start of the next round."""
         name, _, last = self.epochs[epoch]
         run = self.follower.state.runs[name]
-        held = {number for number, current in run.rounds.items() if number > last or current.proofs}
-        for key, (of, number, _) in list(self.announced.items()):
+        open_rounds = {number for number, current in run.rounds.items() if number > last or current.proofs}
+        for key, (owner, number, _) in list(self.announced.items()):
             starts = key[2] in announced.OUTER and number == run.merged
-            if of == name and number not in held and not starts:
+            if owner == name and number not in open_rounds and not starts:
                 del self.announced[key]
 
     def _payouts(self, entry: EpochClosed) -> list[Payout]:
         chain = self._functions.chain_id
         distributor = self._functions.distributor
         return [
-            Payout(chain, distributor, entry.epoch, place, line.account, line.kind, line.amount)
-            for place, line in enumerate(entry.lines)
+            Payout(chain, distributor, entry.epoch, position, line.account, line.kind, line.amount)
+            for position, line in enumerate(entry.lines)
         ]
 
 
-def _key(entry: EpochClosed, place: int) -> str:
-    return f"owed:{entry.epoch}:{entry.root}:{place}"
+def _key(entry: EpochClosed, position: int) -> str:
+    return f"owed:{entry.epoch}:{entry.root}:{position}"

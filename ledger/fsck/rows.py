@@ -15,8 +15,8 @@ BATCH = 2_000
 
 def sealed_tables() -> list[type[SealedRow]]:
     """All tables whose rows carry seals, by name."""
-    found = (kind for kind in SealedRow.__subclasses__() if hasattr(kind, "__table__"))
-    return sorted(found, key=lambda kind: str(kind.__tablename__))
+    tables = (kind for kind in SealedRow.__subclasses__() if hasattr(kind, "__table__"))
+    return sorted(tables, key=lambda kind: str(kind.__tablename__))
 
 
 def check_rows(session: Session) -> Iterator[Finding]:

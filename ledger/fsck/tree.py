@@ -23,7 +23,7 @@ Filing: TypeAlias = Callable[[str, Mapping[str, Any]], str | None]
 
 def check_tree(session: Session, subject_of: Filing) -> Iterator[Finding]:
     """A finding for every leaf that is missing, changed or misfiled, every node that is not its subtree's, and every
-    epoch whose root is not the tree's. `subject_of` gives what a leaf is found by, from its kind and its body."""
+    epoch whose root is not the tree's. `subject_of` gives a leaf's subject, from its kind and its body."""
     yield from _check_entries(session, subject_of)
     yield from _check_nodes(session)
     for epoch in session.exec(select(Epoch).order_by(col(Epoch.number))):
@@ -37,11 +37,11 @@ def check_tree(session: Session, subject_of: Filing) -> Iterator[Finding]:
 
 
 def _check_entries(session: Session, subject_of: Filing) -> Iterator[Finding]:
-    place = 0
+    expected = 0
     for entry in session.exec(select(LogEntry).order_by(col(LogEntry.index)).execution_options(yield_per=BATCH)):
-        for missing in range(place, entry.index):
+        for missing in range(expected, entry.index):
             yield Finding("logentry", str(missing), "is missing")
-        place = entry.index + 1
+        expected = entry.index + 1
         try:
             body = json.loads(entry.body)
             subject = subject_of(body["kind"], body)
@@ -53,7 +53,7 @@ def _check_entries(session: Session, subject_of: Filing) -> Iterator[Finding]:
 
 
 def _check_nodes(session: Session) -> Iterator[Finding]:
-    """Leaf by leaf, with what every subtree over it must be."""
+    """Compare, leaf by leaf, the nodes of every subtree that the leaf completes."""
     stored = iter(session.exec(select(LogNode).order_by(col(LogNode.number)).execution_options(yield_per=BATCH)))
     waiting: list[bytes] = []
     leaves = session.exec(select(LogEntry).order_by(col(LogEntry.index)).execution_options(yield_per=BATCH))
@@ -64,8 +64,8 @@ def _check_nodes(session: Session) -> Iterator[Finding]:
                 node = SHA256_TREE.node_hash(waiting.pop(), node)
             yield from _compare(next(stored, None), level, index >> level, node)
         waiting.append(node)
-    for left in stored:
-        yield Finding("lognode", str(left.number), "is over no entry")
+    for extra in stored:
+        yield Finding("lognode", str(extra.number), "is over no entry")
 
 
 def _compare(row: LogNode | None, level: int, index: int, node: bytes) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """Heads of the log that this operator gives out, and the largest of them in a file outside of the database.
 
-Whoever restores a database from a copy, and not the disk, finds there what was signed in between (J20).
+A restored database lacks the heads that were signed since its copy: this file has the largest of them (J20).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from ledger.context import Ledger
 
 
 def sign(ledger: Ledger, session: Session) -> bytes:
-    """The head of now, signed by the operator; on the disk before anybody has it."""
+    """The head of now, signed by the operator, and written to the disk before it is given out."""
     size = log.size(session)
     note = LogSigner.of(bytes(ledger.operator.key)).head(size, log.root(session, size)).format()
     with _turn(ledger):
-        known = last(ledger)
-        if known is None or parse_checkpoint(parse_note(known).text).size < size:
+        largest = last(ledger)
+        if largest is None or parse_checkpoint(parse_note(largest).text).size < size:
             replace_file(_file(ledger), note)
     return note
 
@@ -40,7 +40,7 @@ def last(ledger: Ledger) -> bytes | None:
 
 
 def set_aside(ledger: Ledger) -> None:
-    """The largest head is no longer asked for; it stays beside, as what was signed."""
+    """Put the largest head aside: it is no longer required, and its file is kept under another name."""
     with _turn(ledger):
         _file(ledger).replace(_file(ledger).with_name("signed-head.lost"))
 

@@ -1,4 +1,4 @@
-"""Which entries of the log say who a run's maintainers were when something was credited.
+"""The entries of the log that prove a run's maintainers at a contribution.
 
 They are the newest configuration before it, of the run's terms or of a round that opened, and every decision on
 `maintainers` that the run took between, with the block that brought it.
@@ -22,7 +22,7 @@ KEY = "maintainers"
 
 
 def maintainers_before(session: Session, run: RunId, credit: int) -> Iterator[int]:
-    """Places in the log, of those before the entry that credits."""
+    """Indices of the entries that prove the maintainers before the entry of a contribution."""
     base = _configuration_before(session, run, credit)
     yield base
     entry = col(TakenView.entry)
@@ -37,7 +37,7 @@ def maintainers_before(session: Session, run: RunId, credit: int) -> Iterator[in
 
 
 def _configuration_before(session: Session, run: RunId, credit: int) -> int:
-    """Of the newest round that had opened, else of the run's terms, whose digest is the run's id."""
+    """The entry of the newest round that had opened, else of the run's terms, whose digest is the run's id."""
     entry = col(RoundView.entry)
     newest = select(entry).where(RoundView.run == run, entry < credit).order_by(entry.desc()).limit(1)
     opened = session.exec(newest).first()
@@ -45,7 +45,7 @@ def _configuration_before(session: Session, run: RunId, credit: int) -> int:
 
 
 def _block_of(session: Session, sequence: int, before: int) -> tuple[int, str]:
-    """The newest block before an entry that brought the decision of that number, and what it decided."""
+    """The newest block before an entry that brought the decision of that number, and the decision's key."""
     for end in range(before, 0, -AT_ONCE):
         page = select(LogEntry).where(col(LogEntry.index) >= max(0, end - AT_ONCE), col(LogEntry.index) < end)
         for entry in session.exec(page.order_by(col(LogEntry.index).desc())):

@@ -1,4 +1,4 @@
-"""Where verifiers serve their mirrors, by their own signed word: the newest of each, beside the log."""
+"""Addresses of the verifiers' mirrors, by their own signed messages: the newest of each, beside the log."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ledger.errors import NotVerifier
 from ledger.storage.tables import MirrorRow
 
 _URL = re.compile(r"https?://[\x21-\x7e]{1,192}")
-"""Whoever connects there looks closer (contracts/mirrors/urls.py): here it is only handed on."""
+"""Checked again on connecting (contracts/mirrors/urls.py): here an address is only handed on."""
 
 
 def check(envelope: Envelope, domain: Domain, admitted: frozenset[str]) -> MirrorAddress:
     """The address that a verifier signed. Raises BadSignature, BadField, InvalidLeaf and NotVerifier."""
     message = envelope.message
-    assert isinstance(message, MirrorAddress), "the door looked at its kind"
+    assert isinstance(message, MirrorAddress), "the caller checked its kind"
     if envelope.beside or len(envelope.signatures) != 1:
         raise InvalidLeaf("the address of a mirror has one signature, and nothing beside it")
     if message.url != NOWHERE and (len(message.url) > MAX_URL or not _URL.fullmatch(message.url)):
@@ -36,9 +36,9 @@ def check(envelope: Envelope, domain: Domain, admitted: frozenset[str]) -> Mirro
 
 
 def is_newest(session: Session, message: MirrorAddress, name: str) -> bool:
-    """Whether it takes the place of what is kept. Of two under one number the one with the larger digest does."""
-    known = session.get(MirrorRow, to_checksum_address(message.verifier))
-    return known is None or (known.sequence, known.digest) < (message.sequence, name)
+    """Whether a message replaces the stored address. Of two with one number the one with the larger digest does."""
+    row = session.get(MirrorRow, to_checksum_address(message.verifier))
+    return row is None or (row.sequence, row.digest) < (message.sequence, name)
 
 
 def keep(session: Session, message: MirrorAddress, name: str, text: str) -> None:

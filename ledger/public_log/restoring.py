@@ -1,9 +1,9 @@
 """A log that lost its end takes it back from a mirror before it is served or gone on with (J20).
 
-A database from yesterday, or a replica of one that was behind, lacks entries below heads that this operator signed. Who
-goes on from there signs a second log. So each start asks the mirrors what they hold under the operator's own signature,
-enters what is missing as it was entered then, and stops where no mirror has what the last head that was given out says,
-or what a root on the chain was signed over. Where it is lost for good, its operator has to say so.
+A database from yesterday, or a replica of one that was behind, lacks entries below heads that this operator signed. A
+server that goes on from there signs a second log. So each start asks the mirrors for entries under the operator's own
+signature, and enters the missing ones as they were entered then. The start fails where no mirror has the entries of the
+last head that was given out, or of a root on the chain. Where they are lost for good, the operator has to say so.
 """
 
 from __future__ import annotations
@@ -59,26 +59,26 @@ class SecondLog(LedgerError):
 
 @dataclass(frozen=True)
 class Restored:
-    """How many entries came back, and how many mirrors said what they hold."""
+    """The number of entries that came back, and of mirrors that answered."""
 
     entries: int
     answered: int
 
 
 def restore(ledger: Ledger, loopback: bool, accept_lost_end: bool = False) -> Restored:
-    """Take back from the mirrors what lies under the operator's heads and is not in the database; `loopback`: whether
-    mirrors may be on this machine. `accept_lost_end` goes on where no mirror has it, and says so.
+    """Take back from the mirrors the entries under the operator's heads that the database lacks; `loopback`: whether
+    mirrors may be on this machine. `accept_lost_end` goes on where no mirror has them, and logs that.
 
     Raises LogEndLost, SecondLog, and LedgerBusy.
     """
-    found = take_back(ledger, _places(ledger, loopback), accept_lost_end)
-    _check_chain(ledger, found, accept_lost_end)
-    if found.entries:
-        logger.warning("%d entries of the log came back; %d mirrors answered", found.entries, found.answered)
-    return found
+    restored = take_back(ledger, _places(ledger, loopback), accept_lost_end)
+    _check_chain(ledger, restored, accept_lost_end)
+    if restored.entries:
+        logger.warning("%d entries of the log came back; %d mirrors answered", restored.entries, restored.answered)
+    return restored
 
 
-def _check_chain(ledger: Ledger, found: Restored, accepted: bool) -> None:
+def _check_chain(ledger: Ledger, restored: Restored, accepted: bool) -> None:
     """Raises LogEndLost where the chain has roots over entries that are not here. A chain that does not answer holds
     nothing up."""
     try:
@@ -91,7 +91,7 @@ def _check_chain(ledger: Ledger, found: Restored, accepted: bool) -> None:
         return
     if not accepted:
         raise LogEndLost(
-            f"{unseen.words()}: {found.answered} mirrors answered, and none gives it back. Start again when the "
+            f"{unseen.words()}: {restored.answered} mirrors answered, and none gives it back. Start again when the "
             "verifiers' mirrors are up, or on a newer backup; --accept-lost-end goes on without (docs/restore.md)"
         )
     logger.error("log-end-lost: %s; going on without, as --accept-lost-end says", unseen.words())
@@ -116,23 +116,23 @@ def take_back(ledger: Ledger, places: Sequence[Place], accept_lost_end: bool = F
 
 
 def _places(ledger: Ledger, loopback: bool) -> list[Place]:
-    """The mirrors: the deployment's first, those that are known here, and those that any of these knows."""
+    """The mirrors: the deployment's first, those in the database, and those in any of these mirrors' lists."""
     first = ledger.chain.deployment.first_mirrors()
     with ledger.store.read() as session:
-        known = [row.text for row in addresses.mirrors(session)]
+        texts = [row.text for row in addresses.mirrors(session)]
         with ledger.judge.view(session) as state:
             verifiers = set(state.verifiers) | _on_chain(ledger)
     allowed = loopback or any(map(is_loopback, first.values()))
     book = Book(ledger.blobs.beside("log") / "mirrors.json", ledger.judge.domain, first, allowed)
-    for text in known:
+    for text in texts:
         book.take(parse(text))
-    for place in _opened(ledger, book.urls(verifiers), allowed):
-        _learn(book, place)
+    for mirror in _opened(ledger, book.urls(verifiers), allowed):
+        _learn(book, mirror)
     return _opened(ledger, book.urls(verifiers), allowed)
 
 
 def _on_chain(ledger: Ledger) -> set[str]:
-    """Who is admitted now: a log that lost its end may not know it. A chain that does not answer holds nothing up."""
+    """The verifiers that are admitted now, which a log that lost its end may lack. A silent chain holds nothing up."""
     try:
         return set(ledger.chain.registry.verifiers())
     except (RequestException, ChainAtFault):
@@ -145,22 +145,22 @@ def _opened(ledger: Ledger, urls: dict[str, str], loopback: bool) -> list[Place]
     return [mirror_place(url, key, loopback, tries=1) for url in dict.fromkeys(urls.values())]
 
 
-def _learn(book: Book, place: Place) -> None:
+def _learn(book: Book, mirror: Place) -> None:
     try:
-        book.take_answer(place.mirrors())
+        book.take_answer(mirror.mirrors())
     except CommonweightError as error:
-        logger.warning("%s lists no mirrors: %s", place.name, error.detail)
+        logger.warning("%s lists no mirrors: %s", mirror.name, error.detail)
 
 
 def _readers(ledger: Ledger, places: Sequence[Place]) -> list[LogReader]:
-    """Those that show a head of this log."""
+    """Readers of the mirrors that show a head of this log."""
     key = ledger.chain.deployment.log_key()
 
-    def opened(place: Place) -> LogReader | None:
+    def opened(mirror: Place) -> LogReader | None:
         try:
-            return LogReader(place, key)
+            return LogReader(mirror, key)
         except CommonweightError as error:
-            logger.warning("%s shows no head of this log: %s", place.name, error.detail)
+            logger.warning("%s shows no head of this log: %s", mirror.name, error.detail)
             return None
 
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
@@ -168,7 +168,7 @@ def _readers(ledger: Ledger, places: Sequence[Place]) -> list[LogReader]:
 
 
 def _enter_missing(ledger: Ledger, reader: LogReader) -> None:
-    """Enter what a mirror holds beyond the database. Raises SecondLog, and what reading raises."""
+    """Enter a mirror's entries beyond the database. Raises SecondLog, and the errors of reading."""
     with ledger.store.read() as session:
         start = log.size(session)
         _check_same(session, reader, min(start, reader.size))
@@ -182,7 +182,7 @@ def _enter_missing(ledger: Ledger, reader: LogReader) -> None:
 
 
 def _enter(ledger: Ledger, session: Session, start: int, batch: list[bytes]) -> None:
-    """Facts as they were entered; what is derived follows from them, and another process may have been here."""
+    """Enter facts as they were entered first. Derived entries follow, and another process may have entered some."""
     size = log.size(session)
     for index, data in enumerate(batch, start):
         if index < size:
@@ -199,10 +199,10 @@ def _fact(ledger: Ledger, text: str) -> Rules | Block | Envelope:
     kind = body.pop("kind")
     if kind in SIGNED:
         return read_envelope(SIGNED[kind], body)
-    found = read(text, ledger.judge.domain, as_address)
-    if not isinstance(found, Rules | Block):
+    fact = read(text, ledger.judge.domain, as_address)
+    if not isinstance(fact, Rules | Block):
         raise SecondLog(f"{kind} does not follow here from the entries before it")
-    return found
+    return fact
 
 
 def _check_same(session: Session, reader: LogReader, size: int) -> None:
@@ -214,8 +214,8 @@ def _check_same(session: Session, reader: LogReader, size: int) -> None:
 
 
 def _check_last(ledger: Ledger, session: Session, accept_lost_end: bool) -> None:
-    """Raises LogEndLost and SecondLog where the database is not what was signed last. An end whose loss is accepted is
-    asked for no more."""
+    """Raises LogEndLost and SecondLog where the database lacks the last signed head. An end whose loss is accepted is
+    no longer required."""
     note = heads.last(ledger)
     if note is None:
         return

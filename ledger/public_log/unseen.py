@@ -1,4 +1,4 @@
-"""What the chain has of this model's epochs, and the ledger never saw: the sign of a log that lost its end.
+"""Epochs of this model that are on the chain and not in the ledger: the sign of a log that lost its end.
 
 An epoch closes in the log long before the chain can have its root, and each root names the size of the log that it was
 signed over. So a root on the chain without a closing here, or over more entries than are here, was signed over a log
@@ -39,7 +39,7 @@ class Unseen:
         return bool(self.epochs or self.signed_over)
 
     def words(self) -> str:
-        """What is missing, in a sentence; empty where nothing is."""
+        """The missing epochs and entries, in a sentence; empty where none are missing."""
         parts = []
         if self.epochs:
             parts.append(f"the chain has {_named(self.epochs)}, which never closed in this log")
@@ -60,9 +60,9 @@ class Unseen:
 
 
 def look(ledger: Ledger, session: Session) -> Unseen:
-    """As the chain stands now; the session may be a little older, never so old as a challenge window.
+    """By the chain's newest block; the session may be a little older, never so old as a challenge window.
 
-    Epochs close here one after the other, so that those which are missing are the last ones."""
+    Epochs close here one after the other, so that missing epochs are the last ones."""
     registry = ledger.chain.registry
     here = session.exec(select(func.max(Epoch.number))).one() or 0
     final = registry.finalized_epochs()
@@ -77,7 +77,7 @@ def look(ledger: Ledger, session: Session) -> Unseen:
 
 
 def told(ledger: Ledger, session: Session) -> wire.Unseen | None:
-    """As `look`, for people who ask over HTTP; a chain that does not answer is told in its place."""
+    """As `look`, for people who ask over HTTP; an error of the chain is given in its place."""
     try:
         return look(ledger, session).body()
     except (RequestException, ChainAtFault) as error:
@@ -86,7 +86,7 @@ def told(ledger: Ledger, session: Session) -> wire.Unseen | None:
 
 
 def _named(epochs: Sequence[int]) -> str:
-    """Numbers without a gap as a span: they are missing at the end."""
+    """Epoch numbers in words; numbers without a gap as a span."""
     first = min(epochs)
     last = max(epochs)
     if len(epochs) == 1:

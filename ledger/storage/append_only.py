@@ -1,4 +1,4 @@
-"""Tables that take inserts alone, and the triggers by which either database holds them to it.
+"""Tables that take inserts alone, and the triggers by which either database enforces that.
 
 SQLite's INSERT OR REPLACE deletes a row without firing its DELETE trigger, so a third trigger refuses any insert that
 would meet a row: under one of its keys, or under its row id. ON CONFLICT DO UPDATE fires the UPDATE trigger on both.
@@ -39,7 +39,7 @@ def wanted_guards() -> dict[str, list[list[str]]]:
 
 
 def grants_for(role: str) -> list[str]:
-    """What a PostgreSQL role must be granted to run a server, by the owner of the tables."""
+    """Grants for a PostgreSQL role that runs a server, by the owner of the tables."""
     name = f'"{role}"'
     changing = [f'"{table}"' for table in sorted(set(SQLModel.metadata.tables) - set(APPEND_ONLY))]
     every = [f'"{table}"' for table in sorted(SQLModel.metadata.tables)]
@@ -53,19 +53,19 @@ def grants_for(role: str) -> list[str]:
 
 def guard(connection: Connection, table: str, keys: Keys) -> None:
     """Make (or make again) the triggers of a table."""
-    made = _sqlite(table, keys) if connection.dialect.name == "sqlite" else _postgres(table)
-    for statement in made:
+    statements = _sqlite(table, keys) if connection.dialect.name == "sqlite" else _postgres(table)
+    for statement in statements:
         connection.execute(text(statement))
 
 
 def unguarded(connection: Connection, wanted: Mapping[str, Keys]) -> list[str]:
     """The tables that lack a trigger, or have another than they should."""
     if connection.dialect.name == "sqlite":
-        there = set(connection.execute(text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")).scalars())
-        return [t for t, keys in wanted.items() if not {s for s in _sqlite(t, keys) if "CREATE" in s} <= there]
+        triggers = set(connection.execute(text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")).scalars())
+        return [t for t, keys in wanted.items() if not {s for s in _sqlite(t, keys) if "CREATE" in s} <= triggers]
     always = text("SELECT tgname FROM pg_trigger WHERE tgenabled = 'A' AND tgrelid = to_regclass(:table)")
-    found = {t: set(connection.execute(always, {"table": f'"{t}"'}).scalars()) for t in wanted}
-    return [table for table in wanted if not {f"{table}_{name}" for name in _POSTGRES} <= found[table]]
+    triggers_of = {t: set(connection.execute(always, {"table": f'"{t}"'}).scalars()) for t in wanted}
+    return [table for table in wanted if not {f"{table}_{name}" for name in _POSTGRES} <= triggers_of[table]]
 
 
 def _sqlite(table: str, keys: Keys) -> list[str]:

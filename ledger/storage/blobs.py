@@ -13,7 +13,7 @@ from ledger.errors import BlobMismatch, NotFound
 class BlobFolder:
     """Blobs below one folder, which several processes may share; a reader never sees half a file.
 
-    What killed processes left half-written goes when it is opened, and in a folder beside when that is used first.
+    Half-written files of killed processes are removed at the opening, and in a folder beside at its first use.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,7 @@ class BlobFolder:
         return self._files.arriving()
 
     def keep(self, arriving: Arriving, expected: str | None) -> None:
-        """Store what came. Raises BlobMismatch unless it is `expected`, and DiskFull."""
+        """Store the bytes that came. Raises BlobMismatch unless it is `expected`, and DiskFull."""
         if expected is not None and arriving.name != expected:
             raise BlobMismatch(f"the bytes hash to {arriving.name}, not to {expected}")
         if not self._files.is_sound(arriving.name):

@@ -1,10 +1,10 @@
-"""What was committed to the database, by this process or another one: who waits for it is woken.
+"""Commits to the database, by this process or another one, wake the threads that wait for them.
 
 here       a commit counts at once
 elsewhere  SQLite: PRAGMA data_version, asked a few times a second for some microseconds
            PostgreSQL: NOTIFY in the transaction that changes something, LISTEN on a connection of its own
 
-Silence is no proof: whoever waits looks again after a while, whatever was heard.
+Silence is no proof: a waiting thread looks again after a while in any case.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from contracts.process.outage import Troubles
 CHANNEL = "commonweight"
 POLL_SECONDS = 0.2
 SLICE_SECONDS = 0.2
-"""Within which whoever waits sees that it is to end."""
+"""Within which a waiting thread sees that it is to end."""
 LISTEN_SECONDS = 0.5
 """Within which a watcher of PostgreSQL sees that it is to end."""
 LAST_SECONDS = 1.0
@@ -56,7 +56,7 @@ class Changes:
         return self._count
 
     def wait(self, seen: int, seconds: float, stop: threading.Event | None = None) -> bool:
-        """Whether there are others than `seen`, as soon as there are, after some seconds, or soon after `stop`."""
+        """Whether there are other commits than `seen`: once there are, after some seconds, or soon after `stop`."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not (stop is not None and stop.is_set()):
             with self._grown:
@@ -87,11 +87,11 @@ class Changes:
     # -- of a writer, who has the turn
 
     def words(self) -> str:
-        """What PostgreSQL is to tell the other processes when the transaction commits, as a column of a SELECT."""
+        """PostgreSQL's notice to the other processes when the transaction commits, as a column of a SELECT."""
         return f"pg_notify('{CHANNEL}', '{self._own}')"
 
     def begun(self, own: Connection | None = None) -> None:
-        """Its transaction has, on a connection of its own: from here to the commit no other process changes
+        """A writer's transaction has begun, on a connection of its own: until the commit no other process changes
         anything."""
         file = self._file
         if file is not None and file.moved():
@@ -99,8 +99,8 @@ class Changes:
         self._before = _version(own) if file is not None and own is not None else None
 
     def committed(self, quiet: bool, own: Connection | None = None) -> None:
-        """It did. What is `quiet` wakes nobody, but for what another process has committed since: the file has moved by
-        either, the version that its own connection sees only by others."""
+        """The writer's transaction has committed. A `quiet` one wakes nobody, but another process's commit since then
+        does: either moves the file, and only others move the version that the writer's own connection sees."""
         file = self._file
         others = False
         if file is not None:
@@ -117,8 +117,8 @@ class Changes:
     # -- the watchers
 
     def _again(self, watch: Any, stop: threading.Event) -> None:
-        """Watch until told to stop; where the database is away, its users say so. A thread that ended would be missed
-        by nobody."""
+        """Watch until told to stop; where the database is away, its users report that. Nobody would notice a thread
+        that ended."""
         troubles = Troubles(logger.error)
         while not stop.is_set():
             try:
@@ -186,7 +186,7 @@ class _FileVersion:
             connection.close()
 
     def moved(self) -> bool:
-        """It was, as far as the file can be read: a writer that has committed does not fail over this."""
+        """Whether the file was changed, as far as it can be read: a committed writer does not fail over this."""
         with self._lock, suppress(sqlite3.Error, SQLAlchemyError):
             now = self._read()
             moved = now != self._last

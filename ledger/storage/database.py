@@ -30,7 +30,7 @@ ALIVE = {
 }
 """A database's machine that vanished without a word is noticed within half a minute; an address may say otherwise."""
 _SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
-"""The second one where the room that is missing is that of the file which readers and writers share."""
+"""The second one is for the file that readers and writers share."""
 _SQLITE_TAKEN = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
 _TAKEN = ("55P03", "57014", "40001", "40P01")  # lock not available, statement timeout, serialization, deadlock
 _GONE = ("08", "53300", "57P", "25P03")  # connection, too many connections, shutdown, idle in a transaction
@@ -43,27 +43,27 @@ _NOT_LET_IN = re.compile(r'role "[^"]*" does not exist|authentication failed|no 
 
 
 def connect(url: str, wait: float = WAIT_SECONDS) -> Engine:
-    """An engine that waits so many seconds for what others hold. Raises DatabaseUnusable.
+    """An engine that waits so many seconds for locks of others. Raises DatabaseUnusable.
 
     Its first connection raises DatabaseUnusable where PostgreSQL's database is not in UTF-8.
     """
     try:
-        place = make_url(url)
-        name = place.get_backend_name()
+        address = make_url(url)
+        name = address.get_backend_name()
         pool = {**POOL, "pool_timeout": wait}
         if name == "sqlite":
-            in_memory = place.database in (None, "", ":memory:")
-            made = create_engine(url, connect_args={"timeout": wait}, **({} if in_memory else pool))
+            in_memory = address.database in (None, "", ":memory:")
+            engine = create_engine(url, connect_args={"timeout": wait}, **({} if in_memory else pool))
         elif name == "postgresql":
-            own = {name: value for name, value in ALIVE.items() if name not in place.query}
-            made = create_engine(url, pool_pre_ping=True, connect_args=own, **pool)
+            own = {name: value for name, value in ALIVE.items() if name not in address.query}
+            engine = create_engine(url, pool_pre_ping=True, connect_args=own, **pool)
         else:
             raise DatabaseUnusable(f"{name} is neither SQLite nor PostgreSQL")
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseUnusable(f"{error}; PostgreSQL needs the extra `postgres`") from error
     # first of all: SQLAlchemy's own first look at a server in SQL_ASCII fails over bytes where it expects text
-    event.listen(made, "connect", _sqlite_session if name == "sqlite" else _postgres_session(wait), insert=True)
-    return made
+    event.listen(engine, "connect", _sqlite_session if name == "sqlite" else _postgres_session(wait), insert=True)
+    return engine
 
 
 def _sqlite_session(connection: Any, _record: Any) -> None:
@@ -92,20 +92,20 @@ def _postgres_session(wait: float) -> Callable[[Any, Any], None]:
 
 
 def _require_utf8(server: Any) -> None:
-    found = server.parameter_status("server_encoding")
-    if found != "UTF8":
+    encoding = server.parameter_status("server_encoding")
+    if encoding != "UTF8":
         raise DatabaseUnusable(
-            f"the database {server.dbname} is encoded in {found}, and a ledger needs UTF8: "
+            f"the database {server.dbname} is encoded in {encoding}, and a ledger needs UTF8: "
             "createdb --encoding UTF8 --template template0 NAME makes another one"
         )
 
 
 @contextmanager
 def coded() -> Iterator[None]:
-    """What the database cannot do now, as a refusal that may be tried again, and what it cannot hold as a bad field.
+    """Make a passing failure a refusal that may be tried again, and a value that does not fit a bad field.
 
-    Raises LedgerBusy, DatabaseUnreachable, BadField and DiskFull. Other refusals of it pass as they are: they are
-    faults of ours.
+    Raises LedgerBusy, DatabaseUnreachable, BadField and DiskFull. Other errors of the database pass as they are: they
+    are bugs of this code.
     """
     try:
         yield
@@ -131,14 +131,14 @@ def _is_full(error: DBAPIError) -> bool:
 
 
 def _refuse_unusable(error: DBAPIError) -> None:
-    """Raises DatabaseMissing, and DatabaseUnusable for what no other try mends."""
-    said = _first_line(error)
-    if _NO_DATABASE.search(said):
-        raise DatabaseMissing(f"{said}: check --database-url; `createdb` makes an empty one") from error
-    if _NOT_LET_IN.search(said):
-        raise DatabaseUnusable(f"{said}: check the role in --database-url, and its password in ~/.pgpass") from error
+    """Raises DatabaseMissing, and DatabaseUnusable for an error that no other try mends."""
+    message = _first_line(error)
+    if _NO_DATABASE.search(message):
+        raise DatabaseMissing(f"{message}: check --database-url; `createdb` makes an empty one") from error
+    if _NOT_LET_IN.search(message):
+        raise DatabaseUnusable(f"{message}: check the role in --database-url, and its password in ~/.pgpass") from error
     if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE:
-        raise DatabaseUnusable(f"{said}: check the file's disk, its owner and its permissions") from error
+        raise DatabaseUnusable(f"{message}: check the file's disk, its owner and its permissions") from error
 
 
 def _is_taken(error: DBAPIError) -> bool:
@@ -152,8 +152,8 @@ def is_gone(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", "")
-    said = _first_line(error)
-    if _NO_DATABASE.search(said) or _NOT_LET_IN.search(said):
+    message = _first_line(error)
+    if _NO_DATABASE.search(message) or _NOT_LET_IN.search(message):
         return False
     # the driver's own word has no SQLSTATE: a refused, lost or silent connection (ConnectionTimeout is one of them)
     unanswered = state is None and isinstance(error, OperationalError)
@@ -161,5 +161,5 @@ def is_gone(error: BaseException) -> bool:
 
 
 def _first_line(error: DBAPIError) -> str:
-    """What it says, without the address, the attempts and the hints around it."""
+    """The first line of an error: without the address, the attempts and the hints around it."""
     return str(error.orig).strip().partition("\n")[0]

@@ -24,18 +24,18 @@ _ALEMBIC = threading.Lock()  # its environment is one for the whole process
 
 
 def config(connection: Connection | None = None) -> Config:
-    """What Alembic's own commands take."""
-    made = Config()
-    made.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    made.attributes["connection"] = connection
-    return made
+    """The configuration of Alembic's own commands."""
+    settings = Config()
+    settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    settings.attributes["connection"] = connection
+    return settings
 
 
 def head() -> str:
     """The newest revision that this release knows."""
-    found = ScriptDirectory.from_config(config()).get_current_head()
-    assert found is not None
-    return found
+    revision = ScriptDirectory.from_config(config()).get_current_head()
+    assert revision is not None
+    return revision
 
 
 def revision_of(url: str) -> str | None:
@@ -63,17 +63,17 @@ def made_revision(url: str) -> str | None:
 
 def require_made(engine: Engine) -> None:
     """Raises DatabaseMissing where no ledger was begun: without a file, or a table. Makes neither."""
-    place = engine.url.render_as_string()
+    name = engine.url.render_as_string()
     if engine.dialect.name == "sqlite":
         file = engine.url.database
         if file not in (None, "", ":memory:") and not Path(str(file)).is_file():
             raise DatabaseMissing(f"there is no {file}: check --folder and --database-url; `serve` makes a database")
-        place = str(file)
+        name = str(file)
     if current(engine) is None:
         with engine.connect() as connection:
             empty = not set(inspect(connection).get_table_names()) & set(SQLModel.metadata.tables)
         if empty:
-            raise DatabaseMissing(f"{place} is empty: check --folder and --database-url; `serve` makes its tables")
+            raise DatabaseMissing(f"{name} is empty: check --folder and --database-url; `serve` makes its tables")
 
 
 def current(engine: Engine) -> str | None:
@@ -94,7 +94,7 @@ def upgrade(engine: Engine) -> None:
 
 
 def lock(connection: Connection, beside: str = "") -> None:
-    """Begin a transaction beside which nobody else writes; PostgreSQL evaluates what is `beside` on the way."""
+    """Begin a transaction beside which no other writes; PostgreSQL evaluates the column `beside` on the way."""
     if connection.dialect.name == "sqlite":
         connection.execute(text("BEGIN IMMEDIATE"))
         return
@@ -103,16 +103,16 @@ def lock(connection: Connection, beside: str = "") -> None:
 
 
 def differences(connection: Connection) -> list[str]:
-    """What a database has otherwise than the code, triggers included."""
+    """Differences between a database and the code, triggers included."""
     context = MigrationContext.configure(connection, opts={"render_item": guard_operation.render_type})
     return [repr(difference) for difference in compare_metadata(context, SQLModel.metadata)]
 
 
 def _upgrade(connection: Connection) -> None:
-    """Under the lock: another process may have been first."""
+    """Upgrade under the lock: another process may have been first."""
     revision = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
-    if revision is not None and revision not in known:
+    revisions = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
+    if revision is not None and revision not in revisions:
         raise SchemaNewer(f"the database has revision {revision}, which this release does not know; use the newer one")
     if revision is None and set(inspect(connection).get_table_names()) & set(SQLModel.metadata.tables):
         _adopt(connection)
@@ -127,7 +127,7 @@ def _adopt(connection: Connection) -> None:
     for table, keys in append_only.wanted_guards().items():
         if inspect(connection).has_table(table):
             append_only.guard(connection, table, keys)
-    found = differences(connection)
-    if found:
-        raise SchemaUnknown(f"the database has no revision and its tables are not this release's: {found[0]}")
+    changes = differences(connection)
+    if changes:
+        raise SchemaUnknown(f"the database has no revision and its tables are not this release's: {changes[0]}")
     command.stamp(config(connection), "head")

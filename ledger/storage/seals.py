@@ -1,7 +1,7 @@
 """A seal on every row: a hash over its columns, written with it, so that a bit that flips on a disk is found and named.
 
-Seals find accidents. Whoever can write the database can write a seal as well: against an operator stand the log, the
-chain and `commonweight fsck`, which derives the rows again from both.
+Seals find accidents. An operator who can write the database can write a seal as well: against that there are the log,
+the chain and `commonweight fsck`, which derives the rows again from both.
 """
 
 from __future__ import annotations

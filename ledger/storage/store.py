@@ -49,7 +49,7 @@ class Store:
     def write(self, quiet: bool = False) -> Iterator[Session]:
         """A transaction that no other writer runs beside; commits on leaving, rolls back on an exception.
 
-        What is `quiet` is of no interest to who waits for changes (ledger/storage/changes.py); where nothing was
+        A `quiet` transaction wakes no thread that waits for changes (ledger/storage/changes.py); where nothing was
         written nothing is committed. Raises LedgerBusy where the turn does not come in time, and DatabaseUnreachable.
         """
         with self._in_turn(), coded(), self._writer() as session:
@@ -96,7 +96,7 @@ class Store:
         self._patiently(begin)
 
     def _patiently(self, start: Callable[[], None]) -> None:
-        """Again while the database does not answer, since it may be starting."""
+        """Try again while the database does not answer, since it may be starting."""
         tries = Retrying(
             retry=retry_if_exception(is_gone),
             stop=stop_after_delay(self._wait),

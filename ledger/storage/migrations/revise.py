@@ -39,17 +39,17 @@ def _generated(config: Config, message: str, revision: str) -> str:
     """From an empty database that the older revisions brought up to date."""
     if revision != "0001":
         command.upgrade(config, "head")
-    made = command.revision(config, message, autogenerate=True, rev_id=revision)
-    assert isinstance(made, Script)
-    return Path(made.path).read_text()
+    script = command.revision(config, message, autogenerate=True, rev_id=revision)
+    assert isinstance(script, Script)
+    return Path(script.path).read_text()
 
 
 def _config(connection: Connection, versions: str) -> Config:
-    """Of the revisions in another folder: what the code opens databases with is never half written."""
-    made = schema.config(connection)
-    made.set_main_option("path_separator", "newline")
-    made.set_main_option("version_locations", versions.replace("%", "%%"))
-    return made
+    """A configuration of the revisions in another folder: the code's own folder never has a half-written file."""
+    settings = schema.config(connection)
+    settings.set_main_option("path_separator", "newline")
+    settings.set_main_option("version_locations", versions.replace("%", "%%"))
+    return settings
 
 
 def _main() -> None:

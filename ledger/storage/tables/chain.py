@@ -1,4 +1,4 @@
-"""What goes to the chain, what was read from it, and what the holders decide there."""
+"""Tables of the outbox, of the chain's events, and of governance."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ledger.storage.tables.columns import Document, document, large, only_where,
 
 OPEN_PROPOSALS = "NOT over AND state <> 'relaying'"
 UNWEIGHED = "weight IS NULL"
-"""Of proposals that the Governor has, and of votes: those that there is something to do about."""
+"""Conditions of the open rows: proposals that the Governor has, and votes without a weight."""
 
 
 class LeaseRow(SealedRow, table=True):
-    """Who does a job alone until `expires`; `token` grows with each new holder (ledger/relay/leases.py)."""
+    """The holder of a job until `expires`; `token` grows with each new holder (ledger/relay/leases.py)."""
 
     __tablename__ = "lease"
 
@@ -26,11 +26,11 @@ class LeaseRow(SealedRow, table=True):
 
 
 class Outgoing(SealedRow, table=True):
-    """A call that the relayer owes the chain, and where it stands (states: ledger/relay/call_state.py).
+    """A pending transaction of the relayer: a call and its state (ledger/relay/call_state.py).
 
     `hash` is the attempt that is in block `block`, or else the newest; before `due` nothing is tried again, and at
-    `sent` the bytes were last handed to a node (both Unix seconds). `tries` counts what failed. `allowed` is the gas
-    that somebody's budget gave for it, 0 for what the model itself owes.
+    `sent` the bytes were last handed to a node (both Unix seconds). `tries` counts failures. `allowed` is the gas from
+    an account's budget, 0 for the model's own calls.
     """
 
     __table_args__ = (UniqueConstraint("signer", "nonce"),)
@@ -57,7 +57,7 @@ class Attempt(SealedRow, table=True):
     """A transaction that was signed for an Outgoing: any of those with its nonce may be the one that is mined.
 
     `max_fee` and `tip` in wei per gas; `cancels` if it does nothing but use the nonce up; `final` was the newest final
-    block when it was made, and `token` the fencing token of who signed.
+    block when it was made, and `token` the fencing token of the signer's lease.
     """
 
     __table_args__ = (Index("ix_attempt_signer_nonce", "signer", "nonce"),)
@@ -76,11 +76,11 @@ class Attempt(SealedRow, table=True):
 
 
 FINAL = "final"
-"""The cursor of who follows the final chain (ledger/chainread/indexer.py)."""
+"""The cursor of the indexer (ledger/chainread/indexer.py)."""
 
 
 class Cursor(SealedRow, table=True):
-    """How far somebody has read: the indexer the final chain, the documents that people read the log."""
+    """The position of a reader: of the indexer in the final chain, of the documents for people in the log."""
 
     name: str = Field(primary_key=True)
     block: int = large()
@@ -118,7 +118,7 @@ class ChainEvent(SealedRow, table=True):
 
 
 class DecisionRow(SealedRow, table=True):
-    """A decision of the holders, in chain order. What a run made of it stands in the log."""
+    """A decision of the holders, in chain order. Whether a run applied it is in the log."""
 
     __tablename__ = "decision"
 
@@ -133,8 +133,8 @@ class Proposal(SealedRow, table=True):
 
     `actions` are (target, value in wei, data) of each call, `hash` is keccak256 of the description's bytes, `snapshot`,
     `words` are the calls as people read them, made once, and `first_words` the beginning of the first for lists.
-    `deadline` and `eta` are Unix seconds, `block` is of its creation. `state` is the Governor's word as it was last
-    heard, `relaying` before a final block has the proposal; after `tries` looks that changed nothing the relayer looks
+    `deadline` and `eta` are Unix seconds, `block` is of its creation. `state` is the Governor's as it was last
+    read, `relaying` before a final block has the proposal; after `tries` looks that changed nothing the relayer looks
     `again` at that second. The counts are of `weighed` votes, by the API's own reading.
     """
 
@@ -163,7 +163,7 @@ class Proposal(SealedRow, table=True):
 
 
 class Vote(SealedRow, table=True):
-    """A vote that the Governor counted, by its event; `weight` is what its voter had at the snapshot."""
+    """A vote that the Governor counted, by its event; `weight` is its voter's past votes at the snapshot."""
 
     __table_args__ = (
         Index("ix_vote_order", "proposal", "block", "log_index"),
@@ -179,7 +179,7 @@ class Vote(SealedRow, table=True):
 
 
 class DelegationRow(SealedRow, table=True):
-    """Whom an account lends its votes, by its newest final event."""
+    """The account to which an account lends its votes, by its newest final event."""
 
     __tablename__ = "delegation"
     __table_args__ = (Index("ix_delegation_to", "to", "delegator"),)
@@ -212,7 +212,7 @@ class RelayDay(SealedRow, table=True):
 class RelaySpending(SealedRow, table=True):
     """Gas that the relayer took on for an account on a day (Unix days).
 
-    The account "" has everybody's sum, "small" what small holders had beyond their own shares.
+    The account "" has everybody's sum, "small" the small holders' gas beyond their own shares.
     """
 
     __tablename__ = "relayspending"

@@ -44,12 +44,12 @@ def units(*default: int | None) -> Any:
 
 
 def sums() -> Any:
-    """A column of what many amounts add up to, from 0 on."""
+    """A column of a sum of many amounts, from 0 on."""
     return Field(0, sa_column=Column(Sums, nullable=False))
 
 
 def only_where(condition: str) -> Mapping[str, Any]:
-    """Options of an index over the few rows that are still open: what is over is not in it, and costs nothing.
+    """Options of an index over the few rows that are still open: other rows are not in it, and cost nothing.
 
     A query has to say the same, as text: a plan may be made before the parameters of a statement are known.
     """
@@ -64,7 +64,7 @@ def large(*default: int | None, **options: Any) -> Any:
 
 
 Document: TypeAlias = dict[str, Any]
-"""What a JSON column holds: what people read, or what an event of the chain says."""
+"""The value of a JSON column: a document for people, or the arguments of an event."""
 
 
 def document(**options: Any) -> Any:

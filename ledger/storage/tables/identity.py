@@ -1,4 +1,4 @@
-"""Whose database it is."""
+"""The model to which the database belongs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine's entries mean for tables of their own: roots that epochs were given, announced blobs, mirrors."""
+"""Tables of the machine's entries: closings of epochs, announced blobs, mirrors."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ledger.storage.tables.columns import large, units
 class ClosingRow(SealedRow, table=True):
     """An entry by which an epoch closed, first or anew; `settled_at` and `deadline` in chain time.
 
-    What each pays is pending from here on. The root that the chain makes final decides which of it is owed. `block` is
-    the last one that was entered before: nothing of the epoch can be claimed in it.
+    The pay of each closing is pending from here on. The root that the chain makes final decides which pay is owed.
+    `block` is the last one that was entered before: nothing of the epoch can be claimed in it.
     """
 
     __tablename__ = "closing"
@@ -44,7 +44,7 @@ class AnnouncedRow(SealedRow, table=True):
 
 
 class MirrorRow(SealedRow, table=True):
-    """Where a verifier says that its mirror is: the newest of its words, `text` as it was signed."""
+    """The address of a verifier's mirror, by its newest message; `text` as it was signed."""
 
     __tablename__ = "mirror"
 

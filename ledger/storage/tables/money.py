@@ -1,4 +1,4 @@
-"""The journal, the log, and the epochs that pay what stands in them."""
+"""Tables of the journal, of the log, and of the epochs that are paid by them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Resolution(SealedRow, table=True):
 
 
 class Balance(SealedRow, table=True):
-    """The sums of an account in a book, over what is posted; kept as it is posted (ledger/books/journal.py)."""
+    """The sums of an account in a book, over posted transfers, updated with each (ledger/books/journal.py)."""
 
     book: str = Field(primary_key=True)
     account: str = Field(primary_key=True)
@@ -45,7 +45,7 @@ class Balance(SealedRow, table=True):
 class LogEntry(SQLModel, table=True):
     """A leaf of the transparency log: canonical JSON.
 
-    `subject` is what it is found by: of a message its digest, of a derived entry the proof that it is about.
+    The leaf is stored under `subject`: a message's digest, or the proof of a derived entry.
     """
 
     index: int = large(primary_key=True)

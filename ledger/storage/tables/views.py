@@ -1,6 +1,6 @@
-"""What people read: a document a run, a round and a proof, made anew from the log at any time (ledger/views/).
+"""Documents for people: one a run, a round and a proof, made anew from the log at any time (ledger/views/).
 
-What a run gets more and more of has rows of its own, in pages: a run's document stays as small as it began.
+Nodes, decisions, contributions and faults have rows of their own, in pages: a run's document stays small.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RoundView(SQLModel, table=True):
 
 
 class ProofView(SQLModel, table=True):
-    """A proof with everything that was said about it."""
+    """A proof with all verdicts and entries about it."""
 
     __tablename__ = "proofview"
     __table_args__ = (Index("ix_proofview_round", "run", "number", "proof"),)
@@ -55,7 +55,7 @@ class NodeView(SQLModel, table=True):
 
 
 class TakenView(SQLModel, table=True):
-    """What a run made of a decision, by the entry that says so."""
+    """A run's answer to a decision, by its entry."""
 
     __tablename__ = "takenview"
     __table_args__ = (Index("ix_takenview_sequence", "sequence", "run"),)
