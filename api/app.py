@@ -16,7 +16,7 @@ from api.http import document, growth, problems
 from api.http.body_size import JsonBodyLimit
 from api.http.growth import LogGrowth
 from api.http.known_query import known_query
-from api.http.methods import Heads
+from api.http.methods import HeadRequests
 from api.http.uploads import Uploads
 from api.routes import (
     blobs,
@@ -99,7 +99,7 @@ def create_app(settings: ServerSettings | None = None, ledger: Ledger | None = N
     app.state.begun = False
     app.state.ledger = ledger or _open_own(chosen)
     app.add_middleware(JsonBodyLimit)
-    app.add_middleware(Heads)
+    app.add_middleware(HeadRequests)
     if chosen.allow_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -45,7 +45,7 @@ from contracts.protocol.run_config import RunConfig
 from tests.deployed import key_of
 from tests.service.stage import GENESIS, Stage, staged
 from trainer.cheats.stepping import Step, honest_step, stepping
-from trainer.conduct import Conduct, Job
+from trainer.conduct import Conduct, RoundTask
 from trainer.data.batches import BatchSource
 from trainer.model.gpt import GPT
 from trainer.model.state import TrainState
@@ -108,7 +108,7 @@ class Faker(Conduct):
         self.faked = faked
         self.fakes: dict[int, frozenset[int]] = {}
 
-    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
+    def run_inner(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The round's work, or what passes for it."""
         chosen = self.fakes.setdefault(job.number, frozenset(CHOICE.sample(range(job.config.segments), self.faked)))
         return stepping(leaving_out(chosen))(job.config, job.start, job.batches(), on_step, folder)

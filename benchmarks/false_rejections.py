@@ -41,7 +41,7 @@ from trainer.steps.trajectory import replay_segment, run_inner
 from trainer.steps.variants import Variant, choose, segment_end
 from verifier.comparison.bounded import distance, residual
 from verifier.comparison.drift import ALIGNMENT_LIMIT, LEAST_ROUNDS, Drift
-from verifier.planning.calibration import Plan, calibrate, replay_as
+from verifier.planning.calibration import CalibrationPlan, calibrate, replay_as
 from verifier.planning.calibration_worker import Request, boundary_file
 
 Results = dict[str, Any]
@@ -95,7 +95,7 @@ def _replay_block(text: str, folder: str, number: str) -> None:
 
 def calibrated(config: RunConfig, variants: dict[str, Variant], segments: int, cheat_segments: int) -> LimitTable:
     """Limits of each variant against this process, on the data seed of `verifier.planning.calibration`."""
-    plan = Plan(config, tuple(variants.values()), segments, 20, cheat_segments, MEASURED_CHEATS)
+    plan = CalibrationPlan(config, tuple(variants.values()), segments, 20, cheat_segments, MEASURED_CHEATS)
     table, _ = calibrate(plan, default_corpus(), lambda what, done, of: progress(f"{what}: {done} of {of}"))
     return table
 

@@ -27,7 +27,7 @@ from eth_account import Account
 from benchmarks.record import progress, write_result
 from contracts.ids import to_hex
 from contracts.merkle.payout_tree import LEAF_TYPES, Payout, PayoutTree, check_proof
-from contracts.protocol.log_audit import Kind, epoch_payouts
+from contracts.protocol.log_audit import PayoutKind, epoch_payouts
 from ledger.books import payouts
 from ledger.context import Ledger
 from ledger.storage.blobs import BlobFolder
@@ -47,13 +47,15 @@ def work_of(payees: int) -> dict[str, int]:
 
 def lines_of(payees: int) -> list[Payout]:
     """The epoch's lines."""
-    return epoch_payouts({Kind.COMPUTE: work_of(payees)}, {Kind.COMPUTE: 1}, EMISSION, CHAIN, DISTRIBUTOR, 1)
+    return epoch_payouts(
+        {PayoutKind.COMPUTE: work_of(payees)}, {PayoutKind.COMPUTE: 1}, EMISSION, CHAIN, DISTRIBUTOR, 1
+    )
 
 
 def compute(payees: int, _folder: Path) -> dict[str, Any]:
     """Work to root, nothing kept: what a verifier rebuilds before it signs."""
     work, started = work_of(payees), time.perf_counter()
-    due = epoch_payouts({Kind.COMPUTE: work}, {Kind.COMPUTE: 1}, EMISSION, CHAIN, DISTRIBUTOR, 1)
+    due = epoch_payouts({PayoutKind.COMPUTE: work}, {PayoutKind.COMPUTE: 1}, EMISSION, CHAIN, DISTRIBUTOR, 1)
     root = PayoutTree.of([line.leaf() for line in due]).root
     return {"seconds": time.perf_counter() - started, "root": to_hex(root)}
 

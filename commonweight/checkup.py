@@ -41,7 +41,7 @@ LEAST_FREE = 2**30
 PATIENCE_SECONDS = 3.0
 
 
-class Verdict(StrEnum):
+class CheckResult(StrEnum):
     """Of one check."""
 
     FINE = "fine"
@@ -55,7 +55,7 @@ class Found:
     """What one check found, and what to do about it."""
 
     check: str
-    verdict: Verdict
+    verdict: CheckResult
     says: str
     remedy: str = ""
 
@@ -65,7 +65,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Asked:
+class CheckTargets:
     """What is looked at. Empty: that is skipped."""
 
     api_url: str
@@ -109,23 +109,23 @@ class Skip(Exception):
     """There is nothing to look at."""
 
 
-Result = tuple[Verdict, str, str]
+Result = tuple[CheckResult, str, str]
 
 
-def check_all(asked: Asked) -> Iterator[Found]:
+def check_all(asked: CheckTargets) -> Iterator[Found]:
     """Every check in turn. Raises nothing but what is a fault of ours."""
     for name, check in CHECKS.items():
         yield _guarded(name, check, asked)
 
 
-def _guarded(name: str, check: Callable[[Asked], Result], asked: Asked) -> Found:
+def _guarded(name: str, check: Callable[[CheckTargets], Result], asked: CheckTargets) -> Found:
     try:
         return Found(name, *check(asked))
     except Skip as why:
-        return Found(name, Verdict.SKIPPED, str(why))
+        return Found(name, CheckResult.SKIPPED, str(why))
     except (CommonweightError, OSError, ValueError, Web3Exception) as error:
         refusal = error if isinstance(error, CommonweightError) else _refusal(error)
-        return Found(name, Verdict.FAILED, refusal.detail, f"see `{refusal.code}` in docs/errors.md")
+        return Found(name, CheckResult.FAILED, refusal.detail, f"see `{refusal.code}` in docs/errors.md")
 
 
 def _refusal(error: Exception) -> CommonweightError:
@@ -135,79 +135,87 @@ def _refusal(error: Exception) -> CommonweightError:
         return CommonweightError(f"{type(error).__name__}: {error}")
 
 
-def _proxy(_asked: Asked) -> Result:
+def _proxy(_asked: CheckTargets) -> Result:
     """Nodes and verifiers take none; commands do."""
     found = {name: url for name, url in getproxies().items() if name != "no"}
     if not found:
-        return Verdict.FINE, "the environment names no proxy", ""
+        return CheckResult.FINE, "the environment names no proxy", ""
     named = ", ".join(f"{name} by {url}" for name, url in sorted(found.items()))
-    return Verdict.WARNING, f"commands send {named}", "nodes and verifiers send directly: let them through"
+    return CheckResult.WARNING, f"commands send {named}", "nodes and verifiers send directly: let them through"
 
 
-def _chain(asked: Asked) -> Result:
+def _chain(asked: CheckTargets) -> Result:
     place = asked.place
     chain_id = int(asked.w3.eth.chain_id)
     if place is not None and chain_id != place.chain_id:
         says = f"{asked.rpc_url} is chain {chain_id}, and the model is of chain {place.chain_id}"
-        return Verdict.FAILED, says, "give the chain node of the model by --rpc-url"
+        return CheckResult.FAILED, says, "give the chain node of the model by --rpc-url"
     if place is not None and not asked.w3.eth.get_code(Web3.to_checksum_address(place.model_registry)):
         says = f"chain {chain_id} has no contract of the model"
-        return Verdict.FAILED, says, "is it another chain of the same number, or was it started empty?"
-    return Verdict.FINE, f"chain {chain_id}, newest block {asked.w3.eth.block_number}", ""
+        return CheckResult.FAILED, says, "is it another chain of the same number, or was it started empty?"
+    return CheckResult.FINE, f"chain {chain_id}, newest block {asked.w3.eth.block_number}", ""
 
 
-def _finality(asked: Asked) -> Result:
+def _finality(asked: CheckTargets) -> Result:
     newest, final = (int(asked.w3.eth.get_block(tag)["number"]) for tag in ("latest", "finalized"))
-    return Verdict.FINE, f"the newest final block is {final}, {newest - final} behind the newest", ""
+    return CheckResult.FINE, f"the newest final block is {final}, {newest - final} behind the newest", ""
 
 
-def _api(asked: Asked) -> Result:
+def _api(asked: CheckTargets) -> Result:
     shown = asked.client.deployment
     if asked.deployment is not None and asked.place != shown:
-        return Verdict.FAILED, f"{asked.api_url} serves another model, {shown.name}", "check --api and --deployment"
-    return Verdict.FINE, f"{asked.api_url} serves the model {shown.name}", ""
+        return CheckResult.FAILED, f"{asked.api_url} serves another model, {shown.name}", "check --api and --deployment"
+    return CheckResult.FINE, f"{asked.api_url} serves the model {shown.name}", ""
 
 
-def _clock(asked: Asked) -> Result:
+def _clock(asked: CheckTargets) -> Result:
     ahead = time.time() - int(asked.w3.eth.get_block("latest")["timestamp"])
     if ahead < -LIMIT_SECONDS:
-        return Verdict.FAILED, f"this machine is {duration(-ahead)} behind the chain's newest block", "set it, by NTP"
+        return (
+            CheckResult.FAILED,
+            f"this machine is {duration(-ahead)} behind the chain's newest block",
+            "set it, by NTP",
+        )
     if ahead > 10 * LIMIT_SECONDS:
         says = f"the chain's newest block is {duration(ahead)} old"
-        return Verdict.WARNING, says, "either the chain rests, or this machine's clock is ahead: set it, by NTP"
-    return Verdict.FINE, f"the chain's newest block is {duration(max(0.0, ahead))} old", ""
+        return CheckResult.WARNING, says, "either the chain rests, or this machine's clock is ahead: set it, by NTP"
+    return CheckResult.FINE, f"the chain's newest block is {duration(max(0.0, ahead))} old", ""
 
 
-def _disk(asked: Asked) -> Result:
+def _disk(asked: CheckTargets) -> Result:
     folder = next(path for path in (asked.folder, *asked.folder.absolute().parents) if path.is_dir())
     with tempfile.TemporaryFile(dir=folder):
         pass
     free = shutil.disk_usage(folder).free
     says = f"{folder} can be written, {free / 2**30:.1f} GiB are free"
     if free < LEAST_FREE:
-        return Verdict.WARNING, says, "make room: a round keeps states of the model's size"
-    return Verdict.FINE, says, ""
+        return CheckResult.WARNING, says, "make room: a round keeps states of the model's size"
+    return CheckResult.FINE, says, ""
 
 
-def _key(asked: Asked) -> Result:
+def _key(asked: CheckTargets) -> Result:
     if asked.keystore is None:
         raise Skip("no --keystore is given")
     says = f"{asked.keystore} opens, {asked.key.address}"
     if asked.keystore.stat().st_mode & 0o077 and os.name == "posix":
-        return Verdict.WARNING, f"{says}; others on this machine can read the file", "chmod 600 it"
-    return Verdict.FINE, says, ""
+        return CheckResult.WARNING, f"{says}; others on this machine can read the file", "chmod 600 it"
+    return CheckResult.FINE, says, ""
 
 
-def _balance(asked: Asked) -> Result:
+def _balance(asked: CheckTargets) -> Result:
     if asked.keystore is None:
         raise Skip("no --keystore is given")
     held = int(asked.w3.eth.get_balance(asked.key.address))
     if held == 0:
-        return Verdict.WARNING, f"{asked.key.address} has no coins", "a node needs none; staking and sending take some"
-    return Verdict.FINE, f"{asked.key.address} has {amount(held, COINS)}", ""
+        return (
+            CheckResult.WARNING,
+            f"{asked.key.address} has no coins",
+            "a node needs none; staking and sending take some",
+        )
+    return CheckResult.FINE, f"{asked.key.address} has {amount(held, COINS)}", ""
 
 
-def _verifiers(asked: Asked) -> Result:
+def _verifiers(asked: CheckTargets) -> Result:
     if asked.place is None:
         raise Skip("no deployment is known")
     registry = VerifierRegistry(asked.w3, asked.place.verifier_registry)
@@ -217,43 +225,43 @@ def _verifiers(asked: Asked) -> Result:
     if asked.keystore is not None and asked.key.address in names:
         says += f"; this key is one of them, with {amount(registry.stake_of(asked.key.address), COINS)} staked"
     if len(names) < 2 * k - 1:
-        return Verdict.WARNING, says, f"rounds open with {2 * k - 1}: the holders admit more"
-    return Verdict.FINE, says, ""
+        return CheckResult.WARNING, says, f"rounds open with {2 * k - 1}: the holders admit more"
+    return CheckResult.FINE, says, ""
 
 
-def _run(asked: Asked) -> Result:
+def _run(asked: CheckTargets) -> Result:
     if not asked.run:
         raise Skip("no --run is given")
     shown = asked.client.read(Run, f"/runs/{asked.run}")
     if shown.phase == "over":
-        return Verdict.FAILED, "the run is over", "choose another: `commonweight run list`"
-    return Verdict.FINE, f"round {shown.round}, {shown.phase}", ""
+        return CheckResult.FAILED, "the run is over", "choose another: `commonweight run list`"
+    return CheckResult.FINE, f"round {shown.round}, {shown.phase}", ""
 
 
-def _corpus(asked: Asked) -> Result:
+def _corpus(asked: CheckTargets) -> Result:
     if not asked.run:
         raise Skip("no --run is given")
     asked_for = asked.config.corpus_digest
     corpus_of(asked.data).require(asked_for)
-    return Verdict.FINE, f"the text is the run's, {asked_for}", ""
+    return CheckResult.FINE, f"the text is the run's, {asked_for}", ""
 
 
-def _self_test(asked: Asked) -> Result:
+def _self_test(asked: CheckTargets) -> Result:
     """What this machine computes, and whether a verifier of the run computes alike."""
     profile = asked.config.profile if asked.run else "exact"
     digest = to_hex(configure_determinism(profile).digest())
     says = f"this machine computes as profile {digest} ({profile})"
     if not asked.run or profile != "exact":
-        return Verdict.FINE, says, ""
+        return CheckResult.FINE, says, ""
     alike = [one for one in asked.client.read(Run, f"/runs/{asked.run}").verifiers if one.profile == digest]
     if not alike:
-        return Verdict.FAILED, f"{says}, and no verifier of the run does", _OTHER_MACHINE
-    return Verdict.FINE, f"{says}, as {len(alike)} verifiers of the run do", ""
+        return CheckResult.FAILED, f"{says}, and no verifier of the run does", _OTHER_MACHINE
+    return CheckResult.FINE, f"{says}, as {len(alike)} verifiers of the run do", ""
 
 
 _OTHER_MACHINE = "use a machine and a torch like theirs, or join a run of the portable profile"
 
-CHECKS: dict[str, Callable[[Asked], Result]] = {
+CHECKS: dict[str, Callable[[CheckTargets], Result]] = {
     "proxy": _proxy,
     "api": _api,
     "chain": _chain,

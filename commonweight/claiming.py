@@ -17,7 +17,7 @@ from contracts.errors import CommonweightError
 from contracts.ids import Address, to_hex
 from contracts.messages.for_contracts import ClaimTo
 from contracts.messages.signatures import Domain, sign
-from contracts.protocol.log_audit import Kind
+from contracts.protocol.log_audit import PayoutKind
 from contracts.wire.epochs import ManyQueuedClaims, QueuedCall, QueuedClaims
 from contracts.wire.fields import Object
 from contracts.wire.requests import ClaimBody, ClaimManyBody, EpochClaim, SignedClaimBody
@@ -76,7 +76,7 @@ class Paid:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ClaimReport:
     """Outbox ids of the calls that pay what was asked for, and what the server does not claim: epoch and why."""
 
     calls: set[str]
@@ -113,14 +113,14 @@ def claim_lines(
     return paid
 
 
-def _plainly(model: WalletModel, account: Address, found: Sequence[Claim]) -> Asked:
+def _plainly(model: WalletModel, account: Address, found: Sequence[Claim]) -> ClaimReport:
     """One epoch by its own route, whose refusals say most; several in one transaction."""
     epochs = list(dict.fromkeys(claim.epoch or 0 for claim in found))
     if len(epochs) == 1:
         path = f"/epochs/{epochs[0]}/claims"
         body = ClaimBody.made(account=account)
-        return Asked(set(model.client.send(QueuedClaims, path, body).transactions), {})
-    asked = Asked(set(), {})
+        return ClaimReport(set(model.client.send(QueuedClaims, path, body).transactions), {})
+    asked = ClaimReport(set(), {})
     for start in range(0, len(epochs), AT_ONCE):
         wanted = [EpochClaim(epoch=epoch, account=account) for epoch in epochs[start : start + AT_ONCE]]
         answer = model.client.send(ManyQueuedClaims, "/claims", ClaimManyBody.made(claims=wanted))
@@ -130,19 +130,19 @@ def _plainly(model: WalletModel, account: Address, found: Sequence[Claim]) -> As
     return asked
 
 
-def _signed(model: WalletModel, account: Address, found: Sequence[Claim], elsewhere: Elsewhere) -> Asked:
+def _signed(model: WalletModel, account: Address, found: Sequence[Claim], elsewhere: Elsewhere) -> ClaimReport:
     domain = Domain(model.deployment.chain_id, model.deployment.distributor)
     deadline = model.now() + GOOD_FOR
     names: set[str] = set()
     for claim in found:
-        kind = Kind[claim.kind.upper()]
+        kind = PayoutKind[claim.kind.upper()]
         message = ClaimTo(claim.epoch or 0, claim.index, account, kind, claim.amount, elsewhere.to, deadline)
         signature = sign(message, domain, bytes(elsewhere.signer.key))
         body = SignedClaimBody.made(
             account=account, index=claim.index, to=elsewhere.to, deadline=deadline, signature=to_hex(signature)
         )
         names.add(model.client.send(QueuedCall, f"/epochs/{claim.epoch}/signed-claims", body).transaction)
-    return Asked(names, {})
+    return ClaimReport(names, {})
 
 
 def _seen(model: WalletModel, claim: Claim, ours: set[str], account: Address, elsewhere: Elsewhere | None) -> Paid:

@@ -19,7 +19,7 @@ from contracts.messages.signatures import recover, sign
 from contracts.protocol.contribution import NotMaintainer
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
-from contracts.protocol.log_audit import Kind
+from contracts.protocol.log_audit import PayoutKind
 from contracts.protocol.maintainers import Maintainers
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.fields import Object
@@ -38,7 +38,7 @@ class ContributionFile:
     @classmethod
     def code(cls, run: RunId, repo: str, commit: str, licence: str, account: Address, weight: int) -> ContributionFile:
         """A commit. Raises BadField."""
-        return cls(Contribution(from_hex(run), int(Kind.CODE), repo, commit, licence, account, weight))
+        return cls(Contribution(from_hex(run), int(PayoutKind.CODE), repo, commit, licence, account, weight))
 
     @classmethod
     def data(
@@ -46,7 +46,9 @@ class ContributionFile:
     ) -> ContributionFile:
         """A data set by its manifest. Raises BadField."""
         digest = hashlib.sha256(manifest).hexdigest()
-        return cls(Contribution(from_hex(run), int(Kind.DATA), source, f"sha256:{digest}", licence, account, weight))
+        return cls(
+            Contribution(from_hex(run), int(PayoutKind.DATA), source, f"sha256:{digest}", licence, account, weight)
+        )
 
     @classmethod
     def load(cls, file: Path) -> ContributionFile:

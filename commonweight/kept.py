@@ -64,7 +64,7 @@ RULES = (
 
 
 @dataclass(frozen=True)
-class Line:
+class KeptPart:
     """A part as it lies there: files, bytes, and its rule; without one it is nothing of ours."""
 
     part: str
@@ -74,7 +74,7 @@ class Line:
     until: str
 
 
-def kept(folder: Path) -> list[Line]:
+def kept(folder: Path) -> list[KeptPart]:
     """The parts of a folder, the largest first. Raises NoFolder."""
     found: dict[Rule | None, list[int]] = {}
     for name, size in _files(folder):
@@ -95,10 +95,10 @@ def _is_below(name: str, begins: str) -> bool:
     return name.startswith(begins) and (begins.endswith("/") or name.endswith(PART))
 
 
-def _line(rule: Rule | None, sizes: list[int]) -> Line:
+def _line(rule: Rule | None, sizes: list[int]) -> KeptPart:
     if rule is None:
-        return Line("(other files)", len(sizes), sum(sizes), "nothing of this program's", "as you like")
-    return Line(rule.begins, len(sizes), sum(sizes), rule.what, rule.until)
+        return KeptPart("(other files)", len(sizes), sum(sizes), "nothing of this program's", "as you like")
+    return KeptPart(rule.begins, len(sizes), sum(sizes), rule.what, rule.until)
 
 
 def _files(folder: Path) -> Iterator[tuple[str, int]]:

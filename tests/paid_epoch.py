@@ -17,7 +17,7 @@ from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.for_contracts import EpochRoot
 from contracts.messages.signatures import sign
 from contracts.protocol.log.operator import LogSigner
-from contracts.protocol.log_audit import Kind, epoch_payouts
+from contracts.protocol.log_audit import PayoutKind, epoch_payouts
 from ledger.books import journal, payouts
 from ledger.chain import ModelChain
 from ledger.context import Ledger
@@ -75,7 +75,12 @@ class PaidEpoch:
         work = {payee.address.lower(): 10 + place for place, payee in enumerate(self.payees)}
         place = self.deployment
         self.lines = epoch_payouts(
-            {Kind.COMPUTE: work}, {Kind.COMPUTE: 1}, sum(work.values()), place.chain_id, place.distributor, 1
+            {PayoutKind.COMPUTE: work},
+            {PayoutKind.COMPUTE: 1},
+            sum(work.values()),
+            place.chain_id,
+            place.distributor,
+            1,
         )
         self.root = PayoutTree.of([line.leaf() for line in self.lines]).root
         self.total = sum(line.amount for line in self.lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.conduct import Conduct, Job
+from trainer.conduct import Conduct, RoundTask
 from trainer.data.batches import BatchSource
 from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 
@@ -19,7 +19,7 @@ class Canary(Conduct):
     def __init__(self, rate_ppm: int) -> None:
         self.canary_ppm = rate_ppm
 
-    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
+    def run_inner(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The round's work, with other batches in the pledged segment."""
         batches = elsewhere(job.batches(), job.config.steps, job.config.segment, self.pledge(job).fake)
         return run_inner(job.config, job.start, batches, on_step, folder)

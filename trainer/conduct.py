@@ -58,7 +58,7 @@ class Surroundings(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class RoundTask:
     """What one round asks of one node; `start` is the full state."""
 
     client: Surroundings
@@ -122,29 +122,29 @@ class Conduct:
     canary_ppm = 0
     """Share of rounds with a segment that is bad on purpose, parts per million."""
 
-    def pledge(self, job: Job) -> Pledge:
+    def pledge(self, job: RoundTask) -> Pledge:
         """What the commitment seals of this round's work; the same for the same round. Raises BadField."""
         key = bytes(job.client.account.key)
         return draw_pledge(key, from_hex(job.run), job.number, job.config.segments, self.canary_ppm)
 
-    def work(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
+    def work(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The round's work as it is committed to, its end settled (J7). Raises StateMismatch and NonFiniteLoss."""
         return settle(job.start, self.run_inner(job, on_step, folder))
 
-    def run_inner(self, job: Job, on_step: OnStep, folder: Path | None) -> Trajectory:
+    def run_inner(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The steps of a round. Raises StateMismatch and NonFiniteLoss."""
         return run_inner(job.config, job.start, job.batches(), on_step, folder)
 
-    def commitments(self, job: Job, trajectory: Trajectory) -> Sequence[Made]:
+    def commitments(self, job: RoundTask, trajectory: Trajectory) -> Sequence[Made]:
         """What to commit to, in the order in which it is sent; openings are for the last."""
         return (commitment(job, trajectory, self.pledge(job)),)
 
-    def openings(self, job: Job, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
+    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
         """What to open now, where `wanted` are the boundaries asked for and not opened yet."""
         return [disclose(trajectory, boundary) for boundary in wanted]
 
 
-def commitment(job: Job, trajectory: Trajectory, pledge: Pledge) -> Made:
+def commitment(job: RoundTask, trajectory: Trajectory, pledge: Pledge) -> Made:
     """The commitment that follows from a settled trajectory."""
     entries = list(trajectory.boundary_entries)
     end = trajectory.end_state

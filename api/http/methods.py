@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-class Heads:
+class HeadRequests:
     """ASGI middleware: HEAD is GET whose body is not sent (RFC 9110, 9.3.2)."""
 
     def __init__(self, app: ASGIApp) -> None:

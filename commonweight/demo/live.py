@@ -29,7 +29,7 @@ class Bar:
     note: str
 
 
-class Board:
+class DemoBoard:
     """The moving part of the terminal. Use as a context: leaving it wipes it off."""
 
     def __init__(self, console: Console, wanted: bool = True) -> None:
@@ -47,7 +47,7 @@ class Board:
             Group(self._phase, self._nodes), console=console, transient=True, refresh_per_second=REFRESH_A_SECOND
         )
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> DemoBoard:
         if self.moves:
             self._live.start(refresh=True)
         return self

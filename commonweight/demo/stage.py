@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from commonweight.demo.cast import Cast
-from commonweight.demo.live import Board
+from commonweight.demo.live import DemoBoard
 from commonweight.demo.narrator import Narrator
 from commonweight.demo.processes import Processes, free_port
 from contracts.wire.rounds import Round
@@ -34,10 +34,10 @@ class DemoSettings:
     rpc_url: str
 
 
-class Stage:
+class DemoStage:
     """One performance; `run` is set once the run is created."""
 
-    def __init__(self, settings: DemoSettings, processes: Processes, narrator: Narrator, board: Board) -> None:
+    def __init__(self, settings: DemoSettings, processes: Processes, narrator: Narrator, board: DemoBoard) -> None:
         self.settings = settings
         self.processes = processes
         self.board = board

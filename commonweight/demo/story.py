@@ -15,12 +15,12 @@ from commonweight.demo.acts.settling import settle
 from commonweight.demo.acts.training import train_together
 from commonweight.demo.acts.voting import obey, vote
 from commonweight.demo.cast import PASSPHRASE
-from commonweight.demo.live import Board
+from commonweight.demo.live import DemoBoard
 from commonweight.demo.narrator import Narrator
 from commonweight.demo.outcome import Outcome, Summary
 from commonweight.demo.processes import Processes
 from commonweight.demo.report import print_summary, write_report
-from commonweight.demo.stage import DemoSettings, Stage
+from commonweight.demo.stage import DemoSettings, DemoStage
 from commonweight.demo.summary import Source, collect
 from commonweight.terminal.console import complain, console, emit, mention, speaks_json
 from contracts.errors import CommonweightError
@@ -74,8 +74,8 @@ def make_folder(out: Path) -> None:
 def _play(settings: DemoSettings) -> tuple[Outcome, dict[str, list[float]]]:
     narrator = Narrator(console)
     logs = settings.out / "logs"
-    with Board(console, wanted=not speaks_json()) as board, Processes(logs, PASSPHRASE) as processes:
-        stage = Stage(settings, processes, narrator, board)
+    with DemoBoard(console, wanted=not speaks_json()) as board, Processes(logs, PASSPHRASE) as processes:
+        stage = DemoStage(settings, processes, narrator, board)
         stage.cast.prepare()
         open_chain(stage)
         open_run(stage)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterator
 from itertools import chain
 
 from commonweight.governance import proposal_state
-from commonweight.governance.proposal_state import OVER, Standing
+from commonweight.governance.proposal_state import OVER, ProposalStanding
 from commonweight.governance.proposals import all_proposals, as_document, lines_of, standing_lines
 from commonweight.governance.proven import ProposalDiffers, Proven, asked, of_chain, well_formed
 from commonweight.model.known_model import checked, home
@@ -39,7 +39,7 @@ class ProposalReader:
             self.governor = ModelGovernor(w3, self.deployment.governor)
             self.names_checked = True
 
-    def read(self, proposal: str) -> tuple[Proven, Standing]:
+    def read(self, proposal: str) -> tuple[Proven, ProposalStanding]:
         """One proposal, and where it stands; what the server does not show as its id proves it, from the Governor where
         a chain node was given. Raises ApiProblem, ApiUnreachable, BadField and ProposalDiffers."""
         try:
@@ -50,14 +50,14 @@ class ProposalReader:
             found = of_chain(self.governor, proposal, self.deployment.block)
         return found, self.standing(found)
 
-    def standing(self, found: Proven) -> Standing:
+    def standing(self, found: Proven) -> ProposalStanding:
         """By the Governor where a chain node was given. Raises ProposalDiffers for what says nothing of a state."""
         if self.governor is not None:
             return proposal_state.by_chain(self.governor, int(found.id), self.deployment.block)
         with well_formed("state of a proposal"):
             return proposal_state.by_server(found.said)
 
-    def all(self, open_only: bool) -> Iterator[tuple[Proven, Standing]]:
+    def all(self, open_only: bool) -> Iterator[tuple[Proven, ProposalStanding]]:
         """Every proposal that the server names, each held against its id; with a chain node first those that the
         Governor has, which no row of the server's keeps back, and what is over is the Governor's word."""
         made = [] if self.governor is None else map(str, self.governor.ids(self.deployment.block))
@@ -74,19 +74,21 @@ class ProposalReader:
             named = [row.id for row in rows if self.governor is not None or not (open_only and row.over)]
         yield from dict.fromkeys(name for name in named if name not in known)
 
-    def lines(self, found: Proven, at: Standing) -> Iterator[str]:
+    def lines(self, found: Proven, at: ProposalStanding) -> Iterator[str]:
         """For a terminal."""
         yield from lines_of(found, at, self.deployment, self.names_checked)
 
-    def standing_lines(self, found: Proven, at: Standing) -> Iterator[str]:
+    def standing_lines(self, found: Proven, at: ProposalStanding) -> Iterator[str]:
         """For a terminal that has shown it before."""
         yield from standing_lines(at, found.id)
 
-    def document(self, found: Proven, at: Standing) -> Object:
+    def document(self, found: Proven, at: ProposalStanding) -> Object:
         """For scripts."""
         return as_document(found, at, self.deployment)
 
-    def watch(self, proposal: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[tuple[Proven, Standing]]:
+    def watch(
+        self, proposal: str, sleep: Callable[[float], None] = time.sleep
+    ) -> Iterator[tuple[Proven, ProposalStanding]]:
         """One proposal now, and again whenever its state or a count is another, until it is over."""
         before: tuple[object, ...] | None = None
         while True:

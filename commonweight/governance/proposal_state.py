@@ -24,7 +24,7 @@ STATES = (RELAYING, ENDED, *(state.name.lower() for state in ProposalState))
 
 
 @dataclass(frozen=True)
-class Standing:
+class ProposalStanding:
     """A state and its numbers at the second `now`: votes and quorum in units, times in Unix seconds, None: not known.
 
     `grace` is for how many seconds what passed can be queued, and what is queued can be executed; `extension` for how
@@ -47,10 +47,10 @@ class Standing:
     of_chain: bool = False
 
 
-def by_server(said: Mapping[str, Any]) -> Standing:
+def by_server(said: Mapping[str, Any]) -> ProposalStanding:
     """As the server says. Raises KeyError, TypeError and ValueError for what is no document of a proposal."""
     counts = said["counts"]
-    return Standing(
+    return ProposalStanding(
         state=str(said["state"]),
         now=int(said["now"]),
         against=int(counts["against"]),
@@ -65,17 +65,17 @@ def by_server(said: Mapping[str, Any]) -> Standing:
     )
 
 
-def by_chain(governor: ModelGovernor, proposal: int, first_block: int) -> Standing:
+def by_chain(governor: ModelGovernor, proposal: int, first_block: int) -> ProposalStanding:
     """As the Governor says now; one that it does not know is on its way."""
     now = int(governor.w3.eth.get_block("latest")["timestamp"])
     snapshot = governor.snapshot(proposal)
     if not snapshot:
-        return Standing(RELAYING, now, of_chain=True)
+        return ProposalStanding(RELAYING, now, of_chain=True)
     state = governor.state(proposal)
     counts = governor.votes(proposal)
     passed = state in (ProposalState.SUCCEEDED, ProposalState.QUEUED)
     heard = governor.objected(proposal, first_block) if passed else []
-    return Standing(
+    return ProposalStanding(
         state=state.name.lower(),
         now=now,
         against=counts[0],
@@ -92,7 +92,7 @@ def by_chain(governor: ModelGovernor, proposal: int, first_block: int) -> Standi
     )
 
 
-def sentence(at: Standing) -> str:
+def sentence(at: ProposalStanding) -> str:
     """Where it rests, with its times."""
     told = _SENTENCES.get(at.state, "This version does not know its state.")
     begins = when(at.snapshot, at.now)
@@ -100,12 +100,12 @@ def sentence(at: Standing) -> str:
     return told.format(begins=begins, ends=ends, due=_due(at), why=_why_defeated(at))
 
 
-def next_command(at: Standing, proposal: str) -> str:
+def next_command(at: ProposalStanding, proposal: str) -> str:
     """What its reader can do, to be pasted but for the words in capitals."""
     return _NEXT.get(at.state, "commonweight gov show {id}").format(id=proposal)
 
 
-def turns(at: Standing) -> Iterator[str]:
+def turns(at: ProposalStanding) -> Iterator[str]:
     """What may still turn it."""
     if at.state in ("pending", "active", ENDED):
         yield from _of_a_vote(at)
@@ -131,7 +131,7 @@ def _number(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def _of_a_vote(at: Standing) -> Iterator[str]:
+def _of_a_vote(at: ProposalStanding) -> Iterator[str]:
     if at.state == "active" and at.quorum is not None:
         missing = at.quorum - at.in_favour - at.abstain
         if missing > 0:
@@ -142,7 +142,7 @@ def _of_a_vote(at: Standing) -> Iterator[str]:
         yield f"A quorum that is reached late keeps the vote open for {duration(at.extension)} from then on."
 
 
-def _of_what_passed(at: Standing) -> Iterator[str]:
+def _of_what_passed(at: ProposalStanding) -> Iterator[str]:
     heard = "" if at.objections is None else f", and {amount(at.objections, VOTES)} objected so far"
     needed = max(at.in_favour, at.quorum or 0)
     yield f"Objections of more than {amount(needed, VOTES)} cancel it until it is executed{heard}."
@@ -154,18 +154,18 @@ def _of_what_passed(at: Standing) -> Iterator[str]:
         yield f"It expires {when(ends, at.now)}, unless it is {done} before."
 
 
-def _expires(at: Standing) -> int | None:
+def _expires(at: ProposalStanding) -> int | None:
     since = at.eta if at.state == "queued" else at.deadline
     return None if since is None or at.grace is None else since + at.grace
 
 
-def _due(at: Standing) -> str:
+def _due(at: ProposalStanding) -> str:
     if at.eta is not None and at.eta > at.now:
         return f"can be executed {when(at.eta, at.now)}"
     return "anybody can execute it now; the relayer tries again and again"
 
 
-def _why_defeated(at: Standing) -> str:
+def _why_defeated(at: ProposalStanding) -> str:
     if at.quorum is not None and at.in_favour + at.abstain < at.quorum:
         return f"{amount(at.in_favour + at.abstain, VOTES)} did not reach the quorum of {amount(at.quorum, VOTES)}"
     if at.in_favour > at.against:

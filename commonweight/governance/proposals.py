@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from commonweight.governance.proposal_state import Standing, next_command, sentence, turns
+from commonweight.governance.proposal_state import ProposalStanding, next_command, sentence, turns
 from commonweight.governance.proven import ProposalDiffers, Proven, well_formed, words_of
 from commonweight.terminal.console import one_line
 from contracts.amounts import VOTES, amount
@@ -61,7 +61,7 @@ def _after(before: Place, last: Place) -> Place:
     return last
 
 
-def lines_of(found: Proven, at: Standing, deployment: Deployment, names_checked: bool) -> Iterator[str]:
+def lines_of(found: Proven, at: ProposalStanding, deployment: Deployment, names_checked: bool) -> Iterator[str]:
     """A proposal for a terminal. Its text is its proposer's, and stands between lines that are not; what the id does
     not prove is marked as somebody's word."""
     yield f"proposal {found.id}"
@@ -84,7 +84,7 @@ def _text_lines(found: Proven) -> Iterator[str]:
         yield f"  | {line}"
 
 
-def standing_lines(at: Standing, proposal: str) -> Iterator[str]:
+def standing_lines(at: ProposalStanding, proposal: str) -> Iterator[str]:
     """Where it rests, whose word that is, what may still turn it, and what to do."""
     yield f"state    {one_line(at.state)}, by {word_of(at)}: {sentence(at)}"
     counts = (("for", at.in_favour), ("against", at.against), ("abstain", at.abstain))
@@ -94,7 +94,7 @@ def standing_lines(at: Standing, proposal: str) -> Iterator[str]:
     yield f"next     {next_command(at, proposal)}"
 
 
-def list_lines(found: Proven, at: Standing) -> Iterator[str]:
+def list_lines(found: Proven, at: ProposalStanding) -> Iterator[str]:
     """A proposal among others: state, whole id, title, and where it rests."""
     yield f"{one_line(at.state):<9} {found.id}  {title_of(found)}"
     yield f"          {len(found.actions)} calls. {sentence(at)}"
@@ -115,12 +115,12 @@ def voter_lines(client: ApiClient, proposal: str) -> Iterator[str]:
         yield f"  and more: commonweight gov votes {proposal}"
 
 
-def word_of(at: Standing) -> str:
+def word_of(at: ProposalStanding) -> str:
     """Who says it."""
     return "the Governor on your chain node" if at.of_chain else "the server's word alone (--rpc-url asks the Governor)"
 
 
-def as_document(found: Proven, at: Standing, deployment: Deployment) -> Object:
+def as_document(found: Proven, at: ProposalStanding, deployment: Deployment) -> Object:
     """A proposal for scripts: what its id proves, and whose word the rest is."""
     words = [*words_of(found, deployment)]
     words += [""] * (len(found.actions) - len(words))

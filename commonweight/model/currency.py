@@ -14,7 +14,7 @@ MOST_DECIMALS = 77
 
 
 @dataclass(frozen=True)
-class Money:
+class CurrencyTerms:
     """`address` of the ERC-20; a symbol is its maker's own choice and proves nothing."""
 
     address: Address
@@ -22,7 +22,7 @@ class Money:
     decimals: int
 
     @classmethod
-    def of(cls, currency: Currency) -> Money:
+    def of(cls, currency: Currency) -> CurrencyTerms:
         """As the currency tells; where it tells none, in its smallest units."""
         decimals = currency.decimals()
         symbol = one_line(currency.symbol(), LONGEST_SYMBOL)

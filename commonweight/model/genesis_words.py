@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from web3 import Web3
 
-from commonweight.model.currency import Money
+from commonweight.model.currency import CurrencyTerms
 from contracts.amounts import TOKENS, VOTES, amount
 from contracts.bindings.currency import Currency
 from contracts.bindings.token import ModelToken
@@ -26,7 +26,7 @@ def terms_in_words(w3: Web3, p: GenesisParams) -> list[str]:
     if not p.funding_currency:
         return [floor]
     sold = p.tokens_sold()
-    paid = Money.of(Currency(w3, as_address(p.funding_currency))).text(p.funding_paid_units)
+    paid = CurrencyTerms.of(Currency(w3, as_address(p.funding_currency))).text(p.funding_paid_units)
     price = f"{paid} of {p.funding_currency} for {amount(p.funding_token_units, TOKENS)}"
     return [
         f"the funding round sells at most {amount(sold, TOKENS)}, {_share(sold, p.cap)} of the cap and"

@@ -23,7 +23,7 @@ from contracts.messages.signatures import digest, recover
 from contracts.protocol.judge.facts import Credited
 from contracts.protocol.log.leaf import read
 from contracts.protocol.log.signed import read_envelope
-from contracts.protocol.log_audit import Kind
+from contracts.protocol.log_audit import PayoutKind
 from contracts.protocol.maintainers import Maintainers
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.epochs import Epoch
@@ -119,7 +119,7 @@ def signing_of(file: ContributionFile, maintainers: Maintainers, client: ApiClie
 
 
 @dataclass(frozen=True)
-class Standing:
+class ContributionStanding:
     """A contribution and where it rests. `id` is the message's digest; `signers` are by checked signatures."""
 
     id: str
@@ -154,7 +154,7 @@ class Standing:
 
     def lines(self) -> list[str]:
         """For people."""
-        kind = Kind(self.message.kind).name.lower()
+        kind = PayoutKind(self.message.kind).name.lower()
         paid = f"weight {self.message.weight} of {kind} to {self.message.account}"
         lines = [self.id, f"  {self.message.source} {self.message.subject} ({self.message.licence}), {paid}"]
         lines.append(f"  signed by {', '.join(self.signers) or 'nobody'}")
@@ -178,12 +178,12 @@ class Contributions:
         """One run with what it credited. Raises ApiProblem."""
         return run_with(self._client, run)
 
-    def credited(self, runs: Sequence[SeenRun]) -> list[Standing]:
+    def credited(self, runs: Sequence[SeenRun]) -> list[ContributionStanding]:
         """Of these runs, in the order of the log. Raises BadSignature, BadField and InvalidLeaf."""
         lines = [(line.entry, run.shown.run) for run in runs for line in run.contributions]
         return [self._entry(index, run) for index, run in sorted(lines)]
 
-    def of_file(self, file: ContributionFile) -> Standing:
+    def of_file(self, file: ContributionFile) -> ContributionStanding:
         """Where a file rests: signed by whom, missing whom, until when; or credited already."""
         name = to_hex(digest(file.message, self._client.domain))
         same = [c for c in self.credited(self.runs()) if _subject(c.message) == _subject(file.message)]
@@ -205,9 +205,9 @@ class Contributions:
             "missigned_signers": signing.missigned,
         }
         taken = {"entry": same[0].values["entry"], "id": same[0].id} if same else {}
-        return Standing(name, file.message, state, signing.signed, values | taken)
+        return ContributionStanding(name, file.message, state, signing.signed, values | taken)
 
-    def _entry(self, index: int, run: str) -> Standing:
+    def _entry(self, index: int, run: str) -> ContributionStanding:
         (entry,) = self._client.read(LogPage, "/log/entries", start=index, limit=1).entries
         fact = read(entry.body, self._client.domain, as_address)
         body = json.loads(entry.body)
@@ -218,7 +218,7 @@ class Contributions:
         paid = [epoch.epoch for epoch in self._epochs if epoch.run == run and epoch.log_size - 1 > index]
         state = ContributionState.IN_EPOCH if paid else ContributionState.CREDITED
         values = {"entry": index, "account": message.account} | ({"epoch": min(paid)} if paid else {})
-        return Standing(to_hex(digest(message, self._client.domain)), message, state, fact.signers, values)
+        return ContributionStanding(to_hex(digest(message, self._client.domain)), message, state, fact.signers, values)
 
 
 def _subject(message: Contribution) -> tuple[str, str]:

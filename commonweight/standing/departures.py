@@ -69,7 +69,7 @@ def departure_state(*, seated: bool, stake: int, leaving: Leaving, now: int) -> 
 
 
 @dataclass(frozen=True)
-class Departure:
+class StakeDeparture:
     """A verifier's stake in wei, and where it rests; times in Unix seconds."""
 
     account: Address
@@ -79,7 +79,7 @@ class Departure:
     now: int
 
     @classmethod
-    def read(cls, registry: VerifierRegistry, account: Address) -> Departure:
+    def read(cls, registry: VerifierRegistry, account: Address) -> StakeDeparture:
         """By the chain."""
         now = int(registry.w3.eth.get_block("latest")["timestamp"])
         leaving = registry.leaving(account)

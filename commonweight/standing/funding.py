@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from commonweight.model.currency import Money
+from commonweight.model.currency import CurrencyTerms
 from commonweight.standing.sentence import Sentence, helper, told, until
 from contracts.amounts import amount
 from contracts.bindings.capital_pool import CapitalPool, PoolStatus
@@ -17,7 +17,7 @@ from contracts.bindings.token import ModelToken
 from contracts.ids import Address, as_address
 
 
-class RoundState(StrEnum):
+class FundingState(StrEnum):
     """Where a round can rest."""
 
     UNFUNDED = "unfunded"
@@ -40,27 +40,27 @@ class DepositState(StrEnum):
 
 
 ROUNDS: Mapping[StrEnum, Sentence] = {
-    RoundState.UNFUNDED: Sentence(
+    FundingState.UNFUNDED: Sentence(
         "The round is open until {deadline} and sells nothing before holders give it a budget.",
         "commonweight gov propose --help",
     ),
-    RoundState.OPEN: Sentence(
+    FundingState.OPEN: Sentence(
         "The round is open until {deadline}: {deposited} of {soft} that it takes are paid in.",
         "commonweight fund deposit --help",
     ),
-    RoundState.SETTLING: Sentence(
+    FundingState.SETTLING: Sentence(
         "The round succeeded: until {release} each buyer takes its tokens or leaves with its money.",
         "commonweight fund claim --help",
     ),
-    RoundState.RELEASED: Sentence(
+    FundingState.RELEASED: Sentence(
         "The round succeeded, and the holders pay with its {spendable} since {release}.",
         "commonweight gov propose --help",
     ),
-    RoundState.FAILED: Sentence(
+    FundingState.FAILED: Sentence(
         "The round failed, {kept} of {soft} that it takes, and who took no tokens is paid back.",
         "commonweight fund refund --help",
     ),
-    RoundState.CANCELLED: Sentence(
+    FundingState.CANCELLED: Sentence(
         "The holders cancelled the round, and everybody is paid back.", "commonweight fund refund --help"
     ),
 }
@@ -88,26 +88,26 @@ DEPOSITS: Mapping[StrEnum, Sentence] = {
 }
 
 
-def round_state(status: PoolStatus, *, cancelled: bool, funded: bool, released: bool) -> RoundState:
+def round_state(status: PoolStatus, *, cancelled: bool, funded: bool, released: bool) -> FundingState:
     """`funded`: it has a budget to sell of, or has sold all; `released`: buyers may leave no more."""
     if cancelled:
-        return RoundState.CANCELLED
+        return FundingState.CANCELLED
     if status is PoolStatus.FAILED:
-        return RoundState.FAILED
+        return FundingState.FAILED
     if status is PoolStatus.OPEN:
-        return RoundState.OPEN if funded else RoundState.UNFUNDED
-    return RoundState.RELEASED if released else RoundState.SETTLING
+        return FundingState.OPEN if funded else FundingState.UNFUNDED
+    return FundingState.RELEASED if released else FundingState.SETTLING
 
 
-def deposit_state(state: RoundState, deposit: int, stays: bool = False) -> DepositState:
+def deposit_state(state: FundingState, deposit: int, stays: bool = False) -> DepositState:
     """Of an account by its deposit, in units of the currency; `stays`: the round is in its last quarter."""
     if not deposit:
         return DepositState.NONE
-    if state in (RoundState.OPEN, RoundState.UNFUNDED):
+    if state in (FundingState.OPEN, FundingState.UNFUNDED):
         return DepositState.STAYS if stays else DepositState.MAY_WITHDRAW
-    if state is RoundState.SETTLING:
+    if state is FundingState.SETTLING:
         return DepositState.MAY_CHOOSE
-    return DepositState.CLAIMABLE if state is RoundState.RELEASED else DepositState.REFUNDABLE
+    return DepositState.CLAIMABLE if state is FundingState.RELEASED else DepositState.REFUNDABLE
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ class Round:
     """A round as the chain has it: amounts in units of the currency, times in Unix seconds, price per `paid_units`."""
 
     pool: str
-    state: RoundState
-    money: Money
+    state: FundingState
+    money: CurrencyTerms
     symbol: str
     deposited: int
     refunded: int
@@ -144,7 +144,7 @@ class Round:
         return cls(
             pool.address,
             state,
-            Money.of(pool.currency()),
+            CurrencyTerms.of(pool.currency()),
             symbol,
             deposited,
             pool.refunded(),

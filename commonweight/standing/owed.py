@@ -20,7 +20,7 @@ from contracts.ids import Address, as_address, to_hex
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.fields import from_json
 from contracts.messages.for_log import RunTerms
-from contracts.protocol.log_audit import Kind
+from contracts.protocol.log_audit import PayoutKind
 from contracts.wire.epochs import Epoch, Payouts
 from contracts.wire.fields import Object
 
@@ -163,7 +163,7 @@ class _Look:
         }
         if line is None:
             return Claim(state, number, values)
-        kind = Kind(line.kind).name.lower() if line.kind in {*Kind} else str(line.kind)
+        kind = PayoutKind(line.kind).name.lower() if line.kind in {*PayoutKind} else str(line.kind)
         return Claim(state, number, values, line.amount, kind, line.index, line.leaf())
 
     def _lines(self, number: int) -> list[Payout]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from commonweight.model.currency import Money
+from commonweight.model.currency import CurrencyTerms
 from commonweight.standing.sentence import Sentence, helper, told
 from contracts.bindings.currency import Currency
 from contracts.bindings.revenue_splitter import RevenueSplitter
@@ -47,12 +47,12 @@ def share_state(*, is_released: bool, due: int) -> ShareState:
 
 
 @dataclass(frozen=True)
-class Share:
+class RevenueShare:
     """An account's share of one distribution: `units` of the currency that are due or were paid."""
 
     account: Address
     id: int
-    money: Money
+    money: CurrencyTerms
     state: ShareState
     units: int
 
@@ -86,7 +86,7 @@ class Share:
         }
 
 
-def read_shares(splitter: RevenueSplitter, account: Address, first_block: int) -> list[Share]:
+def read_shares(splitter: RevenueSplitter, account: Address, first_block: int) -> list[RevenueShare]:
     """Of every distribution since a block. What is due of several of one currency is told as if each came first."""
     shared = splitter.shared(first_block)
     paid = splitter.released_to(account, first_block)
@@ -94,7 +94,7 @@ def read_shares(splitter: RevenueSplitter, account: Address, first_block: int) -
     due = dict(zip(waiting, splitter.due_of(account, waiting), strict=True))
     monies = _monies(splitter, list(dict.fromkeys(currency for _, currency in shared)))
     return [
-        Share(
+        RevenueShare(
             account,
             id_,
             monies[currency],
@@ -105,13 +105,15 @@ def read_shares(splitter: RevenueSplitter, account: Address, first_block: int) -
     ]
 
 
-def _monies(splitter: RevenueSplitter, addresses: Sequence[str]) -> dict[str, Money]:
+def _monies(splitter: RevenueSplitter, addresses: Sequence[str]) -> dict[str, CurrencyTerms]:
     """The first currencies by their own names, the rest in units: anybody may make a thousand of them."""
-    named = {address: Money.of(Currency(splitter.w3, as_address(address))) for address in addresses[:MOST_NAMED]}
-    return {address: named.get(address, Money(as_address(address), "units", 0)) for address in addresses}
+    named = {
+        address: CurrencyTerms.of(Currency(splitter.w3, as_address(address))) for address in addresses[:MOST_NAMED]
+    }
+    return {address: named.get(address, CurrencyTerms(as_address(address), "units", 0)) for address in addresses}
 
 
-def lines_by_currency(shares: Sequence[Share]) -> list[str]:
+def lines_by_currency(shares: Sequence[RevenueShare]) -> list[str]:
     """For people: a line for each currency and state. Anybody may distribute anything, so that ids are counted."""
     found = []
     for money in dict.fromkeys(share.money for share in shares):
@@ -123,7 +125,7 @@ def lines_by_currency(shares: Sequence[Share]) -> list[str]:
     return found
 
 
-def _line(money: Money, state: ShareState, these: Sequence[Share]) -> str:
+def _line(money: CurrencyTerms, state: ShareState, these: Sequence[RevenueShare]) -> str:
     ids = f"distribution {these[0].id}" if len(these) == 1 else f"{len(these)} distributions to {these[-1].id}"
     what = "" if state is ShareState.BELOW_A_UNIT else f" {money.text(sum(share.units for share in these))}"
     return f"{state}{what} of {ids}, in {money.address}  {these[0].command}"

@@ -29,7 +29,7 @@ class WrongUsage(CommonweightError):
     code = "wrong-usage"
 
 
-class Abandoned(CommonweightError):
+class QuestionUnanswered(CommonweightError):
     """A question at the terminal was not answered."""
 
     code = "abandoned"
@@ -68,7 +68,7 @@ def run(app: Callable[..., Any]) -> None:
         status = app(standalone_mode=False)
     except typer.Abort:
         speak_json(True)
-        complain(Abandoned("a question was not answered"))
+        complain(QuestionUnanswered("a question was not answered"))
         sys.exit(1)
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer says of options has it, and is of a class of its own

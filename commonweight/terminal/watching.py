@@ -15,7 +15,7 @@ from commonweight.terminal.console import console, emit, say, speaks_json, visib
 
 
 @dataclass(frozen=True)
-class Seen:
+class WatchedState:
     """One look: the object for scripts, lines for people, and whether nothing can change any more."""
 
     found: Mapping[str, Any]
@@ -23,7 +23,7 @@ class Seen:
     over: bool
 
 
-Look = Callable[[], Seen]
+Look = Callable[[], WatchedState]
 
 
 def watch(look: Look, stop: threading.Event, seconds: float = 2.0) -> None:

@@ -20,7 +20,7 @@ DELEGATION_SIZE = 23
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PayoutLine:
     """A payout of an epoch and its proof, as `claim_many` takes it. `amount` in 1e-18 tokens."""
 
     epoch: int
@@ -75,14 +75,14 @@ class EpochDistributor:
         """Pay a leaf to its account; a contract is paid only where it calls itself."""
         return self._call.claim(epoch, index, account, kind, amount, proof)
 
-    def claim_many(self, lines: Sequence[Line]) -> ContractFunction:
+    def claim_many(self, lines: Sequence[PayoutLine]) -> ContractFunction:
         """Pay lines of any epochs, each to its own account; unpayable lines are passed over, and named by events."""
         return self._call.claimMany([astuple(line) for line in lines])
 
-    def claimed_by(self, data: str) -> list[Line]:
+    def claimed_by(self, data: str) -> list[PayoutLine]:
         """The lines that the call data (0x-hex) of `claim_many` name."""
         _, arguments = contract_at(self.w3, "EpochDistributor", self.address).decode_function_input(HexStr(data))
-        return [Line(**line) for line in arguments["lines"]]
+        return [PayoutLine(**line) for line in arguments["lines"]]
 
     def claim_to(self, message: ClaimTo, signature: bytes, proof: list[bytes]) -> ContractFunction:
         """Pay a leaf to the address that its account signed (`Domain` of the chain and this contract)."""

@@ -61,7 +61,7 @@ class EpochState:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldWei:
     """Wei that wait for their time, a Unix second; `is_accounts`: then they go back, else to the timelock."""
 
     amount: int
@@ -239,9 +239,9 @@ class VerifierRegistry:
         """Take stake from a verifier on the word of k others."""
         return self._call.punish(astuple(fault), in_signer_order(signatures))
 
-    def held_of(self, ground: bytes, account: Address) -> Held:
+    def held_of(self, ground: bytes, account: Address) -> HeldWei:
         """Money that was taken from an account on a ground of 32 bytes, and waits for the holders."""
-        return Held(*self._call.heldOf(ground, to_checksum_address(account)).call())
+        return HeldWei(*self._call.heldOf(ground, to_checksum_address(account)).call())
 
     def ground_of(self, epoch: int, dispute: int) -> bytes:
         """The ground on which the bond of an early dispute is held."""

@@ -25,7 +25,7 @@ CONNECT_SECONDS = 10.0
 """For a connection; nobody can hang up on one that is not made yet."""
 
 
-class Weather(Exception):
+class AskLater(Exception):
     """A request that may be answered later: `cause` says why it was not, `wait` for how many seconds not to ask, and
     `alone` that one node did answer, where two have to."""
 
@@ -79,17 +79,17 @@ class OneNode(HTTPProvider):
             raise NoJsonRpc("the answer is no HTTP: is this address a chain node's?") from error
 
     def ask(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """The answer, which may be an error of JSON-RPC. Raises Weather, RequestException where asking again is of no
+        """The answer, which may be an error of JSON-RPC. Raises AskLater, RequestException where asking again is of no
         use, and ChainUnfit for a result that the method does not have."""
         try:
             answer = self.make_request(method, params)
         except RequestException as error:
             if _passes(method, error):
-                raise Weather(error, _asked_to_wait(error)) from error
+                raise AskLater(error, _asked_to_wait(error)) from error
             raise
         error_body: Any = answer.get("error")
         if isinstance(error_body, dict) and is_rate(error_body.get("code"), str(error_body.get("message"))):
-            raise Weather(RateLimited(str(error_body.get("message"))[:200]))
+            raise AskLater(RateLimited(str(error_body.get("message"))[:200]))
         return as_result(method, answer)
 
 

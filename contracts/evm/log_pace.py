@@ -20,7 +20,7 @@ OF_TIME = 10
 """The divisor of a piece that took too long: each try costs the whole time limit."""
 
 
-class Pace:
+class LogPace:
     """The pace of one node. `span` is the number of blocks that it takes, as far as is known. Threads may share it."""
 
     def __init__(self) -> None:
@@ -67,15 +67,15 @@ class Pace:
                 self._trying = True
 
 
-_BY_ADDRESS: dict[str, Pace] = {}
-_BY_PROVIDER: WeakKeyDictionary[Any, Pace] = WeakKeyDictionary()
+_BY_ADDRESS: dict[str, LogPace] = {}
+_BY_PROVIDER: WeakKeyDictionary[Any, LogPace] = WeakKeyDictionary()
 _LOCK = threading.Lock()
 
 
-def pace_of(provider: Any) -> Pace:
+def pace_of(provider: Any) -> LogPace:
     """The pace of the provider's address, or the provider's own where it has none."""
     address = getattr(provider, "endpoint_uri", None)
     with _LOCK:
         if isinstance(address, str):
-            return _BY_ADDRESS.setdefault(address, Pace())
-        return _BY_PROVIDER.setdefault(provider, Pace())
+            return _BY_ADDRESS.setdefault(address, LogPace())
+        return _BY_PROVIDER.setdefault(provider, LogPace())

@@ -23,7 +23,7 @@ from web3.types import FilterParams, LogReceipt
 
 from contracts.evm.chain_text import storable
 from contracts.evm.errors import ChainAtFault, ChainUnfit
-from contracts.evm.log_pace import Pace, pace_of
+from contracts.evm.log_pace import LogPace, pace_of
 from contracts.evm.log_refusals import Refusal, refusal_of, words_of
 from contracts.ids import to_hex
 
@@ -94,7 +94,7 @@ def logs_of_block(w3: Web3, wanted: Wanted, block_hash: str) -> list[LogReceipt]
     return receipts
 
 
-def _piece(w3: Web3, wanted: Wanted, pace: Pace, start: int, count: int) -> Piece:
+def _piece(w3: Web3, wanted: Wanted, pace: LogPace, start: int, count: int) -> Piece:
     """From block `start` on: `count` blocks, or as many fewer as the node gives."""
     span = pace.span
     while True:

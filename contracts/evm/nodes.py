@@ -30,7 +30,7 @@ from contracts.evm import agreement
 from contracts.evm.chain_trouble import chain_trouble
 from contracts.evm.errors import ChainAtFault, ChainUnavailable, NodesDisagree
 from contracts.evm.finality import BY_NUMBER, final_block, is_final_block, number_of
-from contracts.evm.http import OneNode, Weather
+from contracts.evm.http import AskLater, OneNode
 from contracts.evm.log_refusals import CLOSED
 from contracts.evm.places import Places
 
@@ -68,13 +68,13 @@ class ChainNodes(JSONBaseProvider):
         tries = Retrying(
             stop=stop_before_delay(0 if self._away else self._patience) | stop_when_event_set(self._places.closed),
             wait=_pause,
-            retry=retry_if_exception_type(Weather),
+            retry=retry_if_exception_type(AskLater),
             reraise=True,
         )
         try:
             with self._places.one():
                 answer = tries(self._once, method, params)
-        except Weather as weather:
+        except AskLater as weather:
             self._away = True
             raise ChainUnavailable(self._words(weather), max(1, round(weather.wait))) from weather.cause
         self._away = False
@@ -86,7 +86,7 @@ class ChainNodes(JSONBaseProvider):
         for node in self._nodes:
             node.hang_up()
 
-    def _words(self, weather: Weather) -> str:
+    def _words(self, weather: AskLater) -> str:
         if not weather.alone:
             return f"the chain node {chain_trouble(weather.cause)}; try again shortly"
         return (
@@ -95,7 +95,7 @@ class ChainNodes(JSONBaseProvider):
         )
 
     def _once(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """Raises Weather where no node, or of settled things only one, answers."""
+        """Raises AskLater where no node, or of settled things only one, answers."""
         if is_final_block(method, params):
             return self._final_block()
         if len(self._nodes) > 1 and self._is_settled(method, params):
@@ -110,11 +110,11 @@ class ChainNodes(JSONBaseProvider):
 
     def _from_any(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """From the node that answered last, or the next one that does."""
-        troubles: list[Weather | ChainAtFault] = []
+        troubles: list[AskLater | ChainAtFault] = []
         for index in self._order():
             try:
                 answer = self._ask(self._nodes[index], method, params)
-            except (Weather, ChainAtFault) as trouble:
+            except (AskLater, ChainAtFault) as trouble:
                 troubles.append(trouble)
                 continue
             self._first = index
@@ -147,16 +147,16 @@ class ChainNodes(JSONBaseProvider):
     def _two(self, ask: Callable[[OneNode], RPCResponse]) -> list[tuple[OneNode, RPCResponse]]:
         """The first two nodes that answer in the right form, and their answers."""
         answers = list[tuple[OneNode, RPCResponse]]()
-        troubles = list[Weather | ChainAtFault]()
+        troubles = list[AskLater | ChainAtFault]()
         for index in self._order():
             try:
                 answers.append((self._nodes[index], ask(self._nodes[index])))
-            except (Weather, ChainAtFault) as trouble:
+            except (AskLater, ChainAtFault) as trouble:
                 troubles.append(trouble)
             if len(answers) == 2:
                 return answers
         least = _least(troubles)
-        raise Weather(least.cause, least.wait, alone=bool(answers)) if isinstance(least, Weather) else least
+        raise AskLater(least.cause, least.wait, alone=bool(answers)) if isinstance(least, AskLater) else least
 
     def _ask(self, node: OneNode, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The answer of a node; of several nodes one that lets nobody in, as where a key ran out, is away."""
@@ -164,7 +164,7 @@ class ChainNodes(JSONBaseProvider):
             return node.ask(method, params)
         except HTTPError as error:
             if len(self._nodes) > 1 and error.response is not None and error.response.status_code in CLOSED:
-                raise Weather(error) from error
+                raise AskLater(error) from error
             raise
 
     def _order(self) -> list[int]:
@@ -172,9 +172,9 @@ class ChainNodes(JSONBaseProvider):
         return [(self._first + step) % len(self._nodes) for step in range(len(self._nodes))]
 
 
-def _least(troubles: Sequence[Weather | ChainAtFault]) -> Weather | ChainAtFault:
+def _least(troubles: Sequence[AskLater | ChainAtFault]) -> AskLater | ChainAtFault:
     """The trouble that passes soonest; a node at fault where none does."""
-    passing = [trouble for trouble in troubles if isinstance(trouble, Weather)]
+    passing = [trouble for trouble in troubles if isinstance(trouble, AskLater)]
     return min(passing, key=lambda trouble: trouble.wait) if passing else troubles[0]
 
 
@@ -182,4 +182,4 @@ def _pause(state: RetryCallState) -> float:
     """Seconds before the next try."""
     weather = state.outcome.exception() if state.outcome is not None else None
     backoff = wait_exponential_jitter(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE)
-    return max(backoff(state), weather.wait if isinstance(weather, Weather) else 0.0)
+    return max(backoff(state), weather.wait if isinstance(weather, AskLater) else 0.0)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from contracts.files.whole_file import PART, STALE_SECONDS, Part, sweep
+from contracts.files.whole_file import PART, STALE_SECONDS, PartialFile, sweep
 
 NAME = re.compile(r"[0-9a-f]{64}")
 _BEFORE = re.compile(r"tmp[a-z0-9_]{8}")
@@ -27,7 +27,7 @@ _CHUNK = 2**20
 class Arriving:
     """Bytes of a blob as they arrive, hashed while they are written."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: PartialFile) -> None:
         self._part, self._hash, self.count = part, blake3(), 0
 
     def write(self, chunk: bytes) -> None:
@@ -70,7 +70,7 @@ class BlobFiles:
     @contextmanager
     def arriving(self) -> Iterator[Arriving]:
         """A sink for bytes as they come; gone with the block unless they stayed. Raises DiskFull and OSError."""
-        with Part(self._coming, "blob") as part:
+        with PartialFile(self._coming, "blob") as part:
             yield Arriving(part)
 
     def put(self, data: bytes) -> str:

@@ -44,7 +44,7 @@ def named_full(what: str) -> Iterator[None]:
         raise
 
 
-class Part:
+class PartialFile:
     """Bytes on their way to a file in `folder`: gone with the block, unless `become` gave them a name."""
 
     def __init__(self, folder: Path, name: str = "file") -> None:
@@ -52,7 +52,7 @@ class Part:
         with named_full(name):
             self._handle, self.path = _opened(folder, name)
 
-    def __enter__(self) -> Part:
+    def __enter__(self) -> PartialFile:
         return self
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
@@ -97,14 +97,14 @@ def replace_file(path: Path, data: bytes | bytearray | memoryview, mode: int = 0
     Readable as a file that is opened for writing is, of `mode` at most. Raises DiskFull and OSError, and then nothing
     of it is left.
     """
-    with Part(path.parent, path.name) as part:
+    with PartialFile(path.parent, path.name) as part:
         part.write(data)
         part.become(path, mode)
 
 
 def create_file(path: Path, data: bytes, mode: int = 0o666) -> None:
     """A file that was not there, whole. Raises FileExistsError, DiskFull and OSError; then nothing of it is left."""
-    with Part(path.parent, path.name) as part:
+    with PartialFile(path.parent, path.name) as part:
         part.write(data)
         part.become_new(path, mode)
 

@@ -19,7 +19,7 @@ SLOW = 3
 
 
 @dataclass
-class Pace:
+class SourcePace:
     """The pace of one source's bytes: `start` when it is asked, `add` with each part."""
 
     began: float | None = None
@@ -47,7 +47,7 @@ class Pace:
         return came
 
 
-Attempt: TypeAlias = Callable[[Pace], Awaitable[bool]]
+Attempt: TypeAlias = Callable[[SourcePace], Awaitable[bool]]
 """Asks one source; returns whether all is here. Raises nothing."""
 
 
@@ -57,7 +57,7 @@ class _Race:
     grace: float
     rate: float
     left: list[Attempt] = field(default_factory=list)
-    running: dict[asyncio.Task[bool], tuple[Attempt, Pace]] = field(default_factory=dict)
+    running: dict[asyncio.Task[bool], tuple[Attempt, SourcePace]] = field(default_factory=dict)
 
     async def run(self) -> bool:
         while self._begin():
@@ -77,7 +77,7 @@ class _Race:
             self.left = []
         if self.waiting and len(self.running) < 2:
             attempt = self.waiting.popleft()
-            pace = Pace()
+            pace = SourcePace()
             self.running[asyncio.ensure_future(_run(attempt, pace))] = (attempt, pace)
         return bool(self.running)
 
@@ -96,7 +96,7 @@ class _Race:
         del self.running[slowest]
 
 
-async def _run(attempt: Attempt, pace: Pace) -> bool:
+async def _run(attempt: Attempt, pace: SourcePace) -> bool:
     return await attempt(pace)
 
 

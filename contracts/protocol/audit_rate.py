@@ -44,7 +44,7 @@ class InvalidAuditPolicy(CommonweightError):
     status = 422
 
 
-class Outcome(Enum):
+class ProofOutcome(Enum):
     """The outcome of one proof of a node in the log."""
 
     POSTED = "posted"
@@ -86,11 +86,11 @@ class AuditRecord:
     accepted: int = 0
     owed: int = 0
 
-    def after(self, outcome: Outcome, policy: AuditPolicy) -> AuditRecord:
+    def after(self, outcome: ProofOutcome, policy: AuditPolicy) -> AuditRecord:
         """The record once the log holds one more outcome."""
-        if outcome is Outcome.VOIDED:
+        if outcome is ProofOutcome.VOIDED:
             return AuditRecord(0, policy.probation)
-        if outcome is Outcome.UNAUDITED:
+        if outcome is ProofOutcome.UNAUDITED:
             return self
         if self.owed:
             return replace(self, owed=self.owed - 1)
@@ -101,7 +101,7 @@ class AuditRecord:
         return max(policy.floor_ppm, MILLION >> (self.accepted // policy.streak))
 
 
-def audit_rate(outcomes: Iterable[Outcome], policy: AuditPolicy) -> int:
+def audit_rate(outcomes: Iterable[ProofOutcome], policy: AuditPolicy) -> int:
     """The rate, in parts per million, of the next proof of a node with these outcomes in the log, oldest first."""
     record = AuditRecord()
     for outcome in outcomes:

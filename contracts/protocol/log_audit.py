@@ -11,7 +11,7 @@ from contracts.protocol.payout_shares import split
 from contracts.protocol.run_config import RunConfig
 
 
-class Kind(IntEnum):
+class PayoutKind(IntEnum):
     """Kinds of contribution, as payout leaves carry them."""
 
     COMPUTE = 0
@@ -20,17 +20,26 @@ class Kind(IntEnum):
     DATA = 3
 
 
-Contributions = Mapping[Kind, Mapping[Address, int]]
+Contributions = Mapping[PayoutKind, Mapping[Address, int]]
 """Weight by lower-case payout account, for each kind: verified tokens, or what maintainers said."""
 
 
-def kind_weights(config: RunConfig) -> dict[Kind, int]:
+def kind_weights(config: RunConfig) -> dict[PayoutKind, int]:
     """The holders' weights for an emission. Capital is paid by its pool, at a price, and not by epochs."""
-    return {Kind.COMPUTE: config.compute_weight, Kind.CODE: config.code_weight, Kind.DATA: config.data_weight}
+    return {
+        PayoutKind.COMPUTE: config.compute_weight,
+        PayoutKind.CODE: config.code_weight,
+        PayoutKind.DATA: config.data_weight,
+    }
 
 
 def epoch_payouts(
-    contributed: Contributions, weights: Mapping[Kind, int], emission: int, chain_id: int, distributor: str, epoch: int
+    contributed: Contributions,
+    weights: Mapping[PayoutKind, int],
+    emission: int,
+    chain_id: int,
+    distributor: str,
+    epoch: int,
 ) -> list[Payout]:
     """The lines of an epoch: `emission` units split over the kinds that were contributed, then within each by weight.
 

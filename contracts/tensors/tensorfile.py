@@ -20,7 +20,7 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from contracts.errors import InvalidTensorFile
-from contracts.files.whole_file import Part
+from contracts.files.whole_file import PartialFile
 
 Tensors = Mapping[str, NDArray[np.generic]]
 Layout = Mapping[str, tuple[str, tuple[int, ...]]]
@@ -62,7 +62,7 @@ def write(tensors: Tensors, path: Path) -> None:
     Raises DiskFull and OSError.
     """
     layout = layout_like(tensors)
-    with Part(path.parent, path.name) as part:
+    with PartialFile(path.parent, path.name) as part:
         part.write(header_of(layout))
         for name in _placed(layout):
             part.write(_little(tensors[name]).reshape(-1).view(np.uint8).data)

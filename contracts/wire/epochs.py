@@ -28,7 +28,7 @@ from contracts.wire.message_schema import schema_of
 from contracts.wire.states import EpochStage
 
 LineKind = Annotated[int, Field(ge=0, le=255, examples=[2], json_schema_extra=unit("kind of a payout leaf"))]
-"""contracts/protocol/log_audit.py:Kind."""
+"""contracts/protocol/log_audit.py:PayoutKind."""
 Path = Annotated[list[Digest], Field(max_length=64)]
 
 

@@ -24,7 +24,7 @@ from contracts.process.outage import Outage, Troubles
 from ledger import faults
 from ledger.chainread import indexer, reorgs
 from ledger.clock.news import News
-from ledger.clock.pulse import Head, HeadTimer, Pulse
+from ledger.clock.pulse import ChainHead, HeadTimer, KeeperPulse
 from ledger.context import Ledger
 from ledger.epochs import settlement
 from ledger.errors import DatabaseUnreachable, LeaseLost, LedgerBusy
@@ -105,7 +105,7 @@ def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iter
     and tried again. `interval` is the least time between two passes, in seconds."""
     parts = tuple(only)
     with ledger.store.changes.watched() as changes:
-        passes = _Passes(ledger, parts, Pulse(changes, interval))
+        passes = _Passes(ledger, parts, KeeperPulse(changes, interval))
         while passes.rest(stop):
             passes.look(stop)
     for give_up in (*(partial(leases.give_up, ledger, _job(part)) for part in parts), partial(_give_up_signer, ledger)):
@@ -115,7 +115,7 @@ def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iter
 class _Passes:
     """One process's passes."""
 
-    def __init__(self, ledger: Ledger, parts: tuple[str, ...], pulse: Pulse) -> None:
+    def __init__(self, ledger: Ledger, parts: tuple[str, ...], pulse: KeeperPulse) -> None:
         self._ledger = ledger
         self._parts = parts
         self._pulse = pulse
@@ -185,10 +185,10 @@ def run_until(ledger: Ledger, stop: threading.Event, only: Iterable[str] = PARTS
     thread.join(LAST_SECONDS)
 
 
-def watch_clock(ledger: Ledger, clock: ClockWatch) -> Head:
+def watch_clock(ledger: Ledger, clock: ClockWatch) -> ChainHead:
     """Warn where this machine's clock is off by the chain's newest block, which is returned."""
     block = ledger.chain.w3.eth.get_block("latest")
-    head = Head(int(block["number"]), bytes(block["hash"]).hex(), int(block["timestamp"]))
+    head = ChainHead(int(block["number"]), bytes(block["hash"]).hex(), int(block["timestamp"]))
     clock.block(head.time)
     return head
 

@@ -31,7 +31,7 @@ EARLY, OFTEN = 0.9, 0.15
 
 
 @dataclass(frozen=True)
-class Head:
+class ChainHead:
     """The newest block of the chain."""
 
     number: int
@@ -45,7 +45,7 @@ class HeadTimer:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._last: Head | None = None
+        self._last: ChainHead | None = None
         self._seen = self._spacing = 0.0
 
     @property
@@ -54,7 +54,7 @@ class HeadTimer:
         expected = self._seen + EARLY * self._spacing - self._clock()
         return min(TICK_SECONDS, max(LEAST_SECONDS, expected, OFTEN * self._spacing))
 
-    def saw(self, head: Head) -> bool:
+    def saw(self, head: ChainHead) -> bool:
         """Note the newest block; whether it is another one than before."""
         last = self._last
         self._last = head
@@ -71,7 +71,7 @@ class HeadTimer:
         self._spacing = 0.0
 
 
-class Pulse:
+class KeeperPulse:
     """The times of one keeper. `pause` is the least time between two passes, in seconds."""
 
     def __init__(self, changes: Changes, pause: float, clock: Callable[[], float] = time.monotonic) -> None:

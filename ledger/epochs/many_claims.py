@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from eth_utils import to_checksum_address
 from sqlmodel import Session
 
-from contracts.bindings.distributor import Line
+from contracts.bindings.distributor import PayoutLine
 from contracts.ids import Address, as_address
 from ledger.books import payouts
 from ledger.chainread import reorgs
@@ -126,7 +126,8 @@ def _queue(ledger: Ledger, session: Session, part: Sequence[tuple[PayoutRow, lis
         call = distributor.claim(line.epoch, line.index, as_address(line.account), line.kind, line.amount, proof)
     else:
         lines = [
-            Line(row.epoch, row.index, as_address(row.account), row.kind, row.amount, proof) for row, proof in part
+            PayoutLine(row.epoch, row.index, as_address(row.account), row.kind, row.amount, proof)
+            for row, proof in part
         ]
         leaves = [row.leaf for row, _ in part]
         name = claim_calls.many_id(leaves)

@@ -31,7 +31,7 @@ class FsckFailed(LedgerError):
 
 
 @dataclass(frozen=True)
-class Part:
+class Examination:
     """One part: its name and what it finds."""
 
     name: str
@@ -41,12 +41,12 @@ class Part:
 PARTS = ("rows", "tree", "journal", "views", "chain", "governance")
 
 
-def examine(ledger: Ledger, names: Sequence[str] = PARTS) -> Iterator[Part]:
+def examine(ledger: Ledger, names: Sequence[str] = PARTS) -> Iterator[Examination]:
     """Each part as it is done. A row that one part cannot read may be read by another."""
     parts = _parts(ledger)
     for name, check in ((name, parts[name]) for name in names):
         with ledger.store.read() as session:
-            yield Part(name, list(_guarded(check, session)))
+            yield Examination(name, list(_guarded(check, session)))
 
 
 def _parts(ledger: Ledger) -> dict[str, Callable[[Session], Iterator[Finding]]]:

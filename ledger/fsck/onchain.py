@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from contracts.chain.presence import require_present
 from contracts.ids import ZERO_ADDRESS, to_hex
-from contracts.protocol.chain.logs import Source
+from contracts.protocol.chain.logs import EventFilter
 from contracts.wire.states import EpochStage
 from ledger.books.payouts import pays_a_line
 from ledger.chainread import indexer
@@ -107,7 +107,7 @@ def _promised(ledger: Ledger, session: Session) -> set[str]:
 def _check_slashes(ledger: Ledger, session: Session, last: int) -> Iterator[Finding]:
     """A finding for each proof that the chain slashed a node for and the log does not know."""
     deployment = ledger.chain.deployment
-    source = Source(ledger.chain.w3, "VerifierRegistry", deployment.verifier_registry, ("NodeSlashed",))
+    source = EventFilter(ledger.chain.w3, "VerifierRegistry", deployment.verifier_registry, ("NodeSlashed",))
     for event in source.read(ledger.chain.first_block, last):
         proof = to_hex(event.arguments["proof"])
         if session.exec(select(LogEntry.index).where(LogEntry.subject == proof).limit(1)).first() is None:

@@ -7,7 +7,7 @@ import logging
 from sqlmodel import Session
 
 from contracts.chain.presence import require_present
-from contracts.protocol.chain.reading import ChainReader, Standing
+from contracts.protocol.chain.reading import ChainReader, DueBlocks
 from contracts.protocol.judge.errors import Refused
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.machine import VERSION
@@ -63,7 +63,7 @@ def _due(ledger: Ledger, reader: ChainReader) -> int | None:
     with ledger.store.read() as session:
         _require_chain(ledger, session, final)
         with ledger.judge.view(session) as state:
-            position = Standing.of(state)
+            position = DueBlocks.of(state)
             every = _interval(ledger, state)
     if position.block is not None and not position.block.more and final <= position.block.number:
         return None

@@ -46,7 +46,7 @@ BETWEEN_FACTS = (CommonweightError, SQLAlchemyError)
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedFact:
     """A fact that may be entered: its leaf, and for a message the envelope and its digest (0x-hex), under which it is
     stored. All checks that need no writers' turn are done."""
 
@@ -92,7 +92,7 @@ class Replica:
     _fresh: list[Written] = field(init=False, default_factory=list)
     """Facts that this process committed and its committed machine has not taken yet: not read from the database."""
 
-    def enter(self, session: Session, entry: Rules | Block | Envelope | Prepared) -> Entered:
+    def enter(self, session: Session, entry: Rules | Block | Envelope | PreparedFact) -> Entered:
         """Enter a fact and all that follows; a message that is in the log changes nothing.
 
         The session is that of a writer. Raises Refused, and what preparing raises; then nothing is written.
@@ -103,7 +103,7 @@ class Replica:
             raise result
         return result
 
-    def enter_many(self, session: Session, facts: Sequence[Prepared]) -> list[Entered | Refused]:
+    def enter_many(self, session: Session, facts: Sequence[PreparedFact]) -> list[Entered | Refused]:
         """Enter facts in their order, in as few statements as one takes; a refused fact does not hurt the others.
 
         Raises any other error: then the transaction is of no use.
@@ -121,7 +121,7 @@ class Replica:
         session.flush()
         return results
 
-    def prepare_at_hand(self, envelope: Envelope, text: str) -> Prepared | None:
+    def prepare_at_hand(self, envelope: Envelope, text: str) -> PreparedFact | None:
         """As `prepare`, by the entries that this process has read; None where the database has to be asked.
 
         The author of a proof never changes, and most messages name theirs.
@@ -132,9 +132,9 @@ class Replica:
             fact = fact_of(envelope, self.domain, self._author_at_hand)
         except CommonweightError:
             return None
-        return Prepared(fact, text, self.name_of(envelope), envelope)
+        return PreparedFact(fact, text, self.name_of(envelope), envelope)
 
-    def prepare(self, session: Session, envelope: Envelope, text: str) -> Prepared:
+    def prepare(self, session: Session, envelope: Envelope, text: str) -> PreparedFact:
         """A message whose signature and shape hold. For readers too.
 
         Raises BadSignature, BadField, InvalidLeaf, InvalidTree, and Refused for a message about nothing.
@@ -149,7 +149,7 @@ class Replica:
                 members = maintainers(state, RunId(to_hex(envelope.message.run)))
             check_first(envelope, self.domain, members)
         fact = fact_of(envelope, self.domain, author)
-        return Prepared(fact, text, self.name_of(envelope), envelope)
+        return PreparedFact(fact, text, self.name_of(envelope), envelope)
 
     def name_of(self, envelope: Envelope) -> str:
         """A message's digest, under which it is stored; that of a commitment is the proof's id."""
@@ -205,16 +205,16 @@ class Replica:
             raise
         return self._writing.state
 
-    def _prepared(self, entry: Rules | Block | Envelope | Prepared) -> Prepared:
-        if isinstance(entry, Prepared):
+    def _prepared(self, entry: Rules | Block | Envelope | PreparedFact) -> PreparedFact:
+        if isinstance(entry, PreparedFact):
             return entry
         text = write(entry)
         if not isinstance(entry, Envelope):
-            return Prepared(_fact(text, self.domain), text)
+            return PreparedFact(_fact(text, self.domain), text)
         name = self.name_of(entry)
         fact = read(text, self.domain, self._author_at_end)
         assert isinstance(fact, Fact), "a message is no derived entry"
-        return Prepared(fact, text, name, entry)
+        return PreparedFact(fact, text, name, entry)
 
     def _caught_up(self, session: Session) -> Follower:
         """The committed machine, caught up. A machine that broke off in the midst of a fact is not used again."""
@@ -241,7 +241,9 @@ class Replica:
         assert self._writing is not None, "a writer stands at the end"
         return self._writing.author(proof)
 
-    def _taken(self, session: Session, state: State, prepared: Prepared, leaves: log.Extension) -> Entered | Refused:
+    def _taken(
+        self, session: Session, state: State, prepared: PreparedFact, leaves: log.Extension
+    ) -> Entered | Refused:
         try:
             self._apply(session, state, prepared.fact)
         except Refused as refused:
@@ -249,7 +251,7 @@ class Replica:
         reach("judgement.applied")
         return self._append(session, state, prepared, leaves)
 
-    def _append(self, session: Session, state: State, prepared: Prepared, leaves: log.Extension) -> Entered:
+    def _append(self, session: Session, state: State, prepared: PreparedFact, leaves: log.Extension) -> Entered:
         derived = due(state)
         texts = [(prepared.text, prepared.name), *((write(entry), _proof_of(entry)) for entry in derived)]
         index = leaves.add(texts)

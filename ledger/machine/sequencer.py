@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from contracts.files.whole_file import DiskFull
 from ledger.crash_points import reach
 from ledger.errors import DatabaseUnreachable, LedgerBusy
-from ledger.machine.replica import Entered, Prepared, Replica
+from ledger.machine.replica import Entered, PreparedFact, Replica
 from ledger.storage.database import WAIT_SECONDS
 from ledger.storage.store import Store
 
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 class _Waiting:
     """A fact in the queue, and its result."""
 
-    fact: Prepared
+    fact: PreparedFact
     result: Entered | Exception | None = None
 
 
@@ -58,7 +58,7 @@ class Sequencer:
         as the database can be asked."""
         return name in self._lately
 
-    def enter(self, fact: Prepared) -> Entered:
+    def enter(self, fact: PreparedFact) -> Entered:
         """Enter a message and all that follows, and answer when it is committed.
 
         Raises Refused, LedgerBusy where its turn does not come in time, and what the transaction raises.

@@ -47,7 +47,7 @@ class Remaining:
 
 
 @dataclass(frozen=True)
-class Share:
+class VoteShare:
     """Millionths of the votes that an account had at the second by which a day is weighed."""
 
     ppm: int
@@ -65,12 +65,12 @@ def require_least(ledger: Ledger, votes: int, timestamp: int, least_ppm: int) ->
         )
 
 
-def share_of(ledger: Ledger, account: Address) -> Share:
+def share_of(ledger: Ledger, account: Address) -> VoteShare:
     """The share by which an account's calls of today are weighed."""
     token = ledger.chain.token
     second = _second(ledger)
     supply = token.past_total_supply(second)
-    return Share(token.past_votes(account, second) * PPM // supply if supply else 0, second)
+    return VoteShare(token.past_votes(account, second) * PPM // supply if supply else 0, second)
 
 
 def _second(ledger: Ledger) -> int:
@@ -91,7 +91,7 @@ def gas_of(ledger: Ledger, call: ContractFunction) -> int:
         return int(call.estimate_gas({"from": ledger.operator.address}))
 
 
-def take(ledger: Ledger, session: Session, account: Address, gas: int, share: Share | None = None) -> None:
+def take(ledger: Ledger, session: Session, account: Address, gas: int, share: VoteShare | None = None) -> None:
     """Take gas from an account's budget, in the transaction that queues the call.
 
     Without a share the gas is for a passed proposal. Raises RelayBudgetSpent.
@@ -114,7 +114,7 @@ def take(ledger: Ledger, session: Session, account: Address, gas: int, share: Sh
     session.flush()
 
 
-def left(ledger: Ledger, session: Session, account: Address, share: Share | None = None) -> Remaining:
+def left(ledger: Ledger, session: Session, account: Address, share: VoteShare | None = None) -> Remaining:
     """Gas that is left today for an account of this share, or without a share for a passed proposal."""
     day = ledger.now() // DAY
     rules = ledger.relay
@@ -127,16 +127,16 @@ def left(ledger: Ledger, session: Session, account: Address, share: Share | None
     return Remaining(max(0, own - spent) + more, max(0, rules.daily_gas - rules.daily_gas // CARRYING - everybody))
 
 
-def most_of(ledger: Ledger, share: Share) -> int:
+def most_of(ledger: Ledger, share: VoteShare) -> int:
     """Gas that an account of this share has a day."""
     return max(_own(ledger, share), min(LEAST, ledger.relay.account_gas))
 
 
-def _own(ledger: Ledger, share: Share) -> int:
+def _own(ledger: Ledger, share: VoteShare) -> int:
     return min(ledger.relay.account_gas, SHARES * ledger.relay.daily_gas * share.ppm // PPM)
 
 
-def _beyond(ledger: Ledger, session: Session, account: Address, gas: int, share: Share) -> int:
+def _beyond(ledger: Ledger, session: Session, account: Address, gas: int, share: VoteShare) -> int:
     """Gas of a call that comes out of the small holders' part."""
     spent = _spent(session, ledger.now() // DAY, account)
     own = _own(ledger, share)

@@ -21,7 +21,7 @@ LOOK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Money:
+class RelayerMoney:
     """The balance of `address` in wei, and the number of calls that it pays for at the fees of now."""
 
     address: Address
@@ -29,14 +29,14 @@ class Money:
     calls: int
 
 
-def look(ledger: Ledger) -> Money:
+def look(ledger: Ledger) -> RelayerMoney:
     """The balance at the newest block. Raises what asking the chain raises."""
     w3 = ledger.chain.w3
     address = ledger.operator.address
     offer = market(w3)
     balance = int(w3.eth.get_balance(address))
     assert offer is not None, "there is no cap"
-    return Money(address, balance, balance // max(1, CALL_GAS * offer.max_fee))
+    return RelayerMoney(address, balance, balance // max(1, CALL_GAS * offer.max_fee))
 
 
 class MoneyWatch:

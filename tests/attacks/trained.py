@@ -38,7 +38,7 @@ from tests.attacks.outsiders.script import Refused, Script
 from tests.attacks.outsiders.served import key, service
 from trainer import cheats
 from trainer.canary import Canary
-from trainer.conduct import Conduct, Job, Made
+from trainer.conduct import Conduct, Made, RoundTask
 from trainer.data.corpus import Corpus, load_corpus
 from trainer.model.state import initial_theta, start_tensors, theta_layout
 from trainer.node.surroundings import Around, Published
@@ -74,7 +74,7 @@ class Actor:
     name: str
     account: LocalAccount
     conduct: Conduct
-    job: Job | None = None
+    job: RoundTask | None = None
     trajectory: Trajectory | None = None
     refused: list[str] = field(default_factory=list)
     """Codes, of what the server did not take."""
@@ -165,14 +165,14 @@ class Theatre(Script):
         if answer.status_code >= 300:
             raise Refused(answer)
 
-    def _job(self, actor: Actor) -> Job:
+    def _job(self, actor: Actor) -> RoundTask:
         blobs = {state: list(names) for state, names in self.collected.blobs.items()}
         log = SimpleNamespace(lock=threading.RLock(), state=self.state, gleaned=SimpleNamespace(blobs=blobs))
         secret = to_hex(bytes(actor.account.key))
         around = Around(secret, self.service.domain, lambda: log, self.published, self._fetch)  # type: ignore[arg-type,return-value]
         view = around.view(self.state, self.round)
         before = actor.trajectory.end_state if actor.trajectory is not None else None
-        return Job(around, view, self.config, self.corpus, start_tensors(self.theta, before))
+        return RoundTask(around, view, self.config, self.corpus, start_tensors(self.theta, before))
 
     def _fetch(self, name: str, most: int) -> bytes | None:
         answer = self.client.get(f"/v1/blobs/{name}")

@@ -12,7 +12,7 @@ import pytest
 from eth_account import Account
 
 from commonweight import checkup
-from commonweight.checkup import CHECKS, Asked, Found, Verdict, check_all
+from commonweight.checkup import CHECKS, CheckResult, CheckTargets, Found, check_all
 from commonweight.demo.processes import free_port
 from commonweight.keystore import write_keystore
 from contracts.protocol.run_config import RunConfig
@@ -66,40 +66,45 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("check", ["proxy", "api", "chain", "finality", "clock", "disk", "self-test"])
 def test_what_is_in_order_is_fine(check: str, tmp_path: Path) -> None:
-    assert found(check, asked(tmp_path)).verdict is Verdict.FINE
+    assert found(check, asked(tmp_path)).verdict is CheckResult.FINE
 
 
 def test_a_proxy_of_the_environment_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     said = found("proxy", asked(tmp_path))
-    assert said.verdict is Verdict.WARNING
+    assert said.verdict is CheckResult.WARNING
     assert "https by http://proxy:3128" in said.says
 
 
 @pytest.mark.parametrize(
     ("check", "changes", "verdict", "words"),
     [
-        ("chain", {"w3": chain(chain_id=5)}, Verdict.FAILED, "is chain 5, and the model is of chain 1"),
-        ("chain", {"w3": chain(get_code=lambda _: b"")}, Verdict.FAILED, "has no contract of the model"),
+        ("chain", {"w3": chain(chain_id=5)}, CheckResult.FAILED, "is chain 5, and the model is of chain 1"),
+        ("chain", {"w3": chain(get_code=lambda _: b"")}, CheckResult.FAILED, "has no contract of the model"),
         ("chain", {"w3": chain(get_code=1)}, None, ""),
-        ("balance", {"keystore": Path("k"), "w3": chain(get_balance=lambda _: 0)}, Verdict.WARNING, "has no coins"),
-        ("balance", {"keystore": Path("k")}, Verdict.FINE, "has 1 coins"),
-        ("key", {}, Verdict.SKIPPED, "no --keystore"),
-        ("run", {}, Verdict.SKIPPED, "no --run"),
-        ("run", {"run": "0x1", "shown": SimpleNamespace(phase="over", round=3)}, Verdict.FAILED, "is over"),
-        ("run", {"run": "0x1", "shown": SimpleNamespace(phase="training", round=3)}, Verdict.FINE, "round 3, training"),
-        ("corpus", {"run": "0x1"}, Verdict.FINE, "the text is the run's"),
-        ("corpus", {"run": "0x1", "config": RunConfig(corpus_digest="00" * 32)}, Verdict.FAILED, "trains on"),
+        ("balance", {"keystore": Path("k"), "w3": chain(get_balance=lambda _: 0)}, CheckResult.WARNING, "has no coins"),
+        ("balance", {"keystore": Path("k")}, CheckResult.FINE, "has 1 coins"),
+        ("key", {}, CheckResult.SKIPPED, "no --keystore"),
+        ("run", {}, CheckResult.SKIPPED, "no --run"),
+        ("run", {"run": "0x1", "shown": SimpleNamespace(phase="over", round=3)}, CheckResult.FAILED, "is over"),
+        (
+            "run",
+            {"run": "0x1", "shown": SimpleNamespace(phase="training", round=3)},
+            CheckResult.FINE,
+            "round 3, training",
+        ),
+        ("corpus", {"run": "0x1"}, CheckResult.FINE, "the text is the run's"),
+        ("corpus", {"run": "0x1", "config": RunConfig(corpus_digest="00" * 32)}, CheckResult.FAILED, "trains on"),
         (
             "self-test",
             {"run": "0x1", "shown": SimpleNamespace(verifiers=[])},
-            Verdict.FAILED,
+            CheckResult.FAILED,
             "no verifier of the run does",
         ),
     ],
 )
 def test_what_is_wrong_is_named(
-    check: str, changes: dict[str, Any], verdict: Verdict | None, words: str, tmp_path: Path
+    check: str, changes: dict[str, Any], verdict: CheckResult | None, words: str, tmp_path: Path
 ) -> None:
     if verdict is None:  # a fault of ours is not told as one of the user's
         with pytest.raises(TypeError):
@@ -108,20 +113,22 @@ def test_what_is_wrong_is_named(
     said = found(check, asked(tmp_path, **changes))
     assert said.verdict is verdict, said
     assert words in said.says
-    assert said.remedy or verdict in (Verdict.FINE, Verdict.SKIPPED)
+    assert said.remedy or verdict in (CheckResult.FINE, CheckResult.SKIPPED)
 
 
 def test_a_verifier_that_computes_alike_is_found(tmp_path: Path) -> None:
     mine = "0x" + configure_determinism("exact").digest().hex()
     shown = SimpleNamespace(verifiers=[SimpleNamespace(profile=mine), SimpleNamespace(profile="0x")])
     said = found("self-test", asked(tmp_path, run="0x1", shown=shown))
-    assert said.verdict is Verdict.FINE
+    assert said.verdict is CheckResult.FINE
     assert "as 1 verifiers of the run do" in said.says
 
 
-@pytest.mark.parametrize(("off", "verdict"), [(-3600, Verdict.FAILED), (3600, Verdict.WARNING), (5, Verdict.FINE)])
+@pytest.mark.parametrize(
+    ("off", "verdict"), [(-3600, CheckResult.FAILED), (3600, CheckResult.WARNING), (5, CheckResult.FINE)]
+)
 def test_a_clock_that_is_off_is_named(
-    off: int, verdict: Verdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    off: int, verdict: CheckResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkup.time, "time", lambda: float(NOW + off))
     assert found("clock", asked(tmp_path)).verdict is verdict
@@ -130,22 +137,22 @@ def test_a_clock_that_is_off_is_named(
 def test_another_model_behind_the_address_is_named(tmp_path: Path) -> None:
     other = SimpleNamespace(deployment=replace(NOWHERE, name="other"))
     said = found("api", asked(tmp_path, deployment=tmp_path, client=other))
-    assert (said.verdict, "serves another model, other" in said.says) == (Verdict.FAILED, True)
+    assert (said.verdict, "serves another model, other" in said.says) == (CheckResult.FAILED, True)
 
 
 def test_a_key_that_others_can_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMMONWEIGHT_PASSPHRASE", PASSPHRASE)
     path = tmp_path / "key.json"
     write_keystore(path, bytes(KEY.key), PASSPHRASE, iterations=1)
-    assert found("key", asked(tmp_path, keystore=path)).verdict is Verdict.FINE
+    assert found("key", asked(tmp_path, keystore=path)).verdict is CheckResult.FINE
     path.chmod(0o644)
-    assert found("key", asked(tmp_path, keystore=path)).verdict is Verdict.WARNING
+    assert found("key", asked(tmp_path, keystore=path)).verdict is CheckResult.WARNING
 
 
 def test_a_full_disk_and_one_that_cannot_be_written_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkup.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
-    assert found("disk", asked(tmp_path)).verdict is Verdict.WARNING
-    assert found("disk", asked(Path("/proc/1"))).verdict is Verdict.FAILED
+    assert found("disk", asked(tmp_path)).verdict is CheckResult.WARNING
+    assert found("disk", asked(Path("/proc/1"))).verdict is CheckResult.FAILED
 
 
 def test_nothing_at_hand_is_told_check_by_check(commonweight: Command, tmp_path: Path) -> None:
@@ -162,5 +169,5 @@ def test_nothing_at_hand_is_told_check_by_check(commonweight: Command, tmp_path:
 
 def test_checks_are_all_made(tmp_path: Path) -> None:
     away = f"http://127.0.0.1:{free_port()}"
-    assert [one.check for one in check_all(Asked(away, away, tmp_path))] == list(CHECKS)
+    assert [one.check for one in check_all(CheckTargets(away, away, tmp_path))] == list(CHECKS)
     assert time.time() == NOW

@@ -17,10 +17,10 @@ from web3 import Web3
 from commonweight.demo.acts.opening import open_chain, stakes
 from commonweight.demo.cast import PASSPHRASE, VERIFIERS
 from commonweight.demo.funding import GIFT, ensure_funded
-from commonweight.demo.live import Board
+from commonweight.demo.live import DemoBoard
 from commonweight.demo.narrator import Narrator
 from commonweight.demo.processes import Processes, free_port
-from commonweight.demo.stage import DemoSettings, Stage
+from commonweight.demo.stage import DemoSettings, DemoStage
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
@@ -56,14 +56,14 @@ def anvil(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def stage(anvil: str, tmp_path: Path) -> Iterator[Stage]:
+def stage(anvil: str, tmp_path: Path) -> Iterator[DemoStage]:
     console = Console(quiet=True)
     with Processes(tmp_path / "logs", PASSPHRASE) as processes:
         settings = DemoSettings(7, (), tmp_path, anvil)
-        yield Stage(settings, processes, Narrator(console, silent=True), Board(console, wanted=False))
+        yield DemoStage(settings, processes, Narrator(console, silent=True), DemoBoard(console, wanted=False))
 
 
-def test_the_demo_opens_on_a_chain_that_it_did_not_start(stage: Stage) -> None:
+def test_the_demo_opens_on_a_chain_that_it_did_not_start(stage: DemoStage) -> None:
     stage.cast.prepare()
     open_chain(stage)
     stage.commands(stakes(stage))
@@ -76,7 +76,7 @@ def test_the_demo_opens_on_a_chain_that_it_did_not_start(stage: Stage) -> None:
     assert {registry.stake_of(address) for address in addresses} == {GenesisParams().min_stake}
 
 
-def test_only_who_lacks_coins_is_given_some(anvil: str, stage: Stage) -> None:
+def test_only_who_lacks_coins_is_given_some(anvil: str, stage: DemoStage) -> None:
     stage.wait("anvil", lambda: connect(anvil).is_connected(), seconds=30)
     w3 = connect(anvil)
     rich, poor = w3.eth.accounts[0], Web3.to_checksum_address("0x" + "12" * 20)

@@ -13,7 +13,7 @@ from contracts.ids import BlobName, ProofId, RunId, to_hex
 from contracts.messages.signatures import Domain
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
-from trainer.conduct import Conduct, Job, Made, NothingToCopy
+from trainer.conduct import Conduct, Made, NothingToCopy, RoundTask
 from trainer.data.corpus import Corpus
 from trainer.log_view.shown import ProofView, RoundView, RunLine
 from trainer.model.state import initial_theta, start_tensors
@@ -56,16 +56,16 @@ class Alone:
         return self.blobs[name]
 
 
-def job_of(config: RunConfig, corpus: Corpus, around: Alone | None = None, number: int = 1) -> Job:
+def job_of(config: RunConfig, corpus: Corpus, around: Alone | None = None, number: int = 1) -> RoundTask:
     """A joiner's round from the run's first weights."""
     around = around or Alone()
     start = start_tensors(initial_theta(config), None)
     theta = to_hex(theta_digest(start))
     view = RoundView(RUN, number, SEED, theta, BlobName(""), (around.address, VICTIM), ())
-    return Job(around, view, config, corpus, start)
+    return RoundTask(around, view, config, corpus, start)
 
 
-def play(conduct: Conduct, job: Job, folder: Path | None = None) -> tuple[Trajectory, Sequence[Made]]:
+def play(conduct: Conduct, job: RoundTask, folder: Path | None = None) -> tuple[Trajectory, Sequence[Made]]:
     """What it would commit to."""
     done = conduct.work(job, lambda _step, _result: None, folder)
     return done, conduct.commitments(job, done)

@@ -20,7 +20,7 @@ from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import state_digest, unpack
 from tests.trainer.desk import VICTIM, Alone, job_of, play
 from trainer.cheats import conduct
-from trainer.conduct import Conduct, Job, Made, NothingToCopy
+from trainer.conduct import Conduct, Made, NothingToCopy, RoundTask
 from trainer.data.corpus import Corpus
 from trainer.log_view.shown import OpeningView, ProofLine, ProofView
 from trainer.model.state import theta_layout
@@ -36,7 +36,7 @@ def config() -> RunConfig:
     return RunConfig(layers=1, d_model=16, heads=2, context=16, steps=8, segment=2, batch=4, clip="0.1")
 
 
-def committed(job: Job, made: Made) -> Any:
+def committed(job: RoundTask, made: Made) -> Any:
     """The machine's fact. Raises what a server or mirror answers to it."""
     paths = {"first_path": hexes(made.first_path), "last_path": hexes(made.last_path)}
     signature = sign(made.message, made.domain or job.client.domain, bytes(job.client.account.key))
@@ -118,7 +118,7 @@ def test_two_commitments_to_one_round(config: RunConfig, corpus: Corpus) -> None
         assert first.message != second.message
 
 
-def beside_a_victim(config: RunConfig, corpus: Corpus, stage: Stage = Stage.READING, number: int = 1) -> Job:
+def beside_a_victim(config: RunConfig, corpus: Corpus, stage: Stage = Stage.READING, number: int = 1) -> RoundTask:
     """A round in which another node has committed, and opened its second boundary."""
     around = Alone()
     theirs = job_of(config, corpus, replace(around, rounds={}, proofs={}, blobs={}))

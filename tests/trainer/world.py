@@ -56,7 +56,7 @@ from trainer.steps.outer import merge, zero_momentum
 from verifier.mirror.http.routes import Mirror
 from verifier.mirror.http.uploads import add_checkpoint, add_entries
 from verifier.mirror.store.addresses import AddressBook
-from verifier.mirror.store.announced import OuterSizes, Place, announced_by
+from verifier.mirror.store.announced import BlobOrigin, OuterSizes, announced_by
 from verifier.mirror.store.blobs import BlobStore
 from verifier.mirror.store.copy import Cosigner, LogCopy
 from verifier.mirror.store.messages import MessageStore
@@ -318,7 +318,7 @@ class House:
         return [held.signed.text for held in self.mirror.messages.held()]
 
     def _announce(self, message: Message) -> None:
-        place = Place(str(NODE.address), to_hex(self.village.run), 1)
+        place = BlobOrigin(str(NODE.address), to_hex(self.village.run), 1)
         for found in announced_by(message, place, OuterSizes(0, 0)):
             if found.digest not in self._announced:
                 self._announced.add(found.digest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from verifier.jobs.queue import VerifierApp
-from verifier.jobs.rows import Job, Key, Order, State
+from verifier.jobs.rows import JobRow, JobState, Key, Order
 
 TASK = "tests.segment"
 
@@ -17,7 +17,7 @@ class Fan:
     subject: str
     segments: tuple[int, ...]
     attempts: int = 2
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[JobRow] = field(default_factory=list)
 
     def dispatch(self, app: VerifierApp) -> None:
         """Send what is due, and take results in."""
@@ -33,14 +33,14 @@ class Fan:
     @property
     def done(self) -> list[int]:
         """Results of those that were done."""
-        return sorted(job.result for job in self.jobs if job.state == State.DONE)
+        return sorted(job.result for job in self.jobs if job.state == JobState.DONE)
 
     @property
     def dead(self) -> dict[str, str]:
         """Those that were given up, with the reason."""
-        return {job.key.name: job.reason() for job in self.jobs if job.state == State.DEAD}
+        return {job.key.name: job.reason() for job in self.jobs if job.state == JobState.DEAD}
 
-    def job(self, segment: int) -> Job:
+    def job(self, segment: int) -> JobRow:
         """How one stands."""
         return next(job for job in self.jobs if job.key == self._key(segment))
 

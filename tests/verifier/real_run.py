@@ -50,7 +50,7 @@ from trainer.steps.determinism import configure_determinism
 from trainer.steps.outer import zero_momentum
 from trainer.steps.settled import settle
 from trainer.steps.trajectory import Trajectory, run_inner
-from verifier.duties.progress import Progress
+from verifier.duties.progress import VerifierProgress
 from verifier.mirror.store.parsing import Reader
 from verifier.replay import question
 from verifier.replay.combining import combine
@@ -184,7 +184,7 @@ class Town:
         self._reader = Reader(DOMAIN, self._author)
         self._note_blocks()
         self.url = stack.enter_context(serving(self._app()))
-        self.said: dict[str, list[Progress]] = {}
+        self.said: dict[str, list[VerifierProgress]] = {}
         self.processes = [self.process(number) for number in range(len(self.run.verifiers))]
 
     def process(self, number: int) -> VerifierProcess:

@@ -19,15 +19,15 @@ from contracts.protocol.log.signed import Envelope
 from contracts.wire.requests import CosignatureBody
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun
 from tests.verifier.stand_ins import FakeChain, FakeCopy, chain_of
-from verifier.duties.progress import Progress
+from verifier.duties.progress import VerifierProgress
 from verifier.duties.world import World
-from verifier.mirror.exchange.handing_on import Answer, Look, Outcome
+from verifier.mirror.exchange.handing_on import Answer, Look, MirrorAnswer
 from verifier.mirror.store.addresses import AddressBook
 from verifier.mirror.store.messages import MessageStore
 from verifier.mirror.store.parsing import Reader
 from verifier.mirror.store.stopwatch import Stopwatch
 from verifier.quorum.bringing import Bringer, subjects
-from verifier.quorum.store import QuorumStore, Signed
+from verifier.quorum.store import DueMessage, QuorumStore
 from verifier.replay.question import Request
 from verifier.replica.errors import ServerRefused
 from verifier.replica.replica import Replica
@@ -80,9 +80,9 @@ class FakeContracts:
     """Notes what it is asked to bring to the chain."""
 
     place: int = 0
-    brought: list[Signed] = field(default_factory=list)
+    brought: list[DueMessage] = field(default_factory=list)
 
-    def bring(self, signed: Signed) -> str:
+    def bring(self, signed: DueMessage) -> str:
         self.brought.append(signed)
         return "done"
 
@@ -102,7 +102,7 @@ class Party:
     welcome: Welcome
     clock: list[float]
     sent: list[bytes]
-    said: list[Progress]
+    said: list[VerifierProgress]
     k: int = 2
     contracts: FakeContracts = field(default_factory=FakeContracts)
 
@@ -117,7 +117,7 @@ class Party:
             others=lambda: others or {},
             is_verifier=self.welcome.is_verifier,
             chain=self.contracts,
-            say=lambda event, detail: self.said.append(Progress(event, detail=detail)),
+            say=lambda event, detail: self.said.append(VerifierProgress(event, detail=detail)),
             patience=patience,
             loopback=True,
             clock=lambda: self.clock[0],
@@ -156,10 +156,12 @@ class Party:
         """Another mirror's message comes."""
         self.world.messages.take(text.encode())
 
-    def look(self, answered: int = 2, outcome: Outcome = Outcome.ANSWERED, holds: int = 10**6) -> Look:
+    def look(self, answered: int = 2, outcome: MirrorAnswer = MirrorAnswer.ANSWERED, holds: int = 10**6) -> Look:
         """A look at which so many others answered, who have so many entries."""
         others = [v.address for v in self.made.verifiers if v.address != self.world.address][:answered]
-        return Look(Answer("", "", outcome), tuple(Answer(name, "", Outcome.ANSWERED, "", holds) for name in others))
+        return Look(
+            Answer("", "", outcome), tuple(Answer(name, "", MirrorAnswer.ANSWERED, "", holds) for name in others)
+        )
 
     def pass_time(self, seconds: float) -> None:
         """On the chain and here."""
@@ -171,7 +173,7 @@ def make_party(folder: Path, made: SignedRun, index: int = 0) -> Party:
     """The verifier of that number."""
     account, copy = made.verifiers[index], FakeCopy([])
     chain, server, work = FakeChain(), FakeServer(), FakeWork()
-    clock, sent, said = [1_000.0], list[bytes](), list[Progress]()
+    clock, sent, said = [1_000.0], list[bytes](), list[VerifierProgress]()
     replica = Replica(made.functions, DOMAIN, chain, folder / "failed.json")
     replica.over(copy)
     reader = Reader(DOMAIN, replica.author_of)
@@ -197,7 +199,7 @@ def make_party(folder: Path, made: SignedRun, index: int = 0) -> Party:
             messages,
             book,
             sent.append,
-            lambda detail: said.append(Progress("refused", detail=detail)),
+            lambda detail: said.append(VerifierProgress("refused", detail=detail)),
         ),
         work=cast(Any, work),
         quorum=QuorumStore(folder / "signatures.db", Domain(DOMAIN.chain_id, REGISTRY), lambda: clock[0]),

@@ -9,7 +9,7 @@ from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack
 from trainer.cheats.commitments import Worked
 from trainer.cheats.skipping import skip_middle
-from trainer.conduct import Conduct, Disclosure, Job, disclose
+from trainer.conduct import Conduct, Disclosure, RoundTask, disclose
 from trainer.steps.trajectory import Trajectory, replay_segment
 
 
@@ -19,7 +19,7 @@ class Withheld(Worked):
     def __init__(self) -> None:
         super().__init__(skip_middle)
 
-    def openings(self, job: Job, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
+    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
         """Only what stands a replay."""
         safe = {0, 1, job.config.segments}
         return super().openings(job, trajectory, [boundary for boundary in wanted if boundary in safe])
@@ -31,7 +31,7 @@ class OtherSegment(Worked):
     def __init__(self) -> None:
         super().__init__(skip_middle)
 
-    def openings(self, job: Job, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
+    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
         """Bytes and path of boundary 0 or 1 under the number that was asked for."""
         return [replace(disclose(trajectory, boundary % 2), boundary=boundary) for boundary in wanted]
 
@@ -42,11 +42,11 @@ class LateWork(Worked):
     def __init__(self) -> None:
         super().__init__(skip_middle)
 
-    def openings(self, job: Job, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
+    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
         """States replayed after the draw, with the paths of those they replace."""
         return [self._redone(job, trajectory, boundary) for boundary in wanted]
 
-    def _redone(self, job: Job, trajectory: Trajectory, boundary: int) -> Disclosure:
+    def _redone(self, job: RoundTask, trajectory: Trajectory, boundary: int) -> Disclosure:
         committed = disclose(trajectory, boundary)
         if boundary == 0:
             return committed
@@ -59,7 +59,7 @@ class LateWork(Worked):
 class WrongBytes(Conduct):
     """Signs for the committed state and uploads another boundary's bytes."""
 
-    def openings(self, job: Job, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
+    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
         """The right entry with the wrong bytes."""
         other = trajectory.packed_state(job.config.segments)
         return [replace(disclose(trajectory, b), packed=other) for b in wanted if b != job.config.segments]
@@ -71,7 +71,7 @@ class Unasked(Worked):
     def __init__(self) -> None:
         super().__init__(skip_middle)
 
-    def openings(self, job: Job, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
+    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
         """The end, as the boundary after the end."""
         beyond = job.config.segments + 1
         return [replace(disclose(trajectory, job.config.segments), boundary=beyond)] if wanted else []

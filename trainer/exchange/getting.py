@@ -10,7 +10,7 @@ from blake3 import blake3
 
 from contracts.errors import CommonweightError
 from contracts.mirrors.peer import Peer, PeerMisbehaved, PeerUnreachable
-from contracts.mirrors.racing import Attempt, Pace, first
+from contracts.mirrors.racing import Attempt, SourcePace, first
 from contracts.tlog.bundles import MAX_BUNDLE
 from contracts.tlog.text import HASH
 from contracts.tlog.tiles import WIDTH, Tile
@@ -39,7 +39,7 @@ class Blobs:
     def attempt(self, counts: Counts, peer: Peer, path: str, digest: str) -> Attempt:
         """Ask one source for one digest."""
 
-        async def ask(pace: Pace) -> bool:
+        async def ask(pace: SourcePace) -> bool:
             pace.start()
             counts.failed += 1  # until it did not: it may be left in the middle
             data = await self._read(peer, f"{path}{digest}", pace)
@@ -52,7 +52,7 @@ class Blobs:
 
         return ask
 
-    async def _read(self, peer: Peer, path: str, pace: Pace) -> bytes | None:
+    async def _read(self, peer: Peer, path: str, pace: SourcePace) -> bytes | None:
         data = _Bounded(self._most, pace)
         try:
             status = await peer.read(path, data.take, CALL_SECONDS + self._most / LEAST_RATE)
@@ -89,7 +89,7 @@ class Turn:
             raise PeerUnreachable("was slow, and is not asked for a while")
         if self._waited > TURN_SECONDS + self._came / LEAST_RATE:
             raise self._too_slow()
-        data = _Bounded(MAX_BUNDLE if asked.entries else WIDTH * HASH, Pace())
+        data = _Bounded(MAX_BUNDLE if asked.entries else WIDTH * HASH, SourcePace())
         status = await self._read(f"{self._tiles.log}/{asked.path()}", data)
         self._waited += time.monotonic() - begun
         self._came += len(data.bytes)
@@ -101,7 +101,7 @@ class Turn:
         answered: list[int] = []
         failed: list[CommonweightError] = []
 
-        async def ask(pace: Pace) -> bool:
+        async def ask(pace: SourcePace) -> bool:
             data.pace = pace
             pace.start()
             try:
@@ -125,7 +125,7 @@ class Turn:
 class _Bounded:
     """Takes bytes up to a bound. Raises PeerMisbehaved for more."""
 
-    def __init__(self, most: int, pace: Pace) -> None:
+    def __init__(self, most: int, pace: SourcePace) -> None:
         self.most, self.pace, self.bytes = most, pace, bytearray()
 
     def take(self, chunk: bytes) -> None:

@@ -45,7 +45,7 @@ class Parcel:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ParcelRefusal:
     """What a target says against a parcel: a problem document's code and detail."""
 
     target: str
@@ -80,7 +80,7 @@ class Courier:
         target: str,
         post: Post,
         put: Put,
-        on_refusal: Callable[[Refusal], None],
+        on_refusal: Callable[[ParcelRefusal], None],
         longest: float | None = None,
         again: float | None = None,
     ) -> None:
@@ -155,9 +155,9 @@ class Courier:
         data = await asyncio.to_thread(parcel.file.read_bytes)
         return await self._put(parcel.name, data, CALL_SECONDS + len(data) / LEAST_RATE)
 
-    def _refusal(self, parcel: Parcel, reply: Reply) -> Refusal | None:
+    def _refusal(self, parcel: Parcel, reply: Reply) -> ParcelRefusal | None:
         found = refusal_in(reply.status, reply.media_type, reply.body)
-        return None if found is None else Refusal(self._target, parcel.name, found.code, found.detail[:500])
+        return None if found is None else ParcelRefusal(self._target, parcel.name, found.code, found.detail[:500])
 
     def _weather(self, course: _Course, retry_after: float | None) -> None:
         self._failures += 1

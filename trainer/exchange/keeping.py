@@ -43,7 +43,7 @@ def signed_text(message: Message, domain: Domain, key: bytes, beside: Mapping[st
     return canonical({"kind": slug(type(message)), **envelope.body()})
 
 
-class Store:
+class KeptMessages:
     """A folder of messages and blobs, for one thread at a time.
 
     Raises DiskFull and OSError where the disk does not take them.

@@ -25,7 +25,7 @@ from contracts.tlog.note import MAX_NOTE, parse_note
 from contracts.tlog.tile_tree import Read
 from contracts.wire.answers import refusal_in
 from trainer.exchange.getting import GRACE, Blobs, Tiles
-from trainer.exchange.handing import LEAST_RATE, Courier, Parcel, Refusal
+from trainer.exchange.handing import LEAST_RATE, Courier, Parcel, ParcelRefusal
 
 SERVER = ""
 """The server's name among the sources, whose others are verifiers' addresses."""
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Source:
+class Endpoint:
     """One address: where the log stands, where messages and blobs go, and where other mirrors are listed."""
 
     name: str
@@ -62,7 +62,7 @@ class Source:
 class _Watched:
     """A source with its tasks, its courier, and the note that it shows last."""
 
-    source: Source
+    source: Endpoint
     courier: Courier
     tasks: list[asyncio.Task[None]]
     tiles: Tiles
@@ -73,7 +73,7 @@ class _Watched:
     """Why the last look at it was in vain; None where it was not."""
 
 
-class Network:
+class PeerNetwork:
     """Server and mirrors on an event loop in a thread of its own, from `start` to `close`."""
 
     def __init__(
@@ -94,10 +94,10 @@ class Network:
         self._limits = limits
         self._tickets = tickets
         server = Peer(api_url, book.loopback, limits, chosen=True, keeps=True)
-        self._server = Source(SERVER, server, "/log", "/v1/messages", "/v1/blobs/", "/v1/mirrors", tickets)
+        self._server = Endpoint(SERVER, server, "/log", "/v1/messages", "/v1/blobs/", "/v1/mirrors", tickets)
         self._loop = EventThread("light-network")
         self._watched: dict[str, _Watched] = {}
-        self.refusals: deque[Refusal] = deque(maxlen=1024)
+        self.refusals: deque[ParcelRefusal] = deque(maxlen=1024)
 
     def start(self) -> None:
         """Begin with the server and the deployment's first mirrors."""
@@ -175,7 +175,7 @@ class Network:
             if name not in self._watched:
                 self._begin(source)
 
-    def _begin(self, source: Source) -> None:
+    def _begin(self, source: Endpoint) -> None:
         courier = Courier(source.name, source.post, source.put, self.refusals.append)
         watched = _Watched(source, courier, [], Tiles(source.peer, source.log))
         self._watched[source.name] = watched
@@ -189,9 +189,9 @@ class Network:
         await first([blobs.attempt(w, w.source.peer, w.source.blobs, digest) for w, digest in asked], GRACE, LEAST_RATE)
         return blobs.found
 
-    def _mirror(self, name: str, url: str) -> Source:
+    def _mirror(self, name: str, url: str) -> Endpoint:
         peer = Peer(url, self._book.loopback, self._limits)
-        return Source(name, peer, f"/{origin_hash(self._origin)}", "/messages", "/blobs/", "/mirrors", self._tickets)
+        return Endpoint(name, peer, f"/{origin_hash(self._origin)}", "/messages", "/blobs/", "/mirrors", self._tickets)
 
     async def _poll(self, watched: _Watched) -> None:
         looks = 0

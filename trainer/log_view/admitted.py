@@ -30,7 +30,7 @@ class Admitted:
     k: int = 0
 
 
-class Judges(Protocol):
+class Admission(Protocol):
     """Says who is admitted now. `trouble` is why that is not known, or old."""
 
     @property

@@ -28,7 +28,7 @@ class LookEnded(CommonweightError):
     code = "look-ended"
 
 
-class Share:
+class SourceShare:
     """What one source may still give in a look."""
 
     def __init__(self, read: Read, end: float, clock: Clock) -> None:
@@ -58,6 +58,6 @@ class Bounds:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock, self._end = clock, clock() + LOOK_SECONDS
 
-    def share(self, read: Read) -> Share:
+    def share(self, read: Read) -> SourceShare:
         """Of the next source."""
-        return Share(read, min(self._end, self._clock() + SOURCE_SECONDS), self._clock)
+        return SourceShare(read, min(self._end, self._clock() + SOURCE_SECONDS), self._clock)

@@ -9,15 +9,15 @@ from contracts.messages.for_log import Enrolment, Leave, PledgeReveal, Return, S
 from contracts.protocol.judge.rules.duties import ComeBack, NodeDuty, Open, OpenPledge
 from contracts.protocol.judge.state import NodeState, ProofState, RunState, State
 from contracts.protocol.run_config import RunConfig
-from trainer.conduct import Conduct, Disclosure, Job, NothingToCopy
+from trainer.conduct import Conduct, Disclosure, NothingToCopy, RoundTask
 from trainer.data.corpus import Corpus
 from trainer.log_view.covered import CoveredLog
 from trainer.node.boundaries import Key
 from trainer.node.joining import obstacle
 from trainer.node.pen import Pen, hexes
-from trainer.node.settings import NodeSettings, Progress, Report
+from trainer.node.settings import NodeProgress, NodeSettings, Report
 from trainer.node.surroundings import Around
-from trainer.node.work import Work, key_of
+from trainer.node.work import TaskResult, key_of
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.profile import BOUNDED
 from trainer.steps.trajectory import BoundaryLost
@@ -88,12 +88,12 @@ class Answers:
         """Whether a verifier could decide the work; what is in the way is said when it changes."""
         why = obstacle(self._log.state, run, profile)
         if why and why != self._told:
-            self._report(Progress("unjudged", 0, detail=why))
+            self._report(NodeProgress("unjudged", 0, detail=why))
         self._told = why
         self.is_hindered = bool(why) and not self._settings.unjudged and config.profile != BOUNDED
         return not self.is_hindered
 
-    def give(self, state: State, duty: NodeDuty, works: dict[Key, Work]) -> None:
+    def give(self, state: State, duty: NodeDuty, works: dict[Key, TaskResult]) -> None:
         """What a duty asks for, of the works that are here; one whose states the disk has lost is taken out."""
         if isinstance(duty, ComeBack):
             self._come_back(duty)
@@ -108,7 +108,7 @@ class Answers:
             message = Return(from_hex(duty.run), self._around.address, size, root)
             self._pen.keep(f"return-{duty.run[2:18]}-{duty.since}", message)
 
-    def _open(self, proof: ProofState, boundaries: tuple[int, ...], works: dict[Key, Work]) -> None:
+    def _open(self, proof: ProofState, boundaries: tuple[int, ...], works: dict[Key, TaskResult]) -> None:
         """What the conduct opens of a work; what it has shown it is not asked for again."""
         name = proof.commitment.proof
         work = works.get(key_of(proof))
@@ -122,7 +122,9 @@ class Answers:
         except NothingToCopy:
             return
         except BoundaryLost as error:
-            self._report(Progress("lost", proof.commitment.round, detail=f"{error.detail}; the round is done again"))
+            self._report(
+                NodeProgress("lost", proof.commitment.round, detail=f"{error.detail}; the round is done again")
+            )
             del works[work.key]
 
     def _show(self, proof: ProofId, shown: Disclosure) -> None:
@@ -141,8 +143,10 @@ class Answers:
         name = proof.commitment.proof
         current = state.round_of(proof)
         config = RunConfig.from_json(current.config)
-        pledge = self._conduct.pledge(Job(self._around, self._around.view(state, current), config, self._corpus, {}))
+        pledge = self._conduct.pledge(
+            RoundTask(self._around, self._around.view(state, current), config, self._corpus, {})
+        )
         if self._pen.store.get(f"pledge-{name}") is None and pledge.canary:
             detail = f"segment {pledge.fake} was bad on purpose"
-            self._report(Progress("canary", proof.commitment.round, detail=detail))
+            self._report(NodeProgress("canary", proof.commitment.round, detail=detail))
         self._pen.keep(f"pledge-{name}", PledgeReveal(from_hex(name), pledge.salt, pledge.fake))

@@ -24,19 +24,19 @@ from trainer import cheats
 from trainer.canary import Canary
 from trainer.conduct import Conduct
 from trainer.data.corpus import corpus_of
-from trainer.exchange.keeping import Kept, Store
-from trainer.exchange.network import SERVER, Network
+from trainer.exchange.keeping import Kept, KeptMessages
+from trainer.exchange.network import SERVER, PeerNetwork
 from trainer.exchange.offers import offers
 from trainer.log_view.admitted import Admitted, ByChain, ByLog
 from trainer.log_view.covered import CoveredLog
 from trainer.node.answering import Answers
 from trainer.node.pen import Pen
 from trainer.node.plan import standing
-from trainer.node.pulse import Pulse
+from trainer.node.pulse import Heartbeat
 from trainer.node.rounds import Rounds
-from trainer.node.settings import NodeSettings, Progress, Report
+from trainer.node.settings import NodeProgress, NodeSettings, Report
 from trainer.node.states import States
-from trainer.node.status import Status, status_of
+from trainer.node.status import NodePhase, status_of
 from trainer.node.story import Story
 from trainer.node.surroundings import Around, Published
 from trainer.node.work import Workshop
@@ -58,12 +58,12 @@ class LightNode:
         conduct = conduct or (Canary(settings.canary_ppm) if settings.canary_ppm else cheats.conduct(settings.cheat))
         corpus = corpus_of(settings.data)
         folder = settings.folder
-        self._pen = Pen(settings.key, self.domain, Store(folder / "outbox"))
+        self._pen = Pen(settings.key, self.domain, KeptMessages(folder / "outbox"))
         states = States(folder / "states", self.network.any_blob)
         self._shop = Workshop(self._around, conduct, corpus, states, folder / "boundaries", report)
         self._rounds = Rounds(self.log, self._around, self._shop, states, self._pen, report, self._warn)
         self._answers = Answers(settings, self.log, self._pen, self._around, conduct, corpus, report)
-        self._pulse = Pulse(self.address, lambda: self._shop.step, self._beat)
+        self._pulse = Heartbeat(self.address, lambda: self._shop.step, self._beat)
         self._story = Story(self.address, report, folder / "told.json")
         self._admitted = Admitted()
         self._troubles = Troubles(self._away)
@@ -118,7 +118,7 @@ class LightNode:
         """Tell where this node is, whenever that changes; what keeps it from enrolling was told."""
         state = self.log.state
         status = status_of(state, state.runs.get(self.settings.run), self.address, self.log.current)
-        if status.status is not Status.JOINING or not self._answers.is_hindered:
+        if status.status is not NodePhase.JOINING or not self._answers.is_hindered:
             self._story.stands(status)
 
     def _watch_clock(self) -> None:
@@ -184,7 +184,7 @@ class LightNode:
         self.log = CoveredLog(folder / "log", key, functions, self.domain, self._warn, on_entry)
         book = Book(folder / "mirrors.json", self.domain, deployment.first_mirrors(), settings.loopback())
         tickets = Tickets(Account.from_key(settings.key), self.domain)
-        self.network = Network(settings.api_url, key.name, book, settings.look_seconds, tickets, limits, deployment)
+        self.network = PeerNetwork(settings.api_url, key.name, book, settings.look_seconds, tickets, limits, deployment)
         self._around = Around(settings.key, self.domain, lambda: self.log, published, self.network.blob)
         self._clock = ClockWatch(lambda detail: self._warn("clock", detail))
         self._judges = (
@@ -208,10 +208,10 @@ class LightNode:
         return not isinstance(duty, Commit) or self._answers.computes_as_listed(state.runs[run])
 
     def _away(self, line: str) -> None:
-        self._report(Progress("weather", 0, detail=line))
+        self._report(NodeProgress("weather", 0, detail=line))
 
     def _warn(self, code: str, detail: str) -> None:
-        self._report(Progress("warning", 0, detail=f"{code}: {detail}"))
+        self._report(NodeProgress("warning", 0, detail=f"{code}: {detail}"))
 
 
 def run_light_node(

@@ -8,13 +8,13 @@ from contracts.ids import from_hex, to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.signatures import Domain
 from trainer.conduct import Made
-from trainer.exchange.keeping import Store, signed_text
+from trainer.exchange.keeping import KeptMessages, signed_text
 
 
 class Pen:
     """One key over one store: a name stands for one message for ever."""
 
-    def __init__(self, key: str, domain: Domain, store: Store) -> None:
+    def __init__(self, key: str, domain: Domain, store: KeptMessages) -> None:
         self._key = from_hex(key)
         self.domain = domain
         self.store = store

@@ -17,7 +17,7 @@ from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage,
 
 
 @dataclass(frozen=True)
-class Standing:
+class Retention:
     """Of one kept message: whether it and its blob are handed now, and whether it stays on the disk."""
 
     message: bool = False
@@ -25,53 +25,53 @@ class Standing:
     stays: bool = False
 
 
-OVER = Standing()
+OVER = Retention()
 
 
-def standing(state: State, message: Message) -> Standing:
+def standing(state: State, message: Message) -> Retention:
     """How it stands with a message at the end of the covered log."""
     found = _OF.get(type(message))
     return OVER if found is None else found(state, message)
 
 
-def _of_place(state: State, message: Enrolment | Leave) -> Standing:
+def _of_place(state: State, message: Enrolment | Leave) -> Retention:
     """Of what a node says of its place only the newest counts."""
     run = state.runs.get(RunId(to_hex(message.run)))
     if run is None or run.over:
         return OVER
     member = run.nodes.get(message.node)
     waits = member is None or member.sequence < message.nonce
-    return Standing(waits, False, waits)
+    return Retention(waits, False, waits)
 
 
-def _of_return(state: State, message: Return) -> Standing:
+def _of_return(state: State, message: Return) -> Retention:
     run = state.runs.get(RunId(to_hex(message.run)))
     member = run.nodes.get(message.party) if run is not None and not run.over else None
     waits = member is not None and member.away is not None and member.away < message.size
-    return Standing(waits, False, waits)
+    return Retention(waits, False, waits)
 
 
-def _of_commitment(state: State, message: Commitment) -> Standing:
+def _of_commitment(state: State, message: Commitment) -> Retention:
     current = _round(state, RunId(to_hex(message.run)), message.round)
     if current is None or current.phase is not Phase.OPEN:
         return OVER
     name = current.proofs.get(message.node)
     held = name is not None and len(state.proofs[name].has) >= current.k
-    return Standing(name is None, not held, True)
+    return Retention(name is None, not held, True)
 
 
-def _of_opening(state: State, message: StateOpening) -> Standing:
+def _of_opening(state: State, message: StateOpening) -> Retention:
     proof = state.proofs.get(ProofId(to_hex(message.proof)))
     if proof is None or proof.done:
         return OVER
     read = proof.stage is Stage.READING
-    return Standing(read and message.boundary not in proof.opened, read, True)
+    return Retention(read and message.boundary not in proof.opened, read, True)
 
 
-def _of_pledge(state: State, message: PledgeReveal) -> Standing:
+def _of_pledge(state: State, message: PledgeReveal) -> Retention:
     proof = state.proofs.get(ProofId(to_hex(message.proof)))
     waits = proof is not None and not proof.done and proof.pledge is None
-    return Standing(waits and _is_asked(proof), False, waits)
+    return Retention(waits and _is_asked(proof), False, waits)
 
 
 def _is_asked(proof: ProofState | None) -> bool:
@@ -82,7 +82,7 @@ def _round(state: State, run: RunId, number: int) -> RoundState | None:
     return state.runs[run].rounds.get(number) if run in state.runs else None
 
 
-_OF: dict[type[Message], Callable[[State, Any], Standing]] = {
+_OF: dict[type[Message], Callable[[State, Any], Retention]] = {
     Enrolment: _of_place,
     Leave: _of_place,
     Return: _of_return,

@@ -13,7 +13,7 @@ SHARE = 4
 """Heartbeats in a lease."""
 
 
-class Pulse:
+class Heartbeat:
     """Beats from a thread of its own, whatever the node's loop does. `send` brings a heartbeat to all mirrors."""
 
     def __init__(self, node: Address, step: Callable[[], int], send: Callable[[LeaseRenewal], None]) -> None:

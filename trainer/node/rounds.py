@@ -13,10 +13,10 @@ from trainer.conduct import NothingToCopy
 from trainer.log_view.covered import CoveredLog
 from trainer.node.boundaries import Key
 from trainer.node.pen import Pen
-from trainer.node.settings import Progress, Report
+from trainer.node.settings import NodeProgress, Report
 from trainer.node.states import StateLost, States
 from trainer.node.surroundings import Around
-from trainer.node.work import Task, Work, Workshop, key_of
+from trainer.node.work import Task, TaskResult, Workshop, key_of
 
 
 class Rounds:
@@ -39,8 +39,8 @@ class Rounds:
         self._pen = pen
         self._report = report
         self._warn = warn
-        self.works: dict[Key, Work] = {}
-        self._made: Work | None = None
+        self.works: dict[Key, TaskResult] = {}
+        self._made: TaskResult | None = None
         """Done, and its commitment is not on the disk yet: a full one did not take it."""
         self._hopeless: set[Key] = set()
         self._working: Key = ("", 0)
@@ -51,7 +51,7 @@ class Rounds:
         try:
             work = self._made = self._made or self._shop.finished()
         except (StateLost, NothingToCopy) as error:
-            self._report(Progress("lost", self._working[1], detail=error.detail))
+            self._report(NodeProgress("lost", self._working[1], detail=error.detail))
             self._hopeless.add(self._working)
             return
         if work is None:
@@ -76,7 +76,7 @@ class Rounds:
             self._working = missing[0]
             self._shop.begin(self._task(state, run, missing[0][1], proofs))
 
-    def _commit(self, work: Work) -> None:
+    def _commit(self, work: TaskResult) -> None:
         run, number = work.key
         for place, made in enumerate(work.made):
             if not self._pen.keep_commitment(f"commitment-{run[2:18]}-{number}-{place}", made):

@@ -49,7 +49,7 @@ class NodeSettings(ProcessSettings):
 
 
 @dataclass(frozen=True)
-class Progress:
+class NodeProgress:
     """What a node says while it works."""
 
     event: str
@@ -59,7 +59,7 @@ class Progress:
     detail: str = ""
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[NodeProgress], None]
 
 
 def _is_loopback(url: str) -> bool:

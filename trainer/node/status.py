@@ -22,7 +22,7 @@ from contracts.ids import Address
 from contracts.protocol.judge.state import NodeState, Phase, ProofState, RoundState, RunState, Stage, State
 
 
-class Status(StrEnum):
+class NodePhase(StrEnum):
     """Each has a sentence, in which {round} is the round's number."""
 
     BEHIND = "reads the log up to where it stood before"
@@ -45,7 +45,7 @@ class Status(StrEnum):
 class NodeStatus:
     """A state, and the number of the round that it is about."""
 
-    status: Status
+    status: NodePhase
     round: int = 0
 
     def __str__(self) -> str:
@@ -53,23 +53,23 @@ class NodeStatus:
 
 
 _BY_STAGE = {
-    Stage.COMMITTED: Status.COMMITTED,
-    Stage.READING: Status.READ,
-    Stage.SPOKEN: Status.PLEDGE,
-    Stage.VOID: Status.PLEDGE,
+    Stage.COMMITTED: NodePhase.COMMITTED,
+    Stage.READING: NodePhase.READ,
+    Stage.SPOKEN: NodePhase.PLEDGE,
+    Stage.VOID: NodePhase.PLEDGE,
 }
 
 
 def status_of(state: State, run: RunState | None, node: Address, current: bool) -> NodeStatus:
     """Of a node in a run. `current`: whether the log is read up to where the node stood already."""
     if not current:
-        return NodeStatus(Status.BEHIND)
+        return NodeStatus(NodePhase.BEHIND)
     if run is None:
-        return NodeStatus(Status.ABSENT)
+        return NodeStatus(NodePhase.ABSENT)
     member = run.nodes.get(node)
     now = run.rounds.get(run.round)
     if now is not None and node in now.listed and now.phase is Phase.OPEN and node not in now.proofs:
-        return _of_member(run, member) or NodeStatus(Status.TRAINING, now.number)
+        return _of_member(run, member) or NodeStatus(NodePhase.TRAINING, now.number)
     proof = _newest(state, run, node)
     if proof is not None and not proof.done:
         return NodeStatus(_BY_STAGE[proof.stage], proof.commitment.round)
@@ -79,24 +79,24 @@ def status_of(state: State, run: RunState | None, node: Address, current: bool) 
 def _of_member(run: RunState, member: NodeState | None) -> NodeStatus | None:
     """What keeps it from taking part, whatever the round is."""
     if run.over:
-        return NodeStatus(Status.OVER)
+        return NodeStatus(NodePhase.OVER)
     if member is None:
-        return NodeStatus(Status.JOINING)
+        return NodeStatus(NodePhase.JOINING)
     if member.left:
-        return NodeStatus(Status.LEFT)
-    return NodeStatus(Status.LAPSED) if member.away is not None else None
+        return NodeStatus(NodePhase.LEFT)
+    return NodeStatus(NodePhase.LAPSED) if member.away is not None else None
 
 
 def _between(run: RunState, now: RoundState | None, proof: ProofState | None, member: NodeState | None) -> NodeStatus:
     """Nothing is asked of it until a round opens."""
     following = run.round + 1
     if member is not None and member.enrolled.first_round > following:
-        return NodeStatus(Status.EARLY, member.enrolled.first_round)
+        return NodeStatus(NodePhase.EARLY, member.enrolled.first_round)
     if proof is not None and proof.commitment.round == run.round:
-        return NodeStatus(Status.DECIDED, run.round)
+        return NodeStatus(NodePhase.DECIDED, run.round)
     if now is not None and now.phase is Phase.OPEN:
-        return NodeStatus(Status.UNLISTED, run.round)
-    return NodeStatus(Status.WAITING, following)
+        return NodeStatus(NodePhase.UNLISTED, run.round)
+    return NodeStatus(NodePhase.WAITING, following)
 
 
 def _newest(state: State, run: RunState, node: Address) -> ProofState | None:

@@ -15,8 +15,8 @@ from contracts.ids import Address
 from contracts.protocol.judge.facts import Reason
 from contracts.protocol.judge.state import Phase, ProofState, RunState, Stage, State
 from contracts.protocol.run_config import RunConfig
-from trainer.exchange.handing import Refusal
-from trainer.node.settings import Progress, Report
+from trainer.exchange.handing import ParcelRefusal
+from trainer.node.settings import NodeProgress, Report
 from trainer.node.status import NodeStatus
 
 _ENDS = {Stage.POSTED: "posted", Stage.OUT: "out", Stage.UNDECIDED: "undecided"}
@@ -41,7 +41,7 @@ class Story:
         """Where it is now."""
         if status != self._status:
             self._status = status
-            self._report(Progress("status", status.round, detail=str(status)))
+            self._report(NodeProgress("status", status.round, detail=str(status)))
 
     def tell(self, state: State, run: RunState) -> None:
         """What is new at the end of the covered log."""
@@ -56,16 +56,16 @@ class Story:
             event = "left" if member.left else "enrolled"
             first = max(member.enrolled.first_round, run.round + 1)
             first = run.round if run.round in run.rounds and self._node in run.rounds[run.round].listed else first
-            self._once(f"{event} {member.sequence}", "", Progress(event, first))
+            self._once(f"{event} {member.sequence}", "", NodeProgress(event, first))
         for proof in list(state.proofs.values()):
             if proof.commitment.node == self._node and proof.commitment.run == run.created.run:
                 self._of_proof(state, proof)
         current = run.rounds.get(run.round)
         closed = current is not None and current.phase is not Phase.OPEN
         if current is not None and closed and self._node in current.listed and self._node not in current.proofs:
-            self._once("missed", str(current.number), Progress("missed", current.number, detail="the round closed"))
+            self._once("missed", str(current.number), NodeProgress("missed", current.number, detail="the round closed"))
 
-    def refused(self, refusal: Refusal, server: str) -> None:
+    def refused(self, refusal: ParcelRefusal, server: str) -> None:
         """A refusal with its code; of the mirrors only what the server did not say, and what they say for long: one
         whose copy is a moment behind takes it the next time, and nobody has anything to do."""
         now = self._clock()
@@ -76,17 +76,17 @@ class Story:
             return
         detail = f"{refusal.code}: {refusal.detail}"
         who = "the server" if refusal.target == server else refusal.target
-        self._once(f"refused {refusal.code}", refusal.parcel, Progress("refused", 0, detail=f"{who} says {detail}"))
+        self._once(f"refused {refusal.code}", refusal.parcel, NodeProgress("refused", 0, detail=f"{who} says {detail}"))
 
     def _of_proof(self, state: State, proof: ProofState) -> None:
         name = proof.commitment.proof
         number = proof.commitment.round
         steps = RunConfig.from_json(state.round_of(proof).config).steps
-        self._once("committed", name, Progress("committed", number, steps, detail=name))
+        self._once("committed", name, NodeProgress("committed", number, steps, detail=name))
         if proof.done:
-            self._once("decided", name, Progress("decided", number, detail=_end(proof)))
+            self._once("decided", name, NodeProgress("decided", number, detail=_end(proof)))
 
-    def _once(self, what: str, about: str, progress: Progress) -> None:
+    def _once(self, what: str, about: str, progress: NodeProgress) -> None:
         if (what, about) in self._told:
             return
         self._told[what, about] = None

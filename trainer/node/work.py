@@ -15,12 +15,12 @@ from pathlib import Path
 from contracts.errors import CommonweightError
 from contracts.protocol.judge.state import ProofState
 from contracts.protocol.run_config import RunConfig
-from trainer.conduct import Conduct, Job, Made, Surroundings
+from trainer.conduct import Conduct, Made, RoundTask, Surroundings
 from trainer.data.corpus import Corpus
 from trainer.log_view.shown import RoundView
 from trainer.model.state import Tensors
 from trainer.node.boundaries import Boundaries, Key
-from trainer.node.settings import Progress, Report
+from trainer.node.settings import NodeProgress, Report
 from trainer.node.states import States
 from trainer.steps.inner_step import StepResult
 from trainer.steps.trajectory import Trajectory
@@ -29,7 +29,7 @@ FETCH_SECONDS = 1.0
 """Between two tries to get weights that nobody gives yet."""
 
 
-class Abandoned(CommonweightError):
+class WorkAbandoned(CommonweightError):
     """The round ended, or the node: its work serves nobody any more."""
 
     code = "work-abandoned"
@@ -58,10 +58,10 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Work:
+class TaskResult:
     """What became of a task: `made` in the order in which it is handed; openings are of the last."""
 
-    job: Job
+    job: RoundTask
     trajectory: Trajectory
     made: tuple[Made, ...]
 
@@ -76,7 +76,7 @@ class _Running:
     task: Task
     thread: threading.Thread
     stop: threading.Event = field(default_factory=threading.Event)
-    work: Work | None = None
+    work: TaskResult | None = None
     error: BaseException | None = None
 
 
@@ -108,13 +108,13 @@ class Workshop:
         self.step = 0
         running.thread.start()
 
-    def finished(self) -> Work | None:
+    def finished(self) -> TaskResult | None:
         """The work, once it is done; None while it is not, or where it was abandoned. Raises what it raised."""
         running = self._running
         if running is None or running.thread.is_alive():
             return None
         self._running = None
-        if running.error is not None and not isinstance(running.error, Abandoned):
+        if running.error is not None and not isinstance(running.error, WorkAbandoned):
             raise running.error
         return running.work
 
@@ -143,20 +143,20 @@ class Workshop:
         except BaseException as error:  # the loop raises it, in its own thread
             running.error = error
 
-    def _do(self, running: _Running) -> Work:
+    def _do(self, running: _Running) -> TaskResult:
         task = running.task
         self._corpus.require(task.config.corpus_digest)
         theta = self._theta(running)
-        job = Job(
+        job = RoundTask(
             self._around, task.view, task.config, self._corpus, self._states.start(theta, task.inner, task.config)
         )
         trajectory = self._boundaries.read(task.key, task.config, job.start, task.root) or self._train(running, job)
         self._states.remember(trajectory.end_state)
-        return Work(job, trajectory, tuple(self._conduct.commitments(job, trajectory)))
+        return TaskResult(job, trajectory, tuple(self._conduct.commitments(job, trajectory)))
 
-    def _train(self, running: _Running, job: Job) -> Trajectory:
+    def _train(self, running: _Running, job: RoundTask) -> Trajectory:
         task = running.task
-        self._report(Progress("training", job.number))
+        self._report(NodeProgress("training", job.number))
         folder = self._boundaries.folder(task.key, task.config)
         done = self._conduct.work(job, self._on_step(running, job.number), folder)
         self._boundaries.keep(task.key, done)
@@ -169,14 +169,14 @@ class Workshop:
             if found is not None:
                 return found
             if running.stop.wait(FETCH_SECONDS):
-                raise Abandoned("nobody gave the round's weights")
+                raise WorkAbandoned("nobody gave the round's weights")
 
     def _on_step(self, running: _Running, number: int) -> Callable[[int, StepResult], None]:
         def note(step: int, result: StepResult) -> None:
             if running.stop.is_set():
-                raise Abandoned(f"round {number} is over")
+                raise WorkAbandoned(f"round {number} is over")
             self.step = step + 1
-            self._report(Progress("step", number, step + 1, result.loss))
+            self._report(NodeProgress("step", number, step + 1, result.loss))
 
         return note
 

@@ -27,14 +27,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRun:
     """A run that this machine can judge, and the numerics profile under which it does."""
 
     run: RunId
     profile: bytes
 
 
-def prepare(world: World) -> Prepared | None:
+def prepare(world: World) -> PreparedRun | None:
     """None while the run is not in the log. Raises NotPrepared and WrongCorpus: no replay here could stand."""
     run = world.settings.run
     with world.replica.reading() as state:
@@ -57,10 +57,10 @@ def prepare(world: World) -> Prepared | None:
             f"{', '.join(to_hex(profile) for profile in terms.profiles)}: no replay here would stand. Unset what "
             "changes arithmetic (MKL_CBWR, ATEN_CPU_CAPABILITY and their like), or use a machine like the creator's"
         )
-    return Prepared(run, own)
+    return PreparedRun(run, own)
 
 
-def anchor(world: World, prepared: Prepared) -> None:
+def anchor(world: World, prepared: PreparedRun) -> None:
     """Sign the anchor that is due."""
     held = [signed.claim for signed in world.voice.held() if isinstance(signed.claim, Anchored)]
     if any(claim.run == prepared.run for claim in held):

@@ -11,7 +11,7 @@ from contracts.messages.for_log import Merge
 from contracts.protocol.judge.facts import MergeSigned
 from contracts.protocol.judge.rules.duties import Combine
 from verifier.duties.world import World
-from verifier.mirror.store.announced import Announcement, Kind, Place
+from verifier.mirror.store.announced import Announcement, BlobKind, BlobOrigin
 from verifier.replay import asking
 from verifier.replay.combining import MERGE, Basis, Step
 from verifier.replay.question import Request
@@ -48,8 +48,8 @@ def _basis(world: World, duty: Combine) -> Basis | None:
 
 
 def _sign(world: World, duty: Combine, step: Step) -> None:
-    place = Place(world.address, duty.run, duty.round + 1)
-    for name, kind in ((step.theta_blob, Kind.WEIGHTS), (step.momentum_blob, Kind.MOMENTUM)):
+    place = BlobOrigin(world.address, duty.run, duty.round + 1)
+    for name, kind in ((step.theta_blob, BlobKind.WEIGHTS), (step.momentum_blob, BlobKind.MOMENTUM)):
         _keep(world, _left(world, duty.run, duty.round) / name, kind, place)
     with world.replica.reading() as state:
         index = state.runs[duty.run].rounds[duty.round].merge_at
@@ -87,7 +87,7 @@ def _left(world: World, run: RunId, number: int) -> Path:
     return world.settings.folder / MERGED / asking.place_of(run, number)
 
 
-def _keep(world: World, file: Path, kind: Kind, place: Place) -> None:
+def _keep(world: World, file: Path, kind: BlobKind, place: BlobOrigin) -> None:
     """From where a worker left it into the mirror, which serves it to everybody."""
     if world.blobs.has(file.name) or not file.exists():
         return

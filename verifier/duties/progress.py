@@ -8,7 +8,7 @@ from contracts.ids import NO_ADDRESS, NO_PROOF, Address, ProofId
 
 
 @dataclass(frozen=True)
-class Progress:
+class VerifierProgress:
     """One line. `segments` were read for a verdict; errors are relative, None where nothing was measured."""
 
     event: str

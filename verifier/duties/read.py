@@ -19,11 +19,11 @@ from contracts.ids import Address, ProofId, from_hex
 from contracts.messages.for_log import SegmentVerdict, Verdict
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import What, Word
-from contracts.protocol.judge.rules.duties import Look, Read
+from contracts.protocol.judge.rules.duties import LookAgain, Read
 from contracts.protocol.judge.rules.seats import about
 from contracts.protocol.log.signed import WORDS
 from verifier.duties.last_seen import absence_of
-from verifier.duties.progress import Progress
+from verifier.duties.progress import VerifierProgress
 from verifier.duties.world import World
 from verifier.replay import asking
 from verifier.replay.pace import Effort
@@ -72,7 +72,7 @@ def read(world: World, duties: Iterable[Read]) -> None:
         _say(world, reading, [said for said in found if not waits or WORDS[said.word] in AGAINST])
 
 
-def look(world: World, duties: Iterable[Look]) -> None:
+def look(world: World, duties: Iterable[LookAgain]) -> None:
     """Replace one's `unserved` where the bytes came."""
     for duty in duties:
         reading = _reading(world, duty.proof, (duty.segment,))
@@ -204,9 +204,9 @@ def _word(said: Said) -> SegmentVerdict:
     return SegmentVerdict(said.segment, said.word, said.reason, said.measured, said.limit)
 
 
-def _progress(reading: Reading, words: list[Said]) -> Progress:
+def _progress(reading: Reading, words: list[Said]) -> VerifierProgress:
     worst = max(words, key=lambda said: (said.word != 1, said.measured))
     detail = ", ".join(f"{said.segment} {WORDS[said.word]}" for said in words) + f" {worst.detail}".rstrip()
     error = worst.measured / 1e18
     limit = worst.limit / 1e18
-    return Progress("verdict", reading.round, reading.node, reading.proof, detail, len(words), error, limit)
+    return VerifierProgress("verdict", reading.round, reading.node, reading.proof, detail, len(words), error, limit)

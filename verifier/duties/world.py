@@ -10,7 +10,7 @@ from contracts.ids import NO_ADDRESS, NO_PROOF, Address, ProofId, from_hex
 from contracts.messages.signatures import Domain
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.judge.rules.duties import SignFault
-from verifier.duties.progress import Progress
+from verifier.duties.progress import VerifierProgress
 from verifier.mirror.store.blobs import BlobStore
 from verifier.mirror.store.copy import LogCopy
 from verifier.mirror.store.messages import MessageStore
@@ -42,7 +42,7 @@ class World:
     voice: Voice
     work: Work
     quorum: QuorumStore
-    report: Callable[[Progress], None]
+    report: Callable[[VerifierProgress], None]
     give_blob: Callable[[str], None] = lambda _name: None
     epochs_seen: dict[tuple[int, int], int | None] = field(default_factory=dict)
     """By epoch and index of its closing entry: the newest message that was held one look later, None before it."""
@@ -81,4 +81,4 @@ class World:
         node: Address = NO_ADDRESS,
     ) -> None:
         """Report."""
-        self.report(Progress(event, run_round, node, proof, detail))
+        self.report(VerifierProgress(event, run_round, node, proof, detail))

@@ -19,7 +19,7 @@ from celery import Celery
 
 from contracts.errors import CommonweightError
 from verifier.jobs.folder_results import FolderResults
-from verifier.jobs.rows import FILE_NAME, Job, JobRows, Key, Order, State
+from verifier.jobs.rows import FILE_NAME, JobRow, JobRows, JobState, Key, Order
 from verifier.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -67,18 +67,18 @@ class JobBoard:
         """Take on work; what was taken on before is left as it stands."""
         self.rows.add(orders)
 
-    def one(self, order: Order) -> Job:
+    def one(self, order: Order) -> JobRow:
         """Take on one job unless it was taken on before; how it stands now."""
         self.add([order])
         return next(job for job in self.advance(order.key.subject, order.key.stage) if job.key == order.key)
 
-    def advance(self, subject: str, stage: int) -> list[Job]:
+    def advance(self, subject: str, stage: int) -> list[JobRow]:
         """Take in results, end leases that have run out, send what is due; how the jobs stand then."""
         for job in self.rows.of(subject, stage):
             if job.task_id and not job.settled:
                 self._collect(job)
         for job in self.rows.of(subject, stage):
-            if job.state == State.QUEUED and job.until <= self.rows.now() and not self._send(job):
+            if job.state == JobState.QUEUED and job.until <= self.rows.now() and not self._send(job):
                 break
         return self.rows.of(subject, stage)
 
@@ -89,7 +89,7 @@ class JobBoard:
         if isinstance(self._app.backend, FolderResults):
             self._app.backend.keep(self.rows.task_ids())
 
-    def _collect(self, job: Job) -> None:
+    def _collect(self, job: JobRow) -> None:
         news = self._news(job.task_id)
         match news.status:
             case "SUCCESS":
@@ -98,24 +98,24 @@ class JobBoard:
                 self.rows.release(job, str(news.result), self._settings.backoff_seconds)
             case "FAILURE":
                 self._fail(job, str(news.traceback or news.result))
-            case "STARTED" if job.state == State.QUEUED:
+            case "STARTED" if job.state == JobState.QUEUED:
                 self._sent.pop(job.key, None)
                 self.rows.begin(job, _worker(news.result), self._settings.lease_seconds)
                 return
-            case _ if job.state == State.RUNNING and job.until <= self.rows.now():
+            case _ if job.state == JobState.RUNNING and job.until <= self.rows.now():
                 self._fail(job, f"its worker ({job.worker}) was lost or took longer than the lease")
             case _:
                 return
         self._forget(job.task_id)
 
-    def _fail(self, job: Job, error: str) -> None:
+    def _fail(self, job: JobRow, error: str) -> None:
         pause = min(PAUSE_LIMIT_SECONDS, self._settings.backoff_seconds * 2**job.attempts)
         self.rows.fail(job, error, pause)
         logger.warning(
             "%s of %s, try %d of %d: %s", job.key.name, job.key.subject, job.attempts + 1, job.allowed, error
         )
 
-    def _send(self, job: Job) -> bool:
+    def _send(self, job: JobRow) -> bool:
         """Whether the queue takes messages. The row first: after a crash between the two the message counts as lost."""
         task_id = str(uuid4())
         patience = self._patience(job.key)

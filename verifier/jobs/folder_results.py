@@ -11,7 +11,7 @@ from typing import Any
 from celery.backends.filesystem import FilesystemBackend
 from kombu.utils.encoding import bytes_to_str, ensure_bytes
 
-from contracts.files.whole_file import Part, sweep
+from contracts.files.whole_file import PartialFile, sweep
 
 
 class FolderResults(FilesystemBackend):  # type: ignore[misc]
@@ -29,7 +29,7 @@ class FolderResults(FilesystemBackend):  # type: ignore[misc]
     def set(self, key: bytes | str, value: bytes | str) -> None:
         """Whole or not at all: a service that looks meanwhile reads no half of it."""
         target = Path(os.fsdecode(self._filename(ensure_bytes(key))))
-        with Part(target.parent, "result") as part:
+        with PartialFile(target.parent, "result") as part:
             part.write(ensure_bytes(value))
             part.become(target, synced=False)  # what a power cut forgets is only done again
 

@@ -23,7 +23,7 @@ KEEP_SECONDS = 7 * 86_400
 FILE_NAME = "jobs.db"
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """Where a job stands."""
 
     QUEUED = "queued"
@@ -52,14 +52,14 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Job:
+class JobRow:
     """A row. `until` (by `JobRows.now`) ends the lease, or the wait for the next dispatch where `task_id` is empty."""
 
     key: Key
     task: str
     arguments: list[Any]
     allowed: int
-    state: State
+    state: JobState
     attempts: int
     task_id: str
     until: float
@@ -70,7 +70,7 @@ class Job:
     @property
     def settled(self) -> bool:
         """Done or dead: nothing more will happen."""
-        return self.state in (State.DONE, State.DEAD)
+        return self.state in (JobState.DONE, JobState.DEAD)
 
     def reason(self) -> str:
         """Why there is no result, with the kept traceback."""
@@ -114,44 +114,44 @@ class JobRows:
             [(*_place(o.key), o.task, json.dumps(list(o.arguments)), o.allowed, self._clock()) for o in orders],
         )
 
-    def of(self, subject: str, stage: int) -> list[Job]:
+    def of(self, subject: str, stage: int) -> list[JobRow]:
         """All jobs of a subject at a stage, in the order of their insertion."""
         found = self._db.execute(f"{_SELECT} WHERE subject = ? AND stage = ? ORDER BY rowid", (subject, stage))
         return [_job(row) for row in found]
 
-    def listed(self, state: State | None = None) -> list[Job]:
+    def listed(self, state: JobState | None = None) -> list[JobRow]:
         """All rows or those in one state, newest change first."""
         where, values = ("", ()) if state is None else ("WHERE state = ?", (state,))
         return [_job(row) for row in self._db.execute(f"{_SELECT} {where} ORDER BY changed DESC, rowid", values)]
 
-    def send(self, job: Job, task_id: str, patience: float) -> bool:
+    def send(self, job: JobRow, task_id: str, patience: float) -> bool:
         """A message with a new task id is about to leave; a worker has `patience` seconds to begin."""
-        return self._change(job, (State.QUEUED,), task_id=task_id, until=self._clock() + patience)
+        return self._change(job, (JobState.QUEUED,), task_id=task_id, until=self._clock() + patience)
 
-    def begin(self, job: Job, worker: str, lease: float) -> bool:
+    def begin(self, job: JobRow, worker: str, lease: float) -> bool:
         """A worker has begun and has `lease` seconds."""
-        return self._change(job, (State.QUEUED,), state=State.RUNNING, worker=worker, until=self._clock() + lease)
+        return self._change(job, (JobState.QUEUED,), state=JobState.RUNNING, worker=worker, until=self._clock() + lease)
 
-    def finish(self, job: Job, result: Any) -> bool:
+    def finish(self, job: JobRow, result: Any) -> bool:
         """The task of the row's own id gave its result. Counts once."""
-        return self._change(job, _OPEN, state=State.DONE, result=json.dumps(result), task_id="", error="")
+        return self._change(job, _OPEN, state=JobState.DONE, result=json.dumps(result), task_id="", error="")
 
-    def fail(self, job: Job, error: str, pause: float) -> bool:
+    def fail(self, job: JobRow, error: str, pause: float) -> bool:
         """A try is used up; the next may leave in `pause` seconds, and after the last one the row is dead."""
         dead = job.attempts + 1 >= job.allowed
         return self._change(
             job,
             _OPEN,
-            state=State.DEAD if dead else State.QUEUED,
+            state=JobState.DEAD if dead else JobState.QUEUED,
             attempts=job.attempts + 1,
             error=error,
             task_id="",
             until=self._clock() + pause,
         )
 
-    def release(self, job: Job, why: str, pause: float) -> bool:
+    def release(self, job: JobRow, why: str, pause: float) -> bool:
         """The message never came to a run of the task: no try of the job's, send again in `pause` seconds."""
-        return self._change(job, _OPEN, state=State.QUEUED, task_id="", error=why, until=self._clock() + pause)
+        return self._change(job, _OPEN, state=JobState.QUEUED, task_id="", error=why, until=self._clock() + pause)
 
     def disown(self) -> None:
         """Results of what was sent can no longer arrive (they went to a process that is gone): send all again."""
@@ -185,7 +185,7 @@ class JobRows:
             "DELETE FROM jobs WHERE state IN ('done', 'dead') AND changed < ?", (self._clock() - KEEP_SECONDS,)
         )
 
-    def _change(self, job: Job, from_states: Sequence[State], **values: Any) -> bool:
+    def _change(self, job: JobRow, from_states: Sequence[JobState], **values: Any) -> bool:
         fields = ", ".join(f"{name} = ?" for name in values)
         marks = ", ".join("?" * len(from_states))
         done = self._db.execute(
@@ -200,14 +200,14 @@ def _place(key: Key) -> tuple[str, int, str]:
     return key.subject, key.stage, key.name
 
 
-def _job(row: tuple[Any, ...]) -> Job:
+def _job(row: tuple[Any, ...]) -> JobRow:
     subject, stage, name, task, arguments, allowed, state, attempts, task_id, until, worker, error, result = row
-    return Job(
+    return JobRow(
         Key(subject, stage, name),
         task,
         json.loads(arguments),
         allowed,
-        State(state),
+        JobState(state),
         attempts,
         task_id,
         until,
@@ -217,7 +217,7 @@ def _job(row: tuple[Any, ...]) -> Job:
     )
 
 
-_OPEN = (State.QUEUED, State.RUNNING)
+_OPEN = (JobState.QUEUED, JobState.RUNNING)
 _SELECT = (
     "SELECT subject, stage, name, task, arguments, allowed, state, attempts, task_id, until, worker, error, result"
     " FROM jobs"

@@ -27,7 +27,7 @@ from contracts.tlog.policy import Policy, k_of_n
 from trainer.log_view.gleaned import Gleaned
 from verifier.log.blocks import BlockCheck
 from verifier.log.machine import Departs, MachineAudit
-from verifier.log.report import Finding, Report
+from verifier.log.report import LogFinding, Report
 from verifier.log.roots import RootCheck
 from verifier.log.two_logs import contradiction, shown_evidence
 from verifier.mirror.store.evidence import Evidence
@@ -201,7 +201,7 @@ class Audit:
     def _convict(self, what: str, found: Evidence) -> None:
         body = found.body()
         if all(finding.evidence != body for finding in self.report.findings):
-            self.report.findings.append(Finding("two-logs", what, evidence=body))
+            self.report.findings.append(LogFinding("two-logs", what, evidence=body))
 
     def _kept(self, file: Path) -> None:
         """The log goes on from what was seen the last time; of two heads the larger is kept. Raises InvalidNote."""

@@ -11,7 +11,7 @@ from contracts.protocol.judge.state import State
 from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import Entry, write
 from verifier.log.blocks import BlockCheck
-from verifier.log.report import Finding
+from verifier.log.report import LogFinding
 
 _BLOCK = b'"kind":"block"'
 
@@ -21,7 +21,7 @@ class Departs(CommonweightError):
 
     code = "log-departs"
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: LogFinding) -> None:
         super().__init__(finding.line())
         self.finding = finding
 
@@ -44,7 +44,7 @@ class MachineAudit:
         try:
             text = leaf.decode()
         except UnicodeDecodeError as error:
-            raise Departs(Finding("entry", f"is not UTF-8 at byte {error.start}", index)) from None
+            raise Departs(LogFinding("entry", f"is not UTF-8 at byte {error.start}", index)) from None
         if _BLOCK in leaf and not self._follower.due:
             self._check_block(index, text)
         due = self._due()
@@ -61,8 +61,8 @@ class MachineAudit:
         except Differs as error:
             raise Departs(self._finding(error, due)) from error
 
-    def _finding(self, error: Differs, due: str) -> Finding:
-        return Finding("entry", error.detail.removeprefix(f"entry {error.index} "), error.index, due)
+    def _finding(self, error: Differs, due: str) -> LogFinding:
+        return LogFinding("entry", error.detail.removeprefix(f"entry {error.index} "), error.index, due)
 
     def _due(self) -> str:
         due = self._follower.due
@@ -76,8 +76,8 @@ class MachineAudit:
         if not isinstance(block, Block):
             return
         if never := self._blocks.never(self.state, block):
-            raise Departs(Finding("block", never, index))
+            raise Departs(LogFinding("block", never, index))
         expected = self._blocks.due(self.state, block)
         if expected is not None:
             what = f"says another thing of block {block.number} than the chain"
-            raise Departs(Finding("block", what, index, write(expected)))
+            raise Departs(LogFinding("block", what, index, write(expected)))

@@ -17,7 +17,7 @@ class AuditFailed(CommonweightError):
 
 
 @dataclass(frozen=True)
-class Finding:
+class LogFinding:
     """Something that does not hold. `kind` is entry, block, epoch, two-logs or history; `index` is the entry's, `due`
     what should have stood there (canonical text), `evidence` what convicts by itself."""
 
@@ -39,7 +39,7 @@ class Report:
     """Lines for people, findings for scripts too."""
 
     holds: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[LogFinding] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
 
     def body(self) -> dict[str, object]:

@@ -15,7 +15,7 @@ from contracts.bindings.verifier_registry import EpochState, EpochStatus, Verifi
 from contracts.ids import to_hex
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded
 from contracts.protocol.log.leaf import Entry
-from verifier.log.report import Finding
+from verifier.log.report import LogFinding
 
 RootOf = Callable[[int], bytes]
 """The log's root over its first entries."""
@@ -50,7 +50,7 @@ class RootCheck:
         self.beyond: list[str] = []
         """Those that the chain has over more entries than were read."""
 
-    def take(self, index: int, entry: Entry) -> Iterator[Finding]:
+    def take(self, index: int, entry: Entry) -> Iterator[LogFinding]:
         """Look at an entry."""
         if isinstance(entry, EpochClosed):
             given = Given(index, entry.attempt, entry.root, entry.total, len(entry.lines))
@@ -59,7 +59,7 @@ class RootCheck:
         elif isinstance(entry, EpochEnded):
             yield from self._ended(index, entry)
 
-    def finish(self, whole: bool) -> Iterator[Finding]:
+    def finish(self, whole: bool) -> Iterator[LogFinding]:
         """The epochs that did not end in the log, and where the `whole` log was read those that only the chain has."""
         if self._registry is None:
             return
@@ -70,26 +70,26 @@ class RootCheck:
         epoch = self._newest + 1
         while whole and (state := self._asked(self._registry, epoch)) and state.status is not EpochStatus.NONE:
             if not self._is_beyond(epoch, state):
-                yield Finding("epoch", f"epoch {epoch} is on the chain, and the log never closed it")
+                yield LogFinding("epoch", f"epoch {epoch} is on the chain, and the log never closed it")
             epoch += 1
 
-    def _ended(self, index: int, entry: EpochEnded) -> Iterator[Finding]:
+    def _ended(self, index: int, entry: EpochEnded) -> Iterator[LogFinding]:
         given = self._given.pop(entry.epoch, [])
         if not entry.ours:
             what = f"epoch {entry.epoch} is final on the chain with a root that does not follow from the log"
-            yield Finding("epoch", what, index, _shown(given))
+            yield LogFinding("epoch", what, index, _shown(given))
             return
         state = self._asked(self._registry, entry.epoch) if self._registry is not None else None
         if state is not None:
             if state.status is not EpochStatus.FINAL:
                 what = f"epoch {entry.epoch} ended, and is {state.status.name.lower()} on the chain"
-                yield Finding("epoch", what, index)
+                yield LogFinding("epoch", what, index)
                 return
             found = list(self._foreign(entry.epoch, state, given, index))
             self.final += not found
             yield from found
 
-    def _open(self, epoch: int, state: EpochState) -> Iterator[Finding]:
+    def _open(self, epoch: int, state: EpochState) -> Iterator[LogFinding]:
         given = self._given[epoch]
         if state.status is EpochStatus.NONE:
             newest = given[-1]
@@ -117,15 +117,15 @@ class RootCheck:
         self.beyond.append(f"epoch {epoch}: the chain has it over {state.log_size} entries, more than were read")
         return True
 
-    def _foreign(self, epoch: int, state: EpochState, given: list[Given], index: int) -> Iterator[Finding]:
+    def _foreign(self, epoch: int, state: EpochState, given: list[Given], index: int) -> Iterator[LogFinding]:
         """The chain's root is one that the log gave, over the log up to the entry that gave it."""
         theirs = (state.attempt, to_hex(state.root), state.total, state.count, state.log_size)
         same = [g for g in given if (g.attempt, g.root, g.total, g.count, g.index + 1) == theirs]
         if not same:
             what = f"epoch {epoch} has root {to_hex(state.root)} (attempt {state.attempt}) on the chain"
-            yield Finding("epoch", f"{what}, which the log did not give it", index, _shown(given))
+            yield LogFinding("epoch", f"{what}, which the log did not give it", index, _shown(given))
         elif self._root_of(state.log_size) != state.log_root:
-            yield Finding("epoch", f"epoch {epoch} is anchored to another log of {state.log_size} entries", index)
+            yield LogFinding("epoch", f"epoch {epoch} is anchored to another log of {state.log_size} entries", index)
 
 
 def _shown(given: list[Given]) -> str:

@@ -42,7 +42,7 @@ from fractions import Fraction
 from math import comb
 
 from contracts.errors import CommonweightError
-from contracts.protocol.audit_rate import MILLION, AuditPolicy, AuditRecord, Outcome
+from contracts.protocol.audit_rate import MILLION, AuditPolicy, AuditRecord, ProofOutcome
 
 MARGIN = Fraction(1, 20)
 """By how much the planned forfeit (stake and pay) exceeds the least one; at the least a cheat breaks even."""
@@ -166,7 +166,7 @@ class AuditPlan:
             for record, chance in records.items():
                 rate = record.rate_ppm(self.policy) / MILLION
                 total += chance * rate
-                audited = record.after(Outcome.POSTED, self.policy)
+                audited = record.after(ProofOutcome.POSTED, self.policy)
                 following[audited] = following.get(audited, 0.0) + chance * rate
                 following[record] = following.get(record, 0.0) + chance * (1 - rate)
             records = following

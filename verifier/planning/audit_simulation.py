@@ -19,7 +19,7 @@ from math import sqrt
 
 import numpy as np
 
-from contracts.protocol.audit_rate import MILLION, AuditRecord, Outcome, is_audited
+from contracts.protocol.audit_rate import MILLION, AuditRecord, ProofOutcome, is_audited
 from contracts.protocol.draw import draw_segments
 from verifier.planning.audit_plan import AuditPlan, InvalidAuditPlan
 
@@ -125,13 +125,17 @@ def build_record(plan: AuditPlan, rng: np.random.Generator) -> tuple[AuditRecord
     return record, rounds
 
 
-def outcome_of(plan: AuditPlan, record: AuditRecord, faked: int, rng: np.random.Generator) -> Outcome:
+def outcome_of(plan: AuditPlan, record: AuditRecord, faked: int, rng: np.random.Generator) -> ProofOutcome:
     """One round of a node with that record: what the log says of its proof once beacon and draws are known."""
     beacon = rng.bytes(32)
     proof = rng.bytes(32)
     if not is_audited(beacon, proof, record.rate_ppm(plan.policy)):
-        return Outcome.UNAUDITED
-    return Outcome.VOIDED if faked and audit_sees(plan, beacon, proof, faked, plan.quorum, rng) else Outcome.POSTED
+        return ProofOutcome.UNAUDITED
+    return (
+        ProofOutcome.VOIDED
+        if faked and audit_sees(plan, beacon, proof, faked, plan.quorum, rng)
+        else ProofOutcome.POSTED
+    )
 
 
 def audit_sees(
@@ -159,8 +163,8 @@ def best_gain(plan: AuditPlan, stake: Fraction, rounds: int) -> float:
     records = list(_records(plan))
     place = {record: i for i, record in enumerate(records)}
     rate = np.array([record.rate_ppm(plan.policy) / MILLION for record in records])
-    posted = np.array([place[record.after(Outcome.POSTED, plan.policy)] for record in records])
-    voided = np.array([place[record.after(Outcome.VOIDED, plan.policy)] for record in records])
+    posted = np.array([place[record.after(ProofOutcome.POSTED, plan.policy)] for record in records])
+    voided = np.array([place[record.after(ProofOutcome.VOIDED, plan.policy)] for record in records])
     counts = range(plan.segments + 1)
     seen = np.array([float(plan.seen(c)) for c in counts])
     saved = np.array([float(plan.cost) * c / plan.segments for c in counts])
@@ -179,12 +183,12 @@ def _one_node(
     """Rounds that it faked, and whether the last of them was seen."""
     faked = 0
     for cheat in rng.random(horizon) < strategy.frequency:
-        if not cheat and record.after(Outcome.POSTED, plan.policy) == record:
+        if not cheat and record.after(ProofOutcome.POSTED, plan.policy) == record:
             continue  # an honest round at the floor: whatever the coin says, nothing changes
         outcome = outcome_of(plan, record, strategy.faked if cheat else 0, rng)
         faked += bool(cheat)
-        if outcome is Outcome.VOIDED or (cheat and strategy.leaves):
-            return faked, outcome is Outcome.VOIDED
+        if outcome is ProofOutcome.VOIDED or (cheat and strategy.leaves):
+            return faked, outcome is ProofOutcome.VOIDED
         record = record.after(outcome, plan.policy)
     return faked, False
 

@@ -51,7 +51,7 @@ class CalibrationFailed(CommonweightError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class CalibrationPlan:
     """What to measure: honest `segments` per variant after `warmup` segments, and `cheat_segments` per cheat."""
 
     config: RunConfig
@@ -74,7 +74,7 @@ class Honest:
     alignment: float
 
 
-def calibrate(plan: Plan, corpus: Corpus, report: Report) -> tuple[LimitTable, list[Honest]]:
+def calibrate(plan: CalibrationPlan, corpus: Corpus, report: Report) -> tuple[LimitTable, list[Honest]]:
     """The table for all variants against the reference (the default variant). Raises CalibrationFailed."""
     if plan.config.segment > LONGEST_SEGMENT:
         raise CalibrationFailed(f"segment is {plan.config.segment}; bounded comparison takes at most {LONGEST_SEGMENT}")
@@ -87,7 +87,7 @@ def calibrate(plan: Plan, corpus: Corpus, report: Report) -> tuple[LimitTable, l
     return LimitTable(tuple(_limits(plan, profile, honest, distances) for honest in found)), found
 
 
-def reference(plan: Plan, corpus: Corpus, folder: Path, report: Report) -> None:
+def reference(plan: CalibrationPlan, corpus: Corpus, folder: Path, report: Report) -> None:
     """Write the boundary states of `plan.segments` segments, after a warm-up from the run's initial weights."""
     batches = _batches(plan, corpus)
     state = start_tensors(initial_theta(plan.config), None)
@@ -101,7 +101,7 @@ def reference(plan: Plan, corpus: Corpus, folder: Path, report: Report) -> None:
         report("reference", segment + 1, plan.segments)
 
 
-def measure(plan: Plan, variant: Variant, folder: Path, report: Report) -> Honest:
+def measure(plan: CalibrationPlan, variant: Variant, folder: Path, report: Report) -> Honest:
     """Replay every segment of the reference in a process of the variant's own. Raises CalibrationFailed."""
     request = Request(
         config=plan.config.to_json(),
@@ -118,7 +118,9 @@ def measure(plan: Plan, variant: Variant, folder: Path, report: Report) -> Hones
     return Honest(variant, profile, computer.described, np.asarray(rows), computer.alignment)
 
 
-def cheat_distances(plan: Plan, corpus: Corpus, folder: Path, report: Report) -> Iterator[tuple[str, Distance]]:
+def cheat_distances(
+    plan: CalibrationPlan, corpus: Corpus, folder: Path, report: Report
+) -> Iterator[tuple[str, Distance]]:
     """Each named cheat's distance from honest work, for single segments spread over the reference."""
     batches = _batches(plan, corpus)
     one = replace(plan.config, steps=plan.config.segment)
@@ -131,7 +133,7 @@ def cheat_distances(plan: Plan, corpus: Corpus, folder: Path, report: Report) ->
         report("cheats", number + 1, len(plan.cheats))
 
 
-def _batches(plan: Plan, corpus: Corpus) -> BatchSource:
+def _batches(plan: CalibrationPlan, corpus: Corpus) -> BatchSource:
     return batch_source(corpus.train, plan.config, SEED, 1, as_address(NODE))
 
 
@@ -165,7 +167,7 @@ def _lines(request: Request, done: Callable[[int], None]) -> Iterator[str]:
         raise CalibrationFailed(f"the process for {variant.to_json()} ended with status {process.returncode}")
 
 
-def _limits(plan: Plan, own: bytes, honest: Honest, distances: Sequence[tuple[str, Distance]]) -> PairLimits:
+def _limits(plan: CalibrationPlan, own: bytes, honest: Honest, distances: Sequence[tuple[str, Distance]]) -> PairLimits:
     quantiles = np.quantile(honest.errors, (0.5, 0.99, 1.0), axis=0)
     least = {name: max(MARGIN * float(quantiles[2][i]), LEAST_LIMIT) for i, name in enumerate(METRICS)}
     beyond = _beyond(least, distances)

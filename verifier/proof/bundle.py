@@ -40,7 +40,7 @@ class BundleIncomplete(CommonweightError):
 
 
 @dataclass(frozen=True)
-class Source:
+class BundleSource:
     """Who may have files: an address, and the path below which they are."""
 
     web: Web
@@ -91,7 +91,7 @@ def save_bundle(
     proof: ProofId,
     deployment: Deployment,
     reader: LogReader,
-    sources: Callable[[Case], Sequence[Source]],
+    sources: Callable[[Case], Sequence[BundleSource]],
     on_entry: Callable[[int, int], None] = lambda _, __: None,
 ) -> Bundle:
     """Read the log to its head, keep what belongs to the proof, and fetch the files that one of the sources still has.
@@ -144,7 +144,7 @@ def _read(entry: Mapping[str, Any], log: VerifierKey) -> tuple[int, str]:
     return proof.index, str(entry["body"])
 
 
-def _fetch(files: BundleFiles, sources: Sequence[Source], name: str, most: int) -> None:
+def _fetch(files: BundleFiles, sources: Sequence[BundleSource], name: str, most: int) -> None:
     """What nobody has any more is missing: the replay says so."""
     try:
         files.read(name)

@@ -115,7 +115,7 @@ class Gathered:
 
 
 @dataclass(frozen=True)
-class Opening:
+class OpenedBoundary:
     """An opened state: its entry of 64 bytes (0x-hex), its file and that file's bytes."""
 
     entry: str
@@ -133,7 +133,7 @@ class Case:
     commitment: Committed
     message: Commitment
     theta_blobs: tuple[str, ...] = ()
-    openings: dict[int, Opening] = field(default_factory=dict)
+    openings: dict[int, OpenedBoundary] = field(default_factory=dict)
     words: list[Words] = field(default_factory=list)
     draws: dict[str, tuple[int, ...]] = field(default_factory=dict)
     traces: dict[str, str] = field(default_factory=dict)
@@ -231,7 +231,7 @@ def _open(case: Case, entry: object, message: StateOpening) -> None:
         KECCAK_TREE.check_inclusion(state, message.boundary, count, path, root)
     except CommonweightError as error:
         raise ProofMismatch(f"boundary {message.boundary} is not the committed one: {error.detail}") from error
-    found = Opening(to_hex(state), message.blob.hex(), message.size)
+    found = OpenedBoundary(to_hex(state), message.blob.hex(), message.size)
     case.openings.setdefault(message.boundary, found)
 
 

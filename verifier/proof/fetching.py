@@ -12,7 +12,7 @@ from contracts.messages.signatures import Domain
 from contracts.mirrors.finding import mirror_urls
 from contracts.mirrors.places import Web, is_loopback, open_place
 from contracts.mirrors.reading import LogReader
-from verifier.proof.bundle import Bundle, Source, save_bundle
+from verifier.proof.bundle import Bundle, BundleSource, save_bundle
 from verifier.proof.case import Case
 
 OF_SERVER = "/v1/blobs/"
@@ -30,19 +30,23 @@ def fetch_bundle(
     log = deployment.log_key()
     reader = LogReader(open_place(address, log), log)
 
-    def sources(case: Case) -> list[Source]:
+    def sources(case: Case) -> list[BundleSource]:
         return _sources(case, deployment, reader, address)
 
     return save_bundle(folder, proof, deployment, reader, sources, on_entry)
 
 
-def _sources(case: Case, deployment: Deployment, reader: LogReader, address: str) -> list[Source]:
+def _sources(case: Case, deployment: Deployment, reader: LogReader, address: str) -> list[BundleSource]:
     """The address itself, and the mirrors of those who spoke in the proof's round."""
-    own = [Source(Web(address), OF_SERVER), Source(Web(address), OF_MIRROR)] if address.startswith("http") else []
+    own = (
+        [BundleSource(Web(address), OF_SERVER), BundleSource(Web(address), OF_MIRROR)]
+        if address.startswith("http")
+        else []
+    )
     domain = Domain(deployment.chain_id, deployment.model_registry)
     try:
         urls = mirror_urls(deployment, domain, case.round.verifiers, reader.place, address)
     except CommonweightError:
         urls = deployment.first_mirrors()
     loopback = any(map(is_loopback, (address, *deployment.first_mirrors().values())))
-    return own + [Source(Web(url, loopback, chosen=False), OF_MIRROR) for url in urls.values()]
+    return own + [BundleSource(Web(url, loopback, chosen=False), OF_MIRROR) for url in urls.values()]

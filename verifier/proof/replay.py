@@ -34,7 +34,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Finding:
+class SegmentFinding:
     """A segment: `replay` is true, false or untold; errors and limits are relative to what the segment did."""
 
     segment: int
@@ -49,7 +49,7 @@ class Finding:
     """Whether the full bench decided as the replay does; None where it did not decide, or the replay cannot tell."""
 
 
-def replays(case: Case, functions: Functions, files: Files, corpus: Corpus) -> Iterator[Finding]:
+def replays(case: Case, functions: Functions, files: Files, corpus: Corpus) -> Iterator[SegmentFinding]:
     """One finding for each segment that can be replayed, in order."""
     for number in sorted(case.openings):
         asked = _segment(case, functions, number)
@@ -57,7 +57,7 @@ def replays(case: Case, functions: Functions, files: Files, corpus: Corpus) -> I
             yield _finding(case, number, *_judged(asked, files, corpus))
 
 
-def verdict(case: Case, findings: list[Finding]) -> tuple[bool | None, str]:
+def verdict(case: Case, findings: list[SegmentFinding]) -> tuple[bool | None, str]:
     """Whether what was decided is what the replays give, and why; None where they cannot tell."""
     wrong = [f"{heard.verifier} on segment {f.segment}" for f in findings for heard in f.words if heard.right is False]
     false = [finding.segment for finding in findings if finding.replay == "false"]
@@ -115,11 +115,11 @@ def _judged(asked: Segment, files: Files, corpus: Corpus) -> tuple[Said | None, 
     return said, said.detail
 
 
-def _finding(case: Case, number: int, said: Said | None, detail: str) -> Finding:
+def _finding(case: Case, number: int, said: Said | None, detail: str) -> SegmentFinding:
     decided = case.decided.get(number)
     replay = "untold" if said is None else {TRUE: "true", FALSE: "false"}.get(said.word, "untold")
     agrees = None if decided is None or replay == "untold" else decided.true == (replay == "true")
-    return Finding(
+    return SegmentFinding(
         number,
         replay,
         str(REASONS[said.reason]) if said is not None and said.reason else "",

@@ -20,7 +20,7 @@ from contracts.mirrors.peer import PeerUnreachable
 from contracts.mirrors.places import Web
 from contracts.protocol.judge.state import State
 from contracts.wire.requests import CosignatureBody, EpochRootBody, NodeFaultBody, VerifierFaultBody
-from verifier.quorum.store import QuorumStore, Signed
+from verifier.quorum.store import DueMessage, QuorumStore
 
 AGAIN = 60.0
 """Seconds after which a signature that the server took, or did not, is handed to it once more."""
@@ -35,7 +35,7 @@ Say = Callable[[str, str], None]
 """Reports an event with its detail."""
 
 
-class Door(Protocol):
+class SignatureDoor(Protocol):
     """The server, as this thread uses it (verifier/service/server.py)."""
 
     def signature(self, path: str, body: CosignatureBody) -> None:
@@ -48,7 +48,7 @@ class Door(Protocol):
 class OnChain(Protocol):
     """The contracts, with a key that pays (verifier/quorum/chain.py)."""
 
-    def bring(self, signed: Signed) -> str:
+    def bring(self, signed: DueMessage) -> str:
         """Do what is due for a message, if k signatures that count are here; says what was done, or nothing."""
 
     def turn(self) -> int:
@@ -62,7 +62,7 @@ class Bringer:
 
     address: Address
     store: QuorumStore
-    server: Door
+    server: SignatureDoor
     due: Callable[[], set[str] | None]
     others: Callable[[], Mapping[str, str]]
     is_verifier: Callable[[Address], bool]
@@ -106,7 +106,7 @@ class Bringer:
         if due is not None:
             self.store.forget(due)
 
-    def _hand_all(self, waiting: Sequence[Signed]) -> None:
+    def _hand_all(self, waiting: Sequence[DueMessage]) -> None:
         """Each by itself, while the server answers: one that hangs is not asked once for each of them."""
         for signed in waiting:
             try:
@@ -116,7 +116,7 @@ class Bringer:
             except CommonweightError as error:
                 self._tell(f"{error.code}: {error.detail}")
 
-    def _hand(self, signed: Signed) -> None:
+    def _hand(self, signed: DueMessage) -> None:
         """To the server, which may say that it took it and drop it."""
         if self.clock() - self._given.get(signed.digest, float("-inf")) < AGAIN:
             return
@@ -135,7 +135,7 @@ class Bringer:
             except CommonweightError:
                 continue  # it is asked again
 
-    def _bring(self, signed: Signed) -> None:
+    def _bring(self, signed: DueMessage) -> None:
         """In turn: whoever is asked first has one patience, the next one another, from this process's first look on."""
         name = signed.digest
         waited = self.clock() - self._since.setdefault(name, self.clock())
@@ -161,14 +161,14 @@ class Bringer:
         self._said = detail
 
 
-def path_of(signed: Signed) -> str:
+def path_of(signed: DueMessage) -> str:
     """Below the server's API."""
     if isinstance(signed.message, EpochRoot):
         return f"/epochs/{signed.message.epoch}/signatures"
     return "/node-faults/signatures" if isinstance(signed.message, NodeFault) else "/faults/signatures"
 
 
-def _body_of(signed: Signed) -> type[CosignatureBody]:
+def _body_of(signed: DueMessage) -> type[CosignatureBody]:
     if isinstance(signed.message, EpochRoot):
         return EpochRootBody
     return NodeFaultBody if isinstance(signed.message, NodeFault) else VerifierFaultBody

@@ -10,10 +10,10 @@ from contracts.bindings.verifier_registry import EpochStatus, VerifierRegistry
 from contracts.chain.connection import send
 from contracts.chain.deployment import Deployment
 from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
-from verifier.quorum.store import Signed
+from verifier.quorum.store import DueMessage
 
 
-class Contracts:
+class QuorumContracts:
     """Registry and stakes of one deployment; `account` pays the gas. Whatever the chain refuses is raised."""
 
     def __init__(self, w3: Web3, deployment: Deployment, account: LocalAccount) -> None:
@@ -26,7 +26,7 @@ class Contracts:
         """Admitted verifiers with a smaller address."""
         return sum(name.lower() < self._account.address.lower() for name in self._registry.verifiers())
 
-    def bring(self, signed: Signed) -> str:
+    def bring(self, signed: DueMessage) -> str:
         """Propose a root, or make it final after its window; take the stake that a fault costs."""
         message = signed.message
         if isinstance(message, EpochRoot):
@@ -41,7 +41,7 @@ class Contracts:
         send(self._w3, self._account, self._registry.punish(message, given))
         return f"stake of {message.verifier}"
 
-    def _epoch(self, root: EpochRoot, signed: Signed) -> str:
+    def _epoch(self, root: EpochRoot, signed: DueMessage) -> str:
         on_chain = self._registry.epoch_of(root.epoch)
         if on_chain.status == EpochStatus.NONE:
             turn = self._registry.finalized_epochs() + 1 == root.epoch and on_chain.attempt == root.attempt

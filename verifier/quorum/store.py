@@ -42,7 +42,7 @@ ORDER BY charter.rowid, signer LIMIT ?
 
 
 @dataclass(frozen=True)
-class Signed:
+class DueMessage:
     """A message that is due on the chain: `subject` says of what, `since` (Unix seconds) when it
     was signed, for people: nothing is compared with it."""
 
@@ -79,10 +79,10 @@ class QuorumStore:
         name = to_hex(digest(message, self._domain))
         return bool(self._file.rows("SELECT 1 FROM charter WHERE digest = ?", name))
 
-    def all(self) -> list[Signed]:
+    def all(self) -> list[DueMessage]:
         """Everything that is signed here, the oldest first."""
         return [
-            Signed(name, subject, from_json(KINDS[kind], json.loads(text)), since, self._given(name))
+            DueMessage(name, subject, from_json(KINDS[kind], json.loads(text)), since, self._given(name))
             for name, subject, kind, text, since in self._file.rows(_ALL)
         ]
 

@@ -28,7 +28,7 @@ from contracts.tlog.policy_text import parse_policy
 from contracts.tlog.proof import parse_proof
 from verifier.receipt import errors as wrong
 from verifier.receipt.saving import anchored_keys
-from verifier.receipt.work import Work
+from verifier.receipt.work import ReceiptReader
 
 
 @dataclass
@@ -66,7 +66,7 @@ def check_receipt(
         check.history()  # 4.
         closing = check.closing(entries)  # 5.
         with _refused_as(wrong.WorkDiffers):
-            work = Work(as_address(receipt.account), closing[1])
+            work = ReceiptReader(as_address(receipt.account), closing[1])
             check.found.holds += work.check(entries, closing[0])  # 6.
             check.found.unchecked += work.unchecked
         check.payouts(closing[1])  # 7.

@@ -33,14 +33,14 @@ KIND = "verifier-anchor"
 
 
 @dataclass(frozen=True)
-class Judges:
+class VerifierQuorum:
     """Who the verifiers are, and k: how many of them decide."""
 
     verifiers: tuple[str, ...]
     k: int
 
     @classmethod
-    def of(cls, client: ApiClient, deployment: Deployment, w3: Web3 | None) -> Judges:
+    def of(cls, client: ApiClient, deployment: Deployment, w3: Web3 | None) -> VerifierQuorum:
         """The chain's word, or the server's where no chain is asked."""
         if w3 is None:
             return cls(tuple(client.network.verifiers), client.network.threshold)
@@ -51,7 +51,7 @@ class Judges:
 def save_receipt(
     client: ApiClient,
     deployment: Deployment,
-    judges: Judges,
+    judges: VerifierQuorum,
     place: tuple[int, str],
     seconds: float,
     waits: Callable[[str], None] = lambda _: None,
@@ -91,7 +91,7 @@ def anchored_keys(anchors: list[str], domain: Domain) -> dict[str, bytes]:
     return found
 
 
-def _policy(log: VerifierKey, anchors: list[str], judges: Judges, domain: Domain) -> Policy:
+def _policy(log: VerifierKey, anchors: list[str], judges: VerifierQuorum, domain: Domain) -> Policy:
     keys = anchored_keys(anchors, domain)
     known = [name for name in judges.verifiers if name in keys]
     return k_of_n(log, {name: VerifierKey(name, SignatureType.COSIGNATURE, keys[name]) for name in known}, judges.k)

@@ -21,7 +21,7 @@ from verifier.receipt.errors import WorkDiffers
 from verifier.receipt.vouched import Vouchers
 
 
-class Work:
+class ReceiptReader:
     """Reads a receipt's entries in the order of the log."""
 
     def __init__(self, account: Address, closed: EpochClosed) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contracts.ids import Address, ProofId, RunId, to_hex
-from contracts.protocol.judge.rules.duties import Combine, Hold, Look, Read, VerifierDuty, of_verifier
+from contracts.protocol.judge.rules.duties import Combine, Hold, LookAgain, Read, VerifierDuty, of_verifier
 from contracts.protocol.judge.state import RoundState, State
 from verifier.replay.combining import Basis
 from verifier.replay.holding import Held
@@ -114,7 +114,7 @@ def _of_duty(state: State, log: Collected, duty: VerifierDuty) -> Iterator[str]:
     elif isinstance(duty, Combine):
         merge = basis(log, state.runs[duty.run].rounds[duty.round])
         yield from (*(blob for _, blob in merge.gradients), *merge.theta_blobs, *merge.momentum_blobs)
-    elif isinstance(duty, (Read, Look)):
+    elif isinstance(duty, (Read, LookAgain)):
         for number in duty.segments if isinstance(duty, Read) else (duty.segment,):
             replay = segment(state, log, duty.proof, number)
             if replay is not None:

@@ -27,7 +27,7 @@ class Effort:
     most: float
 
 
-class Pace:
+class ReplayPace:
     """Seconds that answered questions took, by kind."""
 
     def __init__(self) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from contracts.ids import ProofId
-from verifier.jobs.rows import Job, Key, Order, State
-from verifier.replay.pace import Effort, Pace, Place
+from verifier.jobs.rows import JobRow, JobState, Key, Order
+from verifier.replay.pace import Effort, Place, ReplayPace
 from verifier.replay.question import A, Done, Late, Missing, Q, Request, Unable, read_reply
 
 LONGEST_PAUSE_SECONDS = 60.0
@@ -23,7 +23,7 @@ LONGEST_PAUSE_SECONDS = 60.0
 class Board(Protocol):
     """verifier/jobs/dispatch.py:JobBoard."""
 
-    def one(self, order: Order) -> Job:
+    def one(self, order: Order) -> JobRow:
         """Take on one job unless it was taken on before; how it stands now."""
 
     def keep(self, subjects: Collection[str]) -> None:
@@ -46,7 +46,7 @@ class Work:
         self._report = report
         self._tries: dict[Place, tuple[int, float]] = {}
         self._said: set[Place] = set()
-        self._pace = Pace()
+        self._pace = ReplayPace()
 
     def ask(
         self,
@@ -68,9 +68,9 @@ class Work:
         asked = request.question.to_json()
         arguments = (asked,) if effort is None else (asked, self._pace.allowed(effort, place))
         job = self._board().one(Order(Key(place[0], number, place[1]), request.task.name, arguments, self._attempts))
-        if job.state == State.DEAD:
+        if job.state == JobState.DEAD:
             self._tell(place, job.reason())
-        if job.state != State.DONE:
+        if job.state != JobState.DONE:
             return None
         return self._taken(place, number, read_reply(request.task.answer, job.result), effort)
 

@@ -35,7 +35,7 @@ from contracts.protocol.log.follower import Follower
 from contracts.protocol.log.leaf import Entry, read, write
 from contracts.wire.fields import Object
 from trainer.log_view.rest import RestFile
-from verifier.mirror.store.branches import Judges
+from verifier.mirror.store.branches import CosignerKeys
 from verifier.replica.chain import Chain
 from verifier.replica.envelopes import Collected, envelope_of
 from verifier.replica.errors import LogFailed, LogWaits
@@ -132,12 +132,12 @@ class Replica:
         """Why no head is signed any more: what one has signed itself is not what follows, by the rules as they are."""
         return self._failure
 
-    def judges(self) -> Judges:
+    def judges(self) -> CosignerKeys:
         """Who decides, by the entries that were applied."""
         with self._lock:
             state = self._follower.state
             admitted = [name for name, known in state.verifiers.items() if known.admitted]
-            return Judges(state.k, {name: self._keys[name] for name in admitted if name in self._keys})
+            return CosignerKeys(state.k, {name: self._keys[name] for name in admitted if name in self._keys})
 
     def author_of(self, proof: ProofId) -> Address:
         """The node of a proof. Raises UnknownSubject."""

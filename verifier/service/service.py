@@ -33,7 +33,7 @@ from contracts.protocol.judge.rules.duties import (
     Combine,
     ComeBack,
     Hold,
-    Look,
+    LookAgain,
     Read,
     Reveal,
     See,
@@ -46,7 +46,7 @@ from contracts.protocol.judge.rules.duties import (
 from contracts.recursion import bound_recursion
 from trainer.data.corpus import WrongCorpus
 from verifier.duties import anchor, combine, come_back, epochs, faults, hold, lapse, read, reveal, see, trace
-from verifier.duties.progress import Progress
+from verifier.duties.progress import VerifierProgress
 from verifier.duties.world import World
 from verifier.jobs.queue import make_app
 from verifier.mirror.exchange.fetching import Fetcher
@@ -60,7 +60,7 @@ from verifier.mirror.store.messages import MessageStore
 from verifier.mirror.store.parsing import Reader
 from verifier.mirror.store.stopwatch import Stopwatch
 from verifier.quorum.bringing import Bringer, subjects
-from verifier.quorum.chain import Contracts
+from verifier.quorum.chain import QuorumContracts
 from verifier.quorum.store import QuorumStore
 from verifier.replay import asking
 from verifier.replay.work import Work
@@ -89,7 +89,7 @@ class VerifierProcess:
     """One verifier. `step` is one look and what follows from it; `run` does so until it is told to stop."""
 
     def __init__(
-        self, settings: VerifierSettings, report: Callable[[Progress], None], chain: Chain | None = None
+        self, settings: VerifierSettings, report: Callable[[VerifierProgress], None], chain: Chain | None = None
     ) -> None:
         bound_recursion()
         self.settings = settings
@@ -99,9 +99,9 @@ class VerifierProcess:
         self._telling = Telling(settings, self._report, self._troubles)
         self._closed = False
         self._newest: int | None = None
-        self._clock = ClockWatch(lambda detail: report(Progress("clock", detail=detail)))
+        self._clock = ClockWatch(lambda detail: report(VerifierProgress("clock", detail=detail)))
         self._known_time = 0.0
-        self._prepared: anchor.Prepared | None = None
+        self._prepared: anchor.PreparedRun | None = None
         self._w3 = _reached(settings)
         self._open(
             chain or OwnChain(ChainReader(self._w3, settings.deployment), NewestTime(self._w3, settings.deployment))
@@ -146,7 +146,7 @@ class VerifierProcess:
             if not self._thread.is_alive():
                 raise NotPrepared(f"the mirror on {self.settings.host}:{self.settings.port} did not start")
             time.sleep(0.01)
-        self._report(Progress("serving", detail=self.url))
+        self._report(VerifierProgress("serving", detail=self.url))
         self._bringing = threading.Thread(target=self.bringer.run, args=(self._leaves,), name="bringer", daemon=True)
         self._bringing.start()
         return self
@@ -240,7 +240,7 @@ class VerifierProcess:
             "words of what was seen": partial(see.see, world, _of(See, due)),
             "the secret of a round": partial(reveal.reveal, world, _of(Reveal, due)),
             "a proof to read": partial(read.read, world, _of(Read, due)),
-            "a proof to look at": partial(read.look, world, _of(Look, due)),
+            "a proof to look at": partial(read.look, world, _of(LookAgain, due)),
             "a trace to show": partial(trace.show, world, _of(Trace, due)),
             "a merge": partial(combine.combine, world, _of(Combine, due)),
             "the return": partial(come_back.come_back, world, _of(ComeBack, due)),
@@ -276,7 +276,7 @@ class VerifierProcess:
         return found
 
     def _trouble(self, line: str) -> None:
-        self._report(Progress("trouble", detail=line))
+        self._report(VerifierProgress("trouble", detail=line))
 
     # -- the beginning -----------------------------------------------------------------------------------------------
 
@@ -353,8 +353,8 @@ class VerifierProcess:
             due=self._due_on_chain,
             others=lambda: {v: known.url for v, known in self.mirror.book.newest().items() if known.url != NOWHERE},
             is_verifier=self._welcome.is_verifier,
-            chain=Contracts(self._w3, settings.deployment, account),
-            say=lambda event, detail: self._report(Progress(event, detail=detail)),
+            chain=QuorumContracts(self._w3, settings.deployment, account),
+            say=lambda event, detail: self._report(VerifierProgress(event, detail=detail)),
             patience=settings.relay_seconds,
             loopback=settings.loopback,
         )
@@ -369,7 +369,7 @@ class VerifierProcess:
         try:
             replica.over(copy, copy.signed)
         except (LogFailed, LogWaits) as error:
-            self._report(Progress("trouble", detail=f"{error.code}: {error.detail}"))
+            self._report(VerifierProgress("trouble", detail=f"{error.code}: {error.detail}"))
 
     def _wanted(self) -> list[str]:
         """What the looks fetch, announced first."""
@@ -387,7 +387,7 @@ class VerifierProcess:
         self._handing.hand()
 
     def _failed(self, subject: ProofId, why: str) -> None:
-        self._report(Progress("trouble", proof=subject, detail=why))
+        self._report(VerifierProgress("trouble", proof=subject, detail=why))
 
 
 def _reached(settings: VerifierSettings) -> Web3:

@@ -10,7 +10,7 @@ from contracts.protocol.judge.rules.presence import anchor_of
 from contracts.protocol.judge.state import Phase, RoundState, RunState, State
 
 
-class Status(StrEnum):
+class VerifierPhase(StrEnum):
     """Each has a sentence, in which {round} is the round's number."""
 
     ABSENT = "the log has no such run yet: check --run, or wait until it is created"
@@ -33,7 +33,7 @@ class Status(StrEnum):
 class VerifierStatus:
     """A state, and the number of the round that it is about."""
 
-    status: Status
+    status: VerifierPhase
     round: int = 0
 
     def __str__(self) -> str:
@@ -41,20 +41,20 @@ class VerifierStatus:
 
 
 _BY_PHASE = {
-    Phase.OPEN: Status.HOLDING,
-    Phase.CLOSED: Status.DRAWING,
-    Phase.READING: Status.READING,
-    Phase.MERGING: Status.MERGING,
+    Phase.OPEN: VerifierPhase.HOLDING,
+    Phase.CLOSED: VerifierPhase.DRAWING,
+    Phase.READING: VerifierPhase.READING,
+    Phase.MERGING: VerifierPhase.MERGING,
 }
 
 
 def status_of(state: State, run: RunState | None, verifier: Address) -> VerifierStatus:
     """Of a verifier in the run that it anchors in. Rounds of a run that is over are still read to their end."""
     if run is None:
-        return VerifierStatus(Status.ABSENT)
+        return VerifierStatus(VerifierPhase.ABSENT)
     now = run.rounds.get(run.round)
     if run.over and (now is None or now.phase is Phase.MERGED):
-        return VerifierStatus(Status.OVER)
+        return VerifierStatus(VerifierPhase.OVER)
     return _of_chain(state, verifier) or _of_run(run, now, verifier)
 
 
@@ -62,22 +62,22 @@ def _of_chain(state: State, verifier: Address) -> VerifierStatus | None:
     """What keeps its words from counting in any run."""
     known = state.verifiers.get(verifier)
     if known is None or not known.admitted:
-        return VerifierStatus(Status.NOT_ADMITTED)
+        return VerifierStatus(VerifierPhase.NOT_ADMITTED)
     if known.stake < state.least_stake:
-        return VerifierStatus(Status.SLASHED if known.slashed else Status.UNSTAKED)
+        return VerifierStatus(VerifierPhase.SLASHED if known.slashed else VerifierPhase.UNSTAKED)
     return None
 
 
 def _of_run(run: RunState, now: RoundState | None, verifier: Address) -> VerifierStatus:
     if not run.anchors.get(verifier):
-        return VerifierStatus(Status.UNBOUND)
+        return VerifierStatus(VerifierPhase.UNBOUND)
     if verifier in run.away:
-        return VerifierStatus(Status.LAPSED)
+        return VerifierStatus(VerifierPhase.LAPSED)
     if now is not None and now.phase in _BY_PHASE and verifier in now.verifiers:
         return VerifierStatus(_BY_PHASE[now.phase], now.number)
     following = run.round + 1
     first = run.anchors[verifier][0].first
     if first > following:
-        return VerifierStatus(Status.EARLY, first)
+        return VerifierStatus(VerifierPhase.EARLY, first)
     spent = anchor_of(run, verifier, following) is None
-    return VerifierStatus(Status.SPENT if spent else Status.WAITING, following)
+    return VerifierStatus(VerifierPhase.SPENT if spent else VerifierPhase.WAITING, following)

@@ -7,20 +7,22 @@ from collections.abc import Callable
 
 from contracts.process.outage import Troubles
 from trainer.weather import Weather
-from verifier.duties.progress import Progress
+from verifier.duties.progress import VerifierProgress
 from verifier.duties.world import World
 from verifier.mirror.exchange import handing_on
 from verifier.service.stalls import SAY_SECONDS, stalled
 from verifier.service.status import VerifierStatus, status_of
 from verifier.settings import VerifierSettings
 
-_AWAY = frozenset({handing_on.Outcome.UNREACHABLE, handing_on.Outcome.MISBEHAVED})
+_AWAY = frozenset({handing_on.MirrorAnswer.UNREACHABLE, handing_on.MirrorAnswer.MISBEHAVED})
 
 
 class Telling:
     """Of one verifier."""
 
-    def __init__(self, settings: VerifierSettings, report: Callable[[Progress], None], troubles: Troubles) -> None:
+    def __init__(
+        self, settings: VerifierSettings, report: Callable[[VerifierProgress], None], troubles: Troubles
+    ) -> None:
         self._report = report
         self._troubles = troubles
         self._quiet_until = 0.0
@@ -38,14 +40,14 @@ class Telling:
         self._watch_blocks(world, newest)
 
     def _away(self, line: str) -> None:
-        self._report(Progress("weather", detail=line))
+        self._report(VerifierProgress("weather", detail=line))
 
     def _look(self, world: World, look: handing_on.Look, chain: str | None) -> None:
         """Who is away, and what keeps the log from being read. Raises GaveUp."""
         failure = world.replica.failure
         failed = f"entry {failure.index}: {failure.detail}" if failure else ""
         if failed and failed != self._log_failed:
-            self._report(Progress("log failed", detail=failed))
+            self._report(VerifierProgress("log failed", detail=failed))
         self._log_failed = failed
         answers = (look.log, *look.mirrors)
         if chain is None:  # else it is told already why the log waits
@@ -66,7 +68,7 @@ class Telling:
             status = status_of(state, state.runs.get(world.settings.run), world.address)
         if status != self._status:
             self._status = status
-            self._report(Progress("status", status.round, detail=str(status)))
+            self._report(VerifierProgress("status", status.round, detail=str(status)))
 
     def _watch_blocks(self, world: World, newest: int | None) -> None:
         """Say that the operator enters none, again and again."""
@@ -76,7 +78,7 @@ class Telling:
             trouble = stalled(state, world.replica.collected, newest)
         if trouble:
             self._quiet_until = time.monotonic() + SAY_SECONDS
-            self._report(Progress("trouble", detail=trouble))
+            self._report(VerifierProgress("trouble", detail=trouble))
 
 
 def _others_needed(world: World) -> int:

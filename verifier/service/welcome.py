@@ -22,7 +22,7 @@ from contracts.protocol.judge.state import RoundState, State
 from contracts.protocol.maintainers import Maintainers
 from contracts.protocol.run_config import RunConfig
 from verifier.mirror.errors import NotAnnounced, QuotaSpent
-from verifier.mirror.store.announced import Announcement, OuterSizes, Place, announced_by
+from verifier.mirror.store.announced import Announcement, BlobOrigin, OuterSizes, announced_by
 from verifier.mirror.store.blobs import BlobStore
 from verifier.mirror.store.messages import MessageStore
 from verifier.mirror.store.parsing import Asked, Vouching
@@ -62,7 +62,7 @@ class Welcome:
                 return False
         return True
 
-    def budget(self, place: Place) -> int:
+    def budget(self, place: BlobOrigin) -> int:
         """Bytes that a round of a node, or the merge before it of a verifier, needs: whatever became of other rounds,
         and of others' proofs."""
         with self._replica.reading() as state:
@@ -87,7 +87,7 @@ class Announcer:
         self._replica = replica
         self._messages = messages
         self._done: set[str] = set()
-        self._kept: set[tuple[str, Place]] = set()
+        self._kept: set[tuple[str, BlobOrigin]] = set()
         self._lock = threading.Lock()
         self._seen = (-1, -1)
 
@@ -171,7 +171,7 @@ def _is_taken(blobs: BlobStore, blob: Announcement) -> bool:
 class AnnouncedBlobs(BlobStore):
     """A store that looks for new announcements before it says that there is none."""
 
-    def __init__(self, folder: Path, budget: Callable[[Place], int], announcer: Announcer) -> None:
+    def __init__(self, folder: Path, budget: Callable[[BlobOrigin], int], announcer: Announcer) -> None:
         self._announcer = announcer
         super().__init__(folder, budget, announcer.sender)
 
@@ -204,7 +204,7 @@ def _check_vouching(state: State, claim: Vouching) -> None:
     check_entry(state, replace(claim.fact, signers=tuple(maintainers)))
 
 
-def _bytes(state: State, place: Place) -> Iterator[int]:
+def _bytes(state: State, place: BlobOrigin) -> Iterator[int]:
     """A node's gradient, and the states that draws ask for; a verifier's merges. At most the manifest's number of nodes
     is listed, so that keys without a stake have no more than these in all."""
     run = state.runs.get(place.run)
@@ -226,18 +226,18 @@ def _boundaries(state: State, current: RoundState, key: Address) -> int:
 def _announced(state: State, message: Message) -> tuple[Announcement, ...]:
     """What a message announces, under its author and its round; a merge is of the round that begins from it."""
     if isinstance(message, Commitment):
-        return _of_node(state, message, Place(message.node, RunId(to_hex(message.run)), message.round))
+        return _of_node(state, message, BlobOrigin(message.node, RunId(to_hex(message.run)), message.round))
     if isinstance(message, StateOpening):
         proof = state.proofs.get(ProofId(to_hex(message.proof)))
         said = proof.commitment if proof is not None else None
-        return _of_node(state, message, Place(said.node, said.run, said.round)) if said is not None else ()
+        return _of_node(state, message, BlobOrigin(said.node, said.run, said.round)) if said is not None else ()
     if isinstance(message, Merge) and to_hex(message.run) in state.runs:
-        place = Place(message.verifier, RunId(to_hex(message.run)), message.round + 1)
+        place = BlobOrigin(message.verifier, RunId(to_hex(message.run)), message.round + 1)
         return announced_by(message, place, _outer(state, message))
     return ()
 
 
-def _of_node(state: State, message: Commitment | StateOpening, place: Place) -> tuple[Announcement, ...]:
+def _of_node(state: State, message: Commitment | StateOpening, place: BlobOrigin) -> tuple[Announcement, ...]:
     """Nothing that is larger than a file of the run's layout, which nobody could use."""
     run = state.runs.get(place.run)
     current = run.rounds.get(place.round) if run is not None else None
@@ -248,7 +248,7 @@ def _of_node(state: State, message: Commitment | StateOpening, place: Place) -> 
 
 
 def _kept(state: State, merge: Merge, number: int) -> tuple[Announcement, ...]:
-    return announced_by(merge, Place(merge.verifier, RunId(to_hex(merge.run)), number), _outer(state, merge))
+    return announced_by(merge, BlobOrigin(merge.verifier, RunId(to_hex(merge.run)), number), _outer(state, merge))
 
 
 def _outer(state: State, message: Merge) -> OuterSizes:

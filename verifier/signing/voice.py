@@ -20,7 +20,7 @@ from contracts.protocol.log.signed import Envelope
 from verifier.mirror.errors import NotWelcome
 from verifier.mirror.store.addresses import AddressBook
 from verifier.mirror.store.messages import MessageStore
-from verifier.mirror.store.parsing import Reader, Signed
+from verifier.mirror.store.parsing import Reader, SignedMessage
 
 Give = Callable[[bytes], None]
 """Is told that a message is new here; waits for nobody."""
@@ -68,11 +68,11 @@ class Voice:
         """Of what contracts read."""
         return sign(message, domain, bytes(self._account.key))
 
-    def held(self) -> list[Signed]:
+    def held(self) -> list[SignedMessage]:
         """One's own messages that the log lacks."""
         return [held.signed for held in self._messages.held() if self.address in held.signed.signers]
 
-    def _is_new(self, signed: Signed) -> bool:
+    def _is_new(self, signed: SignedMessage) -> bool:
         try:
             if isinstance(signed.message, MirrorAddress):
                 return self._book.take(signed)
@@ -86,6 +86,6 @@ class Voice:
             return False
         return True
 
-    def _signed(self, message: Message, beside: dict[str, object]) -> Signed:
+    def _signed(self, message: Message, beside: dict[str, object]) -> SignedMessage:
         envelope = Envelope(message, (sign(message, self.domain, bytes(self._account.key)),), beside)
         return self._reader.read(canonical({"kind": slug(type(message)), **envelope.body()}).encode())

@@ -123,7 +123,7 @@ def deposit(
 
     Refused while an account that is no contract of the model's may mint or owes tokens: it could outvote all buyers.
     """
-    from commonweight.model.currency import Money
+    from commonweight.model.currency import CurrencyTerms
     from contracts.chain.connection import send
 
     pool = _pool(deployment, rpc_url, at)
@@ -138,7 +138,7 @@ def deposit(
         call = pool.deposit_with_permit(amount, until, pool.sign_permit(account, amount, until))
     send(pool.w3, account, call)
     whole = pool.deposit_of(account.address)
-    money = Money.of(pool.currency())
+    money = CurrencyTerms.of(pool.currency())
     took = whole - before
     bought = pool.tokens_for(whole)
     tell(
@@ -204,9 +204,8 @@ def refund(
 
 
 def _tell_back(pool: CapitalPool, account: Address, units: int) -> None:
-    from commonweight.model.currency import Money
 
-    tell(_moved(pool, account, units), [f"paid {Money.of(pool.currency()).text(units)} back to {account}"])
+    tell(_moved(pool, account, units), [f"paid {CurrencyTerms.of(pool.currency()).text(units)} back to {account}"])
 
 
 def _moved(pool: CapitalPool, account: Address, units: int) -> dict[str, str]:

@@ -35,12 +35,12 @@ def save(
     from contracts.chain.deployment import Deployment
     from contracts.files.whole_file import save_file
     from trainer.client import ApiClient
-    from verifier.receipt.saving import Judges, save_receipt
+    from verifier.receipt.saving import VerifierQuorum, save_receipt
 
     client = ApiClient(api)
     place = Deployment.of_file(deployment) if deployment else None
     place = place or client.deployment
-    judges = Judges.of(client, place, connect(rpc_url) if rpc_url else None)
+    judges = VerifierQuorum.of(client, place, connect(rpc_url) if rpc_url else None)
     receipt = save_receipt(client, place, judges, (epoch, account), seconds)
     save_file(out, receipt.model_dump_json(indent=1) + "\n")
     said = f"{len(receipt.entries)} log entries and {len(receipt.payouts)} payouts of {account} in epoch {epoch}"

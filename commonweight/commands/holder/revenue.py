@@ -45,14 +45,14 @@ def distribute(
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
     """Pay an amount to those who held tokens at the snapshot, some time ago; anybody may."""
-    from commonweight.model.currency import Money
+    from commonweight.model.currency import CurrencyTerms
     from contracts.bindings.currency import Currency
     from contracts.chain.connection import send
 
     (splitter, _), account = _splitter(deployment, rpc_url), open_keystore(keystore)
     send(splitter.w3, account, Currency(splitter.w3, as_address(currency)).approve(splitter.address, amount))
     send(splitter.w3, account, splitter.distribute(currency, amount))
-    money = Money.of(Currency(splitter.w3, as_address(currency)))
+    money = CurrencyTerms.of(Currency(splitter.w3, as_address(currency)))
     said = {"currency": currency, "symbol": money.symbol, "decimals": money.decimals, "units": str(amount)}
     tell(said, [f"shared {money.text(amount)} of {currency}"])
 
@@ -131,10 +131,10 @@ def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: Address, ids: 
 
 def _tell_paid(splitter: RevenueSplitter, account: Address, currency: str, paid: dict[int, int], why: str) -> None:
     """What the chain says was paid of each distribution, in units."""
-    from commonweight.model.currency import Money
+    from commonweight.model.currency import CurrencyTerms
     from contracts.bindings.currency import Currency
 
-    money = Money.of(Currency(splitter.w3, as_address(currency)))
+    money = CurrencyTerms.of(Currency(splitter.w3, as_address(currency)))
     ids = [id_ for id_, units in paid.items() if units]
     units = sum(paid.values())
     lines = [f"{currency} cannot be paid: {why}"] if why else []

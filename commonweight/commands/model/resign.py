@@ -15,7 +15,7 @@ from contracts.errors import CommonweightError
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from eth_account.signers.local import LocalAccount
 
-    from commonweight.standing.departures import Departure
+    from commonweight.standing.departures import StakeDeparture
     from contracts.bindings.verifier_registry import VerifierRegistry
 
 
@@ -37,13 +37,13 @@ def resign(
     open. No vote is needed. --show says where it stands.
     """
     from commonweight.model.known_model import known_model
-    from commonweight.standing.departures import Departure, DepartureState
+    from commonweight.standing.departures import DepartureState, StakeDeparture
     from contracts.bindings.verifier_registry import VerifierRegistry
     from contracts.chain.connection import send
 
     account, (found, w3) = open_keystore(keystore), known_model(deployment, rpc_url)
     registry = VerifierRegistry(w3, found.verifier_registry)
-    before = Departure.read(registry, account.address)
+    before = StakeDeparture.read(registry, account.address)
     if not show:
         if before.state is DepartureState.SEATED:
             send(w3, account, registry.resign())
@@ -51,13 +51,13 @@ def resign(
             raise NoStake(before.sentence)
         else:
             _take_back(registry, account, before)
-    now = Departure.read(registry, account.address)
+    now = StakeDeparture.read(registry, account.address)
     paid = before.stake - now.stake
     line = f"paid {amount(paid, COINS)} to {account.address}" if paid else now.sentence
     tell(now.to_json() | {"paid": str(paid)}, [line])
 
 
-def _take_back(registry: VerifierRegistry, account: LocalAccount, departure: Departure) -> None:
+def _take_back(registry: VerifierRegistry, account: LocalAccount, departure: StakeDeparture) -> None:
     """Raises StakeLocked with what it waits for."""
     from commonweight.standing.departures import StakeLocked
     from contracts.chain.connection import ContractRejected, send

@@ -58,7 +58,7 @@ def calibrate(
     from contracts.protocol.run_config import RunConfig
     from trainer.data.corpus import corpus_of
     from trainer.steps.variants import Variant
-    from verifier.planning.calibration import Plan
+    from verifier.planning.calibration import CalibrationPlan
     from verifier.planning.calibration import calibrate as measure
 
     others = [Variant(attention="math"), Variant(adamw="fused"), Variant(micro_batches=2)]
@@ -66,7 +66,7 @@ def calibrate(
     others += [Variant(threads=threads)] if threads > 1 else []
     corpus = corpus_of(data or ())
     chosen = RunConfig.from_json(json.dumps(asdict(RunConfig()) | read_object(config, "--config")))
-    plan = Plan(chosen, tuple(others), segments, 10, cheat_segments, MILD, tuple(data or ()))
+    plan = CalibrationPlan(chosen, tuple(others), segments, 10, cheat_segments, MILD, tuple(data or ()))
     progress = Progress("")
 
     def report(what: str, done: int, total: int) -> None:

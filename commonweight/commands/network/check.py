@@ -28,10 +28,12 @@ def check(
     data: Data = None,
 ) -> None:
     """Try all that a node, a verifier or a server needs, and say what to do about each; status 1 if something fails."""
-    from commonweight.checkup import Asked, Verdict, check_all
+    from commonweight.checkup import CheckResult, CheckTargets, check_all
 
     failed = False
-    for found in check_all(Asked(api, rpc_url, folder, deployment, keystore, RunId(run or ""), tuple(data or ()))):
+    for found in check_all(
+        CheckTargets(api, rpc_url, folder, deployment, keystore, RunId(run or ""), tuple(data or ()))
+    ):
         tell(asdict(found), [found.line()])
-        failed = failed or found.verdict is Verdict.FAILED
+        failed = failed or found.verdict is CheckResult.FAILED
     raise typer.Exit(int(failed))

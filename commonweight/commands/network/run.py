@@ -30,7 +30,7 @@ def list_(api: Api = DEFAULT_API) -> None:
 def show(run: Run, api: Api = DEFAULT_API, watch: Watch = False) -> None:
     """Where a run stands: who takes part, who is awaited and since when, why a round does not open, what comes next."""
     from commonweight.model.runs import is_over, lines_of, read_run
-    from commonweight.terminal.watching import Seen
+    from commonweight.terminal.watching import WatchedState
     from commonweight.terminal.watching import watch as watch_lines
     from trainer.client import ApiClient
 
@@ -40,8 +40,8 @@ def show(run: Run, api: Api = DEFAULT_API, watch: Watch = False) -> None:
         tell(found, lines_of(found))
         return
 
-    def look() -> Seen:
+    def look() -> WatchedState:
         found = read_run(client, RunId(run))
-        return Seen(found, list(lines_of(found)), is_over(found))
+        return WatchedState(found, list(lines_of(found)), is_over(found))
 
     watch_lines(look, heed_signals().watched())

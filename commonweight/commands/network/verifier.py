@@ -128,11 +128,11 @@ def run_(
 def jobs(folder: Folder = Path("commonweight-verifier")) -> None:
     """Checks that failed too often, with their last error: a proof with such a check is left undecided."""
     from commonweight.kept import NoFolder
-    from verifier.jobs.rows import FILE_NAME, JobRows, State
+    from verifier.jobs.rows import FILE_NAME, JobRows, JobState
 
     if not folder.is_dir():
         raise NoFolder(f"there is no folder {folder}; give the --folder of a verifier")
-    rows = JobRows(folder / FILE_NAME).listed(State.DEAD)
+    rows = JobRows(folder / FILE_NAME).listed(JobState.DEAD)
     for job in rows:
         line = {"proof": job.key.subject, "check": job.key.name, "why": job.reason()}
         tell(line, [f"{line['proof'][:18]}…  {line['check']}\n{line['why']}\n"])

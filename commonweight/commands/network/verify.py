@@ -21,7 +21,7 @@ from contracts.ids import ProofId, from_hex
 if TYPE_CHECKING:
     from verifier.proof.bundle import Bundle
     from verifier.proof.case import Case
-    from verifier.proof.replay import Finding, Heard
+    from verifier.proof.replay import Heard, SegmentFinding
 
 
 def verify(
@@ -75,7 +75,7 @@ def _bundle(proof: ProofId, api: str, folder: Path | None, deployment: Path | No
     return fetch_bundle(chosen, proof, place, api, Progress("entries read"))
 
 
-def _lines(case: Case, findings: Sequence[Finding]) -> Iterator[RenderableType]:
+def _lines(case: Case, findings: Sequence[SegmentFinding]) -> Iterator[RenderableType]:
     title = visible(f"proof {case.proof[:18]}… of node {case.commitment.node}, round {case.round.round}")
     table = Table(title=Text(title), title_justify="left")
     for column in ("segment", "replay", "error", "limit", "why", "the bench"):

@@ -6,7 +6,7 @@ import json
 
 from commonweight.demo.cast import CHEAT, CHEAT_NAME, JOINER, NODES, SERVICES, VERIFIERS, wallet
 from commonweight.demo.funding import COIN, ensure_funded
-from commonweight.demo.stage import MOST_ROUNDS, ROUNDS, Stage
+from commonweight.demo.stage import MOST_ROUNDS, ROUNDS, DemoStage
 from contracts.chain.connection import connect
 from contracts.genesis.params import GenesisParams
 from contracts.ids import as_address
@@ -24,7 +24,7 @@ GENESIS = {
 GAS_MONEY = COIN // 2
 
 
-def open_chain(stage: Stage) -> None:
+def open_chain(stage: DemoStage) -> None:
     """Start the embedded chain, or see to it that the given one can carry the demo; deploy the contracts."""
     if stage.settings.rpc_url:
         _join_chain(stage)
@@ -54,7 +54,7 @@ def open_chain(stage: Stage) -> None:
     stage.say("contracts", "deployed; no key holds a power over them")
 
 
-def open_run(stage: Stage) -> None:
+def open_run(stage: DemoStage) -> None:
     """Start the API, create the run, stake, and start verifiers and nodes."""
     stage.processes.start(
         "api",
@@ -104,20 +104,20 @@ def open_run(stage: Stage) -> None:
     _start_nodes(stage)
 
 
-def stakes(stage: Stage) -> list[tuple[str, ...]]:
+def stakes(stage: DemoStage) -> list[tuple[str, ...]]:
     """The commands with which the verifiers stake."""
     where = ("--deployment", str(stage.deployment), "--rpc-url", stage.rpc)
     return [("model", "stake", "--keystore", stage.key(v), *where) for v in VERIFIERS]
 
 
-def _start_chain(stage: Stage) -> None:
+def _start_chain(stage: DemoStage) -> None:
     funded = [stage.cast.address(name) for name in (*VERIFIERS, *SERVICES)]
     port = stage.rpc.rsplit(":", 1)[1]
     stage.processes.start("chain", "chain", "--port", port, *(a for f in funded for a in ("--fund", f)))
     stage.wait("the chain", lambda: _answers(stage.rpc))
 
 
-def _join_chain(stage: Stage) -> None:
+def _join_chain(stage: DemoStage) -> None:
     stage.wait(f"an answer from {stage.rpc}", lambda: _answers(stage.rpc), seconds=10)
     w3 = connect(stage.rpc)
     stake = GenesisParams().min_stake
@@ -134,7 +134,7 @@ def _join_chain(stage: Stage) -> None:
     )
 
 
-def _start_verifiers(stage: Stage) -> None:
+def _start_verifiers(stage: DemoStage) -> None:
     for name in VERIFIERS:
         stage.processes.start(
             name,
@@ -153,7 +153,7 @@ def _start_verifiers(stage: Stage) -> None:
         )
 
 
-def _start_nodes(stage: Stage) -> None:
+def _start_nodes(stage: DemoStage) -> None:
     for name in NODES:
         stage.processes.start(
             name,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from commonweight.demo.cast import CHEAT, NODES, wallet
 from commonweight.demo.processes import ActorFailed
-from commonweight.demo.stage import Stage
+from commonweight.demo.stage import DemoStage
 from contracts.ids import as_address
 from contracts.wire.epochs import Epoch
 
 
-def settle(stage: Stage) -> None:
+def settle(stage: DemoStage) -> None:
     """Wait for the root, claim for everyone, and see the mints in the ledger."""
     stage.wait("the challenge window", lambda: _final(stage), seconds=300)
     payees = [n for n in NODES if n != CHEAT]
@@ -21,7 +21,7 @@ def settle(stage: Stage) -> None:
     stage.wait("the ledger to see the mints", lambda: _minted(stage) == len(payees), seconds=300)
 
 
-def _final(stage: Stage) -> bool:
+def _final(stage: DemoStage) -> bool:
     epoch = stage.client.read_list(Epoch, "/epochs")[0]
     if epoch.signatures:
         signers = ", ".join(sorted(stage.cast.name_of(as_address(s)) for s in epoch.signatures))
@@ -30,7 +30,7 @@ def _final(stage: Stage) -> bool:
     return bool(epoch.state == "final")
 
 
-def _cheat_claims(stage: Stage) -> None:
+def _cheat_claims(stage: DemoStage) -> None:
     try:
         stage.command("wallet", "claim", stage.cast.address(wallet(as_address(CHEAT))), *stage.reached)
     except ActorFailed as refusal:
@@ -39,5 +39,5 @@ def _cheat_claims(stage: Stage) -> None:
     raise ActorFailed(f"{CHEAT} could claim")
 
 
-def _minted(stage: Stage) -> int:
+def _minted(stage: DemoStage) -> int:
     return sum(account.startswith("minted:") for account in stage.client.read(dict[str, str], "/balances/units"))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from commonweight.demo.cast import KILLED
 from commonweight.demo.live import bars
-from commonweight.demo.stage import KILL_ROUND, KILL_STEP, ROUNDS, Stage
+from commonweight.demo.stage import KILL_ROUND, KILL_STEP, ROUNDS, DemoStage
 from contracts.ids import as_address
 from contracts.wire.rounds import ProofLine, Round, RoundNode
 from contracts.wire.runs import Run
 
 
-def train_together(stage: Stage) -> None:
+def train_together(stage: DemoStage) -> None:
     """Watch until the rounds of the first epoch are merged."""
     stage.wait(f"{ROUNDS} rounds of training", lambda: watch(stage) >= ROUNDS, seconds=1200)
 
 
-def watch(stage: Stage) -> int:
+def watch(stage: DemoStage) -> int:
     """Tell what is new in the run; the last round that is merged, 0 before the first."""
     state = stage.client.read(Run, f"/runs/{stage.run}")
     if state.round == 0:
@@ -29,7 +29,7 @@ def watch(stage: Stage) -> int:
     return int(state.round if current.phase == "closed" else state.round - 1)
 
 
-def _kill_when_due(stage: Stage, current: Round) -> None:
+def _kill_when_due(stage: DemoStage, current: Round) -> None:
     if current.round != KILL_ROUND or not stage.processes.alive(KILLED):
         return
     step = stage.steps(KILLED, KILL_ROUND)
@@ -38,7 +38,7 @@ def _kill_when_due(stage: Stage, current: Round) -> None:
         stage.say(KILLED, f"killed with SIGKILL at step {step} of round {KILL_ROUND}")
 
 
-def _tell(stage: Stage, current: Round) -> None:
+def _tell(stage: DemoStage, current: Round) -> None:
     topic = f"round {current.round}"
     names = [stage.cast.name_of(as_address(n.node)) for n in current.nodes]
     stage.once(topic, f"opens with {', '.join(names)}; configuration {current.config_digest[:12]}…")
@@ -51,7 +51,7 @@ def _tell(stage: Stage, current: Round) -> None:
         stage.once(topic, f"merged; held-out loss {losses[len(losses) // 2] / 1e9:.4f} nats a byte")
 
 
-def _tell_node(stage: Stage, topic: str, node: RoundNode) -> None:
+def _tell_node(stage: DemoStage, topic: str, node: RoundNode) -> None:
     name = stage.cast.name_of(as_address(node.node))
     step = stage.steps(name, int(topic.removeprefix("round "))) // 10 * 10
     if node.lapsed:
@@ -60,7 +60,7 @@ def _tell_node(stage: Stage, topic: str, node: RoundNode) -> None:
         stage.once(topic, f"{name} at step {step} and beyond")
 
 
-def _tell_proof(stage: Stage, topic: str, proof: ProofLine) -> None:
+def _tell_proof(stage: DemoStage, topic: str, proof: ProofLine) -> None:
     name = stage.cast.name_of(as_address(proof.node))
     stage.once(topic, f"{name} committed {proof.proof[:12]}…")
     if proof.stage == "bench":

@@ -7,7 +7,7 @@ import json
 from commonweight.demo.acts.training import watch
 from commonweight.demo.cast import wallet
 from commonweight.demo.processes import ActorFailed
-from commonweight.demo.stage import NEW_LR, Stage
+from commonweight.demo.stage import NEW_LR, DemoStage
 from contracts.amounts import TOKENS, amount
 from contracts.ids import as_address
 from contracts.wire.runs import Run
@@ -16,7 +16,7 @@ from contracts.wire.votes import Proposal, Tally
 VOTES = (("ada", "for"), ("ben", "against"), ("dee", "for"))
 
 
-def vote(stage: Stage) -> str:
+def vote(stage: DemoStage) -> str:
     """Propose, vote and see it executed; the proposal's id."""
     proposal = str(
         stage.command(
@@ -50,7 +50,7 @@ def vote(stage: Stage) -> str:
     return proposal
 
 
-def obey(stage: Stage) -> int:
+def obey(stage: DemoStage) -> int:
     """Wait for the first round that opened after the vote, and show that its configuration is another; its number."""
     number = int(stage.wait("a round as it was voted", lambda: _voted(stage), seconds=600))
     stage.wait(f"round {number}", lambda: watch(stage) >= number, seconds=600)
@@ -60,14 +60,14 @@ def obey(stage: Stage) -> int:
     return number
 
 
-def _voted(stage: Stage) -> int:
+def _voted(stage: DemoStage) -> int:
     """The newest round's number, if it trains with what was voted, else 0."""
     watch(stage)
     newest = stage.round(stage.client.read(Run, f"/runs/{stage.run}").round)
     return int(newest.round) if json.loads(newest.config)["inner_lr"] == NEW_LR else 0
 
 
-def _await_state(stage: Stage, proposal: str, state: str) -> None:
+def _await_state(stage: DemoStage, proposal: str, state: str) -> None:
     def reached() -> bool:
         watch(stage)
         found = stage.client.read(Proposal, f"/proposals/{proposal}").state

@@ -40,7 +40,7 @@ MODEL_EVENTS = ("Decision",)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class DecodedLog:
     """One log: name and arguments of the event, and where it stands."""
 
     name: str
@@ -50,7 +50,7 @@ class Said:
     block_hash: str
 
 
-class Source:
+class EventFilter:
     """Some events of one contract; `indexed` are the values that the first indexed arguments must have."""
 
     def __init__(
@@ -61,14 +61,14 @@ class Source:
         topics: tuple[str | list[str], ...] = (self._table.hexes(), *(to_hex(value) for value in indexed))
         self._wanted = Wanted((contract.address,), topics)
 
-    def read(self, first: int, last: int) -> Iterator[Said]:
+    def read(self, first: int, last: int) -> Iterator[DecodedLog]:
         """All logs of these blocks, in the order of the chain. Raises ChainUnfit and LogsRefused."""
         for log in logs(self._w3, self._wanted, first, last):
             if [bytes(topic) for topic in log["topics"][1 : 1 + len(self._indexed)]] != self._indexed:
                 raise ChainUnfit(f"a log of block {log['blockNumber']} at {log['address']} was not asked for")
             event = self._table.decode(log)
             block_hash = to_hex(event["blockHash"])
-            yield Said(event["event"], event["args"], event["blockNumber"], event["logIndex"], block_hash)
+            yield DecodedLog(event["event"], event["args"], event["blockNumber"], event["logIndex"], block_hash)
 
 
 class ModelLogs:
@@ -77,11 +77,11 @@ class ModelLogs:
     def __init__(self, w3: Web3, deployment: Deployment) -> None:
         model = from_hex(deployment.model)
         self._sources = (
-            Source(w3, "VerifierRegistry", deployment.verifier_registry, REGISTRY_EVENTS),
-            Source(w3, "ModelRegistry", deployment.model_registry, MODEL_EVENTS, [model]),
+            EventFilter(w3, "VerifierRegistry", deployment.verifier_registry, REGISTRY_EVENTS),
+            EventFilter(w3, "ModelRegistry", deployment.model_registry, MODEL_EVENTS, [model]),
         )
 
-    def read(self, first: int, last: int) -> Iterator[Said]:
+    def read(self, first: int, last: int) -> Iterator[DecodedLog]:
         """Every log of these blocks. Raises ChainUnfit and LogsRefused."""
         streams = (source.read(first, last) for source in self._sources)
         previous: tuple[int, int] | None = None

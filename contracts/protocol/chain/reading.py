@@ -20,7 +20,7 @@ from contracts.errors import CommonweightError
 from contracts.evm.errors import ChainUnfit
 from contracts.genesis.creation import first_block
 from contracts.ids import to_hex
-from contracts.protocol.chain.logs import ModelLogs, Said
+from contracts.protocol.chain.logs import DecodedLog, ModelLogs
 from contracts.protocol.chain.translation import Translation
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import Phase, State
@@ -34,7 +34,7 @@ class BlockNotFinal(CommonweightError):
 
 
 @dataclass(frozen=True)
-class Standing:
+class DueBlocks:
     """The part of a machine's state that says which block is due: its last block, and the times (Unix seconds) of the
     beacons that it awaits. It holds nothing that changes."""
 
@@ -42,7 +42,7 @@ class Standing:
     beacon_times: tuple[int, ...]
 
     @classmethod
-    def of(cls, state: State) -> Standing:
+    def of(cls, state: State) -> DueBlocks:
         """The standing of a machine, as it is now."""
         return cls(state.block, tuple(_beacon_times(state)))
 
@@ -83,7 +83,7 @@ class ChainReader:
         times = _whole(header, "timestamp"), _whole(parent, "timestamp")
         return Block(number, times[0], _hash(header, "hash"), events, times[1])
 
-    def due(self, standing: Standing, every: int, final: tuple[int, int] | None = None) -> int | None:
+    def due(self, standing: DueBlocks, every: int, final: tuple[int, int] | None = None) -> int | None:
         """Number of the block that has to be entered now, if any: a round's beacon, else the newest final one where
         something was said, or where `every` seconds of chain time have passed. `final` is what `final` gave just now.
         Raises ChainUnfit.
@@ -151,7 +151,7 @@ class ChainReader:
         return self._registry.min_stake()
 
 
-def _of_block(logs: Iterable[Said], number: int, name: str) -> Iterator[Said]:
+def _of_block(logs: Iterable[DecodedLog], number: int, name: str) -> Iterator[DecodedLog]:
     """The same logs. Raises ChainUnfit for one of a block `number` with another hash."""
     for event in logs:
         if event.block == number and event.block_hash != name:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from contracts.ids import Address, ProofId, as_address, to_hex
-from contracts.protocol.chain.logs import Said
+from contracts.protocol.chain.logs import DecodedLog
 from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge.chain_events import (
     ChainEvent,
@@ -45,7 +45,7 @@ class Translation:
         self._stakes = state.stakes
         self._lapsed: tuple[int, int] | None = None
 
-    def of(self, logs: Iterable[Said]) -> tuple[ChainEvent, ...]:
+    def of(self, logs: Iterable[DecodedLog]) -> tuple[ChainEvent, ...]:
         """The events, in the order of the logs."""
         events: dict[int, ChainEvent] = {}
         latest: dict[str, int] = {}

@@ -20,7 +20,7 @@ from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.errors import NotBound, NotSeated, Refused
 from contracts.protocol.judge.facts import Anchored, RunCreated
-from contracts.protocol.log_audit import Kind, epoch_payouts, kind_weights
+from contracts.protocol.log_audit import PayoutKind, epoch_payouts, kind_weights
 from contracts.protocol.pledge import Pledge
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 
@@ -128,7 +128,7 @@ class Protocol:
         or of which nothing was contributed, leaves its part to the others."""
         shares = kind_weights(_config(config))
         contributions = {
-            Kind(kind): _by_account(weights) for kind, weights in contributed.items() if any(weights.values())
+            PayoutKind(kind): _by_account(weights) for kind, weights in contributed.items() if any(weights.values())
         }
         shared = {kind: weights for kind, weights in contributions.items() if shares.get(kind, 0)}
         if not total or not shared:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from commonweight.demo.live import Bar, Board, bars
+from commonweight.demo.live import Bar, DemoBoard, bars
 from commonweight.demo.narrator import Narrator
 from contracts.protocol.run_config import RunConfig
 
@@ -60,7 +60,7 @@ def screen(terminal: bool) -> tuple[Console, io.StringIO]:
 
 def play(console: Console, wanted: bool = True) -> None:
     narrator = Narrator(console)
-    with Board(console, wanted) as board:
+    with DemoBoard(console, wanted) as board:
         board.busy("round 2: training")
         board.show([Bar("ada", 20, 40, "trains"), Bar("ben", 3, 40, "trains")])
         narrator.say("round 2", "opens with ada, ben")
@@ -90,7 +90,7 @@ def test_in_a_pipe_there_are_the_plain_lines_only() -> None:
 
 def test_for_a_script_at_a_terminal_nothing_moves() -> None:
     console, file = screen(terminal=True)
-    with Board(console, wanted=False) as board:
+    with DemoBoard(console, wanted=False) as board:
         board.busy("round 1: training")
         board.show([Bar("ada", 1, 40, "trains")])
     Narrator(console, silent=True).say("round 1", "opens")

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from commonweight.governance.proposal_state import Standing
+from commonweight.governance.proposal_state import ProposalStanding
 from commonweight.governance.proposals import all_decisions, all_proposals, all_votes, lines_of, title_of
 from commonweight.governance.proven import Proven
 from commonweight.terminal.console import one_line, visible
@@ -48,7 +48,7 @@ def test_every_page_is_read() -> None:
 def test_a_proposers_text_cannot_pass_for_what_the_command_says() -> None:
     text, calls = "hello\nstate    executed", tuple(Action("0x" + "66" * 20, b"", number) for number in range(70))
     found = Proven("7", calls, b"", text, {"proposer": "0xabc\nstate    executed"})
-    lines = list(lines_of(found, Standing("active", 0), DEPLOYMENT, names_checked=False))
+    lines = list(lines_of(found, ProposalStanding("active", 0), DEPLOYMENT, names_checked=False))
     assert len([line for line in lines if line.startswith("state")]) == 1
     assert "  and 6 more, which --json shows" in lines
     assert "  | state    executed" in lines

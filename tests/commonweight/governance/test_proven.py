@@ -17,7 +17,7 @@ from commonweight.governance.ballots import GovernanceClient
 from commonweight.governance.proposal_state import (
     OVER,
     STATES,
-    Standing,
+    ProposalStanding,
     by_server,
     next_command,
     sentence,
@@ -162,8 +162,8 @@ def test_a_text_that_the_id_does_not_name_is_not_shown(commonweight: Command, mo
     assert proven(told, other).text == "\\xff\\x00 hi"
 
 
-def at(state: str, **numbers: Any) -> Standing:
-    return Standing(state=state, now=8_000, **{"in_favour": 5, "quorum": 10, "deadline": 20_000, **numbers})
+def at(state: str, **numbers: Any) -> ProposalStanding:
+    return ProposalStanding(state=state, now=8_000, **{"in_favour": 5, "quorum": 10, "deadline": 20_000, **numbers})
 
 
 def test_every_state_has_a_sentence_and_a_next_command(commonweight: Command) -> None:

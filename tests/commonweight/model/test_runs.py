@@ -11,7 +11,7 @@ import pytest
 
 from commonweight.model import runs
 from commonweight.model.runs import is_over, lines_of, run_lines
-from commonweight.terminal.watching import Look, Seen, watch
+from commonweight.terminal.watching import Look, WatchedState, watch
 from contracts.protocol.judge.facts import What
 from tests.sources import ROOT
 
@@ -111,7 +111,7 @@ def test_a_watched_view_is_an_object_whenever_it_changes(capsys: pytest.CaptureF
 def looks(*seen: str) -> Look:
     """One after the other, the last is the end."""
     rest = iter(seen)
-    return lambda: Seen({"seen": (one := next(rest))}, list(one), one == seen[-1] and one != seen[0])
+    return lambda: WatchedState({"seen": (one := next(rest))}, list(one), one == seen[-1] and one != seen[0])
 
 
 def test_a_run_with_more_nodes_than_a_page_says_how_many() -> None:

@@ -7,7 +7,7 @@ import pytest
 from commonweight.standing import contributions, departures, funding, revenue
 from commonweight.standing.contributions import ContributionState, Signing
 from commonweight.standing.departures import DepartureState, departure_state
-from commonweight.standing.funding import DepositState, RoundState, deposit_state, round_state
+from commonweight.standing.funding import DepositState, FundingState, deposit_state, round_state
 from commonweight.standing.revenue import ShareState, share_state
 from commonweight.standing.sentence import clock, span, until
 from contracts.bindings.capital_pool import PoolStatus
@@ -17,7 +17,7 @@ from tests.commonweight.standing.pasted import check_table
 pytestmark = pytest.mark.unit
 
 TABLES = {
-    RoundState: funding.ROUNDS,
+    FundingState: funding.ROUNDS,
     DepositState: funding.DEPOSITS,
     ShareState: revenue.SHARES,
     ContributionState: contributions.SENTENCES,
@@ -56,25 +56,25 @@ def test_every_state_is_one_sentence_with_a_command(states: type) -> None:
     check_table(states, TABLES[states], VALUES)
 
 
-def of_round(status: PoolStatus, cancelled: bool = False, funded: bool = True, released: bool = False) -> RoundState:
+def of_round(status: PoolStatus, cancelled: bool = False, funded: bool = True, released: bool = False) -> FundingState:
     return round_state(status, cancelled=cancelled, funded=funded, released=released)
 
 
 ROUNDS = {
-    RoundState.UNFUNDED: of_round(PoolStatus.OPEN, funded=False),
-    RoundState.OPEN: of_round(PoolStatus.OPEN),
-    RoundState.SETTLING: of_round(PoolStatus.SUCCEEDED, funded=False),
-    RoundState.RELEASED: of_round(PoolStatus.SUCCEEDED, released=True),
-    RoundState.FAILED: of_round(PoolStatus.FAILED, released=True),
-    RoundState.CANCELLED: of_round(PoolStatus.FAILED, cancelled=True),
+    FundingState.UNFUNDED: of_round(PoolStatus.OPEN, funded=False),
+    FundingState.OPEN: of_round(PoolStatus.OPEN),
+    FundingState.SETTLING: of_round(PoolStatus.SUCCEEDED, funded=False),
+    FundingState.RELEASED: of_round(PoolStatus.SUCCEEDED, released=True),
+    FundingState.FAILED: of_round(PoolStatus.FAILED, released=True),
+    FundingState.CANCELLED: of_round(PoolStatus.FAILED, cancelled=True),
 }
 DEPOSITS = {
-    DepositState.NONE: {deposit_state(state, 0) for state in RoundState},
-    DepositState.MAY_WITHDRAW: {deposit_state(state, 5) for state in (RoundState.OPEN, RoundState.UNFUNDED)},
-    DepositState.STAYS: {deposit_state(RoundState.OPEN, 5, stays=True)},
-    DepositState.MAY_CHOOSE: {deposit_state(RoundState.SETTLING, 5)},
-    DepositState.CLAIMABLE: {deposit_state(RoundState.RELEASED, 5)},
-    DepositState.REFUNDABLE: {deposit_state(state, 5) for state in (RoundState.FAILED, RoundState.CANCELLED)},
+    DepositState.NONE: {deposit_state(state, 0) for state in FundingState},
+    DepositState.MAY_WITHDRAW: {deposit_state(state, 5) for state in (FundingState.OPEN, FundingState.UNFUNDED)},
+    DepositState.STAYS: {deposit_state(FundingState.OPEN, 5, stays=True)},
+    DepositState.MAY_CHOOSE: {deposit_state(FundingState.SETTLING, 5)},
+    DepositState.CLAIMABLE: {deposit_state(FundingState.RELEASED, 5)},
+    DepositState.REFUNDABLE: {deposit_state(state, 5) for state in (FundingState.FAILED, FundingState.CANCELLED)},
 }
 SHARES = {
     ShareState.DUE: share_state(is_released=False, due=5),
@@ -117,7 +117,7 @@ DEPARTURES = {
 
 
 def test_every_state_is_reached() -> None:
-    for states, reached in ((RoundState, ROUNDS), (ShareState, SHARES)):
+    for states, reached in ((FundingState, ROUNDS), (ShareState, SHARES)):
         assert {state: state for state in states} == reached
     for several, found in ((DepositState, DEPOSITS), (DepartureState, DEPARTURES)):
         assert {state: {state} for state in several} == found

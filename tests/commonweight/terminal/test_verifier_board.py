@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from commonweight.terminal.verifier_board import LiveBoard, showing
-from verifier.duties.progress import Progress
+from verifier.duties.progress import VerifierProgress
 
 pytestmark = pytest.mark.unit
 PROOF = "0x" + "ab" * 32
@@ -20,8 +20,8 @@ def drawn(board: LiveBoard) -> str:
 
 def test_a_proof_is_one_row_from_draw_to_verdict_with_error_and_limit() -> None:
     board = LiveBoard(Console(file=io.StringIO()))
-    board(Progress("drawn", 2, "0x" + "11" * 20, PROOF, "segments [1, 4]"))
-    board(Progress("verdict", 2, "0x" + "11" * 20, PROOF, "reject segment 4", 2, 0.5, 0.001))
+    board(VerifierProgress("drawn", 2, "0x" + "11" * 20, PROOF, "segments [1, 4]"))
+    board(VerifierProgress("verdict", 2, "0x" + "11" * 20, PROOF, "reject segment 4", 2, 0.5, 0.001))
     shown = drawn(board)
     assert shown.count(PROOF[:12]) == 1
     for text in ("segments [1, 4]", "reject segment 4", "0.5", "0.001", "2 segments checked"):
@@ -30,7 +30,7 @@ def test_a_proof_is_one_row_from_draw_to_verdict_with_error_and_limit() -> None:
 
 def test_what_is_about_no_proof_stands_below_and_only_a_board_is_kept_on_the_screen() -> None:
     board = LiveBoard(Console(file=io.StringIO()))
-    board(Progress("trouble", detail="api-unreachable"))
+    board(VerifierProgress("trouble", detail="api-unreachable"))
     assert "trouble api-unreachable" in drawn(board)
     with showing(board):
         assert board.live.is_started

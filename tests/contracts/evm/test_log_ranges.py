@@ -18,7 +18,7 @@ from web3.exceptions import Web3RPCError
 from contracts.chain.connection import connect_devnet
 from contracts.evm import log_pace
 from contracts.evm.errors import ChainUnfit
-from contracts.evm.log_pace import Pace, pace_of
+from contracts.evm.log_pace import LogPace, pace_of
 from contracts.evm.log_ranges import LogsRefused, Wanted, logs, pieces
 from tests.holds import Threat, holds
 from tests.limited_rpc import REFUSALS, WEATHER, Limited, Said, Written, http, refused
@@ -148,7 +148,7 @@ def test_limits_that_change_lose_nothing_and_double_nothing(data: st.DataObject,
 
 @given(st.lists(st.tuples(st.sampled_from(["refused", "slow", "given"]), st.integers(0, 30_000)), max_size=300))
 def test_a_pace_stays_between_one_block_and_the_most(happened: list[tuple[str, int]]) -> None:
-    pace = Pace()
+    pace = LogPace()
     for what, count in happened:
         before = asked = pace.blocks()
         if what == "given":

@@ -14,7 +14,7 @@ from requests.exceptions import Timeout
 from contracts.chain.connection import connect, hang_up
 from contracts.evm import transport
 from contracts.evm.errors import ChainUnavailable
-from contracts.evm.http import OneNode, Weather
+from contracts.evm.http import AskLater, OneNode
 from tests.contracts.evm.weather import Gust, GustyNode, serving
 
 pytestmark = pytest.mark.integration
@@ -93,7 +93,7 @@ def test_a_length_below_zero_is_weather() -> None:
 def test_an_answer_without_end_is_left_as_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "MOST_BYTES", 10_000)
     node = GustyNode(lambda _request: None, lambda _request: Gust(200, b" " * 20_000))
-    with serving(node) as url, pytest.raises(Weather) as raised:
+    with serving(node) as url, pytest.raises(AskLater) as raised:
         OneNode(url, 30.0).ask("eth_blockNumber", [])  # type: ignore[arg-type]
     assert isinstance(raised.value.cause, Timeout)  # so that logs are asked for in smaller pieces
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from contracts.files import whole_file
-from contracts.files.whole_file import DiskFull, Part, create_file, replace_file, save_file, sweep
+from contracts.files.whole_file import DiskFull, PartialFile, create_file, replace_file, save_file, sweep
 from tests.small_disk import contents, fill, on_small_disk
 from tests.sources import ROOT
 
@@ -92,7 +92,7 @@ def test_what_a_killed_writer_left_is_swept_and_what_is_written_stays(tmp_path: 
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT)
     assert done.returncode == -signal.SIGKILL
     assert len(names(tmp_path)) == 1
-    with Part(tmp_path, "file") as part:
+    with PartialFile(tmp_path, "file") as part:
         part.write(b"ours")
         sweep(tmp_path)
         assert names(tmp_path) == [part.path.name]
@@ -126,7 +126,7 @@ def test_a_part_that_was_swept_before_its_lock_is_made_again(tmp_path: Path, mon
         lock(handle, operation)
 
     monkeypatch.setattr(whole_file, "flock", late)
-    with Part(tmp_path, "file") as part:
+    with PartialFile(tmp_path, "file") as part:
         assert (names(tmp_path) == [part.path.name], part.path.name != made[0]) == (True, True)
 
 

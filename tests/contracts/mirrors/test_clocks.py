@@ -18,8 +18,8 @@ from contracts.messages.signatures import Domain
 from contracts.mirrors.peer import Peer
 from contracts.mirrors.tickets import HEADER, TO_SERVER, Tickets, bringer
 from tests.holds import Threat, holds
-from trainer.exchange.network import SERVER, Source
-from verifier.mirror.exchange.delivering import Door
+from trainer.exchange.network import SERVER, Endpoint
+from verifier.mirror.exchange.delivering import DeliveryTarget
 
 pytestmark = pytest.mark.integration
 
@@ -84,8 +84,8 @@ def test_a_clock_that_is_off_keeps_no_bytes_out(ahead: float) -> None:
         async def bring() -> None:
             peer = Peer(url, loopback=True)
             await peer.get("/checkpoint", 100)
-            await Source(SERVER, peer, "/log", "/messages", "/blobs/", "/mirrors", tickets).put(BLOB, b"x", 10)
-            await Door(peer, TO_SERVER, tickets).put(BLOB, b"x", 10)
+            await Endpoint(SERVER, peer, "/log", "/messages", "/blobs/", "/mirrors", tickets).put(BLOB, b"x", 10)
+            await DeliveryTarget(peer, TO_SERVER, tickets).put(BLOB, b"x", 10)
 
         asyncio.run(bring())
     assert said == ["taken", "taken"]

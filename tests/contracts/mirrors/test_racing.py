@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts.mirrors.racing import Attempt, Pace, first
+from contracts.mirrors.racing import Attempt, SourcePace, first
 
 pytestmark = pytest.mark.unit
 
@@ -20,8 +20,8 @@ class Sources:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def source(self, name: str, does: Callable[[Pace], object]) -> Attempt:
-        async def ask(pace: Pace) -> bool:
+    def source(self, name: str, does: Callable[[SourcePace], object]) -> Attempt:
+        async def ask(pace: SourcePace) -> bool:
             self.asked.append(name)
             pace.start()
             found = does(pace)
@@ -30,12 +30,12 @@ class Sources:
         return ask
 
 
-async def hangs(pace: Pace) -> bool:
+async def hangs(pace: SourcePace) -> bool:
     await asyncio.Event().wait()
     return True
 
 
-async def drips(pace: Pace) -> bool:
+async def drips(pace: SourcePace) -> bool:
     while True:
         pace.add(1)
         await asyncio.sleep(GRACE / 4)
@@ -70,7 +70,7 @@ def test_who_was_left_for_a_faster_liar_is_asked_again() -> None:
     sources = Sources()
     left = asyncio.Event()
 
-    async def right(pace: Pace) -> bool:
+    async def right(pace: SourcePace) -> bool:
         if sources.asked.count("right") > 1:
             return True
         try:
@@ -79,7 +79,7 @@ def test_who_was_left_for_a_faster_liar_is_asked_again() -> None:
             left.set()
         return False
 
-    async def lies(pace: Pace) -> bool:
+    async def lies(pace: SourcePace) -> bool:
         while not left.is_set():
             pace.add(10**6)
             await asyncio.sleep(0)
@@ -92,7 +92,7 @@ def test_who_was_left_for_a_faster_liar_is_asked_again() -> None:
 def test_who_has_brought_all_is_not_left_while_it_is_looked_at() -> None:
     sources = Sources()
 
-    async def checked(pace: Pace) -> bool:
+    async def checked(pace: SourcePace) -> bool:
         pace.whole = True
         await asyncio.sleep(6 * GRACE)
         return True
@@ -105,13 +105,13 @@ def test_a_burst_buys_no_time_for_a_stall() -> None:
     """It wins the first looks, and then brings next to nothing: the one that it beat has all in the end."""
     sources = Sources()
 
-    async def bursts(pace: Pace) -> bool:
+    async def bursts(pace: SourcePace) -> bool:
         for _ in range(8):
             pace.add(10**9)
             await asyncio.sleep(GRACE / 2)
         return await drips(pace)
 
-    async def steady(pace: Pace) -> bool:
+    async def steady(pace: SourcePace) -> bool:
         for _ in range(40):
             pace.add(10**5)
             await asyncio.sleep(GRACE / 4)

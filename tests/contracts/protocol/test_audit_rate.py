@@ -11,15 +11,15 @@ from contracts.protocol.audit_rate import (
     AuditPolicy,
     AuditRecord,
     InvalidAuditPolicy,
-    Outcome,
+    ProofOutcome,
     audit_rate,
     is_audited,
 )
 
 pytestmark = pytest.mark.unit
 POLICY = AuditPolicy(floor_ppm=200_000, streak=8, probation=32)
-POSTED, UNAUDITED, VOIDED = Outcome.POSTED, Outcome.UNAUDITED, Outcome.VOIDED
-HISTORIES = st.lists(st.sampled_from(Outcome), max_size=120)
+POSTED, UNAUDITED, VOIDED = ProofOutcome.POSTED, ProofOutcome.UNAUDITED, ProofOutcome.VOIDED
+HISTORIES = st.lists(st.sampled_from(ProofOutcome), max_size=120)
 POLICIES = st.builds(
     AuditPolicy, floor_ppm=st.integers(1, MILLION), streak=st.integers(1, 9), probation=st.integers(0, 40)
 )
@@ -44,7 +44,7 @@ def test_a_voided_proof_takes_the_rate_to_one_at_once_and_for_the_whole_probatio
 
 @given(HISTORIES, POLICIES)
 def test_the_rate_stays_between_floor_and_one_and_falls_only_by_an_audited_accept(
-    outcomes: list[Outcome], policy: AuditPolicy
+    outcomes: list[ProofOutcome], policy: AuditPolicy
 ) -> None:
     record, before = AuditRecord(), MILLION
     for outcome in outcomes:
@@ -58,12 +58,16 @@ def test_the_rate_stays_between_floor_and_one_and_falls_only_by_an_audited_accep
 
 
 @given(HISTORIES, HISTORIES, POLICIES)
-def test_nothing_before_a_voided_proof_counts(one: list[Outcome], tail: list[Outcome], policy: AuditPolicy) -> None:
+def test_nothing_before_a_voided_proof_counts(
+    one: list[ProofOutcome], tail: list[ProofOutcome], policy: AuditPolicy
+) -> None:
     assert audit_rate([*one, VOIDED, *tail], policy) == audit_rate([VOIDED, *tail], policy)
 
 
 @given(HISTORIES, st.integers(0, 119), POLICIES)
-def test_no_cheat_that_is_caught_ever_lowers_a_rate(outcomes: list[Outcome], place: int, policy: AuditPolicy) -> None:
+def test_no_cheat_that_is_caught_ever_lowers_a_rate(
+    outcomes: list[ProofOutcome], place: int, policy: AuditPolicy
+) -> None:
     caught = [*outcomes[:place], VOIDED, *outcomes[place + 1 :]]
     assert audit_rate(caught, policy) >= audit_rate(outcomes, policy)
 

@@ -6,7 +6,15 @@ import threading
 
 import pytest
 
-from ledger.clock.pulse import AGAIN_SECONDS, LEAST_SECONDS, LONGEST_SECONDS, TICK_SECONDS, Head, HeadTimer, Pulse
+from ledger.clock.pulse import (
+    AGAIN_SECONDS,
+    LEAST_SECONDS,
+    LONGEST_SECONDS,
+    TICK_SECONDS,
+    ChainHead,
+    HeadTimer,
+    KeeperPulse,
+)
 from ledger.storage import changes as watching
 from ledger.storage.changes import Changes
 from ledger.storage.database import connect
@@ -29,16 +37,16 @@ def changes() -> Changes:
     return Changes(connect("sqlite://"))
 
 
-def passed(changes: Changes, clock: Time, due_in: float | None = None, failed: bool = False) -> Pulse:
+def passed(changes: Changes, clock: Time, due_in: float | None = None, failed: bool = False) -> KeeperPulse:
     """One pass after the start, in no time."""
-    made = Pulse(changes, 0.3, clock)
+    made = KeeperPulse(changes, 0.3, clock)
     made.begun()
     made.ended(failed, due_in)
     return made
 
 
 def test_the_first_pass_is_due_at_once(changes: Changes) -> None:
-    assert Pulse(changes, 0.3, Time()).is_due()
+    assert KeeperPulse(changes, 0.3, Time()).is_due()
 
 
 @pytest.mark.parametrize(
@@ -72,7 +80,7 @@ def test_a_commit_makes_a_pass_due_and_a_quiet_one_does_not(changes: Changes) ->
 
 
 def test_what_is_committed_during_a_pass_is_for_the_next(changes: Changes) -> None:
-    made = Pulse(changes, 0.3, Time())
+    made = KeeperPulse(changes, 0.3, Time())
     made.begun()
     changes.committed(quiet=False)
     made.ended(False, None)
@@ -89,7 +97,7 @@ def test_a_failure_outside_of_a_pass_brings_one_soon(changes: Changes) -> None:
 
 def test_who_rests_is_woken_by_a_commit_and_by_the_end(changes: Changes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "SLICE_SECONDS", 0.01)
-    made, stop, woken = Pulse(changes, 0.0), threading.Event(), list[bool]()
+    made, stop, woken = KeeperPulse(changes, 0.0), threading.Event(), list[bool]()
     made.begun()
     made.ended(False, None)
     for wake in (lambda: changes.committed(quiet=False), stop.set):
@@ -109,30 +117,30 @@ def test_who_rests_is_woken_by_a_commit_and_by_the_end(changes: Changes, monkeyp
 def test_the_head_is_looked_at_when_a_block_is_expected(spacing: float, first: float, then: float) -> None:
     clock = Time()
     timer = HeadTimer(clock)
-    assert timer.saw(Head(10, "a", 1_000))
-    assert timer.saw(Head(18, "b", int(1_000 + 8 * spacing)))
+    assert timer.saw(ChainHead(10, "a", 1_000))
+    assert timer.saw(ChainHead(18, "b", int(1_000 + 8 * spacing)))
     assert timer.seconds == pytest.approx(first)
     clock.now += spacing
-    assert not timer.saw(Head(18, "b", int(1_000 + 8 * spacing)))
+    assert not timer.saw(ChainHead(18, "b", int(1_000 + 8 * spacing)))
     assert timer.seconds == pytest.approx(then)
 
 
 def test_a_chain_that_rests_is_looked_at_as_often_as_the_leases() -> None:
     clock = Time()
     timer = HeadTimer(clock)
-    timer.saw(Head(10, "a", 1_000))
-    timer.saw(Head(11, "b", 2_000))
+    timer.saw(ChainHead(10, "a", 1_000))
+    timer.saw(ChainHead(11, "b", 2_000))
     clock.now += 5_000
     assert timer.seconds == TICK_SECONDS
 
 
 def test_a_block_that_took_anothers_place_is_news() -> None:
     timer = HeadTimer()
-    assert [timer.saw(Head(10, name, 1_000)) for name in ("a", "b", "b")] == [True, True, False]
+    assert [timer.saw(ChainHead(10, name, 1_000)) for name in ("a", "b", "b")] == [True, True, False]
 
 
 def test_after_a_chain_was_away_its_head_is_news() -> None:
     timer = HeadTimer()
-    timer.saw(Head(10, "a", 1_000))
+    timer.saw(ChainHead(10, "a", 1_000))
     timer.lost()
-    assert timer.saw(Head(10, "a", 1_000))
+    assert timer.saw(ChainHead(10, "a", 1_000))

@@ -12,7 +12,7 @@ import pytest
 from sqlmodel import select
 
 from commonweight.server_database import existing_database
-from contracts.protocol.chain.logs import Said, Source
+from contracts.protocol.chain.logs import DecodedLog, EventFilter
 from ledger import identity
 from ledger.chainread import indexer
 from ledger.context import Ledger
@@ -129,8 +129,8 @@ def test_a_slash_of_a_proof_that_is_not_here_is_named(
     went_on: tuple[Ledger, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The chain's word about a proof of an end that was lost."""
-    event = Said("NodeSlashed", {"proof": b"\5" * 32, "node": "0x22"}, 7, 0, "0x")
-    monkeypatch.setattr(Source, "read", lambda *_: iter([event]))
+    event = DecodedLog("NodeSlashed", {"proof": b"\5" * 32, "node": "0x22"}, 7, 0, "0x")
+    monkeypatch.setattr(EventFilter, "read", lambda *_: iter([event]))
     with went_on[0].store.read() as session:
         (finding,) = onchain._check_slashes(went_on[0], session, 9)
     assert (finding.key, finding.what) == (

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from contracts.chain.connection import send
 from ledger.errors import RelayBudgetSpent
 from ledger.relay import budget
-from ledger.relay.budget import Share
+from ledger.relay.budget import VoteShare
 from ledger.relay_rules import RelayRules
 from ledger.storage.tables import Outgoing, RelaySpending
 from tests.deployed import key_of
@@ -26,7 +26,8 @@ def test_an_account_has_a_part_of_the_day_by_its_share(electorate: House) -> Non
     rules = electorate.ledger.relay
     with electorate.ledger.store.read() as session:
         left = {
-            ppm: budget.left(electorate.ledger, session, DUST, Share(ppm, 0)).account for ppm in (10, 1_000, 500_000)
+            ppm: budget.left(electorate.ledger, session, DUST, VoteShare(ppm, 0)).account
+            for ppm in (10, 1_000, 500_000)
         }
     assert left == {10: budget.LEAST, 1_000: 3_000_000, 500_000: rules.account_gas}
 
@@ -37,9 +38,11 @@ def test_strangers_leave_a_quarter_of_the_day_for_what_passed(electorate: House)
         mine = budget.left(ledger, session, budget.EVERYBODY).everybody
         spare = mine - day // budget.CARRYING
         for number in range(spare // ledger.relay.account_gas):
-            budget.take(ledger, session, key_of(f"crowd {number}").address, ledger.relay.account_gas, Share(500_000, 0))
+            budget.take(
+                ledger, session, key_of(f"crowd {number}").address, ledger.relay.account_gas, VoteShare(500_000, 0)
+            )
         with pytest.raises(RelayBudgetSpent):
-            budget.take(ledger, session, WHALE, ledger.relay.account_gas, Share(500_000, 0))
+            budget.take(ledger, session, WHALE, ledger.relay.account_gas, VoteShare(500_000, 0))
         budget.take(ledger, session, WHALE, ledger.relay.account_gas)  # a proposal that passed
         session.rollback()
 
@@ -49,15 +52,15 @@ def test_what_small_holders_have_is_one_part_of_the_day(electorate: House) -> No
     ledger = electorate.ledger
     part = ledger.relay.daily_gas // budget.SMALL
     with ledger.store.write() as session:
-        before = budget.left(ledger, session, budget.EVERYBODY, Share(0, 0)).everybody
+        before = budget.left(ledger, session, budget.EVERYBODY, VoteShare(0, 0)).everybody
         number = 0
-        while budget.left(ledger, session, key_of(f"small {number}").address, Share(10, 0)).account == budget.LEAST:
-            budget.take(ledger, session, key_of(f"small {number}").address, budget.LEAST, Share(10, 0))
+        while budget.left(ledger, session, key_of(f"small {number}").address, VoteShare(10, 0)).account == budget.LEAST:
+            budget.take(ledger, session, key_of(f"small {number}").address, budget.LEAST, VoteShare(10, 0))
             number += 1
         with pytest.raises(RelayBudgetSpent):
-            budget.take(ledger, session, key_of(f"small {number}").address, budget.LEAST, Share(10, 0))
-        taken = before - budget.left(ledger, session, budget.EVERYBODY, Share(0, 0)).everybody
-        budget.take(ledger, session, WHALE, ledger.relay.account_gas, Share(500_000, 0))
+            budget.take(ledger, session, key_of(f"small {number}").address, budget.LEAST, VoteShare(10, 0))
+        taken = before - budget.left(ledger, session, budget.EVERYBODY, VoteShare(0, 0)).everybody
+        budget.take(ledger, session, WHALE, ledger.relay.account_gas, VoteShare(500_000, 0))
         session.rollback()
     assert part - budget.LEAST <= taken <= part + part // 10  # each has a little of its own beside
 

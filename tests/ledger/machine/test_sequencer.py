@@ -31,7 +31,7 @@ from ledger.context import Ledger
 from ledger.errors import DatabaseUnreachable, JournalConflict, LedgerBusy
 from ledger.intake import door
 from ledger.machine import replica, sequencer
-from ledger.machine.replica import Entered, Prepared, Replica
+from ledger.machine.replica import Entered, PreparedFact, Replica
 from ledger.machine.sequencer import Sequencer
 from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
@@ -54,7 +54,7 @@ def opened(ledger: Ledger) -> Opened:
     return open_rounds(ledger, WRITERS)
 
 
-def prepared(ledger: Ledger, text: bytes) -> Prepared:
+def prepared(ledger: Ledger, text: bytes) -> PreparedFact:
     envelope, read = parse_envelope(text)
     with ledger.store.read() as session:
         return ledger.judge.prepare(session, envelope, read)
@@ -91,7 +91,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many facts each transaction entered."""
     found, enter_many = list[int](), Replica.enter_many
 
-    def counted(self: Replica, session: Session, facts: list[Prepared]) -> Any:
+    def counted(self: Replica, session: Session, facts: list[PreparedFact]) -> Any:
         found.append(len(facts))
         return enter_many(self, session, facts)
 
@@ -156,7 +156,7 @@ def test_what_would_meet_all_alike_is_told_to_all_at_once(
 ) -> None:
     tries = list[int]()
 
-    def away(self: Replica, session: Session, facts: list[Prepared]) -> Any:
+    def away(self: Replica, session: Session, facts: list[PreparedFact]) -> Any:
         tries.append(len(facts))
         raise error
 
@@ -242,7 +242,7 @@ def test_a_thread_that_ends_leaves_no_neighbour_without_an_answer(
     """The batch failed, and each is tried alone, when the thread that does it ends."""
     enter_many, tries = Replica.enter_many, list[int]()
 
-    def failing(self: Replica, session: Session, facts: list[Prepared]) -> Any:
+    def failing(self: Replica, session: Session, facts: list[PreparedFact]) -> Any:
         tries.append(len(facts))
         if len(facts) > 1:
             raise JournalConflict("as no rule foresees")
@@ -265,7 +265,7 @@ def test_a_database_that_goes_away_while_each_is_tried_is_told_to_the_rest(
     """A batch of 64 would else wait for it 64 times, and with it whoever comes."""
     tries = list[int]()
 
-    def failing(self: Replica, session: Session, facts: list[Prepared]) -> Any:
+    def failing(self: Replica, session: Session, facts: list[PreparedFact]) -> Any:
         tries.append(len(facts))
         raise JournalConflict("as no rule foresees") if len(facts) > 1 else DatabaseUnreachable("away")
 

@@ -13,7 +13,7 @@ from benchmarks.submitted_round import open_rounds
 from contracts.protocol.log.envelope import parse_envelope
 from contracts.protocol.log.signed import Envelope
 from ledger.context import Ledger
-from ledger.machine.replica import Prepared
+from ledger.machine.replica import PreparedFact
 from ledger.storage.store import Store
 from tests.contracts.protocol.log.signed_run import SignedRun
 from tests.holds import Threat, holds
@@ -95,7 +95,7 @@ def test_many_messages_in_one_turn_cost_as_many_statements_as_one(tmp_path: Path
     assert found[30] <= found[1] + 1, "a long stretch of the tree may take one more look at its nodes"
 
 
-def _prepared(ledger: Ledger, text: bytes) -> Prepared:
+def _prepared(ledger: Ledger, text: bytes) -> PreparedFact:
     envelope, read = parse_envelope(text)
     with ledger.store.read() as session:
         return ledger.judge.prepare(session, envelope, read)

@@ -14,7 +14,7 @@ from contracts.protocol.log.signed import Envelope
 from ledger.epochs.receipts import receipt_of
 from tests.deployed import key_of
 from tests.house import House
-from verifier.receipt.work import Work
+from verifier.receipt.work import ReceiptReader
 
 pytestmark = pytest.mark.integration
 AUTHOR, MAINTAINER = key_of("author").address, key_of("mia")
@@ -41,7 +41,7 @@ def test_a_vote_between_a_rounds_opening_and_the_credit_is_shown(tmp_path: Path)
         kinds = [json.loads(run.leaves[index])["kind"] for index in sorted(found)]
         assert kinds == ["round-opened", "block", "decision-taken", "contribution", "epoch-closed"]
         closing = max(found)
-        work = Work(AUTHOR, found[closing])  # type: ignore[arg-type]
+        work = ReceiptReader(AUTHOR, found[closing])  # type: ignore[arg-type]
         (line,) = work.check(found, closing)
         assert line.endswith(f"{MAINTAINER.address}: maintainers by entry {sorted(found)[2]}, of whom it takes 1")
         assert work.unchecked == []

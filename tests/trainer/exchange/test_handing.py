@@ -13,7 +13,7 @@ from contracts.errors import CommonweightError
 from contracts.mirrors.peer import PeerMisbehaved, PeerUnreachable, Reply
 from contracts.wire.answers import PROBLEM_TYPE
 from trainer.exchange import handing
-from trainer.exchange.handing import Courier, Parcel, Refusal
+from trainer.exchange.handing import Courier, Parcel, ParcelRefusal
 from trainer.exchange.keeping import Kept
 from trainer.exchange.offers import offers, targets
 
@@ -40,7 +40,7 @@ class Target:
     def __init__(self, answers: Iterable[Reply | CommonweightError]) -> None:
         self.answers = list(answers)
         self.came: list[bytes | tuple[str, bytes]] = []
-        self.refusals: list[Refusal] = []
+        self.refusals: list[ParcelRefusal] = []
 
     def courier(self) -> Courier:
         return Courier("target", self.post, self.put, self.refusals.append)
@@ -90,7 +90,7 @@ def test_weather_is_waited_out_and_told_to_nobody(storm: Reply | CommonweightErr
 def test_a_refusal_is_told_and_tried_again() -> None:
     target = Target([NO, TAKEN])
     courier = deliver(target, [Parcel("a", "text")])
-    assert target.refusals == [Refusal("target", "a", "out-of-time", "too late")]
+    assert target.refusals == [ParcelRefusal("target", "a", "out-of-time", "too late")]
     assert courier.has("a")
 
 

@@ -9,7 +9,7 @@ from blake3 import blake3
 
 from contracts.messages import for_log as messages
 from tests.contracts.protocol.log.signed_run import DOMAIN, key
-from trainer.exchange.keeping import Store, signed_text
+from trainer.exchange.keeping import KeptMessages, signed_text
 
 pytestmark = pytest.mark.unit
 
@@ -22,10 +22,10 @@ def text(nonce: int) -> str:
 
 
 def test_a_name_stands_for_one_message_for_ever(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = KeptMessages(tmp_path)
     first = store.put("leave", text(1))
     assert store.put("leave", text(2)) == first
-    assert Store(tmp_path).get("leave") == first
+    assert KeptMessages(tmp_path).get("leave") == first
     assert first.message == messages.Leave(RUN, NODE.address, 1)
 
 
@@ -34,19 +34,19 @@ def test_the_same_message_has_the_same_text(tmp_path: Path) -> None:
 
 
 def test_a_blob_stays_as_long_as_a_message_names_it(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = KeptMessages(tmp_path)
     one, two = store.put("one", text(1), b"bytes"), store.put("two", text(2), b"bytes")
     assert one.blob == two.blob == blake3(b"bytes").hexdigest()
     store.drop("one")
     assert store.blob_path(two.blob).read_bytes() == b"bytes"
     store.drop("two")
     assert not store.blob_path(two.blob).exists()
-    assert list(Store(tmp_path)) == []
+    assert list(KeptMessages(tmp_path)) == []
 
 
 def test_what_a_killed_process_left_goes_at_the_next_start(tmp_path: Path) -> None:
     """It wrote a blob and not the message that announces it, and half of another one."""
-    kept = Store(tmp_path).put("one", text(1), b"bytes")
+    kept = KeptMessages(tmp_path).put("one", text(1), b"bytes")
     orphan = tmp_path / "blobs" / blake3(b"orphan").hexdigest()
     for left in (
         orphan,
@@ -54,25 +54,25 @@ def test_what_a_killed_process_left_goes_at_the_next_start(tmp_path: Path) -> No
         tmp_path / "messages" / "x.json.0123456789ab.part",
     ):
         left.write_bytes(b"orphan")
-    assert list(Store(tmp_path)) == [kept]
+    assert list(KeptMessages(tmp_path)) == [kept]
     found = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert found == sorted([kept.blob, "one.json"])
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"{}", b'{"text":"{}","blob":""}', b'{"text":5,"blob":""}', b"[]", b"\xff"])
 def test_a_spoilt_message_was_never_kept(tmp_path: Path, spoilt: bytes) -> None:
-    Store(tmp_path).put("leave", text(1))
+    KeptMessages(tmp_path).put("leave", text(1))
     (tmp_path / "messages" / "leave.json").write_bytes(spoilt)
-    assert Store(tmp_path).get("leave") is None
+    assert KeptMessages(tmp_path).get("leave") is None
 
 
 def test_a_message_whose_blob_is_spoilt_was_never_kept(tmp_path: Path) -> None:
-    kept = Store(tmp_path).put("one", text(1), b"bytes")
+    kept = KeptMessages(tmp_path).put("one", text(1), b"bytes")
     (tmp_path / "blobs" / kept.blob).write_bytes(b"other")
-    assert Store(tmp_path).get("one") is None
+    assert KeptMessages(tmp_path).get("one") is None
 
 
 def test_a_file_that_was_not_finished_is_passed_over(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = KeptMessages(tmp_path)
     (tmp_path / "messages" / "leave.json.part").write_bytes(b"{")
-    assert list(store) == list(Store(tmp_path)) == []
+    assert list(store) == list(KeptMessages(tmp_path)) == []

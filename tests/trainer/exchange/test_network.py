@@ -27,8 +27,8 @@ from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import raw_server
 from tests.waiting import until
 from trainer.exchange import getting, network
-from trainer.exchange.handing import Courier, Parcel, Refusal
-from trainer.exchange.network import SERVER, Network, Source
+from trainer.exchange.handing import Courier, Parcel, ParcelRefusal
+from trainer.exchange.network import SERVER, Endpoint, PeerNetwork
 
 pytestmark = pytest.mark.integration
 
@@ -78,11 +78,11 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-def started(folder: Path, stack: ExitStack, server: hostile.Bad, mirror: hostile.Bad) -> Network:
+def started(folder: Path, stack: ExitStack, server: hostile.Bad, mirror: hostile.Bad) -> PeerNetwork:
     """A node's network with a server and one mirror."""
     api, url = (stack.enter_context(raw_server(answer)) for answer in (server, mirror))
     book = Book(folder / "mirrors.json", DOMAIN, {ONE.address: url}, loopback=True)
-    made = Network(api, "log.example", book, 60.0, Tickets(ONE, DOMAIN), Limits(idle=30.0, call=30.0))
+    made = PeerNetwork(api, "log.example", book, 60.0, Tickets(ONE, DOMAIN), Limits(idle=30.0, call=30.0))
     stack.callback(made.close)
     made.start()
     return made
@@ -138,8 +138,8 @@ class Refuses(Peer):
 def test_each_try_of_an_upload_has_a_ticket_of_its_own(
     name: str, receiver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    peer, refusals, now = Refuses(), list[Refusal](), time.time()
-    source = Source(name, peer, "/log", "/messages", "/blobs/", "/mirrors", Tickets(ONE, DOMAIN))
+    peer, refusals, now = Refuses(), list[ParcelRefusal](), time.time()
+    source = Endpoint(name, peer, "/log", "/messages", "/blobs/", "/mirrors", Tickets(ONE, DOMAIN))
     courier = Courier(name, source.post, source.put, refusals.append)
     (tmp_path / NAME).write_bytes(DATA)
     for later in (0, 60):
@@ -197,7 +197,7 @@ def test_a_server_of_another_model_is_named(tmp_path: Path, stack: ExitStack) ->
     gives = Gives("/v1/network", body)
     api = stack.enter_context(raw_server(gives))
     book = Book(tmp_path / "mirrors.json", DOMAIN, {}, loopback=True)
-    made = Network(api, "log.example", book, 0.1, Tickets(ONE, DOMAIN), deployment=deployment())
+    made = PeerNetwork(api, "log.example", book, 0.1, Tickets(ONE, DOMAIN), deployment=deployment())
     stack.callback(made.close)
     made.start()
     until(lambda: "serves another model" in str(made.troubles()[SERVER]))

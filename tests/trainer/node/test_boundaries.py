@@ -9,7 +9,7 @@ import pytest
 
 from contracts.protocol.run_config import RunConfig
 from tests.trainer.desk import RUN, job_of, play
-from trainer.conduct import Conduct, Job
+from trainer.conduct import Conduct, RoundTask
 from trainer.data.corpus import load_corpus
 from trainer.node import boundaries
 from trainer.node.boundaries import Boundaries
@@ -21,7 +21,7 @@ KEY = (RUN, 1)
 
 
 @pytest.fixture
-def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Boundaries, Job, Trajectory]:
+def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Boundaries, RoundTask, Trajectory]:
     """A round that was too large for memory."""
     monkeypatch.setattr(boundaries, "IN_MEMORY_BYTES", 0)
     text = tmp_path / "text.txt"
@@ -36,7 +36,7 @@ def test_a_small_round_stays_in_memory(tmp_path: Path) -> None:
     assert Boundaries(tmp_path).folder(KEY, CONFIG) is None
 
 
-def test_a_round_is_read_again_with_all_that_is_opened_of_it(done: tuple[Boundaries, Job, Trajectory]) -> None:
+def test_a_round_is_read_again_with_all_that_is_opened_of_it(done: tuple[Boundaries, RoundTask, Trajectory]) -> None:
     kept, job, before = done
     after = kept.read(KEY, CONFIG, job.start, before.root)
     assert after is not None
@@ -45,33 +45,35 @@ def test_a_round_is_read_again_with_all_that_is_opened_of_it(done: tuple[Boundar
     assert kept.read(KEY, CONFIG, job.start, None) is not None, "a kill came before the commitment"
 
 
-def of_another_root(kept: Boundaries, job: Job, _: Path) -> Trajectory | None:
+def of_another_root(kept: Boundaries, job: RoundTask, _: Path) -> Trajectory | None:
     return kept.read(KEY, CONFIG, job.start, b"\7" * 32)
 
 
-def from_another_start(kept: Boundaries, job: Job, _: Path) -> Trajectory | None:
+def from_another_start(kept: Boundaries, job: RoundTask, _: Path) -> Trajectory | None:
     moved = {name: value + 1 for name, value in job.start.items()}
     return kept.read(KEY, CONFIG, moved, None)
 
 
-def half_written(kept: Boundaries, job: Job, folder: Path) -> Trajectory | None:
+def half_written(kept: Boundaries, job: RoundTask, folder: Path) -> Trajectory | None:
     (folder / "boundary-0001.safetensors").write_bytes(b"half")
     return kept.read(KEY, CONFIG, job.start, None)
 
 
-def exchanged(kept: Boundaries, job: Job, folder: Path) -> Trajectory | None:
+def exchanged(kept: Boundaries, job: RoundTask, folder: Path) -> Trajectory | None:
     (folder / "boundary-0001.safetensors").write_bytes((folder / "boundary-0002.safetensors").read_bytes())
     return kept.read(KEY, CONFIG, job.start, None)
 
 
-def killed_before_the_end(kept: Boundaries, job: Job, folder: Path) -> Trajectory | None:
+def killed_before_the_end(kept: Boundaries, job: RoundTask, folder: Path) -> Trajectory | None:
     (folder / boundaries.LIST).unlink()
     return kept.read(KEY, CONFIG, job.start, None)
 
 
 @pytest.mark.parametrize("read", [of_another_root, from_another_start, half_written, exchanged, killed_before_the_end])
 def test_what_does_not_fit_is_trained_anew(
-    done: tuple[Boundaries, Job, Trajectory], tmp_path: Path, read: Callable[[Boundaries, Job, Path], Trajectory | None]
+    done: tuple[Boundaries, RoundTask, Trajectory],
+    tmp_path: Path,
+    read: Callable[[Boundaries, RoundTask, Path], Trajectory | None],
 ) -> None:
     kept, job, _ = done
     folder = kept.folder(KEY, CONFIG)
@@ -79,7 +81,7 @@ def test_what_does_not_fit_is_trained_anew(
     assert read(kept, job, folder) is None
 
 
-def test_rounds_that_are_over_are_forgotten(done: tuple[Boundaries, Job, Trajectory]) -> None:
+def test_rounds_that_are_over_are_forgotten(done: tuple[Boundaries, RoundTask, Trajectory]) -> None:
     kept, job, before = done
     kept.forget_but({KEY})
     assert kept.read(KEY, CONFIG, job.start, before.root) is not None

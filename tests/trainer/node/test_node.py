@@ -38,8 +38,8 @@ from trainer import conduct
 from trainer.exchange import handing, network
 from trainer.node import boundaries
 from trainer.node.node import LightNode
-from trainer.node.settings import NodeSettings, Progress
-from trainer.node.work import Abandoned
+from trainer.node.settings import NodeProgress, NodeSettings
+from trainer.node.work import WorkAbandoned
 from trainer.steps import trajectory
 from verifier.mirror.store import database
 
@@ -71,7 +71,7 @@ class Place:
         self.server.mirrors = [address_of(house) for house in self.houses[1:]]
         self.url = stack.enter_context(serving(self.server.app()))
         self.council = Council(self.village, self.server, self.houses)
-        self.progress: list[Progress] = []
+        self.progress: list[NodeProgress] = []
 
     def settings(self, **changes: object) -> NodeSettings:
         first = (f"{self.houses[0].name} {self.houses[0].url}",)
@@ -128,7 +128,7 @@ class Place:
     def posted(self) -> bool:
         return self.proof is not None and self.proof.stage is Stage.POSTED
 
-    def events(self, event: str) -> list[Progress]:
+    def events(self, event: str) -> list[NodeProgress]:
         return [said for said in list(self.progress) if said.event == event]
 
 
@@ -257,7 +257,7 @@ def test_a_restart_after_the_commitment_hands_out_the_same_one_and_opens_it(plac
     assert not [said for said in place.events("warning") if "other-work" in said.detail]
 
 
-@holds("A node that restarts commits once", by="trainer/exchange/keeping.py:Store", against=Threat.FALSE_WORK)
+@holds("A node that restarts commits once", by="trainer/exchange/keeping.py:KeptMessages", against=Threat.FALSE_WORK)
 def test_a_restart_in_the_middle_of_the_work_trains_again_and_commits_once(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,7 +266,7 @@ def test_a_restart_in_the_middle_of_the_work_trains_again_and_commits_once(
 
     def halting(*given: Any) -> Any:
         killed.set()
-        raise Abandoned("the power is cut")
+        raise WorkAbandoned("the power is cut")
 
     monkeypatch.setattr(conduct, "run_inner", halting)
     with place.node():

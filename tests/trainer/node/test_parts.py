@@ -27,7 +27,7 @@ from trainer.log_view import admitted
 from trainer.log_view.admitted import Admitted, ByChain
 from trainer.log_view.gleaned import Gleaned
 from trainer.model.state import initial_theta, start_tensors
-from trainer.node.pulse import Pulse
+from trainer.node.pulse import Heartbeat
 from trainer.node.settings import NodeSettings
 from trainer.node.states import OtherGenesis, StateLost, States
 from trainer.node.surroundings import Around, Published
@@ -234,7 +234,7 @@ def test_moments_are_those_of_the_digest_or_a_joiners(tmp_path: Path) -> None:
 def test_each_heartbeat_is_another_message_and_none_is_sent_where_nothing_is_awaited() -> None:
     sent: list[messages.LeaseRenewal] = []
     step = [0]
-    pulse = Pulse(ONE.address, lambda: step[0], sent.append)
+    pulse = Heartbeat(ONE.address, lambda: step[0], sent.append)
     pulse.beat()
     pulse.follow((b"\1" * 32, 3), 20)
     pulse.beat()

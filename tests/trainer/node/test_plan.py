@@ -7,17 +7,17 @@ import pytest
 from contracts.messages import for_log as messages
 from contracts.protocol.judge.state import Stage
 from tests.contracts.protocol.log.signed_run import SignedRun
-from trainer.node.plan import OVER, Standing, standing
+from trainer.node.plan import OVER, Retention, standing
 
 pytestmark = pytest.mark.unit
 
-WAITS, BLOB, DONE = Standing(True, False, True), Standing(False, True, True), Standing(False, False, True)
+WAITS, BLOB, DONE = Retention(True, False, True), Retention(False, True, True), Retention(False, False, True)
 
 
 def test_a_commitment_is_handed_until_it_stands_there_and_its_gradient_until_k_have_it() -> None:
     run = SignedRun(nodes=1)
     message = run.commitment(run.nodes[0])
-    assert standing(run.state, message) == Standing(True, True, True)
+    assert standing(run.state, message) == Retention(True, True, True)
     proof = run.commit(run.nodes[0])
     assert standing(run.state, message) == BLOB
     for verifier in run.verifiers[:1]:
@@ -42,7 +42,7 @@ def test_a_state_is_handed_while_its_proof_is_read_and_a_pledge_once_it_is_asked
             run.show_secret(verifier)
     asked = min(run.state.proofs[name].segments)
     opening = run.opening(name, asked, entries)
-    assert standing(run.state, opening) == Standing(True, True, True)
+    assert standing(run.state, opening) == Retention(True, True, True)
     run.open(name)
     assert standing(run.state, opening) == BLOB
     for verifier in run.verifiers:

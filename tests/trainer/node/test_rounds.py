@@ -8,7 +8,7 @@ import pytest
 
 from trainer.conduct import NothingToCopy
 from trainer.node.rounds import Rounds
-from trainer.node.settings import Progress
+from trainer.node.settings import NodeProgress
 from trainer.node.states import StateLost
 
 pytestmark = pytest.mark.unit
@@ -24,14 +24,14 @@ class Shop:
         raise self.error
 
 
-def rounds_of(error: Exception, said: list[Progress]) -> Rounds:
+def rounds_of(error: Exception, said: list[NodeProgress]) -> Rounds:
     nothing: Any = None
     return Rounds(nothing, nothing, cast(Any, Shop(error)), nothing, nothing, said.append, lambda *_: None)
 
 
 @pytest.mark.parametrize("error", [NothingToCopy("nobody committed"), StateLost("no moments")])
 def test_a_round_that_cannot_be_worked_on_is_told(error: Exception) -> None:
-    said: list[Progress] = []
+    said: list[NodeProgress] = []
     rounds_of(error, said).collect(())
     assert [(line.event, line.detail) for line in said] == [("lost", str(error.args[0]))]
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from contracts.protocol.judge.state import NodeState, Phase, Stage
-from trainer.exchange.handing import Refusal
-from trainer.node.settings import Progress
-from trainer.node.status import NodeStatus, Status, status_of
+from trainer.exchange.handing import ParcelRefusal
+from trainer.node.settings import NodeProgress
+from trainer.node.status import NodePhase, NodeStatus, status_of
 from trainer.node.story import MIRROR_SECONDS, Story
 
 pytestmark = pytest.mark.unit
@@ -47,34 +47,34 @@ def world(
 
 
 OPEN, READING, MERGED = Phase.OPEN, Phase.READING, Phase.MERGED
-CASES: list[tuple[Status, int, tuple[Any, Any]]] = [
-    (Status.OVER, 0, world(over=True)),
-    (Status.JOINING, 0, world(member=False)),
-    (Status.JOINING, 0, world(member=False, phase=OPEN, listed=False)),
-    (Status.LEFT, 0, world(left=True, phase=MERGED)),
-    (Status.LAPSED, 0, world(away=7, phase=MERGED)),
-    (Status.LAPSED, 0, world(away=7, phase=OPEN)),
-    (Status.EARLY, 9, world(first=9, phase=OPEN, listed=False)),
-    (Status.WAITING, 1, world()),
-    (Status.WAITING, 4, world(phase=READING, listed=False)),
-    (Status.UNLISTED, 3, world(phase=OPEN, listed=False)),
-    (Status.TRAINING, 3, world(phase=OPEN)),
-    (Status.TRAINING, 3, world(phase=OPEN, proofs=(proof(Stage.READING, 2),))),
-    (Status.COMMITTED, 3, world(phase=OPEN, proofs=(proof(Stage.COMMITTED, 3),))),
-    (Status.COMMITTED, 3, world(phase=Phase.CLOSED, proofs=(proof(Stage.COMMITTED, 3),))),
-    (Status.READ, 3, world(phase=READING, proofs=(proof(Stage.READING, 3),))),
-    (Status.READ, 3, world(phase=READING, proofs=(proof(Stage.READING, 3),), left=True)),
-    (Status.PLEDGE, 3, world(phase=READING, proofs=(proof(Stage.SPOKEN, 3),))),
-    (Status.PLEDGE, 3, world(phase=READING, proofs=(proof(Stage.VOID, 3),))),
-    (Status.DECIDED, 3, world(phase=MERGED, proofs=(proof(Stage.POSTED, 3),))),
-    (Status.DECIDED, 3, world(phase=Phase.MERGING, proofs=(proof(Stage.OUT, 3),))),
-    (Status.WAITING, 4, world(phase=MERGED, proofs=(proof(Stage.POSTED, 3, node="0xOther"),))),
-    (Status.WAITING, 4, world(phase=MERGED, proofs=(proof(Stage.READING, 3, run="0xother"),))),
+CASES: list[tuple[NodePhase, int, tuple[Any, Any]]] = [
+    (NodePhase.OVER, 0, world(over=True)),
+    (NodePhase.JOINING, 0, world(member=False)),
+    (NodePhase.JOINING, 0, world(member=False, phase=OPEN, listed=False)),
+    (NodePhase.LEFT, 0, world(left=True, phase=MERGED)),
+    (NodePhase.LAPSED, 0, world(away=7, phase=MERGED)),
+    (NodePhase.LAPSED, 0, world(away=7, phase=OPEN)),
+    (NodePhase.EARLY, 9, world(first=9, phase=OPEN, listed=False)),
+    (NodePhase.WAITING, 1, world()),
+    (NodePhase.WAITING, 4, world(phase=READING, listed=False)),
+    (NodePhase.UNLISTED, 3, world(phase=OPEN, listed=False)),
+    (NodePhase.TRAINING, 3, world(phase=OPEN)),
+    (NodePhase.TRAINING, 3, world(phase=OPEN, proofs=(proof(Stage.READING, 2),))),
+    (NodePhase.COMMITTED, 3, world(phase=OPEN, proofs=(proof(Stage.COMMITTED, 3),))),
+    (NodePhase.COMMITTED, 3, world(phase=Phase.CLOSED, proofs=(proof(Stage.COMMITTED, 3),))),
+    (NodePhase.READ, 3, world(phase=READING, proofs=(proof(Stage.READING, 3),))),
+    (NodePhase.READ, 3, world(phase=READING, proofs=(proof(Stage.READING, 3),), left=True)),
+    (NodePhase.PLEDGE, 3, world(phase=READING, proofs=(proof(Stage.SPOKEN, 3),))),
+    (NodePhase.PLEDGE, 3, world(phase=READING, proofs=(proof(Stage.VOID, 3),))),
+    (NodePhase.DECIDED, 3, world(phase=MERGED, proofs=(proof(Stage.POSTED, 3),))),
+    (NodePhase.DECIDED, 3, world(phase=Phase.MERGING, proofs=(proof(Stage.OUT, 3),))),
+    (NodePhase.WAITING, 4, world(phase=MERGED, proofs=(proof(Stage.POSTED, 3, node="0xOther"),))),
+    (NodePhase.WAITING, 4, world(phase=MERGED, proofs=(proof(Stage.READING, 3, run="0xother"),))),
 ]
 
 
 @pytest.mark.parametrize(("expected", "number", "made"), CASES, ids=lambda value: getattr(value, "name", ""))
-def test_each_status_follows_from_the_log(expected: Status, number: int, made: tuple[Any, Any]) -> None:
+def test_each_status_follows_from_the_log(expected: NodePhase, number: int, made: tuple[Any, Any]) -> None:
     found = status_of(*made, NODE, current=True)
     assert found == NodeStatus(expected, number)
     assert "{" not in str(found)
@@ -82,9 +82,9 @@ def test_each_status_follows_from_the_log(expected: Status, number: int, made: t
 
 def test_no_status_is_left_out() -> None:
     state, _ = world()
-    assert status_of(state, None, NODE, current=True).status is Status.ABSENT
-    assert status_of(*world(), NODE, current=False).status is Status.BEHIND
-    assert {case[0] for case in CASES} | {Status.ABSENT, Status.BEHIND} == set(Status)
+    assert status_of(state, None, NODE, current=True).status is NodePhase.ABSENT
+    assert status_of(*world(), NODE, current=False).status is NodePhase.BEHIND
+    assert {case[0] for case in CASES} | {NodePhase.ABSENT, NodePhase.BEHIND} == set(NodePhase)
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -94,14 +94,14 @@ def test_every_stage_in_every_phase_has_a_status(stage: Stage, phase: Phase) -> 
 
 
 @pytest.fixture
-def story(tmp_path: Path) -> tuple[Callable[[], Story], list[Progress]]:
-    said: list[Progress] = []
+def story(tmp_path: Path) -> tuple[Callable[[], Story], list[NodeProgress]]:
+    said: list[NodeProgress] = []
     return lambda: Story(NODE, said.append, tmp_path / "told.json"), said
 
 
-def test_a_status_is_told_when_it_changes(story: tuple[Callable[[], Story], list[Progress]]) -> None:
+def test_a_status_is_told_when_it_changes(story: tuple[Callable[[], Story], list[NodeProgress]]) -> None:
     teller, said = story[0](), story[1]
-    for status in (Status.TRAINING, Status.TRAINING, Status.COMMITTED):
+    for status in (NodePhase.TRAINING, NodePhase.TRAINING, NodePhase.COMMITTED):
         teller.stands(NodeStatus(status, 3))
     assert [progress.detail.split()[0] for progress in said] == ["has", "has"]
     assert {progress.round for progress in said} == {3}
@@ -112,7 +112,7 @@ def test_a_status_is_told_when_it_changes(story: tuple[Callable[[], Story], list
     [(world(), 1), (world(phase=OPEN), 3), (world(phase=OPEN, listed=False), 4), (world(first=9, phase=OPEN), 3)],
 )
 def test_the_round_that_it_enrols_for_is_said(
-    story: tuple[Callable[[], Story], list[Progress]], made: tuple[Any, Any], number: int
+    story: tuple[Callable[[], Story], list[NodeProgress]], made: tuple[Any, Any], number: int
 ) -> None:
     """Not the first one of the settings, which is 1 whenever the node was started."""
     story[0]().tell(*made)
@@ -120,7 +120,7 @@ def test_the_round_that_it_enrols_for_is_said(
 
 
 def test_what_was_told_is_not_told_again_after_a_restart(
-    story: tuple[Callable[[], Story], list[Progress]], tmp_path: Path
+    story: tuple[Callable[[], Story], list[NodeProgress]], tmp_path: Path
 ) -> None:
     make, said = story
     make().tell(*world(phase=OPEN))
@@ -133,15 +133,15 @@ def test_what_was_told_is_not_told_again_after_a_restart(
 
 def test_a_mirrors_refusal_is_told_when_it_lasts_and_the_servers_at_once(tmp_path: Path) -> None:
     """Before, each mirror that was a moment behind had its refusal on the screen, with nothing to be done about it."""
-    said, now = list[Progress](), [0.0]
+    said, now = list[NodeProgress](), [0.0]
     made = Story(NODE, said.append, tmp_path / "told.json", lambda: now[0])
-    behind = Refusal("0xMirror", "message 1", "not-welcome", "no place for it")
+    behind = ParcelRefusal("0xMirror", "message 1", "not-welcome", "no place for it")
     for now[0] in (0.0, MIRROR_SECONDS - 1):
         made.refused(behind, "server")
     assert said == []
     now[0] = MIRROR_SECONDS
     made.refused(behind, "server")
-    made.refused(Refusal("server", "message 2", "not-bound", "another round"), "server")
+    made.refused(ParcelRefusal("server", "message 2", "not-bound", "another round"), "server")
     assert [one.detail for one in said] == [
         "0xMirror says not-welcome: no place for it",
         "the server says not-bound: another round",

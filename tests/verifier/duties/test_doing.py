@@ -26,7 +26,7 @@ from contracts.protocol.log.signed import Envelope
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed
 from tests.verifier.town import REGISTRY, Party, make_party, text_of
 from verifier.duties import come_back, epochs, faults, hold, lapse, read, reveal, see, trace
-from verifier.mirror.exchange.handing_on import Look, Outcome
+from verifier.mirror.exchange.handing_on import Look, MirrorAnswer
 from verifier.replay.holding import Measured, Question
 from verifier.replay.replaying import FALSE, REPLAY, TRUE, Said, Segment
 from verifier.replica.errors import LogWaits
@@ -281,8 +281,8 @@ def test_bytes_that_do_not_come_within_half_a_period_are_unserved(tmp_path: Path
     party.enter()
 
 
-@pytest.mark.parametrize("outcome", [Outcome.ANSWERED, Outcome.UNREACHABLE])
-def test_who_is_cut_off_calls_nothing_unserved(tmp_path: Path, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [MirrorAnswer.ANSWERED, MirrorAnswer.UNREACHABLE])
+def test_who_is_cut_off_calls_nothing_unserved(tmp_path: Path, outcome: MirrorAnswer) -> None:
     """Whatever the server says: without n - k others it asked nobody for the bytes."""
     party = make_party(tmp_path, opened())
     lapse.watch(party.world, party.look(), chain=True)
@@ -295,14 +295,14 @@ def test_who_is_cut_off_calls_nothing_unserved(tmp_path: Path, outcome: Outcome)
 
 def deaf(party: Party) -> Look:
     """The server answers this verifier with an error."""
-    return party.look(2, Outcome.UNREACHABLE)
+    return party.look(2, MirrorAnswer.UNREACHABLE)
 
 
 def contradicted(party: Party) -> Look:
     """A corrupt verifier shows it alone another head of the operator's."""
     seen = party.look()
     first, second = seen.mirrors
-    return replace(seen, mirrors=(first, replace(second, outcome=Outcome.CONTRADICTS)))
+    return replace(seen, mirrors=(first, replace(second, outcome=MirrorAnswer.CONTRADICTS)))
 
 
 @pytest.mark.parametrize("alone", [deaf, contradicted])
@@ -426,7 +426,7 @@ def test_unserved_is_replaced_at_a_second_look(tmp_path: Path) -> None:
     for number in duty.segments:
         assert party.world.memory.word(proof, root, number, Word.UNSERVED)
     party.follow()
-    looks = party.due(duties.Look)
+    looks = party.due(duties.LookAgain)
     assert looks, "all seats read the common segment"
     read.look(party.world, looks)
     assert claims(party, facts.Words) == [], "there are no bytes yet"
@@ -434,7 +434,7 @@ def test_unserved_is_replaced_at_a_second_look(tmp_path: Path) -> None:
     read.look(party.world, looks)
     assert {word.word for said in claims(party, facts.Words) for word in said.words} == {Word.TRUE}
     party.enter()
-    assert party.due(duties.Look) == []
+    assert party.due(duties.LookAgain) == []
 
 
 def test_the_trace_that_was_sealed_is_shown(tmp_path: Path) -> None:

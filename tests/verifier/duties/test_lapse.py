@@ -18,7 +18,7 @@ from tests.verifier.duties.test_doing import closed
 from tests.verifier.town import Party, make_party, text_of
 from verifier.duties import lapse, lapse_periods
 from verifier.duties.lapse_periods import TIMES_NEW
-from verifier.mirror.exchange.handing_on import Answer, Look, Outcome
+from verifier.mirror.exchange.handing_on import Answer, Look, MirrorAnswer
 from verifier.mirror.store.stopwatch import Absence
 
 pytestmark = pytest.mark.unit
@@ -28,7 +28,7 @@ PERIOD, LEASE = 60, 20
 
 
 def passes(
-    party: Party, seconds: float, step: float = 10, answered: int = 2, outcome: Outcome = Outcome.ANSWERED
+    party: Party, seconds: float, step: float = 10, answered: int = 2, outcome: MirrorAnswer = MirrorAnswer.ANSWERED
 ) -> None:
     """Looks until so much time has passed, and what is due after each."""
     while seconds > 0:
@@ -98,7 +98,7 @@ def test_looks_that_do_not_count_make_no_time(tmp_path: Path) -> None:
         lapse.watch(party.world, party.look(), chain=True)
         lapse.lapse(party.world)
     passes(party, 5 * PERIOD, answered=0)
-    passes(party, 5 * PERIOD, outcome=Outcome.UNREACHABLE)
+    passes(party, 5 * PERIOD, outcome=MirrorAnswer.UNREACHABLE)
     for _ in range(50):
         party.pass_time(10)
         lapse.watch(party.world, party.look(), chain=False)
@@ -220,10 +220,10 @@ def test_messages_say_what_is_awaited_as_the_log_reads_it() -> None:
 
 @pytest.mark.parametrize(
     ("answered", "outcome", "reached"),
-    [(2, Outcome.ANSWERED, True), (0, Outcome.ANSWERED, False), (2, Outcome.UNREACHABLE, False)],
+    [(2, MirrorAnswer.ANSWERED, True), (0, MirrorAnswer.ANSWERED, False), (2, MirrorAnswer.UNREACHABLE, False)],
 )
 def test_without_a_round_of_its_own_a_look_counts_where_it_reached_the_others(
-    tmp_path: Path, answered: int, outcome: Outcome, reached: bool
+    tmp_path: Path, answered: int, outcome: MirrorAnswer, reached: bool
 ) -> None:
     """An epoch's root is signed by what one saw, also when all rounds are over."""
     party = make_party(tmp_path, closed())
@@ -244,8 +244,8 @@ def rotated(made: SignedRun, stay: int) -> list[LocalAccount]:
 
 def seen(party: Party, *others: LocalAccount, size: int = 10**6) -> Look:
     """A look at which the log and these answered."""
-    mirrors = (Answer(v.address, "", Outcome.ANSWERED, "", size) for v in others)
-    return Look(Answer("", "", Outcome.ANSWERED), tuple(mirrors))
+    mirrors = (Answer(v.address, "", MirrorAnswer.ANSWERED, "", size) for v in others)
+    return Look(Answer("", "", MirrorAnswer.ANSWERED), tuple(mirrors))
 
 
 def test_who_stays_needs_nobody_who_was_removed(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_an_outage_makes_no_slow_node_look_quick(tmp_path: Path, outage: str) ->
     made.block()
     party = begin(tmp_path, made) if outage != "it came late" else make_party(tmp_path, made)
     if outage == "the server answers nobody":
-        passes(party, hour, step=100, outcome=Outcome.UNREACHABLE)
+        passes(party, hour, step=100, outcome=MirrorAnswer.UNREACHABLE)
     else:
         party.pass_time(hour)
     party.chain.now = made.round.opened_at + hour

@@ -10,7 +10,7 @@ import pytest
 from tests.verifier.fan import Fan
 from verifier.jobs.dispatch import START_BEFORE, MessageStale, WorkerLost, is_stale, start_before
 from verifier.jobs.queue import OnceTask, VerifierApp, make_app
-from verifier.jobs.rows import Key, State
+from verifier.jobs.rows import JobState, Key
 from verifier.settings import PREFIX, VerifierSettings, WorkerSettings
 
 pytestmark = pytest.mark.unit
@@ -73,7 +73,7 @@ def test_a_half_written_result_is_none_yet(app: VerifierApp, fan: Fan, tmp_path:
     file = tmp_path / "queue" / "results" / f"celery-task-meta-{fan.job(3).task_id}"
     file.write_text('{"status": "SUCC')
     fan.dispatch(app)
-    assert [job.state for job in fan.jobs] == [State.QUEUED] * 2
+    assert [job.state for job in fan.jobs] == [JobState.QUEUED] * 2
     file.unlink()
     say(app, fan, 3, 7)
     fan.dispatch(app)
@@ -105,7 +105,7 @@ def test_a_message_that_waited_too_long_is_not_run_and_costs_no_try(app: Verifie
     task_id = fan.job(3).task_id
     app.backend.mark_as_failure(task_id, stale.value, traceback="Traceback")
     fan.dispatch(app)
-    assert (fan.job(3).state, fan.job(3).attempts) == (State.QUEUED, 0)
+    assert (fan.job(3).state, fan.job(3).attempts) == (JobState.QUEUED, 0)
     assert fan.job(3).task_id not in ("", task_id)
 
 

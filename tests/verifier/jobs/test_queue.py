@@ -20,7 +20,7 @@ from tests.verifier.fan import Fan
 from tests.verifier.slow_tasks import runs
 from tests.waiting import until
 from verifier.jobs.queue import VerifierApp, make_app
-from verifier.jobs.rows import Job, State
+from verifier.jobs.rows import JobRow, JobState
 from verifier.jobs.workers import WorkerPool
 from verifier.settings import VerifierSettings
 
@@ -82,7 +82,7 @@ def pids_of(name: str, folder: Path) -> list[int]:
 
 
 def kill_while_running(bench: Bench, examined: Fan, segment: str, folder: Path) -> int:
-    until(lambda: bench.step(examined) or examined.job(int(segment)).state == State.RUNNING)
+    until(lambda: bench.step(examined) or examined.job(int(segment)).state == JobState.RUNNING)
     (killed,) = pids_of(segment, folder)
     os.kill(killed, signal.SIGKILL)
     (folder / "release").touch()
@@ -93,7 +93,7 @@ def both_hold(folder: Path) -> bool:
     return len({pid for _, pid in runs(folder)}) == 2
 
 
-def waiting(examined: Fan) -> list[Job]:
+def waiting(examined: Fan) -> list[JobRow]:
     return [job for job in examined.jobs if not job.settled]
 
 
@@ -105,7 +105,7 @@ def test_twelve_segments_fan_out_over_two_workers(bench: Bench, tmp_path: Path) 
     assert sorted(name for name, _ in runs(tmp_path)) == sorted(map(str, SEGMENTS))
 
 
-@holds("A killed worker changes no verdict", by="verifier/jobs/rows.py:JobRows.finish", against=Threat.CRASH)
+@holds("A killed worker changes no verdict", by="verifier/jobs/rows.py:JobRowRows.finish", against=Threat.CRASH)
 def test_a_killed_workers_segment_is_taken_up_and_counted_once(bench: Bench, tmp_path: Path) -> None:
     hasty, examined = bench.impatient(), fan_of(tmp_path, (0, 1, 2, 3), held=[2])
     killed = kill_while_running(hasty, examined, "2", tmp_path)
@@ -147,7 +147,7 @@ def test_a_segment_that_kills_its_workers_is_given_up_and_the_others_finish(benc
     assert "segment 3 failed 2 times" in why
     assert [name for name, _ in runs(tmp_path)].count("3") == 2
     assert examined.done == [0, 1, 2, 4, 5]
-    dead = [job for job in bench.app.jobs.rows.listed(State.DEAD) if job.key.subject == examined.subject]
+    dead = [job for job in bench.app.jobs.rows.listed(JobState.DEAD) if job.key.subject == examined.subject]
     assert [job.key.name for job in dead] == ["segment 3"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from verifier.jobs.rows import KEEP_SECONDS, Job, JobRows, Key, Order, State
+from verifier.jobs.rows import KEEP_SECONDS, JobRow, JobRows, JobState, Key, Order
 
 pytestmark = pytest.mark.unit
 KEY = Key("0xproof", 1, "segment 7")
@@ -36,17 +36,17 @@ def rows(tmp_path: Path, clock: Clock) -> Iterator[JobRows]:
     opened.close()
 
 
-def only(rows: JobRows) -> Job:
+def only(rows: JobRows) -> JobRow:
     (job,) = rows.of("0xproof", 1)
     return job
 
 
-def sent(rows: JobRows, task_id: str) -> Job:
+def sent(rows: JobRows, task_id: str) -> JobRow:
     assert rows.send(only(rows), task_id, 60.0)
     return only(rows)
 
 
-def running(rows: JobRows, task_id: str) -> Job:
+def running(rows: JobRows, task_id: str) -> JobRow:
     assert rows.begin(sent(rows, task_id), "process 1 of here", 180.0)
     return only(rows)
 
@@ -55,9 +55,9 @@ def test_a_job_is_sent_begins_and_is_done(rows: JobRows) -> None:
     assert sent(rows, "first").until == 1_060.0
     assert rows.begin(only(rows), "process 1 of here", 180.0)
     begun = only(rows)
-    assert (begun.state, begun.until, begun.worker) == (State.RUNNING, 1_180.0, "process 1 of here")
+    assert (begun.state, begun.until, begun.worker) == (JobState.RUNNING, 1_180.0, "process 1 of here")
     assert rows.finish(begun, {"failed": False})
-    assert (only(rows).state, only(rows).result, only(rows).settled) == (State.DONE, {"failed": False}, True)
+    assert (only(rows).state, only(rows).result, only(rows).settled) == (JobState.DONE, {"failed": False}, True)
 
 
 def test_ordering_again_changes_nothing(rows: JobRows) -> None:
@@ -81,7 +81,7 @@ def test_the_same_check_of_another_stage_is_another_job(rows: JobRows) -> None:
     ],
     ids=["finish", "fail", "begin", "release"],
 )
-def test_what_a_superseded_task_says_changes_nothing(rows: JobRows, late: Callable[[JobRows, Job], bool]) -> None:
+def test_what_a_superseded_task_says_changes_nothing(rows: JobRows, late: Callable[[JobRows, JobRow], bool]) -> None:
     first = sent(rows, "first")
     sent(rows, "second")
     before = only(rows)
@@ -99,9 +99,9 @@ def test_a_result_counts_once(rows: JobRows) -> None:
 
 def test_the_last_failed_try_is_dead_with_the_traceback(rows: JobRows) -> None:
     for n in range(3):
-        assert rows.listed(State.DEAD) == []
+        assert rows.listed(JobState.DEAD) == []
         assert rows.fail(running(rows, f"try {n}"), f"Traceback {n}", 5.0)
-    (dead,) = rows.listed(State.DEAD)
+    (dead,) = rows.listed(JobState.DEAD)
     assert (dead.attempts, dead.settled) == (3, True)
     assert dead.reason() == "segment 7 failed 3 times, the last time: Traceback 2"
     assert not rows.send(dead, "again", 60.0)
@@ -109,7 +109,7 @@ def test_the_last_failed_try_is_dead_with_the_traceback(rows: JobRows) -> None:
 
 def test_a_failed_try_waits_before_the_next(rows: JobRows) -> None:
     rows.fail(running(rows, "first"), "Traceback", 5.0)
-    assert (only(rows).state, only(rows).task_id, only(rows).until) == (State.QUEUED, "", 1_005.0)
+    assert (only(rows).state, only(rows).task_id, only(rows).until) == (JobState.QUEUED, "", 1_005.0)
 
 
 def test_a_lost_message_uses_up_no_try(rows: JobRows) -> None:
@@ -126,8 +126,8 @@ def test_disowned_jobs_are_sent_again_and_settled_ones_stay(rows: JobRows) -> No
     rows.begin(rows.of("0xproof", 1)[0], "process 1 of here", 180.0)
     rows.disown()
     segment, end = rows.of("0xproof", 1)
-    assert (segment.state, segment.task_id, segment.until, segment.attempts) == (State.QUEUED, "", 0.0, 0)
-    assert end.state == State.DONE
+    assert (segment.state, segment.task_id, segment.until, segment.attempts) == (JobState.QUEUED, "", 0.0, 0)
+    assert end.state == JobState.DONE
 
 
 def test_a_dead_job_can_be_given_all_its_tries_again(rows: JobRows) -> None:
@@ -135,7 +135,7 @@ def test_a_dead_job_can_be_given_all_its_tries_again(rows: JobRows) -> None:
     for n in range(3):
         rows.fail(running(rows, f"try {n}"), "Traceback", 0.0)
     assert rows.retry(KEY)
-    assert (only(rows).state, only(rows).attempts) == (State.QUEUED, 0)
+    assert (only(rows).state, only(rows).attempts) == (JobState.QUEUED, 0)
 
 
 def test_settled_jobs_are_forgotten_after_a_week(rows: JobRows, clock: Clock) -> None:
@@ -172,14 +172,14 @@ class Fencing(RuleBasedStateMachine):
         self.rows = JobRows(Path(self.folder.name) / "jobs.db", self.clock)
 
     @property
-    def job(self) -> Job:
+    def job(self) -> JobRow:
         return only(self.rows)
 
-    def some(self, age: int) -> Job:
+    def some(self, age: int) -> JobRow:
         """The row now, or as it was at an earlier time: what a late worker still believes."""
         return self.seen[-1 - age % len(self.seen)]
 
-    def judge(self, changed: bool, job: Job, before: Job) -> None:
+    def judge(self, changed: bool, job: JobRow, before: JobRow) -> None:
         assert changed == (self.job != before)
         if changed:
             assert (job.task_id, job.attempts) == (before.task_id, before.attempts)
@@ -195,14 +195,14 @@ class Fencing(RuleBasedStateMachine):
         before, job = self.job, self.some(age)
         if job.task_id:
             self.judge(self.rows.begin(job, "worker", 180.0), job, before)
-            self.begun |= {self.job.task_id} if self.job.state == State.RUNNING else set()
+            self.begun |= {self.job.task_id} if self.job.state == JobState.RUNNING else set()
 
     @rule(age=strategies.integers(0, 5))
     def finish(self, age: int) -> None:
         before, job = self.job, self.some(age)
         if job.task_id:
             self.judge(self.rows.finish(job, job.task_id), job, before)
-            assert self.job.state != State.DONE or before.state == State.DONE or self.job.result == before.task_id
+            assert self.job.state != JobState.DONE or before.state == JobState.DONE or self.job.result == before.task_id
 
     @rule(age=strategies.integers(0, 5))
     def fail(self, age: int) -> None:
@@ -216,7 +216,7 @@ class Fencing(RuleBasedStateMachine):
         self.clock.now += seconds
         self.open()
         if forgotten:
-            self.disowned += self.job.state == State.RUNNING
+            self.disowned += self.job.state == JobState.RUNNING
             self.rows.disown()
         self.seen.append(self.job)
 
@@ -225,8 +225,8 @@ class Fencing(RuleBasedStateMachine):
         if not hasattr(self, "rows"):
             return
         job = self.job
-        assert (job.state == State.DEAD) == (job.attempts == job.allowed)
-        assert (job.result is not None) == (job.state == State.DONE)
+        assert (job.state == JobState.DEAD) == (job.attempts == job.allowed)
+        assert (job.result is not None) == (job.state == JobState.DONE)
         assert not (job.settled and job.task_id)
         assert len(self.begun) <= job.allowed + self.disowned
 

@@ -19,7 +19,7 @@ from contracts.protocol.judge.state import State
 from contracts.protocol.log.blocks import split
 from tests.contracts.protocol.log.signed_run import SignedRun, key
 from verifier.log.blocks import BlockCheck
-from verifier.log.report import Finding
+from verifier.log.report import LogFinding
 from verifier.log.roots import RootCheck
 
 pytestmark = pytest.mark.unit
@@ -139,8 +139,8 @@ def roots(registry: Registry | None, size: int = 100) -> RootCheck:
     return RootCheck(cast(VerifierRegistry, registry) if registry else None, size, root_of)
 
 
-def read(made: RootCheck, *entries: EpochClosed | EpochEnded, whole: bool = True) -> list[Finding]:
-    def all_() -> Iterator[Finding]:
+def read(made: RootCheck, *entries: EpochClosed | EpochEnded, whole: bool = True) -> list[LogFinding]:
+    def all_() -> Iterator[LogFinding]:
         for place, entry in enumerate(entries):
             yield from made.take(AT + place, entry)
         yield from made.finish(whole)

@@ -21,7 +21,7 @@ from contracts.tlog.tile_tree import node_place
 from contracts.tlog.tiles import BITS, WIDTH, Tile, parse_tile
 from tests.verifier.mirror.world import LOG, OPERATOR, ORIGIN, Operator, cosigner
 from verifier.mirror.exchange.following import ShownHead, follow
-from verifier.mirror.store.branches import Judges, nobody
+from verifier.mirror.store.branches import CosignerKeys, nobody
 from verifier.mirror.store.copy import LogCopy
 
 BAD = b"bad"
@@ -121,7 +121,7 @@ def look(copy: LogCopy, shown: Showing) -> ShownHead | None:
 
 
 def reading_copy(
-    folder: Path, judges: Callable[[], Judges] = nobody, waits: Callable[[bytes], bool] = lambda _: False
+    folder: Path, judges: Callable[[], CosignerKeys] = nobody, waits: Callable[[bytes], bool] = lambda _: False
 ) -> tuple[LogCopy, Reading]:
     """A copy, and the machine that reads it."""
     machine = Reading(waits=waits)

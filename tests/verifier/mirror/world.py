@@ -42,7 +42,7 @@ from contracts.tlog.witness import AddCheckpoint
 from verifier.mirror.http.routes import Mirror, mirror_app
 from verifier.mirror.http.serving import mirror_server, port_of
 from verifier.mirror.store.addresses import AddressBook
-from verifier.mirror.store.announced import Announcement, Kind, Place
+from verifier.mirror.store.announced import Announcement, BlobKind, BlobOrigin
 from verifier.mirror.store.blobs import BlobStore
 from verifier.mirror.store.copy import Cosigner, LogCopy
 from verifier.mirror.store.messages import MessageStore
@@ -81,8 +81,8 @@ def address(url: str, sequence: int = 1, key: LocalAccount = VERIFIERS[0]) -> by
 
 def blob(data: bytes, key: str = str(NODE.address), size: int | None = None, round_number: int = 1) -> Announcement:
     """The announcement of these bytes."""
-    place = Place(key, RUN_ID, round_number)
-    return Announcement(blake3(data).hexdigest(), Kind.STATE, len(data) if size is None else size, place)
+    place = BlobOrigin(key, RUN_ID, round_number)
+    return Announcement(blake3(data).hexdigest(), BlobKind.STATE, len(data) if size is None else size, place)
 
 
 def ticket(

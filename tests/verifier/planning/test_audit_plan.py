@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from commonweight.cli import app
 from commonweight.commands.model.audit_plan import figures_of
-from contracts.protocol.audit_rate import AuditPolicy, Outcome, audit_rate
+from contracts.protocol.audit_rate import AuditPolicy, ProofOutcome, audit_rate
 from verifier.planning.audit_plan import AuditPlan, InvalidAuditPlan
 from verifier.planning.audit_simulation import Strategy, best_gain, build_record, measure_detection, play
 
@@ -158,13 +158,14 @@ def test_the_best_plan_is_the_best_of_all_histories() -> None:
     plan = plan_of(steps=2, segment=1, policy=policy, step_cost=Fraction(1, 2))
     stake = R / 2
 
-    def value(history: tuple[Outcome, ...], left: int) -> float:
+    def value(history: tuple[ProofOutcome, ...], left: int) -> float:
         """What the node gains from here, trying everything, with the rate read from the whole history."""
         if not left:
             return 0.0
         rate, gains = audit_rate(history, policy) / 1_000_000, []
         posted, unaudited, voided = (
-            value((*history, outcome), left - 1) for outcome in (Outcome.POSTED, Outcome.UNAUDITED, Outcome.VOIDED)
+            value((*history, outcome), left - 1)
+            for outcome in (ProofOutcome.POSTED, ProofOutcome.UNAUDITED, ProofOutcome.VOIDED)
         )
         for faked in range(3):
             seen = float(plan.seen(faked))
@@ -213,7 +214,7 @@ def test_building_a_record_takes_rounds_of_real_work() -> None:
     assert min(rounds) > AuditPolicy().accepts_to_floor
     assert 45 < np.mean(rounds) < 70  # expected 8 · (1 + 2 + 4) = 56
     record, _ = build_record(plan_of(), np.random.default_rng(0))
-    assert record.after(Outcome.VOIDED, AuditPolicy()).rate_ppm(AuditPolicy()) == 1_000_000
+    assert record.after(ProofOutcome.VOIDED, AuditPolicy()).rate_ppm(AuditPolicy()) == 1_000_000
 
 
 def test_only_the_draw_that_exists_can_be_played() -> None:

@@ -19,7 +19,7 @@ from contracts.protocol.log.codec import canonical
 from contracts.protocol.log.operator import LogSigner
 from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, key
 from tests.verifier.log.files import OPERATOR, deployment, write_log
-from verifier.proof.bundle import BundleIncomplete, Source, open_bundle, save_bundle
+from verifier.proof.bundle import BundleIncomplete, BundleSource, open_bundle, save_bundle
 from verifier.proof.case import Case, Gathered, ProofMismatch, ProofUnknown, case_of
 
 pytestmark = pytest.mark.unit
@@ -196,7 +196,7 @@ def test_a_folder_of_another_operator_is_refused(run: SignedRun, reader: LogRead
         open_bundle(tmp_path / "nowhere")
 
 
-class Lender(Source):
+class Lender(BundleSource):
     """Gives these bytes, and notes what it was asked for."""
 
     def __init__(self, data: bytes | None) -> None:

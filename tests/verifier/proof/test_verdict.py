@@ -10,7 +10,7 @@ import pytest
 from contracts.protocol.judge.entries import FaultDerived, Posted, Undecided, Voided
 from contracts.protocol.judge.facts import Reason
 from verifier.proof.case import Case
-from verifier.proof.replay import Finding, Heard, verdict
+from verifier.proof.replay import Heard, SegmentFinding, verdict
 
 pytestmark = pytest.mark.unit
 
@@ -21,11 +21,11 @@ def voided(segment: int | None = 1, reason: Reason = Reason.REPLAY) -> Voided:
     return Voided("p", reason, segment)
 
 
-def finding(segment: int, replay: str, right: bool | None = True, agrees: bool | None = None) -> Finding:
-    return Finding(segment, replay, "", 0.0, 0.0, "", (Heard("v", "true", "", right),), "", agrees)
+def finding(segment: int, replay: str, right: bool | None = True, agrees: bool | None = None) -> SegmentFinding:
+    return SegmentFinding(segment, replay, "", 0.0, 0.0, "", (Heard("v", "true", "", right),), "", agrees)
 
 
-def said(end: Any, *findings: Finding) -> bool | None:
+def said(end: Any, *findings: SegmentFinding) -> bool | None:
     return verdict(cast(Case, SimpleNamespace(end=end)), list(findings))[0]
 
 
@@ -46,7 +46,7 @@ def said(end: Any, *findings: Finding) -> bool | None:
         (Undecided("p"), [finding(0, "true")], True),
     ],
 )
-def test_what_was_decided_beside_the_replays(end: Any, findings: list[Finding], holds: bool | None) -> None:
+def test_what_was_decided_beside_the_replays(end: Any, findings: list[SegmentFinding], holds: bool | None) -> None:
     assert said(end, *findings) is holds
 
 

@@ -20,7 +20,7 @@ from tests.verifier.mirror.world import serving
 from tests.verifier.town import Party, make_party
 from verifier.duties import epochs
 from verifier.quorum import bringing
-from verifier.quorum.store import QuorumStore, Signed
+from verifier.quorum.store import DueMessage, QuorumStore
 
 pytestmark = pytest.mark.integration
 
@@ -148,7 +148,7 @@ def test_a_disk_that_is_full_for_a_while_ends_no_bringer(tmp_path: Path, monkeyp
     party, stop, tries = signed(tmp_path), threading.Event(), list[bool]()
     bringer, kept = party.bringer(), party.world.quorum.all
 
-    def all_of_them() -> list[Signed]:
+    def all_of_them() -> list[DueMessage]:
         tries.append(True)
         if len(tries) < 3:
             raise DiskFull("no room is left for signatures.db")

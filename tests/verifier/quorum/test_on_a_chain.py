@@ -13,8 +13,8 @@ from contracts.bindings.verifier_registry import EpochStatus
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.protocol.faults import fault_evidence
 from tests.contracts.bindings.test_contracts import PARAMS, World
-from verifier.quorum.chain import Contracts
-from verifier.quorum.store import Charter, Signed
+from verifier.quorum.chain import QuorumContracts
+from verifier.quorum.store import Charter, DueMessage
 
 pytestmark = pytest.mark.integration
 EVER = 2**64 - 1
@@ -25,12 +25,12 @@ def world() -> World:
     return World.fresh()
 
 
-def contracts(world: World, number: int = 0) -> Contracts:
-    return Contracts(world.w3, world.deployment, world.verifiers[number])
+def contracts(world: World, number: int = 0) -> QuorumContracts:
+    return QuorumContracts(world.w3, world.deployment, world.verifiers[number])
 
 
-def signed(world: World, message: Charter, by: Sequence[Any]) -> Signed:
-    return Signed("0x", "", message, 0.0, world.signatures(message, by))
+def signed(world: World, message: Charter, by: Sequence[Any]) -> DueMessage:
+    return DueMessage("0x", "", message, 0.0, world.signatures(message, by))
 
 
 def test_a_root_is_proposed_and_made_final_after_its_window(world: World) -> None:

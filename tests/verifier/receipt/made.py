@@ -25,7 +25,7 @@ from tests.verifier.log.files import KeyedRun, cosigned, deployment, tree_of, wr
 from tests.wire import Typed
 from trainer.client import ApiClient
 from verifier.receipt import saving
-from verifier.receipt.saving import Judges, save_receipt
+from verifier.receipt.saving import VerifierQuorum, save_receipt
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Made:
 
         shown = mirrors or {name: Mirror([cosigned(self.run.leaves, name)]) for name in self.names}
         with patch.object(saving, "find_mirrors", lambda *_: (shown, [])):
-            judges = Judges(tuple(self.names), 2)
+            judges = VerifierQuorum(tuple(self.names), 2)
             return save_receipt(cast(ApiClient, Client()), self.deployment, judges, (1, self.account), 0.0)
 
 

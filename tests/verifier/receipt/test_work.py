@@ -24,7 +24,7 @@ from contracts.protocol.log.leaf import Entry
 from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.log.signed_run import key
 from verifier.receipt.errors import WorkDiffers
-from verifier.receipt.work import Work
+from verifier.receipt.work import ReceiptReader
 
 pytestmark = pytest.mark.unit
 
@@ -39,7 +39,7 @@ CREDITED = Credited(RUN, "https://example.org\nabc", 1, ACCOUNT, 5, (MIA, MO))
 
 
 def lines(*entries: Entry, closing: int = 50) -> list[str]:
-    return Work(ACCOUNT, CLOSED).check(dict(enumerate(entries)) | {closing: CLOSED}, closing)
+    return ReceiptReader(ACCOUNT, CLOSED).check(dict(enumerate(entries)) | {closing: CLOSED}, closing)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_contribution_is_told_with_who_vouched() -> None:
 
 
 def test_without_a_configuration_it_is_said_that_nobody_could_tell() -> None:
-    work = Work(ACCOUNT, CLOSED)
+    work = ReceiptReader(ACCOUNT, CLOSED)
     work.check({0: CREDITED, 50: CLOSED}, 50)
     (said,) = work.unchecked
     assert "shows no configuration that names the run's maintainers" in said

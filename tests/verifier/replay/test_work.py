@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.process.record import Record
-from verifier.jobs.rows import Job, Key, Order, State
+from verifier.jobs.rows import JobRow, JobState, Key, Order
 from verifier.replay import work
 from verifier.replay.pace import LEAST_SECONDS, MULTIPLE, Effort
 from verifier.replay.question import Request, Task
@@ -45,11 +45,11 @@ class Board:
     results: list[Any]
     orders: dict[Key, Order] = field(default_factory=dict)
 
-    def one(self, order: Order) -> Job:
+    def one(self, order: Order) -> JobRow:
         self.orders.setdefault(order.key, order)
         result = self.results[order.key.stage]
-        state = State.DEAD if result == "dead" else State.DONE if result is not None else State.RUNNING
-        return Job(order.key, order.task, list(order.arguments), 3, state, 3, "", 0.0, "", "it broke", result)
+        state = JobState.DEAD if result == "dead" else JobState.DONE if result is not None else JobState.RUNNING
+        return JobRow(order.key, order.task, list(order.arguments), 3, state, 3, "", 0.0, "", "it broke", result)
 
     def keep(self, subjects: Collection[str]) -> None:
         self.orders = {key: order for key, order in self.orders.items() if key.subject in subjects}
@@ -136,13 +136,13 @@ class Shop:
     seen: set[Key] = field(default_factory=set)
     work: Work | None = None
 
-    def one(self, order: Order) -> Job:
+    def one(self, order: Order) -> JobRow:
         if order.key not in self.seen:
             self.seen.add(order.key)
             self.given.append((_name(order), order.arguments[1]))
         result = self.results.get((_name(order), order.key.stage))
-        state = State.DONE if result is not None else State.RUNNING
-        return Job(order.key, order.task, list(order.arguments), 3, state, 1, "", 0.0, "", "", result)
+        state = JobState.DONE if result is not None else JobState.RUNNING
+        return JobRow(order.key, order.task, list(order.arguments), 3, state, 1, "", 0.0, "", "", result)
 
     def keep(self, subjects: Collection[str]) -> None:
         self.seen = {key for key in self.seen if key.subject in subjects}

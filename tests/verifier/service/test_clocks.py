@@ -10,7 +10,7 @@ import pytest
 from contracts.messages.for_log import MirrorAddress
 from contracts.process.clock_watch import ClockWatch
 from tests.verifier.real_run import LocalWork, town
-from verifier.duties.progress import Progress
+from verifier.duties.progress import VerifierProgress
 from verifier.service.service import VerifierProcess
 
 pytestmark = pytest.mark.integration
@@ -46,9 +46,9 @@ def test_an_address_of_a_time_to_come_is_followed_by_the_right_one(tmp_path: Pat
 @pytest.mark.parametrize(("wrong", "way"), [(HOURS, "ahead of"), (-HOURS, "behind")])
 def test_a_verifier_names_its_clock_and_works_on(tmp_path: Path, wrong: int, way: str) -> None:
     with town(tmp_path, nodes=1, verifiers=3) as found:
-        process, said = found.processes[0], list[Progress]()
+        process, said = found.processes[0], list[VerifierProgress]()
         process._clock = ClockWatch(
-            lambda detail: said.append(Progress("clock", detail=detail)), lambda: found.run.time + wrong
+            lambda detail: said.append(VerifierProgress("clock", detail=detail)), lambda: found.run.time + wrong
         )
         for _ in range(12):
             found.turn()

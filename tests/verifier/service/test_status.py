@@ -9,7 +9,7 @@ import pytest
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.state import Phase, VerifierState
 from tests.contracts.protocol.judge.court import Court
-from verifier.service.status import Status, VerifierStatus, status_of
+from verifier.service.status import VerifierPhase, VerifierStatus, status_of
 
 pytestmark = pytest.mark.unit
 
@@ -20,20 +20,20 @@ def of(court: Court, verifier: str = "v0") -> VerifierStatus:
 
 def test_a_round_is_followed_from_its_opening_to_the_next() -> None:
     court = Court("rounds=2")
-    assert of(court) == VerifierStatus(Status.HOLDING, 1)
+    assert of(court) == VerifierStatus(VerifierPhase.HOLDING, 1)
     proofs = court.close()
-    assert of(court) == VerifierStatus(Status.DRAWING, 1)
+    assert of(court) == VerifierStatus(VerifierPhase.DRAWING, 1)
     court.seen()
     court.block()
-    assert of(court) == VerifierStatus(Status.READING, 1)
+    assert of(court) == VerifierStatus(VerifierPhase.READING, 1)
     court.secret("v0", "1")
     court.secret("v1", "2")
     for proof in proofs:
         court.open(proof)
         court.post(proof)
-    assert of(court) == VerifierStatus(Status.MERGING, 1)
+    assert of(court) == VerifierStatus(VerifierPhase.MERGING, 1)
     court.merge()
-    assert of(court) == VerifierStatus(Status.HOLDING, 2)
+    assert of(court) == VerifierStatus(VerifierPhase.HOLDING, 2)
 
 
 def changed(**verifier: Any) -> Court:
@@ -63,20 +63,20 @@ def over(court: Court) -> Court:
 
 
 CASES = {
-    Status.WAITING: (changed(), 1),
-    Status.NOT_ADMITTED: (changed(admitted=False), 0),
-    Status.UNSTAKED: (changed(stake=9), 0),
-    Status.SLASHED: (changed(stake=9, slashed=True), 0),
-    Status.UNBOUND: (without_anchor(changed()), 0),
-    Status.EARLY: (anchored(changed(), 7), 7),
-    Status.SPENT: (anchored(changed(), 0, 1), 1),
-    Status.LAPSED: (away(changed()), 0),
-    Status.OVER: (over(changed()), 0),
+    VerifierPhase.WAITING: (changed(), 1),
+    VerifierPhase.NOT_ADMITTED: (changed(admitted=False), 0),
+    VerifierPhase.UNSTAKED: (changed(stake=9), 0),
+    VerifierPhase.SLASHED: (changed(stake=9, slashed=True), 0),
+    VerifierPhase.UNBOUND: (without_anchor(changed()), 0),
+    VerifierPhase.EARLY: (anchored(changed(), 7), 7),
+    VerifierPhase.SPENT: (anchored(changed(), 0, 1), 1),
+    VerifierPhase.LAPSED: (away(changed()), 0),
+    VerifierPhase.OVER: (over(changed()), 0),
 }
 
 
 @pytest.mark.parametrize("status", CASES, ids=lambda status: status.name)
-def test_what_keeps_it_from_its_work_is_named(status: Status) -> None:
+def test_what_keeps_it_from_its_work_is_named(status: VerifierPhase) -> None:
     court, number = CASES[status]
     found = of(court)
     assert found == VerifierStatus(status, number)
@@ -84,10 +84,10 @@ def test_what_keeps_it_from_its_work_is_named(status: Status) -> None:
 
 
 def test_no_status_is_left_out() -> None:
-    assert status_of(Court().state, None, "v0").status is Status.ABSENT
-    assert of(Court(), "nobody").status is Status.NOT_ADMITTED
-    of_rounds = {Status.HOLDING, Status.DRAWING, Status.READING, Status.MERGING}
-    assert set(CASES) | of_rounds | {Status.ABSENT} == set(Status)
+    assert status_of(Court().state, None, "v0").status is VerifierPhase.ABSENT
+    assert of(Court(), "nobody").status is VerifierPhase.NOT_ADMITTED
+    of_rounds = {VerifierPhase.HOLDING, VerifierPhase.DRAWING, VerifierPhase.READING, VerifierPhase.MERGING}
+    assert set(CASES) | of_rounds | {VerifierPhase.ABSENT} == set(VerifierPhase)
 
 
 def test_every_phase_has_a_status() -> None:
@@ -100,4 +100,4 @@ def test_every_phase_has_a_status() -> None:
 def test_who_sits_in_no_round_waits_for_the_next() -> None:
     court = Court()
     court.round.verifiers = frozenset({"v1", "v2"})
-    assert of(court) == VerifierStatus(Status.WAITING, 2)
+    assert of(court) == VerifierStatus(VerifierPhase.WAITING, 2)

@@ -17,7 +17,7 @@ from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.log.signed_run import SignedRun, hashed, key
 from tests.verifier.town import make_party, text_of
 from verifier.mirror.errors import NotAnnounced, NotWelcome, QuotaSpent
-from verifier.mirror.store.announced import Announcement, Kind, Place
+from verifier.mirror.store.announced import Announcement, BlobKind, BlobOrigin
 from verifier.mirror.store.parsing import Vouching
 from verifier.replay import asking
 from verifier.replay.sizes import state_size, weights_size
@@ -76,12 +76,12 @@ def test_a_key_has_what_its_rounds_in_flight_need(tmp_path: Path) -> None:
     text = made.config.to_json()
     node, verifier = made.nodes[0].address, made.verifiers[1].address
     run = "0x" + made.run.hex()
-    assert party.welcome.budget(Place(node, run, 1)) == weights_size(text), "no draw asks for a state yet"
-    assert party.welcome.budget(Place(node, run, 2)) == 0
-    assert party.welcome.budget(Place(verifier, run, 2)) == 6 * weights_size(text)
-    assert party.welcome.budget(Place(key("stranger").address, run, 1)) == 0
+    assert party.welcome.budget(BlobOrigin(node, run, 1)) == weights_size(text), "no draw asks for a state yet"
+    assert party.welcome.budget(BlobOrigin(node, run, 2)) == 0
+    assert party.welcome.budget(BlobOrigin(verifier, run, 2)) == 6 * weights_size(text)
+    assert party.welcome.budget(BlobOrigin(key("stranger").address, run, 1)) == 0
     with pytest.raises(QuotaSpent):
-        party.world.blobs.announce(Announcement("1" * 64, Kind.STATE, 10**9, Place(node, run, 1)))
+        party.world.blobs.announce(Announcement("1" * 64, BlobKind.STATE, 10**9, BlobOrigin(node, run, 1)))
 
 
 def test_states_have_room_once_draws_ask_for_them(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_states_have_room_once_draws_ask_for_them(tmp_path: Path) -> None:
         (proof,) = state.proofs.values()
         asked = {side for segment in proof.segments for side in (segment, segment + 1)}
     assert 2 <= len(asked) <= 5
-    place = Place(node, "0x" + made.run.hex(), 1)
+    place = BlobOrigin(node, "0x" + made.run.hex(), 1)
     assert party.welcome.budget(place) == weights_size(text) + len(asked) * state_size(text)
 
 
@@ -121,7 +121,11 @@ def test_of_many_commitments_of_a_round_one_has_a_gradient(tmp_path: Path) -> No
     party.follow()
     gradient = hashed("blob", node, 1).hex()
     assert blobs.sizes(gradient) == {1_000}
-    assert (blobs.missing(), blobs.has(names[0]), blobs.announced_bytes(Place(node, "0x" + made.run.hex(), 1))) == (
+    assert (
+        blobs.missing(),
+        blobs.has(names[0]),
+        blobs.announced_bytes(BlobOrigin(node, "0x" + made.run.hex(), 1)),
+    ) == (
         [gradient],
         False,
         1_000,
@@ -238,7 +242,7 @@ def test_what_is_left_of_older_rounds_takes_no_room_of_a_new_one(tmp_path: Path)
     run, node = "0x" + made.run.hex(), made.nodes[0]
     announcer, blobs = party.world.blobs._announcer, party.world.blobs  # type: ignore[attr-defined]
     with blobs._announced.write() as tables:
-        old = ("1" * 64, node.address, 10**9, run, "", 0, Kind.STATE)
+        old = ("1" * 64, node.address, 10**9, run, "", 0, BlobKind.STATE)
         tables.execute("INSERT INTO announced VALUES (?, ?, ?, ?, ?, ?, ?)", old)
     made.commit(node)
     party.follow()

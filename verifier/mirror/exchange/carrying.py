@@ -15,7 +15,7 @@ from contracts.mirrors.peer import ERROR_BYTES, Peer, Reply
 from contracts.tlog.mirror import EntryPackage, MirrorInfo, UploadHeader, format_upload, origin_hash, parse_mirror_info
 from contracts.tlog.subtree import subtree_proof
 from contracts.tlog.witness import AddCheckpoint, parse_size
-from verifier.mirror.store.copy import Head, LogCopy
+from verifier.mirror.store.copy import LogCopy, SignedHead
 
 PACKAGES, UPLOADS = 8, 4
 """Packages of 256 entries in one upload, and uploads to one mirror in a look: the next one brings more."""
@@ -45,7 +45,7 @@ async def carry(peer: Peer, copy: LogCopy, known: int, ticket: Ticket) -> None:
         info = MirrorInfo(min(found.size, head.checkpoint.size), found.next_entry)
 
 
-async def _add_checkpoint(peer: Peer, copy: LogCopy, head: Head, old: int) -> Reply:
+async def _add_checkpoint(peer: Peer, copy: LogCopy, head: SignedHead, old: int) -> Reply:
     def request() -> bytes:
         proof = tuple(copy.stored.consistency_proof(old, head.checkpoint.size)) if old else ()
         return AddCheckpoint(old, proof, head.note).format()

@@ -15,11 +15,11 @@ from contracts.mirrors.peer import ERROR_BYTES, Peer, Reply
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
 from contracts.protocol.log.envelope import BESIDE_THE_LOG
-from trainer.exchange.handing import Courier, Parcel, Refusal
+from trainer.exchange.handing import Courier, Parcel, ParcelRefusal
 from verifier.mirror.store.addresses import AddressBook
 from verifier.mirror.store.blobs import BlobStore
 from verifier.mirror.store.messages import MessageStore
-from verifier.mirror.store.parsing import Signed
+from verifier.mirror.store.parsing import SignedMessage
 
 LONGEST_WAIT, AGAIN = 4.0, 8.0
 """Seconds between two tries to hand a message on, at most, and until the server gets again what the log still lacks."""
@@ -39,7 +39,7 @@ class StoredBlob:
 
 
 @dataclass(frozen=True)
-class Door:
+class DeliveryTarget:
     """Where a target takes messages and blobs. `receiver` is whom blobs are brought to, by their tickets."""
 
     peer: Peer
@@ -69,7 +69,13 @@ class Deliveries:
     """Couriers of one verifier on an event loop. `own` is its address, and the server's door has its tickets."""
 
     def __init__(
-        self, own: str, loop: EventThread, server: Door, book: AddressBook, messages: MessageStore, blobs: BlobStore
+        self,
+        own: str,
+        loop: EventThread,
+        server: DeliveryTarget,
+        book: AddressBook,
+        messages: MessageStore,
+        blobs: BlobStore,
     ) -> None:
         self._own = own
         self._loop = loop
@@ -91,7 +97,7 @@ class Deliveries:
 
     async def tend(self, peers: Mapping[str, Peer]) -> None:
         """Keep to the server and to the mirrors that can be reached now."""
-        doors = {SERVER: self._server} | {v: Door(peer, v, self._server.tickets) for v, peer in peers.items()}
+        doors = {SERVER: self._server} | {v: DeliveryTarget(peer, v, self._server.tickets) for v, peer in peers.items()}
         for name, target in list(self._targets.items()):
             if name not in doors or doors[name].peer.url != target.url:
                 target.task.cancel()
@@ -125,9 +131,9 @@ class Deliveries:
         return [Parcel(known.digest, known.text)] if known is not None and known.text else []
 
 
-def _parcel(signed: Signed) -> Parcel:
+def _parcel(signed: SignedMessage) -> Parcel:
     return Parcel(signed.digest, signed.text)
 
 
-def _ignore(_refusal: Refusal) -> None:
+def _ignore(_refusal: ParcelRefusal) -> None:
     """Others have it as well: what this one does not take is brought again later."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from contracts.errors import CommonweightError
 from contracts.ids import Address
 from contracts.mirrors.peer import IDLE_SECONDS, Peer, PeerMisbehaved, PeerUnreachable
-from contracts.mirrors.racing import Attempt, Pace, first
+from contracts.mirrors.racing import Attempt, SourcePace, first
 from verifier.mirror.errors import BlobTooLarge, NotAnnounced, WrongBytes
 from verifier.mirror.store.announced import blob_name
 from verifier.mirror.store.blobs import BlobStore, Receiving
@@ -31,7 +31,7 @@ GRACE = 3.0
 
 
 @dataclass(frozen=True)
-class Source:
+class BlobSource:
     """Where blobs can be had: a mirror under its verifier's address, or the server under none."""
 
     verifier: Address
@@ -72,7 +72,7 @@ class Fetcher:
         self._vain: dict[str, tuple[int, float]] = {}
         self._came, self._liars = list[str](), set[str]()
 
-    async def begin(self, sources: Sequence[Source]) -> None:
+    async def begin(self, sources: Sequence[BlobSource]) -> None:
         """Ask for all that is wanted, not here, and not asked for yet.
 
         Each blob is asked of another one first; those that failed are last.
@@ -104,7 +104,7 @@ class Fetcher:
         self._came, self._liars = [], set()
         return found
 
-    async def _from_any(self, name: str, order: Sequence[Source]) -> None:
+    async def _from_any(self, name: str, order: Sequence[BlobSource]) -> None:
         """Raises nothing: what went wrong on this machine is said, and the next look asks again."""
         try:
             found = await first([self._attempt(name, source) for source in order], self._grace, self._least_rate)
@@ -117,15 +117,15 @@ class Fetcher:
         tries = self._vain.get(name, (0, 0.0))[0] + 1
         self._vain[name] = tries, time.monotonic() + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(tries - 1, 10))
 
-    def _attempt(self, name: str, source: Source) -> Attempt:
-        async def ask(pace: Pace) -> bool:
+    def _attempt(self, name: str, source: BlobSource) -> Attempt:
+        async def ask(pace: SourcePace) -> bool:
             async with self._places[source.verifier]:
                 pace.start()
                 return await self._ask(name, source, pace)
 
         return ask
 
-    async def _ask(self, name: str, source: Source, pace: Pace) -> bool:
+    async def _ask(self, name: str, source: BlobSource, pace: SourcePace) -> bool:
         """Raises nothing: whatever one does, the next one is asked."""
         try:
             self._failed[source.verifier] += 1  # until it did not: it may be left in the middle
@@ -142,7 +142,7 @@ class Fetcher:
             self._failed[source.verifier] = max(0, self._failed[source.verifier] - 1)
         return False
 
-    async def _from(self, name: str, source: Source, pace: Pace) -> bool:
+    async def _from(self, name: str, source: BlobSource, pace: SourcePace) -> bool:
         try:
             seconds = self._idle + max(self._blobs.sizes(name)) / self._least_rate
             with self._blobs.receive(name) as receiving:
@@ -150,7 +150,9 @@ class Fetcher:
         except NotAnnounced:  # forgotten since it was asked for
             return False
 
-    async def _read(self, name: str, source: Source, receiving: Receiving, pace: Pace, seconds: float) -> bool:
+    async def _read(
+        self, name: str, source: BlobSource, receiving: Receiving, pace: SourcePace, seconds: float
+    ) -> bool:
         def write(chunk: bytes) -> None:
             receiving.write(chunk)
             pace.add(len(chunk))

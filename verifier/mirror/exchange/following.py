@@ -22,8 +22,8 @@ from contracts.tlog.tile_tree import TileReader
 from contracts.tlog.tiles import WIDTH, InvalidTile, Tile
 from contracts.tlog.witness import InvalidMirrorMessage
 from verifier.mirror.errors import CopyChanged, HeadContradicts, NotHeld
-from verifier.mirror.exchange.planning import Allowance, Fetch, Plan, Shown, apply, plan
-from verifier.mirror.store.copy import Head, LogCopy
+from verifier.mirror.exchange.planning import Allowance, Fetch, FetchPlan, Shown, apply, plan
+from verifier.mirror.store.copy import LogCopy, SignedHead
 from verifier.mirror.store.departures import EntryRefused
 
 TRIES = 4
@@ -57,7 +57,7 @@ async def follow(peer: Peer, copy: LogCopy, prefix: str | None = None) -> ShownH
     return ShownHead(size, head.checkpoint.root, copy.signed >= size)
 
 
-def _verified(copy: LogCopy, data: bytes) -> tuple[SignedNote, Head]:
+def _verified(copy: LogCopy, data: bytes) -> tuple[SignedNote, SignedHead]:
     try:
         note = parse_note(data)
         return note, copy.verified(note)
@@ -65,7 +65,7 @@ def _verified(copy: LogCopy, data: bytes) -> tuple[SignedNote, Head]:
         raise PeerMisbehaved(f"shows no head of this log: {error.detail}") from None
 
 
-def _is_here(copy: LogCopy, head: Head, note: SignedNote) -> bool:
+def _is_here(copy: LogCopy, head: SignedHead, note: SignedNote) -> bool:
     """Whether a head lies under one's own. Raises EntryRefused for one that was refused; and HeadContradicts for one of
     another branch, unless others have signed it: then its tiles say whose heads lie there."""
     copy.evidence.departures.check_head(head.checkpoint)
@@ -86,7 +86,7 @@ def _signers(copy: LogCopy, note: SignedNote) -> frozenset[str]:
     return copy.branches.signers(note, copy.judges())
 
 
-async def _in_thread(peer: Peer, copy: LogCopy, head: Head, note: SignedNote, prefix: str) -> None:
+async def _in_thread(peer: Peer, copy: LogCopy, head: SignedHead, note: SignedNote, prefix: str) -> None:
     """A TileReader asks for one tile after the other and waits: it has a thread, and the tiles come from this loop."""
     loop = asyncio.get_running_loop()
     asked = _Asked()
@@ -120,7 +120,7 @@ class _Asked:
             self._waits_for.cancel()
 
 
-def _pull(fetch: Fetch, copy: LogCopy, head: Head, note: SignedNote) -> None:
+def _pull(fetch: Fetch, copy: LogCopy, head: SignedHead, note: SignedNote) -> None:
     """Raises PeerMisbehaved for tiles that do not lie under the head, and what `follow` raises."""
     signers = _signers(copy, note)
     try:
@@ -153,7 +153,7 @@ def _follow(shown: Shown, copy: LogCopy) -> bool:
     return followed
 
 
-def _planned(shown: Shown, copy: LogCopy, allowed: Allowance) -> Plan | None:
+def _planned(shown: Shown, copy: LogCopy, allowed: Allowance) -> FetchPlan | None:
     """None where this copy went back meanwhile, or entries that were here already were refused, and given up: others
     may follow now."""
     size = copy.size

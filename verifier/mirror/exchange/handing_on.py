@@ -26,8 +26,8 @@ from contracts.mirrors.urls import NOWHERE
 from verifier.mirror.errors import HeadContradicts
 from verifier.mirror.exchange.calls import Calls
 from verifier.mirror.exchange.carrying import carry
-from verifier.mirror.exchange.delivering import SERVER, Deliveries, Door
-from verifier.mirror.exchange.fetching import Fetcher, Source
+from verifier.mirror.exchange.delivering import SERVER, Deliveries, DeliveryTarget
+from verifier.mirror.exchange.fetching import BlobSource, Fetcher
 from verifier.mirror.exchange.following import ShownHead, follow
 from verifier.mirror.exchange.pulling import Puller
 from verifier.mirror.store.addresses import AddressBook
@@ -50,7 +50,7 @@ Ask: TypeAlias = Callable[[], Coroutine[Any, Any, tuple[bool, ShownHead | None]]
 logger = logging.getLogger(__name__)
 
 
-class Outcome(StrEnum):
+class MirrorAnswer(StrEnum):
     """What a mirror did at a look."""
 
     ANSWERED = "answered"
@@ -68,15 +68,17 @@ class Answer:
 
     verifier: str
     url: str
-    outcome: Outcome
+    outcome: MirrorAnswer
     detail: str = ""
     size: int | None = None
 
     def unless_liar(self, liars: Collection[str]) -> Answer:
         """Who sent other bytes than were asked for has not answered, whatever else it said."""
-        if self.verifier not in liars or self.outcome is Outcome.CONTRADICTS:
+        if self.verifier not in liars or self.outcome is MirrorAnswer.CONTRADICTS:
             return self
-        return Answer(self.verifier, self.url, Outcome.MISBEHAVED, "sent other bytes than were asked for", self.size)
+        return Answer(
+            self.verifier, self.url, MirrorAnswer.MISBEHAVED, "sent other bytes than were asked for", self.size
+        )
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,10 @@ class Look:
         shows still holds: with n - k others, and oneself, it meets every k of those who are left. What only removed
         ones hold it may miss, as nobody can ask them.
         """
-        against = any(answer.outcome is Outcome.CONTRADICTS for answer in self.mirrors)
-        if against or not chain or self.log.outcome is not Outcome.ANSWERED:
+        against = any(answer.outcome is MirrorAnswer.CONTRADICTS for answer in self.mirrors)
+        if against or not chain or self.log.outcome is not MirrorAnswer.ANSWERED:
             return False
-        able = [a for a in self.mirrors if a.outcome is Outcome.ANSWERED and (a.size or 0) >= holds]
+        able = [a for a in self.mirrors if a.outcome is MirrorAnswer.ANSWERED and (a.size or 0) >= holds]
         return _are_enough(able, verifiers, k, admitted)
 
     def reached(self, verifiers: Collection[str], k: int, admitted: Collection[str] | None = None) -> bool:
@@ -123,7 +125,7 @@ class Look:
         return bool(able or self.log.outcome in _ABLE) and _are_enough(able, verifiers, k, admitted)
 
 
-_ABLE = frozenset({Outcome.ANSWERED, Outcome.PARTIAL, Outcome.CONTRADICTS})
+_ABLE = frozenset({MirrorAnswer.ANSWERED, MirrorAnswer.PARTIAL, MirrorAnswer.CONTRADICTS})
 """Who answered so could be asked for bytes."""
 
 
@@ -185,7 +187,7 @@ class HandingOn:
         self._closed = False
         self._is_server_known = False
         self._tickets = tickets
-        door = Door(server.peer, TO_SERVER, tickets, server.messages, server.blobs)
+        door = DeliveryTarget(server.peer, TO_SERVER, tickets, server.messages, server.blobs)
         self._deliveries = Deliveries(own, self._loop, door, book, messages, blobs)
 
     def look(self) -> Look:
@@ -249,11 +251,11 @@ class HandingOn:
         late = self._calls.late(verifier)
         if late is not None:
             self._against.pop(verifier, None)
-            if late.outcome is Outcome.CONTRADICTS:
+            if late.outcome is MirrorAnswer.CONTRADICTS:
                 self._against[verifier] = late
         if verifier in self._against:
             return self._against[verifier]
-        slow = Answer(verifier, peer.url, Outcome.UNREACHABLE, "does not answer in time")
+        slow = Answer(verifier, peer.url, MirrorAnswer.UNREACHABLE, "does not answer in time")
         return self._calls.fresh(verifier) or slow
 
     def _peers(self) -> dict[str, Peer]:
@@ -305,8 +307,10 @@ class HandingOn:
         return True, None
 
     async def _fetch(self, peers: Mapping[str, Peer]) -> tuple[bool, ShownHead | None]:
-        server = Source(as_address(SERVER), self._server.peer, self._server.blobs)
-        await self._fetcher.begin([*(Source(as_address(verifier), peer) for verifier, peer in peers.items()), server])
+        server = BlobSource(as_address(SERVER), self._server.peer, self._server.blobs)
+        await self._fetcher.begin(
+            [*(BlobSource(as_address(verifier), peer) for verifier, peer in peers.items()), server]
+        )
         return True, None
 
     async def _answered(self, verifier: str, peer: Peer, ask: Ask) -> Answer:
@@ -315,19 +319,19 @@ class HandingOn:
             async with asyncio.timeout(CALL_SECONDS):
                 complete, shown = await ask()
         except TimeoutError:
-            return Answer(verifier, peer.url, Outcome.UNREACHABLE, f"did not end within {CALL_SECONDS:g} seconds")
+            return Answer(verifier, peer.url, MirrorAnswer.UNREACHABLE, f"did not end within {CALL_SECONDS:g} seconds")
         except HeadContradicts as error:
-            return Answer(verifier, peer.url, Outcome.CONTRADICTS, error.detail)
+            return Answer(verifier, peer.url, MirrorAnswer.CONTRADICTS, error.detail)
         except PeerMisbehaved as error:
-            return Answer(verifier, peer.url, Outcome.MISBEHAVED, error.detail)
+            return Answer(verifier, peer.url, MirrorAnswer.MISBEHAVED, error.detail)
         except PeerUnreachable as error:
-            return Answer(verifier, peer.url, Outcome.UNREACHABLE, error.detail)
+            return Answer(verifier, peer.url, MirrorAnswer.UNREACHABLE, error.detail)
         except CommonweightError as error:
-            return Answer(verifier, peer.url, Outcome.PARTIAL, f"{error.code}: {error.detail}")
+            return Answer(verifier, peer.url, MirrorAnswer.PARTIAL, f"{error.code}: {error.detail}")
         except Exception:  # one mirror must not end the look at the others, whatever it found
             logger.exception("a look at %s failed", peer.url)
-            return Answer(verifier, peer.url, Outcome.PARTIAL, "the look at it failed here")
-        outcome = Outcome.ANSWERED if complete else Outcome.PARTIAL
+            return Answer(verifier, peer.url, MirrorAnswer.PARTIAL, "the look at it failed here")
+        outcome = MirrorAnswer.ANSWERED if complete else MirrorAnswer.PARTIAL
         return Answer(verifier, peer.url, outcome, "", shown.size if shown else None)
 
 

@@ -17,7 +17,7 @@ from contracts.tlog.subtree import subtree_proof
 from contracts.tlog.tile_tree import TileReader
 from contracts.tlog.tiles import WIDTH, Tile, tile_of
 from verifier.mirror.errors import CopyChanged, HeadContradicts
-from verifier.mirror.store.copy import Head, LogCopy, State
+from verifier.mirror.store.copy import CopyState, LogCopy, SignedHead
 from verifier.mirror.store.evidence import Evidence
 
 BUNDLES = 32
@@ -34,7 +34,7 @@ Fetch = Callable[[Tile], bytes]
 class Shown:
     """A head that somebody shows, which others signed for (`signers`), and the hashes of its log."""
 
-    head: Head
+    head: SignedHead
     signers: frozenset[str]
     reader: TileReader
     fetch: Fetch
@@ -58,10 +58,10 @@ class Allowance:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FetchPlan:
     """Without packages: all up to the head is here, or nothing of it may be fetched any more."""
 
-    state: State
+    state: CopyState
     contradicted: tuple[int, ...] = ()
     """Sizes of heads that are remembered here and are of another log."""
     evidence: tuple[Evidence, ...] = ()
@@ -73,7 +73,7 @@ class Plan:
     packages: tuple[tuple[Package, EntryPackage], ...] = field(default=())
 
 
-def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> Plan:
+def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> FetchPlan:
     """Raises CopyChanged where it is to be made anew, EntryRefused where the head's log departs as another one did,
     HeadContradicts for a branch that was left, what the owner's machine says of what is here, and what `fetch` and the
     tiles raise."""
@@ -88,15 +88,15 @@ def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> Plan:
     signed = min(state.signed, head.size)
     own = min(state.size, head.size)
     if shown.root(signed) != _own_root(copy, signed):
-        return Plan(state, contradicted, evidence, contradicts=True, leaves=_leaves(shown, copy, signed))
+        return FetchPlan(state, contradicted, evidence, contradicts=True, leaves=_leaves(shown, copy, signed))
     retreats = shown.root(own) != _own_root(copy, own)
     if not retreats and own < head.size:
         copy.advance()
     packages = _packages(shown, state.signed if retreats else own, copy.log.name, allowed)
-    return Plan(state, contradicted, evidence, retreats=retreats, packages=packages)
+    return FetchPlan(state, contradicted, evidence, retreats=retreats, packages=packages)
 
 
-def apply(made: Plan, shown: Shown, copy: LogCopy) -> bool:
+def apply(made: FetchPlan, shown: Shown, copy: LogCopy) -> bool:
     """Make the head a pending one if it follows on what this copy has signed, and keep its entries; False where the
     plan is to be made anew: the copy has changed, or gone over to the head's branch. Raises HeadContradicts.
 
@@ -131,12 +131,12 @@ def _own_root(copy: LogCopy, size: int) -> bytes:
         raise CopyChanged(f"this copy has fewer than {size} entries by now") from error
 
 
-def _differs(known: Head, shown: Shown) -> bool:
+def _differs(known: SignedHead, shown: Shown) -> bool:
     size = known.checkpoint.size
     return 0 < size <= shown.head.checkpoint.size and shown.root(size) != known.checkpoint.root
 
 
-def _evidence(shown: Shown, known: Head) -> Evidence:
+def _evidence(shown: Shown, known: SignedHead) -> Evidence:
     first = known.checkpoint.size
     second = shown.head.checkpoint.size
     proof = shown.reader.tree().consistency_proof(first, second) if first < second else []

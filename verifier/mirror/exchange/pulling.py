@@ -48,7 +48,7 @@ MOST_BROKEN = 8
 _BROKEN = (InvalidLeaf, BadField, BadSignature, InvalidTree)
 
 
-class Refused:
+class RefusedTexts:
     """Texts that were refused for good, by their hash; the oldest are forgotten."""
 
     def __init__(self) -> None:
@@ -65,13 +65,13 @@ class Refused:
 
 
 @dataclass
-class Cursor:
+class PullCursor:
     """How far a mirror was read: its store's name, the last number, what waits, and what no copy could take."""
 
     store: str = ""
     since: int = 0
     waiting: dict[str, Unchecked | None] = field(default_factory=dict)
-    refused: Refused = field(default_factory=Refused)
+    refused: RefusedTexts = field(default_factory=RefusedTexts)
 
 
 @dataclass
@@ -105,15 +105,15 @@ class Puller:
         self._messages = messages
         self._book = book
         self._copy = copy
-        self._cursors: dict[str, Cursor] = {}
-        self._refused = Refused()
+        self._cursors: dict[str, PullCursor] = {}
+        self._refused = RefusedTexts()
 
     async def messages(self, verifier: str, peer: Peer) -> bool:
         """Pull what a mirror holds; returns whether all of it was seen.
 
         Raises PeerUnreachable and PeerMisbehaved, and DiskFull where this mirror has no room.
         """
-        cursor = self._cursors.setdefault(verifier, Cursor())
+        cursor = self._cursors.setdefault(verifier, PullCursor())
         spent = _Spent()
         await asyncio.to_thread(self._retry, cursor, spent)
         for _ in range(PAGES):
@@ -147,13 +147,13 @@ class Puller:
             raise PeerMisbehaved(f"answers {path.partition('?')[0]} with another form")
         return body
 
-    def _retry(self, cursor: Cursor, spent: _Spent) -> None:
+    def _retry(self, cursor: PullCursor, spent: _Spent) -> None:
         """What waits, in turn; what a full disk keeps out goes on waiting."""
         for text in list(cursor.waiting)[:RETRIED]:
             message = cursor.waiting[text]
             self._take(cursor, text, spent, message, again=True)
 
-    def _take_page(self, cursor: Cursor, page: PulledPage, spent: _Spent) -> None:
+    def _take_page(self, cursor: PullCursor, page: PulledPage, spent: _Spent) -> None:
         for number, text in page.texts.items():
             self._take(cursor, text, spent)
             cursor.since = number
@@ -161,7 +161,7 @@ class Puller:
                 return
 
     def _take(
-        self, cursor: Cursor, text: str, spent: _Spent, message: Unchecked | None = None, again: bool = False
+        self, cursor: PullCursor, text: str, spent: _Spent, message: Unchecked | None = None, again: bool = False
     ) -> None:
         """`message` is what was read of it before, when it was told to wait (`again`). Raises PeerMisbehaved and
         DiskFull."""
@@ -184,7 +184,7 @@ class Puller:
             if again:
                 cursor.waiting.pop(text, None)
 
-    def _wait(self, cursor: Cursor, text: str, message: Unchecked | None) -> None:
+    def _wait(self, cursor: PullCursor, text: str, message: Unchecked | None) -> None:
         """Behind all others that wait. `message` is None where it is about a proof that this copy lacks: then nothing
         of it can be read yet."""
         cursor.waiting.pop(text, None)

@@ -25,7 +25,7 @@ from contracts.tlog.note import NoteSignature
 from contracts.tlog.tiles import WIDTH
 from contracts.tlog.witness import AddCheckpoint, InvalidMirrorMessage
 from verifier.mirror.errors import CopyChanged, SizeConflict, UnknownLog, UploadConflict
-from verifier.mirror.store.copy import Head, LogCopy
+from verifier.mirror.store.copy import LogCopy, SignedHead
 
 _GZIP = 16 + zlib.MAX_WBITS
 _STEP = 2**14
@@ -39,7 +39,7 @@ class UploadResult:
     info: MirrorInfo
 
 
-def add_checkpoint(copy: LogCopy, request: AddCheckpoint) -> Head:
+def add_checkpoint(copy: LogCopy, request: AddCheckpoint) -> SignedHead:
     """Take a new pending head.
 
     Raises UnknownLog, CheckpointRefused, SizeConflict, HeadContradicts, InvalidTree and DiskFull.
@@ -93,7 +93,7 @@ def gunzipped(take: Take) -> Take:
     return both
 
 
-def _pending(copy: LogCopy, header: UploadHeader) -> Head:
+def _pending(copy: LogCopy, header: UploadHeader) -> SignedHead:
     """The head that an upload leads to. Raises UnknownLog and UploadConflict."""
     if header.origin != copy.log.name:
         raise UnknownLog("this mirror copies another log")
@@ -108,7 +108,7 @@ def _pending(copy: LogCopy, header: UploadHeader) -> Head:
     return pending
 
 
-def _keep(copy: LogCopy, pending: Head, packages: Iterator[tuple[Package, EntryPackage]]) -> int:
+def _keep(copy: LogCopy, pending: SignedHead, packages: Iterator[tuple[Package, EntryPackage]]) -> int:
     """How many packages were kept. A body that ends within a package, or goes on after the last, ends it there."""
     done = 0
     size = pending.checkpoint.size

@@ -15,7 +15,7 @@ from contracts.messages.for_log import MirrorAddress
 from contracts.mirrors.urls import NOWHERE, parse_url
 from verifier.mirror.errors import NotWelcome
 from verifier.mirror.store.database import Database
-from verifier.mirror.store.parsing import Reader, Signed
+from verifier.mirror.store.parsing import Reader, SignedMessage
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class AddressBook:
         }
         self._load()
 
-    def take(self, signed: Signed) -> bool:
+    def take(self, signed: SignedMessage) -> bool:
         """Keep an address if it is its verifier's newest; returns whether it is.
 
         Of two under one number the one with the larger digest counts, so that all mirrors agree.
@@ -88,7 +88,7 @@ class AddressBook:
         with self._lock:
             return dict(self._newest)
 
-    def _address(self, signed: Signed) -> tuple[str, SignedAddress]:
+    def _address(self, signed: SignedMessage) -> tuple[str, SignedAddress]:
         message = signed.message
         if not isinstance(message, MirrorAddress):
             raise NotWelcome("not the address of a mirror")

@@ -17,7 +17,7 @@ from verifier.mirror.errors import NotHeld
 _NAME = re.compile(r"(?:0x)?([0-9a-f]{64})")
 
 
-class Kind(StrEnum):
+class BlobKind(StrEnum):
     """What a blob is."""
 
     GRADIENT = "gradient"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Place:
+class BlobOrigin:
     """Whose message it is, and the run and round that it belongs to."""
 
     key: Address
@@ -43,9 +43,9 @@ class Announcement:
     """
 
     digest: str
-    kind: Kind
+    kind: BlobKind
     size: int
-    place: Place
+    place: BlobOrigin
     subject: str = ""
 
 
@@ -65,15 +65,15 @@ def blob_name(text: str) -> str:
     return found[1]
 
 
-def announced_by(message: Message, place: Place, outer: OuterSizes) -> tuple[Announcement, ...]:
+def announced_by(message: Message, place: BlobOrigin, outer: OuterSizes) -> tuple[Announcement, ...]:
     """The blobs that a message names; most name none."""
     if isinstance(message, Commitment):
-        return (Announcement(message.gradientBlob.hex(), Kind.GRADIENT, message.gradientSize, place, "gradient"),)
+        return (Announcement(message.gradientBlob.hex(), BlobKind.GRADIENT, message.gradientSize, place, "gradient"),)
     if isinstance(message, StateOpening):
-        return (Announcement(message.blob.hex(), Kind.STATE, message.size, place, f"state {message.boundary}"),)
+        return (Announcement(message.blob.hex(), BlobKind.STATE, message.size, place, f"state {message.boundary}"),)
     if isinstance(message, Merge):
         return (
-            Announcement(message.thetaBlob.hex(), Kind.WEIGHTS, outer.weights, place),
-            Announcement(message.momentumBlob.hex(), Kind.MOMENTUM, outer.momentum, place),
+            Announcement(message.thetaBlob.hex(), BlobKind.WEIGHTS, outer.weights, place),
+            Announcement(message.momentumBlob.hex(), BlobKind.MOMENTUM, outer.momentum, place),
         )
     return ()

@@ -24,7 +24,7 @@ from verifier.mirror.errors import (
     StoreUnusable,
     WrongBytes,
 )
-from verifier.mirror.store.announced import Announcement, Place, blob_name
+from verifier.mirror.store.announced import Announcement, BlobOrigin, blob_name
 from verifier.mirror.store.database import Database
 
 _SCHEMA = """
@@ -50,7 +50,7 @@ class BlobStore:
     def __init__(
         self,
         folder: Path,
-        budget: Callable[[Place], int],
+        budget: Callable[[BlobOrigin], int],
         sender: Callable[[Address, RunId], Sender] = lambda key, _: Sender(key),
     ) -> None:
         self._files = BlobFiles(folder / "held", folder / "coming")
@@ -81,7 +81,7 @@ class BlobStore:
             with self._lock:
                 self._tidy()
 
-    def announced_bytes(self, place: Place) -> int:
+    def announced_bytes(self, place: BlobOrigin) -> int:
         """What a key has announced for a round and was not forgotten, in bytes."""
         return int(self._announced.rows(_ANNOUNCED, place.key, place.run, place.round)[0][0])
 

@@ -27,7 +27,7 @@ RootOf = Callable[[int], bytes]
 
 
 @dataclass(frozen=True)
-class Judges:
+class CosignerKeys:
     """How many verifiers decide (0: not known), and the keys of their cosignatures by verifier, oneself included."""
 
     k: int = 0
@@ -35,7 +35,7 @@ class Judges:
 
 
 @dataclass(frozen=True)
-class Left:
+class LeftBranch:
     """A branch that one has left: its first entry that the other branch has not makes `size` entries with this root.
     `note` is the last head that one signed there."""
 
@@ -50,10 +50,12 @@ class Branches:
     def __init__(self, database: Database, own: str) -> None:
         self._database, self._own, self._lock = database, own, threading.Lock()
         self._elsewhere: dict[str, Checkpoint] = {}
-        self._left = tuple(Left(*row) for row in database.rows("SELECT size, root, note FROM branch ORDER BY rowid"))
+        self._left = tuple(
+            LeftBranch(*row) for row in database.rows("SELECT size, root, note FROM branch ORDER BY rowid")
+        )
 
     @property
-    def left(self) -> tuple[Left, ...]:
+    def left(self) -> tuple[LeftBranch, ...]:
         """In the order in which they were left."""
         return self._left
 
@@ -66,7 +68,7 @@ class Branches:
         """Whether a log of `size` entries, whose roots are given, goes on where one has left."""
         return any(left.size <= size and root_of(left.size) == left.root for left in self._left)
 
-    def signers(self, note: SignedNote, judges: Judges) -> frozenset[str]:
+    def signers(self, note: SignedNote, judges: CosignerKeys) -> frozenset[str]:
         """The other judges under whose cosignature a head stands."""
         names = {line.name for line in note.signatures} & judges.keys.keys() - {self._own}
         return frozenset(name for name in names if _is_signed(note, name, judges.keys[name]))
@@ -89,16 +91,16 @@ class Branches:
             known = dict(self._elsewhere)
         return frozenset(n for n, seen in known.items() if seen.size <= head.size and root_of(seen.size) == seen.root)
 
-    def left_behind(self, left: Left) -> None:
+    def left_behind(self, left: LeftBranch) -> None:
         """It is on the disk that this branch was left."""
         with self._lock:
             self._left += (left,)
             self._elsewhere.clear()
 
 
-def nobody() -> Judges:
+def nobody() -> CosignerKeys:
     """Where it is not known who decides."""
-    return Judges()
+    return CosignerKeys()
 
 
 def _is_signed(note: SignedNote, name: str, key: bytes) -> bool:

@@ -4,7 +4,7 @@ As C2SP's tlog-mirror has it. A *pending head* is signed by the operator and con
 kept as soon as they are proven to lie under one, and shown to the owner's machine as they come: what it refuses is
 dropped with every head above it, and nothing that others bring is kept while it has not taken what is here. The
 *mirror's head* is the largest pending one whose entries are all here and taken; it bears this verifier's cosignature
-(`Head` of J2).
+(`SignedHead` of J2).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from contracts.tlog.tile_tree import tile_bytes
 from contracts.tlog.tiles import WIDTH, InvalidTile, Tile
 from verifier.mirror.errors import CheckpointRefused, CopyChanged, HeadContradicts, NotHeld, StoreUnusable, UnknownLog
 from verifier.mirror.store import branches, departures, evidence
-from verifier.mirror.store.branches import Branches, Judges, Left, nobody
+from verifier.mirror.store.branches import Branches, CosignerKeys, LeftBranch, nobody
 from verifier.mirror.store.database import Database
 from verifier.mirror.store.departures import Departure, EntryRefused
 from verifier.mirror.store.evidence import Evidence, EvidenceBox
@@ -65,7 +65,7 @@ class Cosigner:
 
 
 @dataclass(frozen=True)
-class Head:
+class SignedHead:
     """A head that the operator signed."""
 
     note: SignedNote
@@ -73,12 +73,12 @@ class Head:
 
 
 @dataclass(frozen=True)
-class State:
+class CopyState:
     """Of a copy at one time: its entries, those under the mirror's head, and the heads that are remembered."""
 
     size: int
     signed: int
-    known: tuple[Head, ...]
+    known: tuple[SignedHead, ...]
 
 
 class LogCopy:
@@ -93,7 +93,7 @@ class LogCopy:
         cosigner: Cosigner,
         admit: Callable[[int], None] = lambda _: None,
         advance: Callable[[int], None] | None = None,
-        judges: Callable[[], Judges] = nobody,
+        judges: Callable[[], CosignerKeys] = nobody,
     ) -> None:
         self.log = log
         self.judges = judges
@@ -152,22 +152,22 @@ class LogCopy:
         start = tile.index * WIDTH
         return format_bundle(self.entries(start, start + tile.width))
 
-    def pending(self) -> Head | None:
+    def pending(self) -> SignedHead | None:
         """The newest head that the operator signed."""
         rows = self._file.rows("SELECT note FROM pending ORDER BY size DESC LIMIT 1")
         return _head(rows[0][0]) if rows else None
 
-    def pending_at(self, size: int) -> Head | None:
+    def pending_at(self, size: int) -> SignedHead | None:
         """A pending head of exactly this size."""
         rows = self._file.rows("SELECT note FROM pending WHERE size = ?", size)
         return _head(rows[0][0]) if rows else None
 
-    def head(self) -> Head | None:
+    def head(self) -> SignedHead | None:
         """The mirror's head, with the operator's signature and this verifier's cosignature."""
         rows = self._file.rows("SELECT note FROM head")
         return _head(rows[0][0]) if rows else None
 
-    def verified(self, note: SignedNote) -> Head:
+    def verified(self, note: SignedNote) -> SignedHead:
         """A head of this log under the operator's signature. Raises UnknownLog and CheckpointRefused."""
         checkpoint = parse_checkpoint(note.text)
         if checkpoint.origin != self.log.name:
@@ -178,7 +178,7 @@ class LogCopy:
             raise CheckpointRefused(f"not signed by the log: {error.detail}") from None
         if len(note.text.encode()) > LONGEST_HEAD:
             raise CheckpointRefused(f"the text of a head has at most {LONGEST_HEAD} bytes")
-        return Head(SignedNote(note.text, _lines_of(note, self.log)), checkpoint)
+        return SignedHead(SignedNote(note.text, _lines_of(note, self.log)), checkpoint)
 
     @contextmanager
     def turn(self, shrinks: bool = False) -> Iterator[None]:
@@ -187,7 +187,7 @@ class LogCopy:
         with self._machine if shrinks else nullcontext(), self._lock:
             yield
 
-    def check_head(self, head: Head) -> None:
+    def check_head(self, head: SignedHead) -> None:
         """Compare a verified head with those that are known here. Raises HeadContradicts, and keeps both heads; and
         EntryRefused for one that was refused."""
         self.evidence.departures.check_head(head.checkpoint)
@@ -205,14 +205,14 @@ class LogCopy:
                 self._convict(head, root)
                 raise HeadContradicts(f"the operator signed two logs: at {size} entries this copy has another root")
 
-    def state(self) -> State:
+    def state(self) -> CopyState:
         """Now. Of heads that are remembered there is one a size, by size: the mirror's own, and pending ones."""
         with self._lock:
             rows = self._file.rows("SELECT note FROM pending") + self._file.rows("SELECT note FROM head")
             found = {head.checkpoint.size: head for head in (_head(row[0]) for row in rows)}
-            return State(self.size, self.signed, tuple(found[size] for size in sorted(found)))
+            return CopyState(self.size, self.signed, tuple(found[size] for size in sorted(found)))
 
-    def add_pending(self, head: Head, without: Sequence[int] = ()) -> None:
+    def add_pending(self, head: SignedHead, without: Sequence[int] = ()) -> None:
         """Remember a head that was proven to be consistent with the newest one, or in the place of some that led to
         nothing: `without` are their sizes."""
         with self._lock, self._file.write() as tables:
@@ -230,7 +230,7 @@ class LogCopy:
         and its heads stay as evidence. Raises what `advance` raises."""
         with self.turn(shrinks=True):
             head = self.head()
-            left = Left(common + 1, self.root(common + 1), head.note.format() if head else b"")
+            left = LeftBranch(common + 1, self.root(common + 1), head.note.format() if head else b"")
             self._cut(common, common, left)
             self.advance()
 
@@ -254,7 +254,7 @@ class LogCopy:
         """
         self._show(self._advance, self.size)
 
-    def sign(self, pending: Head) -> tuple[NoteSignature, ...]:
+    def sign(self, pending: SignedHead) -> tuple[NoteSignature, ...]:
         """Make a pending head, all of whose entries are here, the mirror's head; a larger one stays.
 
         Returns the cosignature. Raises what `advance` raises, HeadContradicts, and CopyChanged.
@@ -307,7 +307,7 @@ class LogCopy:
                 self._cut(self.signed, self.signed)
                 raise HeadContradicts("these entries are of the branch of the operator's log that was left")
 
-    def _cut(self, size: int, heads: int = MAX_SIZE, left: Left | None = None) -> None:
+    def _cut(self, size: int, heads: int = MAX_SIZE, left: LeftBranch | None = None) -> None:
         """Keep the first `size` entries, and pending heads of at most `heads`; with a branch that is left, no head."""
         kept = GrowingTree()
         kept.append(self.leaves(0, size))
@@ -321,7 +321,7 @@ class LogCopy:
         if left is not None:
             self.branches.left_behind(left)
 
-    def _convict(self, head: Head, root: bytes) -> None:
+    def _convict(self, head: SignedHead, root: bytes) -> None:
         """The log here has `root` at the size of a head that says something else."""
         size = head.checkpoint.size
         most = max(size, self.size)
@@ -346,9 +346,9 @@ class LogCopy:
             raise StoreUnusable("the copy of the log is spoilt; remove it, and it is fetched again")
 
 
-def _head(data: bytes) -> Head:
+def _head(data: bytes) -> SignedHead:
     note = parse_note(data)
-    return Head(note, parse_checkpoint(note.text))
+    return SignedHead(note, parse_checkpoint(note.text))
 
 
 def _lines_of(note: SignedNote, log: VerifierKey) -> tuple[NoteSignature, ...]:

@@ -19,7 +19,7 @@ from contracts.protocol.judge.facts import Enrolled
 from contracts.protocol.log.codec import InvalidLeaf
 from verifier.mirror.errors import NotWelcome, QuotaSpent
 from verifier.mirror.store.database import Database
-from verifier.mirror.store.parsing import Asked, Claim, Reader, Signed, Unchecked
+from verifier.mirror.store.parsing import Asked, Claim, Reader, SignedMessage, Unchecked
 
 PAGE = 64
 """Messages in one answer."""
@@ -43,7 +43,7 @@ class HeldMessage:
     """A message under its number, which counts from 1."""
 
     sequence: int
-    signed: Signed
+    signed: SignedMessage
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class MessageStore:
         self._is_welcome = is_welcome
         self._has_part = has_part or is_welcome
         self._file, self._lock = Database(path, _SCHEMA), threading.RLock()
-        self._held: dict[int, Signed] = {}
+        self._held: dict[int, SignedMessage] = {}
         self._numbers: dict[str, int] = {}
         self._unread: dict[int, tuple[str, str]] = {}
         """Digest and text of what cannot be read before the machine has come as far as it was."""
@@ -97,7 +97,7 @@ class MessageStore:
         _require(not isinstance(message.asked, MirrorAddress) and self._has_part(message.asked))
         return self.keep(self._reader.check(message, self._is_welcome))
 
-    def keep(self, signed: Signed) -> int:
+    def keep(self, signed: SignedMessage) -> int:
         """As `take`, for a message that was read."""
         if signed.digest not in self._numbers:
             self._require_welcome(signed.claim)
@@ -155,13 +155,13 @@ class MessageStore:
     def _require_welcome(self, asked: Asked) -> None:
         _require(not isinstance(asked, MirrorAddress) and self._is_welcome(asked))
 
-    def _check(self, signed: Signed) -> None:
+    def _check(self, signed: SignedMessage) -> None:
         if any(self._signers[signer] >= MOST_OF_ONE for signer in signed.signers):
             raise QuotaSpent(f"{MOST_OF_ONE} messages of one signer wait for the log")
         if isinstance(signed.claim, Enrolled) and self._enrolments >= MOST_ENROLMENTS:
             raise QuotaSpent(f"{MOST_ENROLMENTS} enrolments wait for the log")
 
-    def _older_renewals(self, signed: Signed) -> list[int]:
+    def _older_renewals(self, signed: SignedMessage) -> list[int]:
         """Of a node's heartbeats in a round the newest is enough. Raises NotWelcome for one that is not the newest."""
         if not isinstance(signed.claim, LeaseRenewal):
             return []
@@ -173,7 +173,7 @@ class MessageStore:
                 raise NotWelcome(f"a heartbeat of step {claim.step} is held")
         return found
 
-    def _write(self, signed: Signed, older: list[int]) -> int:
+    def _write(self, signed: SignedMessage, older: list[int]) -> int:
         with self._file.write() as tables:
             tables.executemany("DELETE FROM message WHERE sequence = ?", [(number,) for number in older])
             row = (signed.digest, signed.text)
@@ -188,7 +188,7 @@ class MessageStore:
             tables.executemany("DELETE FROM message WHERE sequence = ?", [(number,) for number in numbers])
         self._forget(numbers)
 
-    def _remember(self, number: int, signed: Signed) -> None:
+    def _remember(self, number: int, signed: SignedMessage) -> None:
         self._held[number] = signed
         self._numbers[signed.digest] = number
         self._signers.update(signed.signers)

@@ -46,7 +46,7 @@ Asked: TypeAlias = Claim | Vouching
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedMessage:
     """A message with its EIP-712 digest (0x-hex), its signers (checksum addresses) and its one text."""
 
     text: str
@@ -80,7 +80,7 @@ class Reader:
     domain: Domain
     author_of: Callable[[ProofId], Address]
 
-    def read(self, data: bytes) -> Signed:
+    def read(self, data: bytes) -> SignedMessage:
         """Raises MessageTooLarge, InvalidLeaf, BadField, BadSignature and InvalidTree."""
         return self.check(self.parse(data))
 
@@ -93,7 +93,7 @@ class Reader:
             raise BadSignature(f"{type(envelope.message).__name__} must be signed by {author} alone")
         return Unchecked(text, to_hex(digest(envelope.message, self.domain)), author, claim, envelope)
 
-    def check(self, message: Unchecked, may_sign: Callable[[Asked], bool] = lambda _: True) -> Signed:
+    def check(self, message: Unchecked, may_sign: Callable[[Asked], bool] = lambda _: True) -> SignedMessage:
         """Who signed; of several each has to be one who may, by the rules of now. Raises BadSignature, BadField and
         NotWelcome."""
         said = message.envelope.message
@@ -109,7 +109,7 @@ class Reader:
                 raise BadField("signatures must be sorted by signer, each once")
             signers.append(signer)
         named = replace(claim, signers=tuple(signers)) if isinstance(claim, Credited) else claim
-        return Signed(message.text, message.digest, tuple(signers), said, named)
+        return SignedMessage(message.text, message.digest, tuple(signers), said, named)
 
     def _claim(self, envelope: Envelope) -> Claim:
         message = envelope.message

@@ -46,7 +46,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LookAgain:
     """Try once more to get a segment's bytes, and replace one's `unserved`."""
 
     proof: ProofId
@@ -118,7 +118,7 @@ class OpenPledge:
     proof: ProofId
 
 
-VerifierDuty: TypeAlias = Hold | See | Reveal | Read | Look | Trace | Combine | SignEpoch | SignFault | ComeBack
+VerifierDuty: TypeAlias = Hold | See | Reveal | Read | LookAgain | Trace | Combine | SignEpoch | SignFault | ComeBack
 NodeDuty: TypeAlias = Commit | Open | OpenPledge | ComeBack
 
 
@@ -187,7 +187,7 @@ def _of_proof(proof: ProofState, verifier: Address) -> Iterator[VerifierDuty]:
         if awaited.what is What.TRACE and awaited.party == verifier:
             yield Trace(proof.commitment.proof)
         if awaited.what is What.SECOND_LOOK and _may_replace(proof.segments[int(awaited.party)], verifier):
-            yield Look(proof.commitment.proof, int(awaited.party))
+            yield LookAgain(proof.commitment.proof, int(awaited.party))
 
 
 def _may_replace(segment: SegmentState, verifier: Address) -> bool:

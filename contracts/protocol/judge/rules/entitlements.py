@@ -20,7 +20,7 @@ Units = dict[tuple[int, Address], int]
 
 
 COMPUTE = 0
-"""The kind of what nodes do (contracts/protocol/log_audit.py:Kind)."""
+"""The kind of what nodes do (contracts/protocol/log_audit.py:PayoutKind)."""
 Splits = Callable[[str, dict[int, dict[Address, int]], int], Sequence[Line]]
 """Lines by a configuration, of what was given by kind and account, for so many units."""
 

@@ -24,7 +24,7 @@ from contracts.protocol.judge.state import EpochState, ProofState, RunState, Sta
 from contracts.protocol.judge.terms import MOST_CREDITED
 
 CREDITED_KINDS = (1, 3)
-"""Code and data (contracts/protocol/log_audit.py:Kind); compute is posted, capital is paid by its pool."""
+"""Code and data (contracts/protocol/log_audit.py:PayoutKind); compute is posted, capital is paid by its pool."""
 LARGEST_WEIGHT = 2**128 - 1
 
 

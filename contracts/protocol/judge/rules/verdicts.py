@@ -9,7 +9,7 @@ reading, spoken ── a void segment, openings withheld, a canary, no pledge �
 from __future__ import annotations
 
 from contracts.ids import Address, as_address
-from contracts.protocol.audit_rate import AuditPolicy, Outcome
+from contracts.protocol.audit_rate import AuditPolicy, ProofOutcome
 from contracts.protocol.judge.entries import Fault, FaultDerived, PanelSpoken, Posted, Undecided, Voided
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import AT_FAULT, Awaited, Committed, PledgeOpened, Reason, TraceShown, What
@@ -105,7 +105,7 @@ def on_posted(state: State, entry: Posted) -> None:
         late = run.late.setdefault(state.round_of(proof).config, {})
         late[entry.account] = late.get(entry.account, 0) + entry.tokens
     run.unsettled = True
-    outcome = Outcome.POSTED if proof.audited else Outcome.UNAUDITED
+    outcome = ProofOutcome.POSTED if proof.audited else ProofOutcome.UNAUDITED
     member = run.nodes[node]
     if member.enrolled.profile == proof.commitment.profile:
         member.record = member.record.after(outcome, AuditPolicy(run.created.terms.audit_floor))
@@ -245,6 +245,6 @@ def _set_back(state: State, proof: ProofState) -> None:
     """Full audits again, and no place that is kept: a proof that was not posted delivered nothing."""
     run = state.runs[proof.commitment.run]
     member = run.nodes[proof.commitment.node]
-    member.record = member.record.after(Outcome.VOIDED, AuditPolicy(run.created.terms.audit_floor))
+    member.record = member.record.after(ProofOutcome.VOIDED, AuditPolicy(run.created.terms.audit_floor))
     member.delivered = False
     move_back(run, proof.commitment.node)

@@ -18,7 +18,7 @@ from contracts.evm.errors import ChainUnfit
 from contracts.genesis.creation import first_block
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.protocol.chain import logs as chain_logs
-from contracts.protocol.chain.reading import BlockNotFinal, ChainReader, Standing
+from contracts.protocol.chain.reading import BlockNotFinal, ChainReader, DueBlocks
 from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge.chain_events import (
     ChainEvent,
@@ -318,7 +318,7 @@ def test_a_verifiers_node_may_give_few_blocks_at_a_time(world: Chain, refusal: s
 
 def test_a_block_is_due_where_something_was_said_or_time_has_passed(world: Chain) -> None:
     def due(state: State, every: int) -> int | None:
-        return world.reader.due(Standing.of(state), every)
+        return world.reader.due(DueBlocks.of(state), every)
 
     world.chain.mine()  # now: the chain may have been made a while ago
     assert due(world.state, 100) == world.head()
@@ -347,12 +347,12 @@ def test_a_beacon_is_due_before_anything_else(world: Chain) -> None:
         first = next(n for n, time in enumerate(times) if time >= target)
         for beacons in ((target,), (times[-1] + 9, target), (target, target + 1)):
             state = replace(world.state, runs={"r": _run(*beacons)})
-            assert world.reader.due(Standing.of(state), 1) == first
+            assert world.reader.due(DueBlocks.of(state), 1) == first
             apply(deepcopy(state), world.reader.block(state, first))  # the machine lets nobody pass over a beacon
     later = replace(world.state, runs={"r": _run(times[-1] + 1)})
-    assert world.reader.due(Standing.of(later), 10**6) == world.head()  # a stake was said
+    assert world.reader.due(DueBlocks.of(later), 10**6) == world.head()  # a stake was said
     fixed = replace(world.state, runs={"r": _run(began + 1, phase=Phase.READING)})
-    assert world.reader.due(Standing.of(fixed), 10**6) == world.head()
+    assert world.reader.due(DueBlocks.of(fixed), 10**6) == world.head()
 
 
 def test_what_is_not_final_is_neither_due_nor_read(world: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,7 +361,7 @@ def test_what_is_not_final_is_neither_due_nor_read(world: Chain, monkeypatch: py
     monkeypatch.setattr(world.chain, "_number", lambda tag: final if tag == "finalized" else honest(tag))
     world.stake(0, 1)
     assert world.reader.final() == (final, _block(world).time)
-    assert world.reader.due(Standing.of(world.state), 0) is None
+    assert world.reader.due(DueBlocks.of(world.state), 0) is None
     with pytest.raises(BlockNotFinal):
         world.reader.block(world.state, final + 1)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.protocol.chain.logs import Said
+from contracts.protocol.chain.logs import DecodedLog
 from contracts.protocol.chain.translation import Translation
 from contracts.protocol.judge.chain_events import ChainEvent, Decided, NodeSlashed, NodeStake
 from contracts.protocol.judge.facts import Block, Rules
@@ -33,7 +33,7 @@ def stake(node: str, amount: int) -> tuple[str, dict[str, object]]:
 
 
 def events(before: State, *logs: tuple[str, dict[str, object]]) -> tuple[ChainEvent, ...]:
-    said = [Said(name, arguments, 7, place, HASH) for place, (name, arguments) in enumerate(logs)]
+    said = [DecodedLog(name, arguments, 7, place, HASH) for place, (name, arguments) in enumerate(logs)]
     return Translation(before, 10).of(said)
 
 

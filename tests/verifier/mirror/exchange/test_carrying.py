@@ -12,7 +12,7 @@ from contracts.mirrors.peer import Peer
 from tests.holds import Threat, holds
 from tests.verifier.mirror.world import VERIFIERS, Operator, make_mirror, mirror_on, ticket
 from verifier.mirror.exchange.carrying import carry
-from verifier.mirror.exchange.handing_on import Answer, Look, Outcome
+from verifier.mirror.exchange.handing_on import Answer, Look, MirrorAnswer
 from verifier.mirror.http.uploads import add_checkpoint, add_entries
 from verifier.mirror.store.copy import LogCopy
 
@@ -69,8 +69,8 @@ def test_an_absence_is_timed_only_where_others_hold_the_entry_since_which_it_is_
     """An operator goes on before one verifier alone; the others, who answer, never saw that anything is due."""
     names = ["0xA", "0xB", "0xC"]
     look = Look(
-        Answer("", "", Outcome.ANSWERED),
-        (Answer("0xB", "", Outcome.ANSWERED, "", 5), Answer("0xC", "", Outcome.ANSWERED, "", None)),
+        Answer("", "", MirrorAnswer.ANSWERED),
+        (Answer("0xB", "", MirrorAnswer.ANSWERED, "", 5), Answer("0xC", "", MirrorAnswer.ANSWERED, "", None)),
     )
     assert look.counts(names, 2, chain=True, holds=5)
     assert not look.counts(names, 2, chain=True, holds=6)

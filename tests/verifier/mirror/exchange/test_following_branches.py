@@ -15,7 +15,7 @@ from tests.verifier.mirror.shown import Showing, fork, look, reading_copy
 from tests.verifier.mirror.world import LOG, Operator, cosigner_key
 from verifier.mirror.errors import HeadContradicts
 from verifier.mirror.http.uploads import add_checkpoint, add_entries
-from verifier.mirror.store.branches import Judges
+from verifier.mirror.store.branches import CosignerKeys
 from verifier.mirror.store.copy import LogCopy
 from verifier.mirror.store.evidence import Evidence
 
@@ -27,8 +27,8 @@ SEEDS = {OWN: 9, "v2": 32, "v3": 33, "v4": 34}
 KEYS = {name: cosigner_key(name, seed).public for name, seed in SEEDS.items()}
 
 
-def judges(k: int = 2) -> Callable[[], Judges]:
-    return lambda: Judges(k, KEYS)
+def judges(k: int = 2) -> Callable[[], CosignerKeys]:
+    return lambda: CosignerKeys(k, KEYS)
 
 
 def by(*names: str) -> Mapping[str, int]:

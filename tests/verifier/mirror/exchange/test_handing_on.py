@@ -47,7 +47,7 @@ from tests.verifier.mirror.world import (
 from tests.waiting import until
 from verifier.mirror.exchange import pulling
 from verifier.mirror.exchange.fetching import Fetcher
-from verifier.mirror.exchange.handing_on import Answer, HandingOn, Look, Outcome, ServerDoor
+from verifier.mirror.exchange.handing_on import Answer, HandingOn, Look, MirrorAnswer, ServerDoor
 from verifier.mirror.exchange.pulling import Puller
 from verifier.mirror.http.routes import Mirror
 from verifier.mirror.http.uploads import add_checkpoint, add_entries
@@ -153,7 +153,7 @@ def know(party: Party, name: str, url: str, sequence: int = 1) -> None:
     party.mirror.book.take(READER.read(address(url, sequence, key)))
 
 
-def outcomes(look: Look) -> dict[str, Outcome]:
+def outcomes(look: Look) -> dict[str, MirrorAnswer]:
     return {answer.verifier: answer.outcome for answer in look.mirrors}
 
 
@@ -184,8 +184,8 @@ def test_with_the_server_down_all_ends_up_everywhere(town: Town, nobody: str) ->
         assert {held.signed.text.encode() for held in party.mirror.messages.held()} == {has(1), beat(4)}
         assert party.mirror.blobs.read(NAME) == DATA
     assert two.mirror.book.reachable()[NAMES[0]] == "http://127.0.0.1:9"
-    assert set(outcomes(looks[0]).values()) == {Outcome.ANSWERED}
-    assert looks[0].log.outcome is Outcome.UNREACHABLE
+    assert set(outcomes(looks[0]).values()) == {MirrorAnswer.ANSWERED}
+    assert looks[0].log.outcome is MirrorAnswer.UNREACHABLE
     assert not looks[0].counts(THREE, 2, chain=True), "without the log no time passes"
 
 
@@ -203,7 +203,7 @@ def test_the_server_gets_what_the_log_lacks(town: Town) -> None:
     own = one.mirror.book.newest()[NAMES[0]].text.encode()
     assert taken == [own, has(1), has(2)], "heartbeats stay with mirrors, and nothing is sent at each look"
     assert one.mirror.copy.signed == 300
-    assert first.log == Answer("", server, Outcome.ANSWERED, "", 300)
+    assert first.log == Answer("", server, MirrorAnswer.ANSWERED, "", 300)
     assert first.counts(THREE, 2, chain=True)
     assert not first.counts(THREE, 2, chain=False)
 
@@ -217,10 +217,10 @@ def test_a_server_of_another_model_is_named(town: Town) -> None:
     with serving(app) as server:
         party = town.party(server, model=MODEL)
         answer = party.looks.look().log
-        assert (answer.outcome, party.mirror.copy.signed) == (Outcome.MISBEHAVED, 0)
+        assert (answer.outcome, party.mirror.copy.signed) == (MirrorAnswer.MISBEHAVED, 0)
         assert "serves another model" in answer.detail
         served.append({"deployment": asdict(MODEL)})
-        assert party.looks.look().log.outcome is Outcome.ANSWERED
+        assert party.looks.look().log.outcome is MirrorAnswer.ANSWERED
 
 
 def test_the_log_grows_with_each_look(town: Town) -> None:
@@ -249,10 +249,10 @@ def test_hostile_mirrors_stop_nobody(town: Town, nobody: str) -> None:
     while not one.mirror.blobs.has(NAME):
         looks.append(outcomes(one.looks.look()))
         assert len(looks) < 4
-    assert looks[0][NAMES[1]] is Outcome.ANSWERED
+    assert looks[0][NAMES[1]] is MirrorAnswer.ANSWERED
     assert one.mirror.messages.has(two.mirror.messages.held()[0].signed.digest)
     for name, answer in bad.items():
-        assert looks[0][name] in (Outcome.MISBEHAVED, Outcome.UNREACHABLE), answer
+        assert looks[0][name] in (MirrorAnswer.MISBEHAVED, MirrorAnswer.UNREACHABLE), answer
 
 
 def test_other_bytes_for_a_blob_are_named_and_left(town: Town, nobody: str) -> None:
@@ -264,12 +264,12 @@ def test_other_bytes_for_a_blob_are_named_and_left(town: Town, nobody: str) -> N
         bring(party)
     (town.folder / "1" / "blobs" / "held" / NAME).write_bytes(b"x" + DATA[1:])
     found = [one.looks.look()]
-    while Outcome.MISBEHAVED not in outcomes(found[-1]).values():
+    while MirrorAnswer.MISBEHAVED not in outcomes(found[-1]).values():
         (town.folder / "0" / "blobs" / "held" / NAME).unlink()
         found.append(one.looks.look())
         assert len(found) < 4, "another source is asked first each time"
     assert found[-1].fetched == (NAME,)
-    assert outcomes(found[-1])[NAMES[1]] is Outcome.MISBEHAVED
+    assert outcomes(found[-1])[NAMES[1]] is MirrorAnswer.MISBEHAVED
 
 
 def test_a_blob_that_nobody_announced_is_not_fetched(town: Town, nobody: str) -> None:
@@ -286,7 +286,7 @@ def test_what_is_not_welcome_yet_is_tried_again(town: Town, nobody: str) -> None
     two = town.party(nobody)
     town.introduce()
     two.mirror.messages.take(has(1))
-    assert outcomes(one.looks.look())[NAMES[1]] is Outcome.ANSWERED
+    assert outcomes(one.looks.look())[NAMES[1]] is MirrorAnswer.ANSWERED
     assert one.mirror.messages.held() == ()
     ready.append(True)
     one.looks.look()
@@ -313,7 +313,7 @@ def test_more_than_one_look_can_take_is_partial(town: Town, nobody: str, monkeyp
     for number in range(6):
         two.mirror.messages.take(has(number))
     looks = [one.looks.look() for _ in range(2)]
-    assert [outcomes(look)[NAMES[1]] for look in looks] == [Outcome.PARTIAL, Outcome.ANSWERED]
+    assert [outcomes(look)[NAMES[1]] for look in looks] == [MirrorAnswer.PARTIAL, MirrorAnswer.ANSWERED]
     assert len(one.mirror.messages.held()) == 6
 
 
@@ -346,7 +346,7 @@ def test_messages_in_another_form_are_misbehaviour(town: Town, nobody: str, mess
     with serving(_shows(messages)) as url:
         know(one, NAMES[1], url)
         look = one.looks.look()
-    assert outcomes(look)[NAMES[1]] is Outcome.MISBEHAVED
+    assert outcomes(look)[NAMES[1]] is MirrorAnswer.MISBEHAVED
     assert one.mirror.messages.held() == ()
 
 
@@ -357,8 +357,8 @@ def test_two_logs_are_found_and_shown(town: Town, nobody: str, size: int) -> Non
     fill(one.mirror, Operator().grow(700))
     fill(two.mirror, Operator().grow(100).grow(size - 100, "another"))
     look = one.looks.look()
-    assert outcomes(look)[NAMES[1]] is Outcome.CONTRADICTS
-    assert not Look(Answer("", "", Outcome.ANSWERED), look.mirrors).counts(THREE, 2, chain=True)
+    assert outcomes(look)[NAMES[1]] is MirrorAnswer.CONTRADICTS
+    assert not Look(Answer("", "", MirrorAnswer.ANSWERED), look.mirrors).counts(THREE, 2, chain=True)
     (found,) = one.mirror.copy.evidence.all()
     found.check(LOG)
     assert one.mirror.copy.signed == 700
@@ -377,7 +377,7 @@ def test_a_head_whose_entries_nobody_shows_is_given_up(town: Town) -> None:
         one.mirror.copy.keep(0, other.entries[:256])
         one.mirror.copy.advance()
         operator.grow(200)
-        assert one.looks.look().log.outcome is Outcome.ANSWERED
+        assert one.looks.look().log.outcome is MirrorAnswer.ANSWERED
     assert one.mirror.copy.signed == 500
     assert one.mirror.copy.entries(0, 500) == operator.entries
     (found,) = one.mirror.copy.evidence.all()
@@ -390,7 +390,7 @@ def test_a_tile_that_is_not_the_logs_is_misbehaviour(town: Town) -> None:
     operator.entries[5] = b"another"
     with serving(app) as server:
         party = town.party(server)
-        assert party.looks.look().log.outcome is Outcome.MISBEHAVED
+        assert party.looks.look().log.outcome is MirrorAnswer.MISBEHAVED
     assert party.mirror.copy.signed == 0
 
 
@@ -401,7 +401,7 @@ def test_a_log_that_does_not_hold_is_no_answer(town: Town) -> None:
     with serving(Operator().grow(10).app()) as server:
         party = town.party(server, admit)
         look = party.looks.look()
-    assert (look.log.outcome, look.log.detail) == (Outcome.PARTIAL, "commonweight-error: entry 5 does not follow")
+    assert (look.log.outcome, look.log.detail) == (MirrorAnswer.PARTIAL, "commonweight-error: entry 5 does not follow")
     assert party.mirror.copy.head() is None
 
 
@@ -437,7 +437,7 @@ def test_who_can_be_reached_puts_its_address_alone(town: Town, nobody: str) -> N
 
 ANSWERED, CONTRADICTS, PARTIAL = (
     [Answer(name, "", outcome) for name in NAMES]
-    for outcome in (Outcome.ANSWERED, Outcome.CONTRADICTS, Outcome.PARTIAL)
+    for outcome in (MirrorAnswer.ANSWERED, MirrorAnswer.CONTRADICTS, MirrorAnswer.PARTIAL)
 )
 
 
@@ -450,15 +450,15 @@ ANSWERED, CONTRADICTS, PARTIAL = (
         ([], False),
         (PARTIAL[1:], False),
         ([ANSWERED[1], CONTRADICTS[2]], False),
-        ([Answer("0xstranger", "", Outcome.ANSWERED)], False),
+        ([Answer("0xstranger", "", MirrorAnswer.ANSWERED)], False),
     ],
 )
 def test_a_look_counts_when_enough_answered(mirrors: list[Answer], counts: bool) -> None:
     """Three verifiers, k = 2: one other has to answer (n - k)."""
-    assert Look(Answer("", "", Outcome.ANSWERED), tuple(mirrors)).counts(THREE, 2, chain=True) is counts
+    assert Look(Answer("", "", MirrorAnswer.ANSWERED), tuple(mirrors)).counts(THREE, 2, chain=True) is counts
 
 
-@pytest.mark.parametrize("log", list(Outcome))
+@pytest.mark.parametrize("log", list(MirrorAnswer))
 @pytest.mark.parametrize(
     ("mirrors", "reached"),
     [
@@ -466,19 +466,19 @@ def test_a_look_counts_when_enough_answered(mirrors: list[Answer], counts: bool)
         (PARTIAL[1:2], True),
         (CONTRADICTS[1:2], True),
         ([], False),
-        ([Answer(NAMES[1], "", Outcome.UNREACHABLE), Answer(NAMES[2], "", Outcome.MISBEHAVED)], False),
-        ([Answer("0xstranger", "", Outcome.ANSWERED)], False),
+        ([Answer(NAMES[1], "", MirrorAnswer.UNREACHABLE), Answer(NAMES[2], "", MirrorAnswer.MISBEHAVED)], False),
+        ([Answer("0xstranger", "", MirrorAnswer.ANSWERED)], False),
     ],
 )
-def test_a_look_reaches_who_could_be_asked_for_bytes(mirrors: list[Answer], reached: bool, log: Outcome) -> None:
+def test_a_look_reaches_who_could_be_asked_for_bytes(mirrors: list[Answer], reached: bool, log: MirrorAnswer) -> None:
     """Whatever the server said, and whatever heads were shown."""
     assert Look(Answer("", "", log), tuple(mirrors)).reached(THREE, 2) is reached
 
 
 def test_where_no_other_is_needed_a_look_reaches_who_has_the_bytes_at_all() -> None:
     """n = k = 1: the server has them, too."""
-    assert Look(Answer("", "", Outcome.ANSWERED), ()).reached(THREE[:1], 1)
-    assert not Look(Answer("", "", Outcome.UNREACHABLE), ()).reached(THREE[:1], 1)
+    assert Look(Answer("", "", MirrorAnswer.ANSWERED), ()).reached(THREE[:1], 1)
+    assert not Look(Answer("", "", MirrorAnswer.UNREACHABLE), ()).reached(THREE[:1], 1)
 
 
 @pytest.mark.parametrize(
@@ -488,7 +488,7 @@ def test_where_no_other_is_needed_a_look_reaches_who_has_the_bytes_at_all() -> N
 def test_who_was_removed_is_not_waited_for(left: int, answered: int, counts: bool) -> None:
     """Five verifiers, k = 3: n - k others of those who are left, and never nobody while there is one."""
     five = [f"0x{number}" for number in range(5)]
-    removed = [Answer(name, "", Outcome.ANSWERED) for name in five[left:]]
-    mirrors = [Answer(name, "", Outcome.ANSWERED) for name in five[1 : 1 + answered]]
-    look = Look(Answer("", "", Outcome.ANSWERED), (*mirrors, *removed))
+    removed = [Answer(name, "", MirrorAnswer.ANSWERED) for name in five[left:]]
+    mirrors = [Answer(name, "", MirrorAnswer.ANSWERED) for name in five[1 : 1 + answered]]
+    look = Look(Answer("", "", MirrorAnswer.ANSWERED), (*mirrors, *removed))
     assert look.counts(five, 3, chain=True, admitted=[*five[:left], "0xnew"]) is counts

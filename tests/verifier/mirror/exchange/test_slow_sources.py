@@ -27,7 +27,7 @@ from tests.verifier.mirror.exchange.test_handing_on import (
     until,
 )
 from tests.verifier.mirror.world import Operator, blob, has, serving
-from verifier.mirror.exchange.handing_on import Outcome
+from verifier.mirror.exchange.handing_on import MirrorAnswer
 from verifier.mirror.http.routes import mirror_app
 
 pytestmark = pytest.mark.integration
@@ -85,13 +85,13 @@ def test_a_slow_mirror_has_not_answered_and_is_asked_once(town: Town) -> None:
     three.mirror.messages.take(has(1))
     looks = [one.looks.look() for _ in range(4)]
     for look in looks:
-        assert outcomes(look) == {NAMES[1]: Outcome.ANSWERED, NAMES[2]: Outcome.UNREACHABLE}
+        assert outcomes(look) == {NAMES[1]: MirrorAnswer.ANSWERED, NAMES[2]: MirrorAnswer.UNREACHABLE}
         assert look.counts(THREE, 2, chain=True)
     assert [path for path in slow.asked if path.endswith("/checkpoint")] == slow.asked[:1]
     assert one.mirror.messages.held() == ()
     slow.go.set()
     until(one.mirror.messages.held)
-    until(lambda: outcomes(one.looks.look())[NAMES[2]] is Outcome.ANSWERED)
+    until(lambda: outcomes(one.looks.look())[NAMES[2]] is MirrorAnswer.ANSWERED)
 
 
 def test_bytes_of_a_size_that_was_not_announced_here_convict_nobody(town: Town) -> None:
@@ -105,7 +105,7 @@ def test_bytes_of_a_size_that_was_not_announced_here_convict_nobody(town: Town) 
         receiving.write(DATA)
         receiving.finish()
     for _ in range(3):
-        assert outcomes(one.looks.look())[NAMES[1]] is Outcome.ANSWERED
+        assert outcomes(one.looks.look())[NAMES[1]] is MirrorAnswer.ANSWERED
 
 
 def test_a_slow_server_keeps_no_look_and_no_message_from_the_others(town: Town) -> None:
@@ -114,7 +114,7 @@ def test_a_slow_server_keeps_no_look_and_no_message_from_the_others(town: Town) 
     one, two, _ = town.three(serve(town, slow))
     two.mirror.messages.take(has(1))
     look = one.looks.look()
-    assert look.log.outcome is Outcome.UNREACHABLE
+    assert look.log.outcome is MirrorAnswer.UNREACHABLE
     assert not look.counts(THREE, 2, chain=True), "without the log no time passes"
     until(lambda: "/messages" in slow.asked)
     one.looks.look()
@@ -122,7 +122,7 @@ def test_a_slow_server_keeps_no_look_and_no_message_from_the_others(town: Town) 
     assert slow.asked.count("/log/checkpoint") == 1
     slow.go.set()
     until(lambda: has(1) in taken)
-    until(lambda: one.looks.look().log.outcome is Outcome.ANSWERED)
+    until(lambda: one.looks.look().log.outcome is MirrorAnswer.ANSWERED)
 
 
 def test_a_slow_contradiction_stands_until_its_mirror_says_something_else(town: Town) -> None:
@@ -134,11 +134,11 @@ def test_a_slow_contradiction_stands_until_its_mirror_says_something_else(town: 
     slow = slow_mirror(town, one, three, "/messages")
     one.looks.look()
     slow.go.set()
-    until(lambda: outcomes(one.looks.look())[NAMES[2]] is Outcome.CONTRADICTS)
+    until(lambda: outcomes(one.looks.look())[NAMES[2]] is MirrorAnswer.CONTRADICTS)
     slow.go.clear()
     for _ in range(3):
         look = one.looks.look()
-        assert outcomes(look)[NAMES[2]] is Outcome.CONTRADICTS
+        assert outcomes(look)[NAMES[2]] is MirrorAnswer.CONTRADICTS
         assert not look.counts(THREE, 2, chain=True)
 
 

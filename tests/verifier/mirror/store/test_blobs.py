@@ -31,7 +31,7 @@ from verifier.mirror.errors import (
     StoreUnusable,
     WrongBytes,
 )
-from verifier.mirror.store.announced import Announcement, Kind, OuterSizes, Place, announced_by, blob_name
+from verifier.mirror.store.announced import Announcement, BlobKind, BlobOrigin, OuterSizes, announced_by, blob_name
 from verifier.mirror.store.blobs import BlobStore
 
 pytestmark = pytest.mark.unit
@@ -199,7 +199,7 @@ def test_all_who_announced_a_digest_may_send_it_each_as_it_stands_best(tmp_path:
     rates = {RUN_ID: 9, "other run": 5}
     kept = BlobStore(tmp_path, lambda key: 10**6, lambda key, run: Sender(key, (key, run) == ("a", RUN_ID), rates[run]))
     for key, run in (("a", RUN_ID), ("a", "other run"), ("b", RUN_ID)):
-        kept.announce(replace(blob(DATA), place=Place(key, run, 1)))
+        kept.announce(replace(blob(DATA), place=BlobOrigin(key, run, 1)))
     assert kept.senders(NAME) == {"a": Sender("a", True, 5), "b": Sender("b", False, 9)}
     with pytest.raises(NotAnnounced):
         kept.senders("1" * 64)
@@ -255,13 +255,13 @@ def test_a_kill_at_any_line_leaves_no_half_blob(tmp_path: Path) -> None:
 
 
 def test_messages_announce_their_blobs() -> None:
-    place, outer = Place(NODE.address, RUN_ID, 3), OuterSizes(70, 80)
+    place, outer = BlobOrigin(NODE.address, RUN_ID, 3), OuterSizes(70, 80)
     opening = messages.StateOpening(RUN, 1, RUN, RUN, b"\5" * 32, 9)
     merge = messages.Merge(RUN, 3, NODE.address, RUN, RUN, RUN, b"\6" * 32, b"\7" * 32, 0)
-    assert announced_by(opening, place, outer) == (Announcement("05" * 32, Kind.STATE, 9, place, "state 1"),)
+    assert announced_by(opening, place, outer) == (Announcement("05" * 32, BlobKind.STATE, 9, place, "state 1"),)
     assert [(b.digest, b.kind, b.size) for b in announced_by(merge, place, outer)] == [
-        ("06" * 32, Kind.WEIGHTS, 70),
-        ("07" * 32, Kind.MOMENTUM, 80),
+        ("06" * 32, BlobKind.WEIGHTS, 70),
+        ("07" * 32, BlobKind.MOMENTUM, 80),
     ]
     assert announced_by(messages.Leave(RUN, NODE.address, 1), place, outer) == ()
     assert blob_name("0x" + NAME) == NAME
