@@ -204,6 +204,7 @@ def refund(
 
 
 def _tell_back(pool: CapitalPool, account: Address, units: int) -> None:
+    from commonweight.model.currency import CurrencyTerms
 
     tell(_moved(pool, account, units), [f"paid {CurrencyTerms.of(pool.currency()).text(units)} back to {account}"])
 

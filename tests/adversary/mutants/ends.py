@@ -32,7 +32,7 @@ MUTANTS: dict[str, Mutant] = {
     "after a void the record stays": Mutant(
         "J10",
         "verdicts",
-        "member.record = member.record.after(Outcome.VOIDED, AuditPolicy(run.created.terms.audit_floor))",
+        "member.record = member.record.after(ProofOutcome.VOIDED, AuditPolicy(run.created.terms.audit_floor))",
         "pass",
         ("I8",),
         ("sleeper",),
