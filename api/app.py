@@ -49,11 +49,11 @@ from ledger.storage.store import Store
 
 logger = logging.getLogger(__name__)
 LAST_SECONDS = 10
-"""For the keeper, when the server ends."""
+"""The longest wait for the keeper when the server ends."""
 WATCHER_SECONDS = 1.0
-"""For what may wait for a database that is silent."""
+"""The longest wait for the watcher, which may wait for a silent database."""
 ROUTERS = (network, messages, blobs, runs, epochs, claims, faults, receipts, growth, ownership, typed_data)
-"""Below /v1. The log's tiles lie beside it, where whoever reads logs of this kind looks for them."""
+"""Routers below /v1. The log's tiles are beside it, where readers of C2SP logs look for them."""
 
 
 def open_ledger(settings: ServerSettings, makes: bool = False) -> Ledger:
@@ -133,8 +133,8 @@ def _open_own(settings: ServerSettings) -> Ledger:
 
 
 def begin(app: FastAPI) -> None:
-    """What has to be done once before the first message comes; whoever runs the server does it first, so that a refusal
-    is one line. Raises LogEndLost and SecondLog."""
+    """Prepare the log, once, before the first message comes. The command that runs the server calls it first, so that a
+    refusal is one line. Raises LogEndLost and SecondLog."""
     if not app.state.begun:
         _begin(app.state.ledger, app.state.settings)
         app.state.begun = True

@@ -8,10 +8,10 @@ from contracts.process.settings import Amount, Count, FilePath, Key, Ppm, Proces
 
 
 class ServerSettings(ProcessSettings):
-    """Where things are. `operator_key` is 32 bytes hex: it signs heads of the log and pays gas, nothing else.
+    """Addresses, files, key, limits. `operator_key` (32 bytes hex) signs heads of the log and pays gas, nothing else.
 
-    With `other_rpc_urls` what is final is read from two nodes (contracts/evm/nodes.py); with `finality_depth` it lies
-    so many blocks behind the newest. `allow_origins` are the pages whose scripts may read answers (CORS).
+    With `other_rpc_urls` final blocks are read from two nodes (contracts/evm/nodes.py); with `finality_depth` the final
+    block is so many blocks behind the newest. `allow_origins` are the pages whose scripts may read answers (CORS).
     `accept_lost_end` starts on a log whose end no mirror has, though it was signed (docs/restore.md).
     """
 

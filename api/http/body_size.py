@@ -1,4 +1,4 @@
-"""How much of a request is read: JSON bodies are small, come soon, and are no deeper than the interpreter can walk.
+"""Limits of a request: JSON bodies are small, come soon, and are no deeper than the interpreter can walk.
 
 Blobs have their own limits (api/http/uploads.py).
 """

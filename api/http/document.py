@@ -1,4 +1,4 @@
-"""What `/openapi.json` says beyond the routes: every refusal has one form, and any route may give any of them."""
+"""Additions to `/openapi.json` beyond the routes: every refusal has one form, and any route may give any of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a field, in our words: pydantic's own speak of its types, and of JSON as Python has it."""
+"""An error of a field, in our words: pydantic's own are about its types, and about JSON in Python."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _LENGTH = "holds {actual_length}, and {bound}"
 
 
 def describe(error: Mapping[str, Any]) -> str:
-    """One error of pydantic's list: where it is, and what would be right."""
-    return f"{_place(error['loc'])} {_wrong(error)}"
+    """One error of pydantic's list: the field, and its right form."""
+    return f"{_field(error['loc'])} {_wrong(error)}"
 
 
-def _place(parts: tuple[int | str, ...]) -> str:
-    """Of the body its field alone; of a query or path that, too."""
+def _field(parts: tuple[int | str, ...]) -> str:
+    """The name of a field; in a query or a path with that word."""
     where, *inside = parts
     names = ".".join(map(str, inside))
     if where == "body":

@@ -1,6 +1,6 @@
 """The bytes of a blob as they arrive: to a file as they come, in a place of their own, at a least rate.
 
-What is in memory for each upload is one chunk. A body without a length, or with one that no message announced, is
+One chunk of each upload is in memory. A body without a length, or with one that no message announced, is
 refused before a byte of it is read.
 """
 
@@ -45,7 +45,7 @@ class UploadsBusy(CommonweightError):
 
 
 class Uploads:
-    """What comes into a server's folder of blobs."""
+    """The uploads into a server's folder of blobs."""
 
     def __init__(self) -> None:
         self.slots = Slots(stakeless=AT_ONCE)

@@ -45,7 +45,7 @@ async def put_blob(
     settings: ServerSettings = Depends(get_settings),
 ) -> JSONResponse:
     """Store bytes that a message in the log announced, for its author or a verifier; refused before they are read where
-    none did, or without a ticket. Whoever sends what is here already is told so at once."""
+    none did, or without a ticket. A blob that is here already is answered at once."""
     record = await run_in_threadpool(_announced, ledger, name)
     length = length_of(request, record.sizes, settings.max_blob_bytes)
     if not record.is_here:

@@ -17,7 +17,7 @@ router = APIRouter()
 def claim_many(body: ClaimManyBody, ledger: Ledger = Depends(get_ledger)) -> ManyQueuedClaims:
     """Mint accounts' lines of several epochs, each to its own account, at the relayer's cost; anybody may ask.
 
-    What cannot be claimed is passed over, and named with the code of why.
+    A line that cannot be claimed is passed over, and named with a code.
     """
     claims = many_claims.claim_many(ledger, [(claim.epoch, claim.account) for claim in body.claims])
     passed_over = [PassedOver(**vars(claim)) for claim in claims.passed_over]

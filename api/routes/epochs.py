@@ -1,4 +1,4 @@
-"""Routes of epochs: what each pays, whose signatures it has, and claims."""
+"""Routes of epochs: their lines, their signatures, and claims."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes of what costs stake: signed by k verifiers under a final root, brought to the chain by anybody's gas."""
+"""Routes of slashable offences: signed by k verifiers under a final root, sent to the chain at anybody's cost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def list_faults(ledger: Ledger = Depends(get_ledger)) -> list[Charge]:
 
 @router.post("/faults/signatures")
 def sign_fault(body: VerifierFaultBody, ledger: Ledger = Depends(get_ledger)) -> ChargedVerifier:
-    """A verifier's word for another's fault."""
+    """A verifier's signature on another's fault."""
     message = from_json(messages.VerifierFault, body.message)
     faults.sign(ledger, message, body.signature_bytes(), as_address(body.signer))
     return ChargedVerifier(verifier=message.verifier)
@@ -42,7 +42,7 @@ def sign_fault(body: VerifierFaultBody, ledger: Ledger = Depends(get_ledger)) ->
 
 @router.post("/node-faults/signatures")
 def sign_node_fault(body: NodeFaultBody, ledger: Ledger = Depends(get_ledger)) -> ChargedNode:
-    """A verifier's word for a node's fault."""
+    """A verifier's signature on a node's fault."""
     message = from_json(messages.NodeFault, body.message)
     faults.sign(ledger, message, body.signature_bytes(), as_address(body.signer))
     return ChargedNode(node=message.node)

@@ -28,7 +28,7 @@ def checkpoint(ledger: Ledger = Depends(get_ledger)) -> Response:
 
 @router.get("/{path:path}", response_class=Response, responses={200: OCTETS})
 def tile(path: str, ledger: Ledger = Depends(get_ledger)) -> Response:
-    """A tile, or the entries under one: what it holds never changes."""
+    """A tile, or the entries under one: its bytes never change."""
     try:
         wanted = parse_tile(path)
     except InvalidTile as error:

@@ -1,4 +1,4 @@
-"""Route of what a machine watches: numbers in the format of Prometheus, made when they are asked for."""
+"""Route of the metrics: numbers in the format of Prometheus, made when they are asked for."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ router = APIRouter()
 
 
 class Numbers(Collector):
-    """Of one ledger as it stands now. A chain that does not answer leaves out what only it knows."""
+    """The numbers of one ledger now. Where the chain does not answer, its numbers are left out."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Each number with what it means."""
+        """Each number with its meaning."""
         with self._ledger.store.read() as session:
             entries = log.size(session)
             waiting = outbox.counts(session)

@@ -1,4 +1,4 @@
-"""Route of what is to be signed for: chain, contracts, verifiers and limits."""
+"""Route of the network: chain, contracts, verifiers and limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes of what was earned and decided: the log's entries, balances, proposals, votes, transactions."""
+"""Routes of ownership and decisions: the log's entries, balances, proposals, votes, transactions."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def list_proposals(
 
 @router.get("/proposals/{proposal}")
 def show_proposal(proposal: str, ledger: Ledger = Depends(get_ledger)) -> wire.Proposal:
-    """One proposal, with the Governor's word on its state."""
+    """One proposal, with its state by the Governor."""
     with ledger.store.read() as session:
         row = proposals.require(session, proposal)
     return shown.proposal(ledger, row)
@@ -118,7 +118,7 @@ def list_votes(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[wire.VoteLine]:
-    """Votes in the order of the chain, after the vote at this place (`block`, `log_index`)."""
+    """Votes in the order of the chain, after the vote at this position (`block`, `log_index`)."""
     with ledger.store.read() as session:
         row = proposals.require(session, proposal)
         return [shown.vote(vote) for vote in votes.page(session, row.id, (block, log_index), limit)]
@@ -126,7 +126,7 @@ def list_votes(
 
 @router.post("/proposals/{proposal}/ballots")
 def vote(proposal: str, body: BallotBody, ledger: Ledger = Depends(get_ledger)) -> wire.TakenBallot:
-    """Relay a signed vote; the same vote again is answered with what became of it."""
+    """Relay a signed vote; the same vote again is answered with its status."""
     ballot = relaying.vote(ledger, proposal, as_address(body.voter), body.support, from_hex(body.signature))
     return wire.TakenBallot(voter=to_checksum_address(body.voter), ballot=cast(wire.BallotState, ballot))
 
@@ -145,7 +145,7 @@ def show_delegation(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> wire.Delegations:
-    """Whom an account lends its votes (null: it never did), and a page of those who lend it theirs."""
+    """The account that an account lends its votes to (null: it never did), and a page of its own lenders."""
     name = to_checksum_address(account)
     with ledger.store.read() as session:
         row = session.get(DelegationRow, name)
@@ -155,7 +155,7 @@ def show_delegation(
 
 @router.get("/relay/{account}")
 def relay(account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> RelayBudget:
-    """For whom the relayer pays, and by what the next call of an account is judged today."""
+    """The relayer's thresholds, and an account's budget of today."""
     name = to_checksum_address(account)
     rules = ledger.relay
     share = budget.share_of(ledger, name)
@@ -179,7 +179,7 @@ def decisions(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[wire.Decision]:
-    """What holders decided after a decision, in chain order, and what each run made of it."""
+    """The holders' decisions after a decision, in chain order, each with every run's answer."""
     catch_up(ledger)
     with ledger.store.read() as session:
         query = select(DecisionRow).where(col(DecisionRow.sequence) > after)

@@ -1,4 +1,4 @@
-"""Route of receipts: what one is made of; the entries are read from the log."""
+"""Route of receipts: their parts; the entries are read from the log."""
 
 from __future__ import annotations
 

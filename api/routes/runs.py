@@ -1,4 +1,4 @@
-"""Routes of runs, rounds and proofs as people read them: what the log says of each, in one document."""
+"""Routes of runs, rounds and proofs for people: the entries about each in one document."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def list_runs(
 
 @router.get("/runs/{run}", response_model=Run)
 def show_run(run: Hash, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
-    """One run: its terms, its verifiers, where it stands, and how much it has of what comes in pages."""
+    """One run: its terms, its verifiers, its phase, and the counts of its rows in pages."""
     catch_up(ledger)
     with ledger.store.read() as session:
         row = session.get(RunView, run)
@@ -71,7 +71,7 @@ def list_nodes(
 
 @router.get("/runs/{run}/decisions", response_model=list[TakenDecision])
 def list_taken(run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
-    """What a run made of the holders' decisions, in the log's order."""
+    """A run's answers to the holders' decisions, in the log's order."""
     return _rows(ledger, RunId(run), _after_entry(TakenView, RunId(run), after, limit))
 
 
@@ -79,7 +79,7 @@ def list_taken(run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger
 def list_credits(
     run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
 ) -> JSONResponse:
-    """What a run credited of code and data, in the log's order."""
+    """A run's contributions of code and data, in the log's order."""
     return _rows(ledger, RunId(run), _after_entry(CreditView, RunId(run), after, limit))
 
 
@@ -93,13 +93,13 @@ def list_run_faults(
 
 @router.get("/runs/{run}/waiting")
 def show_waiting(run: Hash, ledger: Ledger = Depends(get_ledger)) -> Waiting:
-    """What is awaited of whom, since when, and why no round opens: by the machine at the end of the log."""
+    """Awaited messages, their senders and times, and the obstacles to a round: by the machine at the end of the log."""
     return waiting(ledger, RunId(run))
 
 
 @router.get("/runs/{run}/rounds/{number}", response_model=Round)
 def show_round(run: Hash, number: Number, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
-    """One round: who takes part, each proof in a line, what was merged."""
+    """One round: its nodes and verifiers, a line for each proof, and its merge."""
     catch_up(ledger)
     with ledger.store.read() as session:
         row = session.get(RoundView, (run, number))
@@ -112,7 +112,7 @@ def show_round(run: Hash, number: Number, ledger: Ledger = Depends(get_ledger)) 
 
 @router.get("/proofs/{proof}", response_model=Proof)
 def show_proof(proof: Hash, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
-    """One proof with everything that was said about it."""
+    """One proof with all verdicts and entries about it."""
     catch_up(ledger)
     with ledger.store.read() as session:
         row = session.get(ProofView, proof)
@@ -149,8 +149,8 @@ def show_lineage(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[LineageRound]:
-    """What led to weights: each round with the proofs that were merged, the decisions that it opened with, what else
-    was credited, and the epoch that pays it."""
+    """The lineage of weights: each round with its merged proofs, the decisions that it opened with, the contributions
+    during it, and the epoch that pays it."""
     catch_up(ledger)
     with ledger.store.read() as session:
         return lineage(session, RunId(run), first, last, limit)

@@ -1,4 +1,4 @@
-"""Route of what a wallet signs."""
+"""Route of the typed data for wallets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ router = APIRouter()
 
 @router.post("/typed-data")
 def typed_data(body: ToSign, ledger: Ledger = Depends(get_ledger)) -> TypedData:
-    """What a wallet signs for an action: domain, types and message of EIP-712. It changes nothing.
+    """The typed data (EIP-712) that a wallet signs for an action: domain, types and message. Nothing is changed.
 
     Make it anew of what you mean, and sign nothing where the digests differ.
     """

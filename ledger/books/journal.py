@@ -155,10 +155,10 @@ def require_book(book: str) -> None:
         raise NotFound(f"no book {book[:40]!r}; the books are {' and '.join(BOOKS)}")
 
 
-def accounts_of(book: str, asked: Sequence[str]) -> list[str]:
+def accounts_of(book: str, requested: Sequence[str]) -> list[str]:
     """Account names in a book for names in a request: an address in `units` is two accounts, owed and minted."""
     names: list[str] = []
-    for name in asked:
+    for name in requested:
         if not is_hex_address(name) or not name.startswith("0x"):
             names.append(name)
             continue

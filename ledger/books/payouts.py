@@ -86,12 +86,12 @@ def proofs(blobs: BlobFolder, session: Session, epoch: Epoch, leaves: Sequence[s
     """The proofs of lines by their leaf (0x-hex), each checked against the epoch's root before it leaves here."""
     file = blobs.beside("payout-trees") / f"{epoch.number}-{epoch.root[2:]}"
     root = from_hex(epoch.root)
-    wanted = [from_hex(leaf) for leaf in leaves]
+    hashes = [from_hex(leaf) for leaf in leaves]
     try:
-        return _read(file, wanted, root)
+        return _read(file, hashes, root)
     except (FileNotFoundError, ValueError, InvalidTree):  # mmap refuses an empty file with a ValueError
         _build(session, epoch.number, file)
-        return _read(file, wanted, root)
+        return _read(file, hashes, root)
 
 
 def _read(file: Path, leaves: Sequence[bytes], root: bytes) -> list[list[bytes]]:

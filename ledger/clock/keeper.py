@@ -113,7 +113,7 @@ def run(ledger: Ledger, stop: threading.Event, interval: float = 0.3, only: Iter
 
 
 class _Passes:
-    """One process's passes."""
+    """The passes of one process."""
 
     def __init__(self, ledger: Ledger, parts: tuple[str, ...], pulse: KeeperPulse) -> None:
         self._ledger = ledger

@@ -140,5 +140,5 @@ def _about(session: Session, proof: ProofView) -> Iterator[int]:
 def _credited(session: Session, epoch: Epoch, account: Address, span: range) -> list[int]:
     """Entries of the span that credit an account."""
     entry = col(CreditView.entry)
-    wanted = select(CreditView).where(CreditView.run == epoch.run, entry >= span.start, entry < span.stop)
-    return [row.entry for row in session.exec(wanted) if row.body["account"] == account]
+    query = select(CreditView).where(CreditView.run == epoch.run, entry >= span.start, entry < span.stop)
+    return [row.entry for row in session.exec(query) if row.body["account"] == account]

@@ -32,7 +32,7 @@ class FsckFailed(LedgerError):
 
 @dataclass(frozen=True)
 class Examination:
-    """One part: its name and what it finds."""
+    """One part of fsck: its name and its findings."""
 
     name: str
     findings: list[Finding]

@@ -1,4 +1,4 @@
-"""What fsck reports."""
+"""The findings of fsck."""
 
 from __future__ import annotations
 

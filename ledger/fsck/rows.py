@@ -50,7 +50,7 @@ def _check(table: type[SealedRow], row: SealedRow) -> Iterator[Finding]:
 
 
 def _unreadable(session: Session, table: type[SealedRow], error: Exception) -> Iterator[Finding]:
-    """One by one, by key, so that the row is named and the others are still checked."""
+    """Read the rows one by one, by key, so that the bad row is named and the others are still checked."""
     keys = inspect(table).primary_key
     for key in session.execute(select(*keys)).all():
         try:

@@ -1,4 +1,4 @@
-"""Which blobs the server takes: those that a message in the log names, of the size that it names (J21).
+"""The blobs that the server takes: those that a message in the log names, with the size that it names (J21).
 
 A merge names its blobs without their sizes. Weights, momentum and gradients have one layout, so that their files are as
 large as the gradients that are merged, of which k verifiers hold the bytes.

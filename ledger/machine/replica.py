@@ -187,7 +187,7 @@ class Replica:
             yield follower.state
 
     def copy(self, session: Session) -> State:
-        """As `view`, to be kept."""
+        """As `view`, a copy for the caller."""
         with self.view(session):
             return self._begun(session).copy()
 

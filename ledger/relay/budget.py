@@ -33,7 +33,7 @@ LEAST = 1_000_000
 SMALL = 10
 """One of so many parts of the day's gas is for all small holders together, beyond their own shares."""
 SHARES = 10
-"""How many times its share of the tokens an account may have of the day's gas."""
+"""An account's part of the day's gas, as a multiple of its share of the tokens, at most."""
 CARRYING = 4
 """One of so many parts of the day's gas is reserved for passed proposals: strangers' calls do not use it up."""
 

@@ -58,14 +58,14 @@ def guard(connection: Connection, table: str, keys: Keys) -> None:
         connection.execute(text(statement))
 
 
-def unguarded(connection: Connection, wanted: Mapping[str, Keys]) -> list[str]:
+def unguarded(connection: Connection, guards: Mapping[str, Keys]) -> list[str]:
     """The tables that lack a trigger, or have another than they should."""
     if connection.dialect.name == "sqlite":
         triggers = set(connection.execute(text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")).scalars())
-        return [t for t, keys in wanted.items() if not {s for s in _sqlite(t, keys) if "CREATE" in s} <= triggers]
+        return [t for t, keys in guards.items() if not {s for s in _sqlite(t, keys) if "CREATE" in s} <= triggers]
     always = text("SELECT tgname FROM pg_trigger WHERE tgenabled = 'A' AND tgrelid = to_regclass(:table)")
-    triggers_of = {t: set(connection.execute(always, {"table": f'"{t}"'}).scalars()) for t in wanted}
-    return [table for table in wanted if not {f"{table}_{name}" for name in _POSTGRES} <= triggers_of[table]]
+    triggers_of = {t: set(connection.execute(always, {"table": f'"{t}"'}).scalars()) for t in guards}
+    return [table for table in guards if not {f"{table}_{name}" for name in _POSTGRES} <= triggers_of[table]]
 
 
 def _sqlite(table: str, keys: Keys) -> list[str]:

@@ -29,7 +29,7 @@ class BlobFolder:
         return arriving.name
 
     def arriving(self) -> AbstractContextManager[Arriving]:
-        """Where a blob's bytes go as they come: gone with the block, unless they were kept in it. Raises DiskFull."""
+        """A file for a blob's bytes as they come, removed at the block's end unless it was kept. Raises DiskFull."""
         return self._files.arriving()
 
     def keep(self, arriving: Arriving, expected: str | None) -> None:
@@ -49,7 +49,7 @@ class BlobFolder:
         return folder
 
     def path(self, name: str) -> Path:
-        """Where a stored blob lies. Raises NotFound, also for one that the disk has spoilt: it is removed, and taken
+        """The file of a stored blob. Raises NotFound, also for one that the disk has spoilt: it is removed, and taken
         again."""
         if not self._files.is_sound(name):
             raise NotFound(f"no blob {name[:80]}; it may not have been uploaded yet")

@@ -66,7 +66,7 @@ class Changes:
 
     @contextmanager
     def watched(self) -> Iterator[Changes]:
-        """As long as this lasts, other processes' commits are heard of, too."""
+        """Within this block other processes' commits are noticed, too."""
         with self._starting:
             self._users += 1
             if self._users == 1:
@@ -84,7 +84,7 @@ class Changes:
                     self._stop.set()
                     self._watcher.join(LAST_SECONDS)  # its connection is given back then
 
-    # -- of a writer, who has the turn
+    # -- for a writer, which has the turn
 
     def words(self) -> str:
         """PostgreSQL's notice to the other processes when the transaction commits, as a column of a SELECT."""
@@ -160,8 +160,8 @@ class Changes:
 
 
 def _version(connection: Connection) -> int | None:
-    """Of a SQLite file, as a connection sees it: what the connection commits itself leaves it as it is. None where it
-    cannot be read: a writer that has committed does not fail over this."""
+    """A SQLite file's version, as a connection sees it: the connection's own commits do not change it. None where the
+    file cannot be read: a writer that has committed does not fail over this."""
     with suppress(SQLAlchemyError):
         return int(connection.execute(text("PRAGMA data_version")).scalar_one())
     return None

@@ -32,7 +32,7 @@ class GuardOp(MigrateOperation):
 
 
 def make_append_only(table: str, keys: Keys) -> None:
-    """What a migration calls."""
+    """The function that a migration calls."""
     op.invoke(GuardOp(table, keys))
 
 
@@ -43,9 +43,9 @@ def _run(operations: Operations, operation: GuardOp) -> None:
 
 @comparators.dispatch_for("schema", priority=DispatchPriority.LAST)  # after the tables
 def _compare(context: AutogenContext, upgrade: UpgradeOps, _schemas: Any) -> None:
-    wanted = wanted_guards()
+    guards = wanted_guards()
     assert context.connection is not None
-    upgrade.ops += [GuardOp(table, wanted[table]) for table in unguarded(context.connection, wanted)]
+    upgrade.ops += [GuardOp(table, guards[table]) for table in unguarded(context.connection, guards)]
 
 
 @renderers.dispatch_for(GuardOp)

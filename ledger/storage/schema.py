@@ -18,7 +18,7 @@ from ledger.storage import append_only, guard_operation
 from ledger.storage.database import coded, connect
 
 WRITERS_LOCK = 7417
-"""Of PostgreSQL's advisory locks, the one that a writer holds until its transaction ends."""
+"""The PostgreSQL advisory lock that a writer holds until its transaction ends."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 _ALEMBIC = threading.Lock()  # its environment is one for the whole process
 

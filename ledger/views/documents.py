@@ -58,7 +58,7 @@ class Documents:
         self._session.add(row)
 
     def add_taken(self, run: RunId, body: Document) -> None:
-        """What a run made of a decision."""
+        """A run's answer to a decision."""
         self._session.add(TakenView(run=run, entry=body["entry"], sequence=body["sequence"], body=body))
 
     def add_credit(self, run: RunId, body: Document) -> None:

@@ -1,4 +1,4 @@
-"""What led to weights: each round of a run, the work that its merge took, what else was credited and decided.
+"""The lineage of weights: each round of a run, the work in its merge, contributions and decisions.
 
 The weights after a round follow from those before it and from exactly the gradients of its merge set (J15). So the
 lineage of a model is its rounds in their order, each with the proofs that were merged. Decisions stand at the first
@@ -24,20 +24,20 @@ def lineage(session: Session, run: RunId, first: int, last: int, limit: int) -> 
     if session.get(RunView, run) is None:
         raise NotFound(f"no run {run}")
     number = col(RoundView.number)
-    wanted = select(RoundView).where(RoundView.run == run, number >= first, number <= last)
-    rounds = list(session.exec(wanted.order_by(number).limit(limit)))
+    query = select(RoundView).where(RoundView.run == run, number >= first, number <= last)
+    rounds = list(session.exec(query.order_by(number).limit(limit)))
     epochs = _epochs(session, run, rounds)
     ends = _ends(session, run, rounds)
     return [_round(session, row, epochs, *ends[row.number]) for row in rounds]
 
 
 def _epochs(session: Session, run: RunId, rounds: Sequence[RoundView]) -> list[Epoch]:
-    """Those that pay these rounds: no round is in two of them, so that there are no more of them than of rounds."""
+    """Epochs that pay these rounds: no round is in two of them, so that there are no more of them than of rounds."""
     if not rounds:
         return []
     last = col(Epoch.last_round)
-    wanted = select(Epoch).where(Epoch.run == run, last >= rounds[0].number)
-    return list(session.exec(wanted.order_by(last, col(Epoch.number)).limit(len(rounds))))
+    query = select(Epoch).where(Epoch.run == run, last >= rounds[0].number)
+    return list(session.exec(query.order_by(last, col(Epoch.number)).limit(len(rounds))))
 
 
 def _ends(session: Session, run: RunId, rounds: Sequence[RoundView]) -> dict[int, tuple[int, int | None]]:
@@ -77,18 +77,18 @@ def _round(
 
 
 def _credits(session: Session, run: str, since: int, until: int | None) -> list[Credit]:
-    """What was credited from an entry on and before another."""
+    """Contributions from an entry on and before another."""
     entry = col(CreditView.entry)
-    wanted = select(CreditView).where(CreditView.run == run, entry >= since)
-    wanted = wanted if until is None else wanted.where(entry < until)
-    return [Credit.model_validate(row.body) for row in session.exec(wanted.order_by(entry))]
+    query = select(CreditView).where(CreditView.run == run, entry >= since)
+    query = query if until is None else query.where(entry < until)
+    return [Credit.model_validate(row.body) for row in session.exec(query.order_by(entry))]
 
 
 def _decisions(session: Session, run: str, before: int, opened: int) -> list[wire.LineageDecision]:
-    """Those that the run obeys from this round on."""
+    """Decisions that the run obeys from this round on."""
     entry = col(TakenView.entry)
-    wanted = select(TakenView).where(TakenView.run == run, entry > before, entry < opened).order_by(entry)
-    lines = [row.body for row in session.exec(wanted) if row.body["applied"]]
+    query = select(TakenView).where(TakenView.run == run, entry > before, entry < opened).order_by(entry)
+    lines = [row.body for row in session.exec(query) if row.body["applied"]]
     rows = {line["sequence"]: session.get(DecisionRow, line["sequence"]) for line in lines}
     return [
         wire.LineageDecision(sequence=number, key=row.key if row else None, value=row.value if row else None)

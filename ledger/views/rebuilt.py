@@ -65,7 +65,7 @@ class Rebuilt(Documents):
         self._nodes[run, body["node"]] = body
 
     def add_taken(self, run: RunId, body: Document) -> None:
-        """What a run made of a decision."""
+        """A run's answer to a decision."""
         self._taken[run, body["entry"]] = body
 
     def add_credit(self, run: RunId, body: Document) -> None:
@@ -77,7 +77,7 @@ class Rebuilt(Documents):
         self._faults[run, body["entry"]] = body
 
     def beside(self, session: Session) -> Iterator[tuple[str, Mapping[Key, Any], Mapping[Key, Any]]]:
-        """By table: what the rows must be, and what they are."""
+        """By table: the expected rows, and the rows of the database."""
         yield "runview", _plain(self._runs), {(row.run,): row.body for row in session.exec(select(RunView))}
         expected_rounds = {key: (body["entry"], body) for key, body in _plain(self._rounds).items()}
         rounds = {(row.run, row.number): (row.entry, row.body) for row in session.exec(select(RoundView))}
@@ -116,5 +116,5 @@ def _existing(documents: dict[Key, Document], key: Key) -> Document:
 
 
 def _plain(documents: Mapping[Key, Document]) -> dict[Key, Any]:
-    """As JSON has them."""
+    """Documents as they are after a round through JSON."""
     return {key: json.loads(json.dumps(body)) for key, body in documents.items()}

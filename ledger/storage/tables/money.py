@@ -10,7 +10,7 @@ from ledger.storage.seals import SealedRow
 from ledger.storage.tables.columns import large, only_where, sums, units
 
 OPEN_EPOCHS = "state <> 'final'"
-"""Those that the chain has not made final."""
+"""Condition of the epochs that the chain has not made final."""
 
 
 class Transfer(SealedRow, table=True):
