@@ -52,7 +52,7 @@ def _young(bench: Bench) -> list[int]:
 
 
 def starve(bench: Bench) -> None:
-    """No block for so long that a dearer transaction is signed."""
+    """No block for so long that a transaction with a higher fee is signed."""
     with bench.chain:
         time.sleep(2 * RULES.replace_seconds)
 
@@ -74,7 +74,7 @@ PROVOKED: Mapping[str, Callable[[Bench], None]] = {
     "outbox.returned": take_back,
     "indexer.rewound": take_back,
     "outbox.replacing": starve,
-    "outbox.foreign": take_the_nonce,
+    "outbox.external": take_the_nonce,
 }
 
 

@@ -116,7 +116,7 @@ def _enter(ledger: Ledger, session: Session, name: str, seen: LeaseRow | None) -
 
 def _ours(row: LeaseRow | None, lease: HeldLease) -> LeaseRow:
     if row is None or row.token != lease.token:
-        raise LeaseLost(f"{lease.name} expired and went to another process; nothing more was written or sent")
+        raise LeaseLost(f"lease {lease.name} expired and went to another process; nothing more was written or sent")
     return row
 
 
