@@ -54,7 +54,7 @@ def test_a_unit_is_confined_and_ends_its_command_cleanly(unit: Path) -> None:
 
 @pytest.mark.unit
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
-def test_a_unit_gives_its_command_all_that_it_needs_and_no_secret(unit: Path) -> None:
+def test_a_unit_gives_its_command_all_it_needs_and_no_secret(unit: Path) -> None:
     words, path = shlex.split(read(unit)["execstart"]), COMMANDS[unit.stem.removeprefix("commonweight-")]
     assert words[0] == INSTALLED
     assert tuple(words[1 : 1 + len(path)]) == path

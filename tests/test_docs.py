@@ -58,7 +58,7 @@ def page(request: pytest.FixtureRequest) -> Path:
 # ---- errors
 
 
-def test_every_error_and_reason_has_a_row_with_a_remedy_and_no_other_code_has() -> None:
+def test_each_error_and_reason_and_no_other_has_a_remedy() -> None:
     assert _first_column("errors.md", "Reasons of a verdict") == [str(reason) for reason in Reason]
     listed = _first_column("errors.md", "Codes")
     assert sorted(listed) == sorted(_codes())
@@ -96,7 +96,7 @@ def test_codes_named_in_pages_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", SETTINGS, ids=lambda kind: kind.__name__)
-def test_every_setting_has_a_row_with_its_default_and_no_other_has(kind: type[Any]) -> None:
+def test_each_setting_and_no_other_has_a_row_with_its_default(kind: type[Any]) -> None:
     rows = {row[0].strip("`"): row for row in _rows("settings.md", kind.__name__)}
     defaults = _defaults(kind)
     assert list(rows) == list(defaults)

@@ -158,7 +158,7 @@ def artifact(folder: Path, contract: str) -> str:
 
 
 @pytest.mark.parametrize("name", [*PYTHON, *SOLIDITY])
-def test_every_check_stands_where_it_is_removed_and_has_its_tests(name: str) -> None:
+def test_every_removed_check_is_in_the_sources_and_has_its_tests(name: str) -> None:
     """Those that `make test` does not try fit the sources as well."""
     mutant = PYTHON.get(name) or SOLIDITY[name]
     folder = ROOT if name in PYTHON else ROOT / "contracts" / "solidity"

@@ -13,6 +13,7 @@ from tests.sources import ROOT, own_sources
 
 pytestmark = pytest.mark.unit
 MOST_MODULES, MOST_LINES = 16, 400
+LONGEST_NAME = 60
 GENERATED = "migrations/versions"
 SOURCES = [path for path in own_sources() if GENERATED not in path.as_posix()]
 
@@ -32,6 +33,14 @@ def test_no_module_has_more_than_400_lines() -> None:
     assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
 
 
+def test_no_test_has_a_name_of_more_than_60_characters() -> None:
+    """A name states the rule in short; the why is in the docstring."""
+    names = [node.name for path in _tests() for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef)]
+    tests = [name for name in names if name.startswith("test_")]
+    assert len(tests) > 1_000
+    assert [name for name in tests if len(name) > LONGEST_NAME] == []
+
+
 def test_the_formatter_is_obeyed_everywhere() -> None:
     every = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]
     mark = re.compile(r"#\s*fmt:")
@@ -47,6 +56,10 @@ def test_bytes_become_hex_in_one_place() -> None:
     """`"0x" + x.hex()` and its inverse are written once, in contracts/ids.py."""
     found = {_of(path) for path in SOURCES for node in ast.walk(_tree(path)) if _is_codec(node)}
     assert found == {"contracts/ids.py"}
+
+
+def _tests() -> list[Path]:
+    return [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if ".python-client" not in path.parts]
 
 
 def _tree(path: Path) -> ast.Module:

@@ -62,7 +62,8 @@ OPENINGS = (
 )
 
 
-def test_a_unit_test_cannot_open_a_socket_even_where_errors_are_swallowed(tmp_path: Path) -> None:
+def test_a_unit_test_that_opens_a_socket_fails(tmp_path: Path) -> None:
+    """Even where errors are swallowed."""
     tests = (
         f"def test_{place}():\n    try:\n        {opening}\n    except Exception:\n        pass\n"
         for place, opening in enumerate(OPENINGS)
@@ -72,7 +73,8 @@ def test_a_unit_test_cannot_open_a_socket_even_where_errors_are_swallowed(tmp_pa
     assert done.stdout.count("Failed: a unit test must not open a socket") >= len(OPENINGS)
 
 
-def test_a_unit_test_may_run_an_event_loop_and_integration_may_listen(tmp_path: Path) -> None:
+def test_a_unit_test_may_run_an_event_loop(tmp_path: Path) -> None:
+    """An integration test may listen."""
     body = (
         "@pytest.mark.unit\ndef test_loop():\n    first, second = socket.socketpair()\n    first.send(b'x')\n"
         "    assert second.recv(1) == b'x'\n    assert asyncio.run(asyncio.sleep(0, 'done')) == 'done'\n"

@@ -51,7 +51,7 @@ def test_the_functions_of_a_walk_can_be_followed(title: str) -> None:
         assert calls == []
 
 
-def test_calls_are_seen_through_every_reference_and_change_nothing() -> None:
+def test_calls_are_followed_through_every_reference() -> None:
     held = first
     with followed([FIRST, SECOND]) as calls:
         assert (held(4), first(4, twice=True), second()) == (4, 8, 3)

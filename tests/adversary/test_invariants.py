@@ -91,8 +91,9 @@ def test_nothing_is_read_after_a_deviation_in_the_log() -> None:
     assert Reading(history).proofs["run/1/0xa"].voided is None
 
 
-def test_a_root_that_the_rules_give_where_the_log_departs_may_become_final() -> None:
-    """Seed 1041296: each replica had derived and signed the root before the operator left its entry out."""
+def test_a_root_that_the_rules_derive_may_become_final() -> None:
+    """Seed 1041296: each replica had derived and signed the root before the operator left its entry out,
+    where the log departs."""
     history = honest()
     place = at(history, EpochClosed, -1)
     closed = history.entries[place]
@@ -220,7 +221,7 @@ def test_check_all_counts_for_i7_too() -> None:
     assert earnings.strategies["cheat"].histories == 1
 
 
-def test_what_seems_to_pay_is_played_again_and_chance_is_told_from_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strategy_that_seems_to_pay_is_played_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pair of which no lost stake has been seen yet; and one that pays from fresh seeds, too."""
     monkeypatch.setattr(play, "AGAIN", 300)
     lucky, paid = play.Played(), play.Played()

@@ -117,25 +117,25 @@ def test_two_that_see_other_logs_need_no_third_to_find_it() -> None:
     check_all(simulate(90013515))
 
 
-def test_what_an_operator_takes_and_does_not_enter_is_on_the_mirrors() -> None:
+def test_a_message_that_the_operator_drops_is_on_the_mirrors() -> None:
     """Seed 70042451: it stopped with a node's openings in its hands."""
     check_all(simulate(70042451))
 
 
-def test_who_is_later_than_the_shortest_period_is_not_among_those_present() -> None:
+def test_a_verifier_later_than_a_period_is_not_counted_present() -> None:
     """Seed 10015541: a seat that is three looks behind lapses before its secret is on a mirror, and is not read."""
     history = simulate(10015541)
     assert not history.premise
     check_all(history)
 
 
-def test_a_verifier_looks_for_bytes_as_long_as_the_server_is_away() -> None:
+def test_a_verifier_looks_for_bytes_while_the_server_is_away() -> None:
     """Seeds 100346492 and 100771298: it gave up after four periods, in which the server stood, and was overruled."""
     for seed in (100346492, 100771298):
         check_all(simulate(seed))
 
 
-def test_a_fork_before_one_that_goes_away_for_good_is_nobodys_to_find() -> None:
+def test_a_fork_before_a_verifier_that_leaves_may_stay_unfound() -> None:
     """Seed 100589054: it had no look any more at which it showed its head."""
     check_all(simulate(100589054))
 
@@ -145,17 +145,17 @@ def test_time_stands_while_the_server_does_not_answer() -> None:
     check_all(simulate(100843088))
 
 
-def test_a_seat_that_its_verifier_left_empty_and_came_back_from_is_free() -> None:
-    """Seed 7000002642: the checker counted it among those who sit."""
+def test_a_seat_that_its_verifier_left_empty_stays_free() -> None:
+    """Seed 7000002642: its verifier came back, and the checker counted it among those who sit."""
     check_all(simulate(7000002642))
 
 
-def test_bytes_that_come_just_before_a_second_look_is_over_may_leave_a_proof_undecided() -> None:
+def test_bytes_that_come_late_may_leave_a_proof_undecided() -> None:
     """Seed 8000399484: one had them in time, and another one's word stands behind the lapse."""
     check_all(simulate(8000399484))
 
 
-def test_silence_is_a_fault_where_k_others_read_the_same_in_time_and_nowhere_else() -> None:
+def test_silence_is_a_fault_only_where_k_others_read_in_time() -> None:
     """Seeds 3000016646, 5000024164, 6000076331 and 7000428263: others were as late, replaced an `unserved`, drew it
     later, or were called late by messages that stand behind their words, since the server stood.
     Seed 4000004539: openings were withheld, and one verifier was silent."""

@@ -66,9 +66,10 @@ def test_a_database_that_hung_up_is_reached_again(hasty: House) -> None:
 
 
 @pytest.mark.parametrize("between", [(502, b"<html>"), (429, b"slow down"), (200, b"<html>Sign in</html>"), (200, b"")])
-def test_whatever_stands_before_the_chain_the_caller_is_told_to_come_again(
+def test_a_caller_is_told_to_come_again_when_the_chain_is_away(
     house: House, between: tuple[int, bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Whatever stands before the chain: a proxy's error page, a refusal, nothing."""
     with answering(*between) as url:
         chain = ModelChain(connect(url), house.ledger.chain.deployment)
         house.app.state.ledger = replace(house.ledger, chain=chain)

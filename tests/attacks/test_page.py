@@ -34,7 +34,7 @@ def test_every_outcome_is_a_reason_an_end_or_a_code() -> None:
         assert cheat.stopped_by.startswith("J"), cheat.name
 
 
-def test_the_measured_table_covers_what_a_replay_sees_with_the_measured_numbers() -> None:
+def test_the_measured_table_has_each_cheat_that_a_replay_detects() -> None:
     found = json.loads((ROOT / "benchmarks" / "results" / "cheats.json").read_text())["default"]["cheats"]
     measured = {(line["cheat"], line["steps"]): line["update"] for line in found}
     shown = {row.split("`")[1]: row.split("|")[2:5] for row in lines(MEASURED)}
@@ -54,7 +54,8 @@ def test_every_strategy_has_its_row() -> None:
     assert [row["strategy"].strip("`") for row in rows("Strategies")] == list(STRATEGIES)
 
 
-def test_a_strategys_rules_and_invariants_are_those_that_a_machine_without_them_breaks() -> None:
+def test_a_strategys_rules_and_invariants_match_the_mutants() -> None:
+    """A machine without the rule breaks the invariant."""
     held = {mutant.rule for mutant in MUTANTS.values()}
     for row in rows("Strategies"):
         name, said, breaks = row["strategy"].strip("`"), set(row["rule"].split(", ")), row["invariant"].split(", ")

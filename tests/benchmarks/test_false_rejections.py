@@ -19,7 +19,7 @@ TINY = RunConfig(layers=1, d_model=16, heads=2, context=16, batch=4, segment=2, 
 WIDE = PairLimits(("00", "11"), 1, 2, {}, dict.fromkeys(METRICS, "0.001"), {})
 
 
-def test_a_fresh_process_ends_every_honest_segment_in_the_same_state() -> None:
+def test_a_fresh_process_ends_each_segment_in_the_same_state() -> None:
     assert exact_block(TINY, 0, 3) == 0
 
 
@@ -52,6 +52,6 @@ def test_an_honest_kernel_is_not_flagged() -> None:
     assert 0 < found["largest alignment"] < 2
 
 
-def test_cheats_that_one_segment_cannot_show_are_left_out_of_the_calibration() -> None:
+def test_calibration_leaves_out_cheats_that_one_segment_hides() -> None:
     assert {"drift", "interpolate", "nan-state"}.isdisjoint(bench.MEASURED_CHEATS)
     assert {"learning-rate-999", "one-token", "bf16"} <= set(bench.MEASURED_CHEATS)

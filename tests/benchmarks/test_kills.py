@@ -20,7 +20,8 @@ def test_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path, times: int) ->
     assert min(found["killed"].get(part, 0) for part in ("api", "settlement", "indexer")) > 0
 
 
-def test_a_chain_node_that_forgets_its_newest_blocks_is_paid_again_and_not_twice(tmp_path: Path) -> None:
+def test_a_reverted_payment_is_paid_again_and_not_twice(tmp_path: Path) -> None:
+    """A chain node that forgets its newest blocks."""
     bench = Bench(tmp_path, 24, 3)
     try:
         for _ in range(3):
@@ -32,7 +33,7 @@ def test_a_chain_node_that_forgets_its_newest_blocks_is_paid_again_and_not_twice
         bench.close()
 
 
-def test_a_keeper_that_ends_at_a_crash_point_is_followed_by_one_that_goes_on(tmp_path: Path) -> None:
+def test_a_keeper_that_crashes_is_followed_by_one_that_goes_on(tmp_path: Path) -> None:
     found = points(tmp_path, ("claims.queued", "outbox.sent", "outbox.returned"), ("kill",))
     assert found["reached"] == 3
     assert found["claims"] == 6

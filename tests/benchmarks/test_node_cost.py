@@ -25,7 +25,7 @@ def test_every_part_of_recording_is_measured() -> None:
     assert all(found["milliseconds"][part] > 0 for part in parts)
 
 
-def test_a_round_records_its_start_and_every_segments_end_and_finishes_once() -> None:
+def test_a_round_records_its_start_each_segments_end_and_its_end() -> None:
     times = {"step": 1.0, "copy of the state": 0.1, "record in memory": 0.3, "finish": 2.0}
     assert percent(TINY, times, "record in memory") == pytest.approx(100 * (5 * 0.3 + 4 * 0.1 + 2.0) / 40)
 

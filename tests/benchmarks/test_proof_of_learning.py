@@ -36,7 +36,7 @@ def test_an_honest_round_is_not_forged_and_passes_both() -> None:
 
 
 @pytest.mark.parametrize("cheat", ["skip-all", "learning-rate-999", "made-up-moments"])
-def test_ours_rejects_every_segment_that_the_published_limits_let_through(cheat: str) -> None:
+def test_a_replay_rejects_what_the_published_limits_let_pass(cheat: str) -> None:
     assert [(row.forged, row.passed["all four"]) for row in round_of(cheat)] == [(True, True)] * 2
 
 

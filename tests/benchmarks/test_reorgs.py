@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
     by="ledger/chainread/reorgs.py:track",
     against=Threat.BAD_CHAIN,
 )
-def test_after_five_reorgs_the_state_is_that_of_who_saw_only_the_end() -> None:
+def test_five_reorgs_end_in_the_state_of_an_indexer_without_them() -> None:
     """`trial` compares events, decisions, transfers and balances, and that every claim was paid once."""
     found = trial(reorgs=5, seed=3)
     assert (found["reorgs"], found["claims"], found["equal"]) == (5, 5 * CLAIMS_PER_REORG, True)

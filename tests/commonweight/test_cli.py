@@ -127,7 +127,7 @@ def test_wrong_input_is_named_and_ends_with_status_2(commonweight: Command, keys
     assert said.out == ""
 
 
-def test_an_address_with_a_mistyped_digit_is_refused_and_a_lower_case_one_is_read(commonweight: Command) -> None:
+def test_a_mistyped_address_is_refused_and_a_lower_case_one_read(commonweight: Command) -> None:
     right = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
     said = commonweight("wallet", "claim", right.replace("5aA", "5AA"))
     assert said.status == 2

@@ -45,7 +45,7 @@ def test_the_currencies_of_the_tests_are_of_their_source() -> None:
 
 
 @pytest.mark.needs_node("contracts/solidity")
-def test_the_currencies_of_the_tests_compile_to_what_is_committed() -> None:
+def test_the_currencies_of_the_tests_compile_to_the_committed() -> None:
     committed = json.loads(currencies.COMPILED.read_text())
     assert {**currencies.compiled(), "sourceHash": currencies.source_hash()} == committed
 

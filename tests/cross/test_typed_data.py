@@ -100,7 +100,7 @@ def _solidity_types() -> dict[str, str]:
     return found
 
 
-def test_every_type_that_solidity_spells_out_is_ours_to_the_letter() -> None:
+def test_every_type_spelt_out_in_solidity_equals_ours() -> None:
     ours = {kind.__name__: type_string(kind) for kind in MESSAGES}
     shared = set(ours) & set(_solidity_types())
     assert "EpochRoot" in shared

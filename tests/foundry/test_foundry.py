@@ -69,7 +69,7 @@ def test_every_forge_test_was_run_and_passed(said: str) -> None:
     also="tests/contracts/bindings/test_owed.py:test_no_vote_takes_what_a_final_epoch_owes",
 )
 @pytest.mark.parametrize("name", INVARIANTS)
-def test_invariants_were_tried_on_whole_histories_without_a_revert(said: str, name: str) -> None:
+def test_invariants_ran_on_whole_histories_without_a_revert(said: str, name: str) -> None:
     limits = tomllib.loads((CONTRACTS / "foundry.toml").read_text())["profile"]["default"]["invariant"]
     assert limits["fail_on_revert"] is True
     calls = limits["runs"] * limits["depth"]

@@ -75,7 +75,7 @@ def test_a_setting_that_means_nothing_stops_the_process_at_once(setting: str) ->
     assert (done.returncode, done.stdout) == (1, "")
 
 
-def test_armed_in_a_test_it_acts_once_or_always_and_not_afterwards() -> None:
+def test_an_armed_crash_point_acts_once_or_always_until_disarmed() -> None:
     calls: list[str] = []
     with armed("outbox.sent", lambda: calls.append("second"), nth=2):
         for _ in range(4):
@@ -90,7 +90,7 @@ def test_armed_in_a_test_it_acts_once_or_always_and_not_afterwards() -> None:
         reach("outbox.sent")
 
 
-def test_every_point_that_the_ledger_reaches_is_listed_and_every_listed_one_is_reached() -> None:
+def test_the_listed_points_are_those_that_the_ledger_reaches() -> None:
     reached = {
         name
         for source in (ROOT / "ledger").rglob("*.py")

@@ -113,7 +113,7 @@ def test_a_missing_file_is_named_and_not_made(tmp_path: Path) -> None:
 
 
 @only_postgresql
-def test_a_database_that_the_server_does_not_have_is_said_at_once(database: str) -> None:
+def test_a_database_that_the_server_lacks_is_reported_at_once(database: str) -> None:
     url = make_url(database).set(database="nowhere").render_as_string(hide_password=False)
     for makes in (True, False):
         with pytest.raises(DatabaseMissing, match=r'database "nowhere" does not exist: check --database-url'):

@@ -122,9 +122,10 @@ class Payments(RuleBasedStateMachine):
     by="ledger/relay/confirmations.py:settle",
     against=Threat.BAD_CHAIN,
 )
-def test_no_order_of_reorgs_and_crashes_loses_doubles_or_invents_a_unit(
+def test_reorgs_and_crashes_never_lose_double_or_invent_a_unit(
     paid_epoch: PaidEpoch, database_kind: str, tmp_path: Path
 ) -> None:
+    """In any order."""
     run_state_machine_as_test(
         lambda: Payments(paid_epoch, database_kind, tmp_path),
         settings=settings(

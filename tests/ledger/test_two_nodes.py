@@ -88,7 +88,7 @@ def test_what_one_of_two_nodes_says_alone_is_not_credited(
     assert len(events(house)) == before + 1
 
 
-def test_with_one_of_two_away_nothing_is_credited_and_reading_goes_on(house: House) -> None:
+def test_one_of_two_nodes_away_stops_credits_and_no_reading(house: House) -> None:
     _, at = something_new(house)
     honest, away = GustyNode(house.place.chain.handle), GustyNode(house.place.chain.handle, lambda _: Gust(502))
     with ExitStack() as stack:

@@ -104,7 +104,7 @@ PYTHON: dict[str, Mutant] = {
         "for pair in table.pairs if pair.separates)",
         "for pair in table.pairs)",
         (
-            "tests/contracts/protocol/log/test_limited_run.py::test_pairs_are_those_that_tell_cheats_from_work_and_machines_alike",
+            "tests/contracts/protocol/log/test_limited_run.py::test_pairs_are_those_whose_limits_separate_cheats_from_work",
         ),
     ),
     "gradient: it need not lead to the end": Mutant(
@@ -153,7 +153,7 @@ PYTHON: dict[str, Mutant] = {
         "verifier/duties/see.py",
         "        if now < duty.beacon_time:\n",
         "        if True:\n",
-        ("tests/verifier/duties/test_doing.py::test_seen_is_said_while_the_newest_block_is_before_the_beacon",),
+        ("tests/verifier/duties/test_doing.py::test_seen_is_said_only_before_the_beacons_block",),
     ),
     "secret: before the beacon is final": Mutant(
         "verifier/duties/reveal.py",
@@ -171,13 +171,13 @@ PYTHON: dict[str, Mutant] = {
         "verifier/duties/read.py",
         "if found is not None or not reading.overdue:",
         "if found is not None:",
-        ("tests/verifier/duties/test_doing.py::test_bytes_that_do_not_come_within_half_a_period_are_unserved",),
+        ("tests/verifier/duties/test_doing.py::test_bytes_that_take_more_than_half_a_period_are_unserved",),
     ),
     "epoch: signed while the log lacks a message": Mutant(
         "verifier/duties/epochs.py",
         "and _all_entered(world, duty.epoch, index, counts(index + 1)):",
         ":",
-        ("tests/verifier/duties/test_doing.py::test_no_epoch_is_signed_while_the_log_lacks_what_the_mirror_holds",),
+        ("tests/verifier/duties/test_doing.py::test_no_epoch_is_signed_while_the_log_lacks_held_messages",),
     ),
     "memory: a word may change": Mutant(
         "verifier/signing/memory.py",
@@ -267,9 +267,7 @@ PYTHON: dict[str, Mutant] = {
         "verifier/duties/lapse_periods.py",
         "min(most, max(least, keep(times * passed)))",
         "max(least, keep(times * passed))",
-        (
-            "tests/verifier/duties/test_lapse_periods.py::test_who_dawdles_holds_no_round_up_for_longer_than_nobody_does",
-        ),
+        ("tests/verifier/duties/test_lapse_periods.py::test_a_dawdling_node_delays_no_more_than_an_absent_one",),
     ),
     "time: who delivered nothing last round is a newcomer": Mutant(
         "verifier/duties/lapse_periods.py",
@@ -311,9 +309,7 @@ PYTHON: dict[str, Mutant] = {
         "verifier/mirror/store/stopwatch.py",
         "self._ahead = min(most, self._ahead - step)",
         "self._ahead -= step",
-        (
-            "tests/verifier/mirror/store/test_stopwatch.py::test_what_the_chain_is_ahead_is_a_small_part_of_the_shortest_period",
-        ),
+        ("tests/verifier/mirror/store/test_stopwatch.py::test_the_chain_is_ahead_by_a_part_of_the_shortest_period",),
     ),
     "lapse: what a mirror shows is missing": Mutant(
         "verifier/mirror/store/stopwatch.py",
@@ -355,7 +351,7 @@ PYTHON: dict[str, Mutant] = {
         "trainer/node/states.py",
         "return found if to_hex(state_digest(found)) == digest else None",
         "return found",
-        ("tests/trainer/node/test_parts.py::test_weights_come_by_digest_from_whoever_has_them_and_are_kept",),
+        ("tests/trainer/node/test_parts.py::test_weights_come_by_digest_from_any_source_and_are_kept",),
     ),
     "node: boundaries of any commitment": Mutant(
         "trainer/node/boundaries.py",
@@ -415,7 +411,7 @@ PYTHON: dict[str, Mutant] = {
         "contracts/merkle/positional_tree.py",
         "if old != first_root or new != second_root:",
         "if False:",
-        (f"{TREE}test_every_consistency_proof_holds_and_a_rewritten_past_does_not",),
+        (f"{TREE}test_consistency_proofs_hold_and_a_rewritten_past_fails",),
     ),
     "lease: an expired holder may write": Mutant(
         "ledger/relay/leases.py",
@@ -598,7 +594,7 @@ SOLIDITY: dict[str, Mutant] = {
         "CapitalPool.sol",
         "function refund(address account) external nonReentrant onlyIn(Status.Failed)",
         "function refund(address account) external nonReentrant",
-        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_alone",),
+        (f"{POOL}test_a_funded_round_mints_once_each_and_holders_pay_it_out",),
     ),
     "deposit settled once": Mutant(
         "CapitalPool.sol",
@@ -610,7 +606,7 @@ SOLIDITY: dict[str, Mutant] = {
         "CapitalPool.sol",
         "Math.min(amount, spendable());",
         "amount;",
-        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_alone",),
+        (f"{POOL}test_a_funded_round_mints_once_each_and_holders_pay_it_out",),
     ),
     "sold tokens reserved": Mutant(
         "CapitalPool.sol",
@@ -622,7 +618,7 @@ SOLIDITY: dict[str, Mutant] = {
         "CapitalPool.sol",
         "if (block.timestamp < releaseAt()) revert CapitalPoolBuyersMayLeave(releaseAt());",
         "",
-        (f"{POOL}test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_alone",),
+        (f"{POOL}test_a_funded_round_mints_once_each_and_holders_pay_it_out",),
     ),
     "deposit measured": Mutant(
         "CapitalPool.sol",
@@ -634,13 +630,13 @@ SOLIDITY: dict[str, Mutant] = {
         "RevenueSplitter.sol",
         "if (released[id][account]) revert RevenueSplitterAlreadyReleased(id, account);",
         "",
-        (f"{SPLITTER}test_a_transfer_after_the_window_or_a_delegation_moves_no_share",),
+        (f"{SPLITTER}test_a_later_transfer_or_a_delegation_moves_no_share",),
     ),
     "shares by balance, not by votes": Mutant(
         "RevenueSplitter.sol",
         "return token.tokenSeconds(account, d.until - window, d.until);",
         "return token.getPastVotes(account, d.until) * window;",
-        (f"{SPLITTER}test_a_transfer_after_the_window_or_a_delegation_moves_no_share",),
+        (f"{SPLITTER}test_a_later_transfer_or_a_delegation_moves_no_share",),
     ),
     "arbiter": Mutant(
         "EpochRoots.sol",

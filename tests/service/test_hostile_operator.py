@@ -107,7 +107,7 @@ def test_two_logs_are_named_and_harm_nobody(play: Play) -> None:
     against=Threat.SILENT_SERVER,
 )
 @pytest.mark.long
-def test_a_server_that_drops_every_signature_keeps_nobody_from_being_paid(play: Play) -> None:
+def test_a_server_that_drops_every_signature_stops_no_payment(play: Play) -> None:
     """k verifiers gather them from each other, and bring the root to the chain themselves."""
     play.run(forgets=True)
     play.stage.wait("the epoch", play.paid)

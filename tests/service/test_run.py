@@ -102,7 +102,7 @@ def test_an_audit_of_the_log_gives_the_same(stage: Stage) -> None:
     assert state.epochs == {}
 
 
-def test_a_database_that_lost_everything_takes_the_log_back_from_the_mirrors(stage: Stage, tmp_path: Path) -> None:
+def test_an_empty_database_takes_the_log_back_from_the_mirrors(stage: Stage, tmp_path: Path) -> None:
     """J20, over HTTP: of what was there it has the mirrors' addresses alone."""
     with stage.ledger.store.read() as session:
         known = [row.model_dump() for row in mirrors.mirrors(session)]

@@ -45,7 +45,7 @@ def test_the_catalogue_names_exactly_what_can_be_run() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(RUNNERS) - set(NOT_FINITE)))
-def test_every_cheat_of_the_work_commits_consistently_and_fails_a_replay(
+def test_every_cheat_commits_consistently_and_fails_a_replay(
     name: str, config: RunConfig, start: Tensors, batches: BatchSource
 ) -> None:
     seen: list[int] = []

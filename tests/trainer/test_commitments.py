@@ -43,9 +43,7 @@ def committed(job: RoundTask, made: Made) -> Any:
     return fact_of(Envelope(made.message, (signature,), paths), job.client.domain, lambda _: "")
 
 
-def test_an_honest_commitment_is_bound_to_its_round_and_its_end_follows_from_the_gradient(
-    config: RunConfig, corpus: Corpus
-) -> None:
+def test_an_honest_commitment_is_bound_to_its_round_and_gradient(config: RunConfig, corpus: Corpus) -> None:
     job = job_of(config, corpus)
     done, (made,) = play(Conduct(), job)
     said, gradient = made.message, unpack(made.gradient, theta_layout(config))
@@ -102,9 +100,7 @@ def test_gradients_that_nobody_can_use(config: RunConfig, corpus: Corpus) -> Non
 
 
 @pytest.mark.parametrize("name", ["gradient-x2", "gradient-x10", "gradient-reversed"])
-def test_another_gradient_makes_another_end_than_the_last_step_left(
-    name: str, config: RunConfig, corpus: Corpus
-) -> None:
+def test_another_gradient_makes_another_end(name: str, config: RunConfig, corpus: Corpus) -> None:
     job = job_of(config, corpus)
     honest, cheat = play(Conduct(), job)[0], play(conduct(name), job)[0]
     assert cheat.boundary_entries[:-1] == honest.boundary_entries[:-1]

@@ -63,9 +63,7 @@ def test_who_waits_for_news_is_woken_after_the_database_was_away(
     assert store.left == 0
 
 
-def test_a_server_without_a_keeper_says_that_its_database_is_away(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_without_a_keeper_reports_a_lost_database(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "WATCH_SECONDS", 0.0)
     said, store = list[str](), Away(house.ledger.store, DatabaseUnreachable("it restarts"), 10**9)
     watched, stop = LogGrowth(replace(house.ledger, store=store), said.append, grace=0.0), threading.Event()

@@ -35,9 +35,7 @@ def test_head_is_get_without_a_body(house: House, path: str) -> None:
         ("PUT", "/log/checkpoint", "GET, HEAD"),
     ],
 )
-def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(
-    house: House, method: str, path: str, takes: str
-) -> None:
+def test_a_wrong_method_is_answered_with_the_right_ones(house: House, method: str, path: str, takes: str) -> None:
     answer = house.client.request(method, path)
     check_refused(answer, 405, "method-not-allowed")
     assert answer.headers["Allow"] == takes
@@ -58,7 +56,7 @@ def test_a_parameter_that_nobody_reads_is_refused(house: House, path: str, words
     assert words in answer.json()["detail"]
 
 
-def test_scripts_of_other_pages_read_answers_only_where_that_is_set(house: House) -> None:
+def test_scripts_of_other_pages_read_answers_only_if_allowed(house: House) -> None:
     asks = {"Origin": PAGE, "Access-Control-Request-Method": "GET"}
     assert "Access-Control-Allow-Origin" not in house.client.get("/v1/runs", headers={"Origin": PAGE}).headers
     assert house.client.options("/v1/runs", headers=asks).status_code == 405

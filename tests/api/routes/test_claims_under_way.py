@@ -33,7 +33,7 @@ def test_call_data_that_is_under_way_is_read_once(final: House) -> None:
         assert claim_calls.in_batches(final.ledger, session) == {}
 
 
-def test_what_a_call_has_paid_is_in_no_other_while_blocks_are_unread(final: House) -> None:
+def test_a_paid_line_is_in_no_other_call_while_blocks_are_unread(final: House) -> None:
     """The relayer's part of the keeper runs, the indexer's does not: each company of lines would cost gas once more."""
     (name,) = accepted(post(final, *everything(final)))["transactions"]
     for _ in range(3):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
     by="ledger/public_log/tiles.py:tile",
     against=Threat.REWRITTEN_LOG,
 )
-def test_the_entries_under_the_head_are_those_of_the_log_and_its_root_is_theirs(stage: House) -> None:
+def test_tiles_hold_the_log_under_its_head(stage: House) -> None:
     note = stage.client.get("/log/checkpoint")
     assert note.headers["cache-control"] == "no-store"
     head = open_checkpoint(note.content, stage.place.deployment.log_key())

@@ -165,7 +165,7 @@ def test_a_body_of_another_shape_changes_nothing(final: House, given: dict[str, 
     assert final.dump() == before
 
 
-def test_a_call_that_waits_for_the_end_of_a_pause_keeps_its_lines(final: House) -> None:
+def test_a_call_that_waits_for_a_pause_to_end_keeps_its_lines(final: House) -> None:
     """Else every company in which they are asked for meanwhile would go out when it ends, at the relayer's cost."""
     (name,) = accepted(post(final, *everything(final)))["transactions"]
     with final.ledger.store.write() as session:

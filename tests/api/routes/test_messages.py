@@ -122,9 +122,7 @@ def test_a_misfitting_field_is_refused(stage: House, refused: Refusal, name: str
     refused(lambda: post(stage, text), 422, code)
 
 
-def test_a_number_beyond_what_json_readers_hold_is_refused_unless_it_is_a_string(
-    stage: House, refused: Refusal
-) -> None:
+def test_a_number_too_large_for_json_readers_is_refused(stage: House, refused: Refusal) -> None:
     """As a number it is no leaf; as a string it is read, and what it says is then refused by the rules."""
     body = body_of(stage, replace(has(stage), round=2**53))
     assert body["message"]["round"] == str(2**53)

@@ -156,7 +156,7 @@ def test_a_final_epoch_pays_each_line_once_and_nobody_else(owned: House) -> None
     assert all((books[f"owed:{w}"], books[f"minted:{w}"]) == ("0", "500") for w in wallets)
 
 
-def test_a_claim_comes_with_a_proof_that_leads_to_the_root_on_the_chain(owned: House) -> None:
+def test_a_claim_has_a_proof_that_leads_to_the_root_on_the_chain(owned: House) -> None:
     root = owned.ledger.chain.registry.epoch_of(1).root
     assert "0x" + root.hex() == owned.get("/epochs")[0]["root"]
     for wallet in owned.wallets:
@@ -232,7 +232,7 @@ def _vote(house: House, proposal: str, body: dict[str, Any]) -> Response:
     return house.client.post(f"/v1/proposals/{proposal}/ballots", json=body)
 
 
-def test_a_bad_signature_does_not_take_the_place_of_the_holders_own(owned: House) -> None:
+def test_a_bad_signature_does_not_displace_the_holders_own(owned: House) -> None:
     """Who sees a description and a voter cannot keep them from being relayed by sending garbage first."""
     holder = owned.wallets[0]
     body = owned.proposal_body(holder, "mine", [("outer_lr", "0.5")])

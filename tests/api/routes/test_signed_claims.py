@@ -96,7 +96,7 @@ def test_a_signature_that_ends_before_it_is_mined_is_refused(final: House) -> No
     assert ask(final, body(final, final.wallets[0]), epoch=2).status_code == 404
 
 
-def test_what_is_on_its_way_to_its_own_account_is_not_sent_elsewhere(final: House) -> None:
+def test_a_claim_on_its_way_to_its_account_is_not_sent_elsewhere(final: House) -> None:
     wallet = final.wallets[0]
     accepted(final.client.post("/v1/epochs/1/claims", json={"account": wallet.address}))
     unchanged(final, body(final, wallet), 409, "already-committed")

@@ -42,7 +42,7 @@ def test_every_way_has_one_row_and_no_cell_is_empty() -> None:
         assert row["state"] in ("open", "closed"), row
 
 
-def test_every_row_names_rules_an_invariant_and_a_strategy_that_there_are() -> None:
+def test_every_row_names_known_rules_invariants_and_strategies() -> None:
     known = rules_of_the_judge()
     for row in rows(TITLE):
         assert set(row["rule"].split(", ")) <= known, row["id"]
@@ -50,7 +50,7 @@ def test_every_row_names_rules_an_invariant_and_a_strategy_that_there_are() -> N
         assert row["strategy"].strip("`") in STRATEGIES, row["id"]
 
 
-def test_every_row_names_functions_of_this_folder_and_all_named_exist() -> None:
+def test_every_row_names_existing_functions_of_this_folder() -> None:
     for row in rows(TITLE):
         assert named(row["test"]) & set(WRITTEN), row["id"]
         assert all(exists(test) for test in named(row["test"])), row["id"]

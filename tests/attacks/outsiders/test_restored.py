@@ -67,7 +67,7 @@ def test_a_restored_database_is_served_when_it_is_whole_again(tmp_path: Path) ->
             assert now[table] == whole[table], table
 
 
-def test_an_epoch_that_the_chain_made_final_is_final_in_a_log_that_lost_its_end(tmp_path: Path) -> None:
+def test_an_epoch_final_on_the_chain_is_final_in_a_cut_log(tmp_path: Path) -> None:
     """X1: the disk is from yesterday too, and no mirror is left: the same messages lead to the same root."""
     with script(tmp_path, nodes=1) as run:
         said = half(run, tmp_path)

@@ -87,7 +87,7 @@ def test_who_was_awaited_and_did_not_commit_missed_the_round() -> None:
 
 
 @pytest.mark.unit
-def test_a_round_could_be_proven_unless_its_node_was_away_for_a_lease() -> None:
+def test_an_unproven_round_is_excused_only_by_a_node_away() -> None:
     found = log(opened(1), committed(ADA, 1), entries.RoundClosed(RUN, 1, (f"{ADA} 1",), 0))
     played = Played(sizes=[(10.0, 1), (50.0, 2), (100.0, 3)])
     assert unproven(found, played) == ["ben, round 1: no commitment, open from 10 to 100 s"]
@@ -138,7 +138,7 @@ def test_a_server_tells_of_outages_in_plain_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-def test_an_end_that_nobody_ordered_is_noted_and_the_party_goes_on(tmp_path: Path) -> None:
+def test_an_unordered_end_is_noted_and_the_party_goes_on(tmp_path: Path) -> None:
     party = Party("ada", ("no-such-command",), tmp_path / "log", {})
     party.start()
     assert party.process is not None
@@ -151,7 +151,7 @@ def test_an_end_that_nobody_ordered_is_noted_and_the_party_goes_on(tmp_path: Pat
 
 
 @pytest.mark.integration
-def test_a_kill_and_an_end_that_was_asked_for_are_no_ends_of_the_weather(tmp_path: Path) -> None:
+def test_a_kill_or_an_ordered_end_is_not_noted(tmp_path: Path) -> None:
     party = Party("chain", ("chain", "--port", "0"), tmp_path / "log", {})
     party.start()
     party.kill()

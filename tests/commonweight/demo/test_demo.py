@@ -35,7 +35,7 @@ def demo(out: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_people_train_together_a_cheat_is_caught_and_the_vote_is_obeyed(tmp_path: Path) -> None:
+def test_the_demo_trains_catches_a_cheat_and_obeys_the_vote(tmp_path: Path) -> None:
     process = demo(tmp_path / STRANGE, "--json")
     try:
         out, err = process.communicate()

@@ -42,7 +42,7 @@ def view() -> Any:
     )
 
 
-def test_a_bar_says_how_far_a_node_is_and_what_became_of_its_proof() -> None:
+def test_a_bar_shows_a_nodes_progress_and_its_proofs_end() -> None:
     found = {bar.name: (bar.step, bar.steps, bar.note) for bar in bars(view(), NAMES.__getitem__, STEPS.__getitem__)}
     assert found == {
         "ada": (40, 40, "[green]verified"),

@@ -163,9 +163,7 @@ def test_actors_get_no_settings_of_whoever_plays(tmp_path: Path, monkeypatch: py
     assert "_RPC_URL" not in processes.log("ada").read_text()
 
 
-def test_actors_get_the_passphrase_by_environment_not_by_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_actors_get_the_passphrase_by_environment_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = write_module(
         tmp_path, monkeypatch, f"import os, sys\nprint(os.environ[{PASSPHRASE_VARIABLE!r}], sys.argv)\n"
     )

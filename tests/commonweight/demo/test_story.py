@@ -21,7 +21,7 @@ def test_a_folder_that_no_demo_wrote_is_not_emptied(tmp_path: Path, capsys: pyte
     assert letter.read_text() == "mine"
 
 
-def test_a_demo_folder_is_emptied_and_a_new_or_empty_one_is_taken(tmp_path: Path) -> None:
+def test_a_demo_folder_is_emptied_and_a_new_one_is_taken(tmp_path: Path) -> None:
     empty, new = tmp_path / "empty", tmp_path / "some" / "new"
     empty.mkdir()
     for folder in (empty, new):

@@ -28,7 +28,7 @@ def given(world: World, epoch: int, account: LocalAccount, amount: int) -> None:
     world.send(world.claim(line, 0))
 
 
-def test_dust_at_a_second_of_a_strangers_choice_steers_no_majority() -> None:
+def test_a_strangers_dust_steers_no_majority_to_its_second() -> None:
     """900 passed it; 905 object, of which 900 came since. Before, they were weighed where they had 5."""
     world = World.fresh()
     world.send(world.claim(world.finalized(1), 0))
@@ -49,7 +49,7 @@ def test_dust_at_a_second_of_a_strangers_choice_steers_no_majority() -> None:
     assert world.governor.state(proposal) is ProposalState.CANCELED
 
 
-def test_an_empty_objection_leads_nobody_apart_and_a_second_try_is_heard() -> None:
+def test_an_empty_objection_does_not_split_objectors() -> None:
     """Holders who bought since meet at one second; who objected at another before goes there too."""
     world = World.fresh()
     world.send(world.claim(world.finalized(1), 0))  # 900 for it

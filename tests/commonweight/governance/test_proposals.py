@@ -55,7 +55,7 @@ def test_a_proposers_text_cannot_pass_for_what_the_command_says() -> None:
     assert title_of(found) == "hello"
 
 
-def test_text_that_turns_the_direction_of_reading_is_shown_as_what_it_is() -> None:
+def test_characters_that_turn_the_reading_direction_are_shown() -> None:
     assert visible("pay \u202e001\u202c") == "pay \\u202e001\\u202c"
     assert visible("\ud800") == "\\ud800"
     assert one_line("a\n\tb") == "a\\n b"

@@ -38,7 +38,8 @@ def test_a_sound_log_holds_against_ones_own_chain(place: Town, commonweight: Com
     assert parsed.groups[0].threshold == 2
 
 
-def test_a_mirror_gives_the_same_and_without_a_chain_it_says_what_is_left(place: Town, commonweight: Command) -> None:
+def test_an_audit_of_a_mirror_says_the_same_and_what_is_left(place: Town, commonweight: Command) -> None:
+    """What is left is what no chain was asked for."""
     said = commonweight("audit", "--deployment", place.deployment, "--log", mirror_of(place), "--json")
     assert said.status == 0, said.err
     found = json.loads(said.out)

@@ -56,9 +56,7 @@ def test_a_run_that_is_over_credits_nothing(place: Town, commonweight: Command, 
     assert (said.status, said.err.split(":")[0]) == (1, "run-over")
 
 
-def test_a_signature_of_somebody_else_is_refused_before_it_is_sent(
-    place: Town, commonweight: Command, tmp_path: Path
-) -> None:
+def test_anothers_signature_is_refused_before_it_is_sent(place: Town, commonweight: Command, tmp_path: Path) -> None:
     file = tmp_path / "fix.json"
     body = json.loads(place.contribution.read_text())
     first, second = list(body["signatures"])

@@ -71,7 +71,7 @@ def test_an_entry_that_the_log_does_not_have_is_refused(place: Town, commonweigh
     assert (said.status, said.complaint["error"]) == (1, "invalid-merkle-proof")
 
 
-def test_a_proof_is_fetched_from_the_log_and_an_unknown_one_is_refused(
+def test_a_proof_is_read_from_the_log_and_an_unknown_one_refused(
     place: Town, commonweight: Command, tmp_path: Path
 ) -> None:
     """The run is over, so that its files may be gone; what the log says of it is there for ever."""

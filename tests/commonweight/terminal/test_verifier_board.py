@@ -18,7 +18,8 @@ def drawn(board: LiveBoard) -> str:
     return out.getvalue()
 
 
-def test_a_proof_is_one_row_from_draw_to_verdict_with_error_and_limit() -> None:
+def test_a_proof_is_one_row_with_its_error_and_limit() -> None:
+    """From draw to verdict."""
     board = LiveBoard(Console(file=io.StringIO()))
     board(VerifierProgress("drawn", 2, "0x" + "11" * 20, PROOF, "segments [1, 4]"))
     board(VerifierProgress("verdict", 2, "0x" + "11" * 20, PROOF, "reject segment 4", 2, 0.5, 0.001))
@@ -28,7 +29,8 @@ def test_a_proof_is_one_row_from_draw_to_verdict_with_error_and_limit() -> None:
         assert text in shown
 
 
-def test_what_is_about_no_proof_stands_below_and_only_a_board_is_kept_on_the_screen() -> None:
+def test_a_line_about_no_proof_stands_below_the_board() -> None:
+    """And only a board is kept on the screen."""
     board = LiveBoard(Console(file=io.StringIO()))
     board(VerifierProgress("trouble", detail="api-unreachable"))
     assert "trouble api-unreachable" in drawn(board)

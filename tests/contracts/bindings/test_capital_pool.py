@@ -91,7 +91,7 @@ def funding() -> Round:
     by="contracts/solidity/CapitalPool.sol:held",
     against=Threat.LOST_FUNDS,
 )
-def test_a_round_that_succeeds_mints_once_for_each_and_is_paid_out_by_holders_alone(funding: Round) -> None:
+def test_a_funded_round_mints_once_each_and_holders_pay_it_out(funding: Round) -> None:
     pool, ann, bob, treasury = funding.pool, funding.ann, funding.bob, funding.treasury
     funding.deposit(ann, 333)
     funding.deposit(ann, 1)  # 334 are priced together: one by one they would be a token unit less
@@ -193,7 +193,7 @@ def test_a_deposit_that_buys_nothing_is_not_taken() -> None:
     by="contracts/solidity/CapitalPool.sol:depositWithPermit",
     against=Threat.LOST_FUNDS,
 )
-def test_a_permit_that_somebody_used_first_does_not_hold_up_the_deposit(funding: Round) -> None:
+def test_a_permit_that_was_used_first_does_not_stop_the_deposit(funding: Round) -> None:
     pool, ann, bob = funding.pool, funding.ann, funding.bob
     permit = pool.sign_permit(ann, 300, LATE)
     funding.act(funding.stranger, funding.money.permit(ann.address, pool.address, 300, LATE, permit))
@@ -419,7 +419,7 @@ def test_where_too_many_leave_the_others_have_their_money_too(funding: Round) ->
     assert (pool.held(), funding.money.balance_of(bob.address)) == (0, 10_000)
 
 
-def test_who_took_tokens_has_them_and_the_holders_its_money_whoever_leaves(funding: Round) -> None:
+def test_claimed_tokens_stay_funded_when_others_leave(funding: Round) -> None:
     """Else tokens would stand for money that nobody can have."""
     pool, ann, bob = funding.pool, funding.ann, funding.bob
     funding.deposit(ann, 600)
@@ -467,7 +467,7 @@ def test_no_other_minter_can_take_what_depositors_bought(funding: Round) -> None
     assert token.balance_of(funding.ann.address) == 1_800
 
 
-def test_what_came_without_a_deposit_goes_to_the_treasury_and_nothing_else_does(funding: Round) -> None:
+def test_only_money_that_came_without_a_deposit_is_surplus(funding: Round) -> None:
     pool, money = funding.pool, funding.money
     funding.deposit(funding.ann, 600)
     funding.act(funding.bob, pool.recover_surplus(money.address))

@@ -225,7 +225,7 @@ def test_no_key_holds_power_after_genesis(world: World) -> None:
             world.send(call)
 
 
-def test_a_funding_round_is_deployed_with_a_budget_for_its_hard_cap() -> None:
+def test_a_funding_round_has_a_budget_for_its_hard_cap() -> None:
     owner = Account.create()
     w3 = connect_devnet(Devnet([owner.address]))
     coin = deploy_currency(w3, owner, "PermitCurrency", 10).address
@@ -292,7 +292,7 @@ def test_a_root_is_of_an_epoch_that_has_closed(world: World) -> None:
     by="contracts/solidity/EpochRoots.sol:propose",
     against=Threat.WRONG_PAY,
 )
-def test_an_epoch_that_pays_nobody_becomes_final_and_nothing_is_claimed_from_it(world: World) -> None:
+def test_an_epoch_that_pays_nobody_ends_and_takes_no_claim(world: World) -> None:
     root = replace(world.root(world.payouts(1)), root=bytes(32), total=0, count=0)
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
     world.wait(61)
@@ -454,7 +454,7 @@ def test_challenges_restart_the_window_or_reject_the_root(world: World) -> None:
     by="contracts/solidity/ModelGovernor.sol:quorum",
     against=Threat.TAKEOVER,
 )
-def test_the_quorum_is_a_share_of_the_supply_and_never_below_the_floor(world: World) -> None:
+def test_the_quorum_is_a_share_of_the_supply_above_a_floor(world: World) -> None:
     def quorum() -> int:
         world.wait(2)
         return world.governor.quorum(int(world.w3.eth.get_block("latest")["timestamp"]) - 1)

@@ -46,7 +46,7 @@ def inner(call: ContractFunction) -> bytes:
 
 
 @holds("Votes act only through proposals", by="contracts/solidity/ModelGovernor.sol:relay", against=Threat.TAKEOVER)
-def test_no_vote_schedules_what_has_no_proposal_or_moves_the_governor(world: World) -> None:
+def test_no_vote_bypasses_proposals_or_moves_the_governor(world: World) -> None:
     """Before, an operation of any delay waited in the timelock, and no holder could object to it."""
     d = world.deployment
     governor = contract_at(world.w3, "ModelGovernor", d.governor).functions
@@ -98,7 +98,7 @@ def test_nobody_proposes_before_there_is_a_token() -> None:
     by="contracts/solidity/ModelGovernor.sol:state",
     against=Threat.TAKEOVER,
 )
-def test_who_is_owed_nearly_all_is_asked_before_anything_is_decided() -> None:
+def test_accounts_owed_nearly_all_are_asked_before_any_decision() -> None:
     """Before, who had claimed paused minting, and decided alone for two weeks about what was nearly all the others'."""
     world = World.fresh()
     first = [world.payouts(1)[0], replace(world.payouts(1)[1], amount=100)]
@@ -125,7 +125,7 @@ def test_who_is_owed_nearly_all_is_asked_before_anything_is_decided() -> None:
     assert world.token.balance_of(world.deployer.address) == 30_100
 
 
-def test_nothing_is_executed_before_who_was_owed_in_a_pause_could_object(world: World) -> None:
+def test_accounts_owed_in_a_pause_can_object_before_an_execution(world: World) -> None:
     """Before, what passed just before a pause was executed in it: who was owed since the vote could not object."""
     grab = [Action.of(world.token.set_budget(world.rival.address, 10**26))]
     pause = [Action.of(world.token.set_minting_paused(True))]
@@ -159,7 +159,7 @@ def test_nothing_is_executed_before_who_was_owed_in_a_pause_could_object(world: 
 
 
 @pytest.mark.parametrize("contract", GOVERNED)
-def test_each_function_that_writes_has_a_row_that_says_why_it_stays(contract: str) -> None:
+def test_each_writing_function_has_a_row_that_says_why_it_stays(contract: str) -> None:
     """A new version of a library brings functions that nobody has thought about."""
     row = rf"^\| `{contract}` \| (.+?) \| (.+?) \| (stays|closed) \| (.{{10,}}?) \|$"
     rows = re.findall(row, ADR.read_text(), re.MULTILINE)

@@ -62,7 +62,7 @@ def dispute(world: World, epoch: int, attempt: int = 0) -> None:
     by="contracts/solidity/HeldMoney.sol:payHeld",
     against=Threat.LOST_FUNDS,
 )
-def test_stake_that_verifiers_took_is_burnt_after_a_time_in_which_holders_could_vote(world: World) -> None:
+def test_slashed_stake_is_burnt_after_holders_could_vote(world: World) -> None:
     fault = punished(world)
     ground = ground_of("fault", fault.evidence)
     world.wait(PARAMS.dispute_limit + 1)
@@ -83,7 +83,7 @@ def test_stake_that_verifiers_took_is_burnt_after_a_time_in_which_holders_could_
         world.send(world.registry.pay_held(ground, fault.verifier))
 
 
-def test_what_was_taken_first_is_free_when_it_was_to_be_whatever_comes_later(world: World) -> None:
+def test_a_later_slash_does_not_delay_an_earlier_one(world: World) -> None:
     """Before, a guilty node staked a little and sent the same signatures again: all that was held waited anew."""
     votes(world)
     world.send(world.registry.note_votes())
@@ -110,7 +110,7 @@ def test_what_was_taken_first_is_free_when_it_was_to_be_whatever_comes_later(wor
 @holds(
     "Voters gain nothing from slashed stake", by="contracts/solidity/HeldMoney.sol:_payHeld", against=Threat.LOST_FUNDS
 )
-def test_a_majority_gains_nothing_by_stakes_that_its_own_verifiers_take(world: World) -> None:
+def test_a_majority_gains_nothing_by_stakes_its_verifiers_take(world: World) -> None:
     """It can still take them: what a stake is good for is not more than its holders."""
     votes(world)
     stakes, node = NodeStakes(world.w3, world.registry.address), world.rival
@@ -174,7 +174,7 @@ def test_holders_give_back_what_was_taken_on_invented_evidence(world: World) -> 
     by="contracts/solidity/EpochRoots.sol:lapse",
     against=Threat.LOST_FUNDS,
 )
-def test_the_bond_of_a_dispute_before_the_first_votes_goes_back_unless_holders_say_otherwise(world: World) -> None:
+def test_a_bond_before_any_votes_goes_back_unless_holders_object(world: World) -> None:
     dispute(world, 1)
     world.wait(PARAMS.dispute_limit + 1)
     world.send(world.registry.lapse(1))
@@ -214,7 +214,7 @@ def test_holders_keep_the_bond_of_who_only_delayed(world: World) -> None:
     assert burnt(world) == PARAMS.bond
 
 
-def test_the_bond_of_a_dispute_that_holders_could_decide_and_did_not_is_lost(world: World) -> None:
+def test_a_bond_is_lost_when_holders_could_decide_and_did_not(world: World) -> None:
     votes(world)
     dispute(world, 2)
     world.wait(PARAMS.dispute_limit + 1)
@@ -228,7 +228,8 @@ def test_the_bond_of_a_dispute_that_holders_could_decide_and_did_not_is_lost(wor
     by="contracts/solidity/EpochRoots.sol:bondNow",
     against=Threat.LOST_FUNDS,
 )
-def test_delays_cost_twice_as_much_each_whatever_the_epoch_and_time_alone_makes_them_cheaper(world: World) -> None:
+def test_each_delay_costs_twice_as_much_until_time_passes(world: World) -> None:
+    """Whatever the epoch."""
     votes(world)
     for epoch in (2, 4):
         dispute(world, epoch)
@@ -242,7 +243,8 @@ def test_delays_cost_twice_as_much_each_whatever_the_epoch_and_time_alone_makes_
         assert world.registry.bond_now() == expected * PARAMS.bond
 
 
-def test_a_dispute_that_lapses_makes_the_next_one_dearer_though_it_took_its_time(world: World) -> None:
+def test_a_lapsed_dispute_makes_the_next_one_dearer(world: World) -> None:
+    """Though it took its time."""
     votes(world)
     dispute(world, 2)
     world.carry(Action.of(decided(world.registry, 2, False)), "the first fails")
@@ -311,7 +313,7 @@ def test_a_log_size_that_nobody_reaches_keeps_no_honest_root_out(world: World) -
     assert world.registry.epoch_of(2).status is EpochStatus.FINAL
 
 
-def test_a_verifier_gives_up_its_seat_before_any_vote_could_free_it(world: World) -> None:
+def test_a_verifier_may_leave_before_any_vote_could_free_it(world: World) -> None:
     leaver, *others = world.verifiers
     with refused("VerifierSetNotVerifier"):
         world.send(world.registry.resign())

@@ -63,7 +63,8 @@ def test_both_sides_hash_alike(world: Staking) -> None:
     assert world.stakes.hash_fault(fault) == digest(fault, Domain(31337, world.registry.address))
 
 
-def test_what_is_withdrawn_stops_counting_and_is_paid_once_after_the_delay(world: Staking) -> None:
+def test_withdrawn_stake_stops_counting_and_is_paid_once(world: Staking) -> None:
+    """After the delay."""
     world.send(world.stakes.stake(), 700)
     world.send(world.stakes.stake(), 800)
     assert world.held() == (1500, 0)
@@ -95,7 +96,8 @@ def test_what_is_withdrawn_stops_counting_and_is_paid_once_after_the_delay(world
     by="contracts/solidity/NodeStakes.sol:withdrawNodeStake",
     against=Threat.FALSE_WORK,
 )
-def test_a_withdrawal_is_paid_when_two_epochs_that_settled_all_before_its_request_are_final(world: Staking) -> None:
+def test_a_withdrawal_waits_for_two_epochs_that_settled_its_past(world: Staking) -> None:
+    """Two final ones that settled all before its request."""
     world.send(world.stakes.stake(), 700)
     world.send(world.stakes.request_withdrawal(300))
     asked = world.now()
@@ -154,7 +156,7 @@ def test_epochs_that_were_final_before_a_request_do_not_free_it(world: Staking) 
         world.send(world.stakes.withdraw(world.holder.address))
 
 
-def test_a_payment_that_is_not_taken_leaves_the_withdrawal_as_it_was(world: Staking) -> None:
+def test_a_refused_payment_leaves_the_withdrawal_as_it_was(world: Staking) -> None:
     world.send(world.stakes.stake(), 700)
     world.send(world.stakes.request_withdrawal(700))
     world.wait(DELAY + 1)
@@ -163,7 +165,7 @@ def test_a_payment_that_is_not_taken_leaves_the_withdrawal_as_it_was(world: Stak
     assert world.held() == (0, 700)
 
 
-def test_a_slash_is_capped_and_takes_the_stake_then_the_withdrawal(world: Staking) -> None:
+def test_a_slash_is_capped_and_takes_stake_before_withdrawals(world: Staking) -> None:
     registry = world.registry.address
     other = world.verifiers[2]
     send(world.w3, other, world.stakes.stake(), value=5000)
@@ -244,7 +246,7 @@ def test_only_k_sorted_signatures_of_staked_verifiers_slash(world: Staking) -> N
     assert world.held() == (0, 0)
 
 
-def test_a_fault_of_another_model_or_past_its_deadline_slashes_nobody(world: Staking) -> None:
+def test_a_foreign_or_expired_fault_slashes_nobody(world: Staking) -> None:
     world.send(world.stakes.stake(), CAP)
     with refused("VerifierSetWrongModel"):
         world.slash(replace(world.fault(), model=b"m" * 32))

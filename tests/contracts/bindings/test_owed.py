@@ -155,7 +155,7 @@ def test_objections_that_outweigh_the_votes_cancel(world: World) -> None:
     by="contracts/solidity/ModelGovernor.sol:objectTo",
     against=Threat.TAKEOVER,
 )
-def test_a_late_majority_stops_what_was_passed_before_it_could_vote(world: World) -> None:
+def test_a_late_majority_stops_a_decision_made_before_it(world: World) -> None:
     actions, proposal = passed(world, "before they came")
     world.finalized(2)
     world.send(world.claim(world.payouts(1), 1))

@@ -89,7 +89,7 @@ def earnings() -> Earnings:
     by="contracts/solidity/RevenueSplitter.sol:release",
     against=Threat.LOST_FUNDS,
 )
-def test_a_transfer_after_the_window_or_a_delegation_moves_no_share(earnings: Earnings) -> None:
+def test_a_later_transfer_or_a_delegation_moves_no_share(earnings: Earnings) -> None:
     ann, bob, eve = earnings.people
     earnings.mint(ann.address, 600)
     earnings.mint(bob.address, 400)
@@ -117,7 +117,7 @@ def test_a_transfer_after_the_window_or_a_delegation_moves_no_share(earnings: Ea
     )
 
 
-def test_who_buys_when_a_distribution_is_in_sight_gets_nothing_of_it(earnings: Earnings) -> None:
+def test_a_purchase_before_a_distribution_earns_nothing_of_it(earnings: Earnings) -> None:
     ann, _, eve = earnings.people
     with refused("RevenueSplitterNobodyHeld"):
         earnings.distribute(5)
@@ -135,7 +135,7 @@ def test_who_buys_when_a_distribution_is_in_sight_gets_nothing_of_it(earnings: E
     by="contracts/solidity/BalanceHistory.sol:_tokenSeconds",
     against=Threat.LOST_FUNDS,
 )
-def test_tokens_that_were_held_for_a_second_share_as_a_second_of_the_window(earnings: Earnings) -> None:
+def test_a_second_of_holding_earns_a_second_of_the_window(earnings: Earnings) -> None:
     """Money that came earlier waits: who buys, and asks for it to be shared a second later, gets a second's worth."""
     ann, _, eve = earnings.people
     earnings.mint(ann.address, 100)
@@ -305,7 +305,7 @@ def test_a_currency_that_calls_back_gets_nothing_twice() -> None:
     assert (splitter.distributions(), money.balance_of(splitter.address)) == (1, 50)
 
 
-def test_a_pause_takes_no_share_at_the_longest_window_that_a_model_may_have() -> None:
+def test_a_pause_takes_no_share_even_at_the_longest_window() -> None:
     """Who was owed by an epoch that became final in the pause claims in the first second after it. In a window of 30
     days the pause would lie, and who held before would have a third in place of a tenth."""
     day, window = 86_400, BOUNDS["revenue_window"][1]
@@ -352,7 +352,7 @@ def test_nobody_releases_a_share_to_the_zero_address(earnings: Earnings) -> None
     by="contracts/solidity/ModelToken.sol:getPastBalance",
     against=Threat.LOST_FUNDS,
 )
-def test_past_balances_are_remembered_and_add_up_to_the_past_supply(earnings: Earnings) -> None:
+def test_past_balances_add_up_to_the_past_supply(earnings: Earnings) -> None:
     token, (ann, bob, eve) = earnings.token, earnings.people
     history: list[tuple[int, list[int]]] = []
 

@@ -142,7 +142,8 @@ def test_a_minter_of_one_model_has_no_budget_at_the_other(pair: Pair) -> None:
             token.mint(b"r" * 32, a.holder.address, 1).call({"from": Web3.to_checksum_address(minter)})
 
 
-def test_a_ballot_counts_at_its_own_governor_even_for_a_proposal_of_the_same_id(pair: Pair) -> None:
+def test_a_ballot_counts_at_its_own_governor_alone(pair: Pair) -> None:
+    """Even for a proposal of the same id."""
     a, b = pair.a, pair.b
     action = Action.of(a.models.decide(a.model, b"s" * 32, "inner_lr", "2"))
     for model in (a, b):

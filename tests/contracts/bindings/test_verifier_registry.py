@@ -61,7 +61,7 @@ def test_events_tell_the_set_at_every_block(changed: World, page: int, monkeypat
     assert seen == {(3, 2), (4, 2), (4, 4), (4, 1), (3, 1)}
 
 
-def test_the_widest_since_a_block_leaves_out_who_was_removed_before(changed: World) -> None:
+def test_the_widest_set_since_a_block_omits_earlier_removals(changed: World) -> None:
     registry, head = read(changed), changed.w3.eth.block_number
     start = registry.set_at(changed.deployment.block)
     everybody = start.members | registry.set_at(head).members
@@ -82,7 +82,8 @@ def test_the_registry_is_older_than_its_models_registration(changed: World, monk
         changed.registry.created(created - 1, 0)
 
 
-def test_a_block_before_the_registry_or_after_the_head_has_no_set(changed: World) -> None:
+def test_a_block_outside_the_registrys_life_has_no_set(changed: World) -> None:
+    """Before the registry, or after the head."""
     registry, head = read(changed), changed.w3.eth.block_number
     with pytest.raises(BadField, match="before the creation"):
         registry.set_at(1)
@@ -130,7 +131,7 @@ def test_final_blocks_are_read_once_in_pages_and_others_again(monkeypatch: pytes
     by="contracts/solidity/EpochRoots.sol:lapse",
     against=Threat.BAD_VERIFIER,
 )
-def test_a_dispute_that_nobody_decides_lapses_and_the_next_one_costs_twice_as_much() -> None:
+def test_an_undecided_dispute_lapses_and_the_next_costs_double() -> None:
     world = World.fresh()
     registry, timelock = world.registry, Web3.to_checksum_address(world.deployment.timelock)
     root = world.root(world.payouts(1))
@@ -170,8 +171,9 @@ def test_a_decision_falls_on_the_dispute_it_names() -> None:
     world.as_timelock(decided(world.registry, 2, True))
 
 
-def test_a_removed_verifier_has_its_stake_once_what_it_said_is_judged_and_answers_for_the_root_it_signed() -> None:
-    """Its faults are signed when an epoch over them is final, and taken before another one is."""
+def test_a_removed_verifiers_stake_waits_for_judgement() -> None:
+    """Its faults are signed when an epoch over them is final, and taken before another one is. The root that it signed
+    holds its stake, too."""
     world = World.fresh()
     leaver, other, third = world.verifiers
     world.send(world.claim(world.finalized(1), 0))
@@ -204,7 +206,8 @@ def test_a_removed_verifier_has_its_stake_once_what_it_said_is_judged_and_answer
     assert before - world.w3.eth.get_balance(world.registry.address) == PARAMS.min_stake
 
 
-def test_a_removed_verifier_has_its_stake_after_the_long_delay_where_no_epoch_comes() -> None:
+def test_a_removed_verifier_has_its_stake_after_the_long_delay() -> None:
+    """Where no epoch comes."""
     world = World.fresh()
     leaver = world.verifiers[0]
     world.send(world.claim(world.finalized(1), 0))

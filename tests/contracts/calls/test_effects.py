@@ -12,7 +12,7 @@ from tests.contracts.bindings.test_contracts import World
 pytestmark = pytest.mark.integration
 
 
-def test_what_the_governor_takes_only_from_a_proposal_cannot_be_told_before() -> None:
+def test_a_call_that_only_a_proposal_makes_has_no_preview() -> None:
     """Before: "refused now: Panic (panic=49)", of calls that pass."""
     world = World.fresh()
     world.send(world.claim(world.finalized(1), 0))

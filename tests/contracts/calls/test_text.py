@@ -129,7 +129,7 @@ def _asks_for_the_holders(contract: str, address: str, entry: dict[str, Any]) ->
     return False
 
 
-def test_every_power_of_the_holders_can_be_written_is_told_in_words_and_no_other_has_none() -> None:
+def test_every_power_of_the_holders_has_its_words() -> None:
     """Asked of the contracts themselves: whatever they refuse to a stranger for not being the timelock."""
     found = set()
     for address, contract in contract_names(DEPLOYMENT).items():
@@ -144,7 +144,7 @@ def test_every_power_of_the_holders_can_be_written_is_told_in_words_and_no_other
     assert found - WORDS.keys() == set()
 
 
-def test_a_preview_reads_what_stands_and_whether_it_would_go_through() -> None:
+def test_a_preview_reads_the_present_value_and_the_outcome() -> None:
     seen = preview(W3, DEPLOYMENT, parsed("VerifierRegistry.setThreshold threshold_=3"))
     assert (seen.reads, seen.now, seen.refused) == ("VerifierRegistry.threshold", str(PARAMS.threshold), "")
     seen = preview(W3, DEPLOYMENT, parsed("VerifierRegistry.setThreshold threshold_=9"))

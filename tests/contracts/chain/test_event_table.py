@@ -118,7 +118,7 @@ def test_a_log_is_what_web3_makes_of_it(contract: str, name: str) -> None:
         assert list(found["args"]) == list(expected["args"])
 
 
-def test_a_spoilt_log_is_what_web3_makes_of_it_or_refused_by_both() -> None:
+def test_a_spoilt_log_is_decoded_as_by_web3_or_refused_by_both() -> None:
     draw, refused = random.Random(7), 0
     for _ in range(1_000):
         contract, name = draw.choice(EVENTS)

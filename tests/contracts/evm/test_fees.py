@@ -20,7 +20,7 @@ WEI = st.integers(0, 10**15)
     against=Threat.BAD_CHAIN,
 )
 @given(WEI, WEI, WEI, WEI)
-def test_both_fields_rise_by_an_eighth_at_least_whatever_the_market_says(
+def test_both_fees_rise_by_an_eighth_whatever_the_market_says(
     max_fee: int, tip: int, market_fee: int, market_tip: int
 ) -> None:
     old = Fees(max(max_fee, tip), tip)

@@ -103,7 +103,7 @@ def test_pieces_are_asked_for_when_they_are_needed() -> None:
     assert max(end for start, end in rpc.asked if end - start < 10) < 10
 
 
-def test_an_answer_with_too_many_logs_makes_the_next_piece_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_with_too_many_logs_shortens_the_next_range(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_pace, "MOST_BLOCKS", 1_000)
     monkeypatch.setattr(log_pace, "MOST_LOGS", 50)
     rpc = Limited(Written(ADDRESS, 4_000, [(block, 0) for block in range(4_000)]).handle, 50_000)

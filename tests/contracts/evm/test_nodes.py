@@ -107,14 +107,14 @@ def test_an_outage_costs_its_patience_once(place: Place, monkeypatch: pytest.Mon
     assert w3.eth.block_number == 3, "after an answer there is patience again"
 
 
-def test_a_time_that_a_node_asks_for_is_told_on_where_it_is_too_long(place: Place) -> None:
+def test_a_long_wait_that_a_node_asks_for_is_passed_on(place: Place) -> None:
     node = place.node(None, Gust(429, headers={"Retry-After": "120"}))
     with pytest.raises(ChainUnavailable) as raised:
         place.reach(node).eth.block_number  # noqa: B018
     assert (raised.value.retry_after, len(node.asked)) == (120, 1)
 
 
-def test_another_node_answers_where_one_is_away_and_is_asked_first_from_then_on(place: Place) -> None:
+def test_another_node_answers_for_one_away_and_is_asked_first(place: Place) -> None:
     away, there = place.node(None, *[Gust(502)] * 9), place.node()
     w3 = place.reach(away, there)
     assert [w3.eth.block_number for _ in range(3)] == [3, 3, 3]
@@ -226,7 +226,7 @@ def test_a_block_that_one_of_two_lacks_is_not_there(place: Place) -> None:
         w3.eth.get_block(2)
 
 
-def test_with_one_of_two_away_nothing_is_final_and_all_else_goes_on(place: Place) -> None:
+def test_one_of_two_nodes_away_stops_only_final_reads(place: Place) -> None:
     there, away = place.node(), place.node(None, *[Gust(502)] * 1_000)
     w3 = place.reach(there, away, patience=0.0)
     assert w3.eth.block_number == 3
@@ -244,7 +244,8 @@ def test_one_node_is_not_asked_twice(place: Place) -> None:
     assert node.asked == ["eth_getBlockByNumber"] * 2
 
 
-def test_of_three_one_that_answers_nonsense_or_names_no_final_block_is_passed_over(place: Place) -> None:
+def test_one_of_three_nodes_with_a_bad_answer_is_passed_over(place: Place) -> None:
+    """It answers nonsense, or names no final block."""
     there = place.node()
 
     def nameless(request: Any) -> Any:
@@ -261,7 +262,8 @@ def test_of_three_one_that_answers_nonsense_or_names_no_final_block_is_passed_ov
         place.reach(place.node(nameless), there, patience=0.0).eth.get_block("finalized")
 
 
-def test_what_may_be_settled_is_read_from_two_before_the_final_block_was_asked_for(place: Place) -> None:
+def test_an_old_block_is_read_from_two_nodes_from_the_start(place: Place) -> None:
+    """Also before the final block was asked for."""
     honest = place.node()
     other = place.node(changed(honest.handle, "eth_getBlockByNumber", lambda p, b: {**b, "timestamp": "0x1"}))
     with pytest.raises(NodesDisagree):

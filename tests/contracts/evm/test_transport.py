@@ -99,7 +99,7 @@ def test_an_answer_without_end_is_left_as_a_slow_one(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.timeout(60)
-def test_whoever_leaves_hangs_up_on_what_is_awaited_and_asks_no_more() -> None:
+def test_hanging_up_ends_the_pending_request_and_any_later_one() -> None:
     asked, over = threading.Event(), threading.Event()
 
     def silent(_connection: socket.socket) -> None:

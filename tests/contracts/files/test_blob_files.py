@@ -59,7 +59,7 @@ def test_another_process_sees_a_spoilt_file_at_its_first_look(files: BlobFiles) 
     assert files.read(NAME) == DATA
 
 
-def test_a_start_sweeps_what_killed_processes_and_older_releases_left(tmp_path: Path) -> None:
+def test_a_start_sweeps_files_of_killed_and_older_processes(tmp_path: Path) -> None:
     folder = tmp_path / "blobs"
     folder.mkdir()
     for name in ("blob.0123456789ab.part", "tmp12ab_xyz", "tmpnew_file", "notes.txt"):

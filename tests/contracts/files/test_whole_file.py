@@ -83,7 +83,7 @@ def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
     assert (done.returncode, names(tmp_path)) == (7, [])
 
 
-def test_what_a_killed_writer_left_is_swept_and_what_is_written_stays(tmp_path: Path) -> None:
+def test_a_killed_writers_file_is_swept_and_a_written_one_stays(tmp_path: Path) -> None:
     """The writer is killed by the system in the middle of its file."""
     script = (
         "import os, signal, sys; from pathlib import Path; from contracts.files.whole_file import Part\n"

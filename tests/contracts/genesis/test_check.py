@@ -35,7 +35,7 @@ def town() -> Town:
     return Town()
 
 
-def test_a_power_that_was_given_up_after_the_registration_is_refused(town: Town) -> None:
+def test_a_power_given_up_after_the_registration_is_refused(town: Town) -> None:
     """A later look finds it gone: only the state at the deployment's block tells."""
     d = town.make(Tampered(hands_over_late=True))
     with pytest.raises(GenesisRefused, match=f"{town.deployer.address} holds role"):

@@ -54,7 +54,7 @@ def test_every_inclusion_proof_holds_only_in_its_place(size: int, data: st.DataO
 )
 @given(st.integers(1, 70), st.data())
 @settings(max_examples=60, deadline=None)
-def test_every_consistency_proof_holds_and_a_rewritten_past_does_not(second: int, data: st.DataObject) -> None:
+def test_consistency_proofs_hold_and_a_rewritten_past_fails(second: int, data: st.DataObject) -> None:
     first = data.draw(st.integers(1, second))
     old, new = TREE.root(entries(first)), TREE.root(entries(second))
     proof = TREE.consistency_proof(entries(second), first)

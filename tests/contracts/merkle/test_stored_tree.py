@@ -297,7 +297,7 @@ def test_an_empty_proof_between_two_sizes_proves_nothing(first: int, second: int
             RULE.check_consistency(first, second, *roots, [])
 
 
-def test_a_tree_of_one_is_its_leaf_and_a_tree_of_none_has_no_leaf() -> None:
+def test_a_tree_of_one_is_its_leaf_and_an_empty_one_has_none() -> None:
     root = RULE.root(ENTRIES[:1])
     RULE.check_inclusion(ENTRIES[0], 0, 1, [], root)
     for index, size, proof, against in ((0, 0, [], root), (0, 0, [], RULE.hash(b"")), (0, 1, [root], root)):

@@ -30,7 +30,7 @@ def reader_of(folder: Path) -> LogReader:
     return LogReader(open_place(str(folder), LOG), LOG)
 
 
-def test_every_entry_comes_once_and_in_order_and_from_any_place_on(folder: Path) -> None:
+def test_every_entry_comes_once_in_order_from_any_index(folder: Path) -> None:
     reader = reader_of(folder)
     assert [entry.decode() for entry in reader.entries()] == LEAVES
     assert [entry.decode() for entry in reader.entries(300)] == LEAVES[300:]

@@ -32,7 +32,7 @@ class Machine:
 
 
 @pytest.mark.parametrize(("wrong", "way"), [(HOURS, "6 h 0 min ahead of"), (-HOURS, "6 h 0 min behind")])
-def test_a_clock_that_is_off_is_told_once_and_again_when_it_is_right(wrong: float, way: str) -> None:
+def test_a_wrong_clock_is_reported_once_and_again_when_right(wrong: float, way: str) -> None:
     machine = Machine()
     for _ in range(60):
         machine.look()

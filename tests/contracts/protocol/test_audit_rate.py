@@ -28,13 +28,14 @@ POLICIES = st.builds(
 @pytest.mark.parametrize(
     ("accepts", "rate"), [(0, 1_000_000), (7, 1_000_000), (8, 500_000), (16, 250_000), (23, 250_000), (24, 200_000)]
 )
-def test_the_rate_halves_with_every_streak_of_audited_accepts_down_to_the_floor(accepts: int, rate: int) -> None:
+def test_the_rate_halves_with_each_streak_down_to_the_floor(accepts: int, rate: int) -> None:
+    """A streak of audited accepts."""
     assert audit_rate([POSTED] * accepts, POLICY) == rate
     assert audit_rate([POSTED] * accepts + [UNAUDITED] * 500, POLICY) == rate  # nobody looked: no evidence
     assert POLICY.accepts_to_floor == 24
 
 
-def test_a_voided_proof_takes_the_rate_to_one_at_once_and_for_the_whole_probation() -> None:
+def test_a_voided_proof_sets_the_rate_to_one_for_the_probation() -> None:
     fallen = [POSTED] * 100 + [VOIDED]
     for served in range(32 + 8):
         assert audit_rate(fallen + [POSTED] * served, POLICY) == MILLION, served
@@ -43,9 +44,7 @@ def test_a_voided_proof_takes_the_rate_to_one_at_once_and_for_the_whole_probatio
 
 
 @given(HISTORIES, POLICIES)
-def test_the_rate_stays_between_floor_and_one_and_falls_only_by_an_audited_accept(
-    outcomes: list[ProofOutcome], policy: AuditPolicy
-) -> None:
+def test_the_rate_falls_only_by_an_audited_accept(outcomes: list[ProofOutcome], policy: AuditPolicy) -> None:
     record, before = AuditRecord(), MILLION
     for outcome in outcomes:
         record = record.after(outcome, policy)

@@ -41,7 +41,7 @@ def test_an_unknown_pair_is_refused() -> None:
         LimitTable((pair(),)).of(A, b"\x0c" * 32)
 
 
-def test_a_pair_that_cannot_separate_a_cheat_by_ten_is_refused_and_names_it() -> None:
+def test_a_pair_that_separates_a_cheat_below_ten_is_refused() -> None:
     with pytest.raises(PairRefused, match="learning-rate"):
         LimitTable((pair("9.99"),)).of(A, B)
 

@@ -19,9 +19,7 @@ WEIGHTS = st.dictionaries(st.text(max_size=4), st.integers(0, 10**30), min_size=
 @holds("An epoch pays exactly its emission", by="contracts/protocol/payout_shares.py:split", against=Threat.WRONG_PAY)
 @given(st.integers(0, 10**40), WEIGHTS.filter(lambda weights: sum(weights.values()) > 0))
 @settings(max_examples=200, deadline=None)
-def test_not_a_unit_is_lost_and_nobody_is_a_unit_away_from_the_exact_share(
-    emission: int, weights: dict[str, int]
-) -> None:
+def test_shares_add_up_and_are_within_a_unit_of_the_exact_ones(emission: int, weights: dict[str, int]) -> None:
     shares, total = split(emission, weights), sum(weights.values())
     assert sum(shares.values()) == emission
     assert all(abs(shares[key] * total - emission * weights[key]) < total for key in weights)

@@ -102,7 +102,7 @@ def all_header(count: int) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def test_a_header_of_another_length_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_header_of_another_length_is_refused_unparsed(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[int] = []
     monkeypatch.setattr(tensorfile, "deserialize", lambda data: parsed.append(len(data)))
     with pytest.raises(InvalidTensorFile):

@@ -38,7 +38,7 @@ def test_the_refusal_names_the_field() -> None:
         read_as(list[LogPage], [{"entries": []}, {"entries": [{"index": 1, "body": None}]}])
 
 
-def test_a_word_that_python_keeps_is_read_and_written_by_its_name() -> None:
+def test_a_field_named_like_a_python_keyword_keeps_its_name() -> None:
     said = {"against": "1", "for": "2", "abstain": "0"}
     read = read_as(VoteCounts, said)
     assert (read.in_favour, read.to_json()) == ("2", said)

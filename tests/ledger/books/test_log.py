@@ -145,7 +145,7 @@ def test_a_proof_from_a_long_log_asks_for_a_few_nodes_at_once(store: Store) -> N
             assert max(asked) <= 24
 
 
-def test_an_append_reads_no_more_than_the_nodes_that_it_completes(store: Store) -> None:
+def test_an_append_reads_only_the_nodes_that_it_completes(store: Store) -> None:
     with store.write() as session:
         log.extend(session, [("{}", None)] * 1_023)
         with statements(store) as asked:

@@ -65,7 +65,7 @@ def mint(relay: Relay, *payees: int) -> None:
 
 
 @holds("Only final events have effects, each once", by="ledger/chainread/indexer.py:follow", against=Threat.BAD_CHAIN)
-def test_what_is_mined_is_shown_and_credited_only_when_it_is_final(relay: Relay) -> None:
+def test_a_mined_event_is_shown_and_credited_only_when_final(relay: Relay) -> None:
     look(relay.ledger, 2)
     mint(relay, 0)
     look(relay.ledger)
@@ -133,7 +133,8 @@ def test_a_chain_that_grew_shorter_is_followed_back(relay: Relay, monkeypatch: p
     by="ledger/chainread/indexer.py:follow",
     against=Threat.BAD_CHAIN,
 )
-def test_a_reorg_below_what_was_final_stops_everything_and_credits_nothing(relay: Relay) -> None:
+def test_a_reorg_below_a_final_block_stops_everything(relay: Relay) -> None:
+    """It credits nothing."""
     relay.anvil.mine(2 * relay.anvil.slots)
     look(relay.ledger, 2)
     mint(relay, 0)
@@ -182,7 +183,7 @@ def test_of_two_indexers_the_slower_one_writes_nothing(relay: Relay) -> None:
     assert (headers(relay.ledger), pending(relay.ledger)) == (blocks(relay), [])
 
 
-def test_what_was_read_by_range_and_what_was_followed_are_the_same(relay: Relay) -> None:
+def test_reading_by_range_credits_the_same_as_following(relay: Relay) -> None:
     """The one was beside the chain all the time, the other one comes late; both credit the same events."""
     look(relay.ledger, 2)
     for payee in range(3):
@@ -261,9 +262,7 @@ def test_another_models_events_are_not_ours(relay: Relay) -> None:
     by="ledger/chainread/indexer.py:follow",
     against=Threat.BAD_CHAIN,
 )
-def test_events_of_another_branch_are_not_credited_under_a_final_hash(
-    relay: Relay, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_events_of_another_branch_are_not_credited(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another indexer, whose node is on another branch, tracks that one between our look and our writing."""
     look(relay.ledger, 2)
     mint(relay, 0)

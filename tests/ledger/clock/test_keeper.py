@@ -71,9 +71,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     return done
 
 
-def test_each_part_is_done_by_one_of_them_and_the_next_takes_over(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_part_is_done_by_one_keeper_and_the_next_takes_over(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     done = counted(monkeypatch)
     one, two = process(house, "one"), process(house, "two")
     with running(one):
@@ -129,9 +127,7 @@ def test_every_step_belongs_to_a_part_and_one_pass_does_them_all(house: House, m
     assert done == {part: {"house"} for part in keeper.PARTS}
 
 
-def test_a_keeper_beside_another_that_hangs_takes_over_when_its_lease_ends(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_keeper_takes_over_from_one_that_hangs_after_its_lease(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one stands still in a step, and its clock with it; the lease ends by the clock of the others."""
     done = counted(monkeypatch)
     free = threading.Event()
@@ -225,7 +221,7 @@ def idle_pass(house: House) -> int:
 
 
 @pytest.mark.parametrize("state", ["queued", "signed", "dead"])
-def test_a_root_on_its_way_to_the_chain_makes_no_pass_after_the_other(house: House, state: str) -> None:
+def test_a_root_on_its_way_to_the_chain_makes_no_extra_passes(house: House, state: str) -> None:
     """Until it is in a block, which takes long where the fee is low or money short, and for ever where it is dead."""
     house.start().play_round()
     for verifier in house.run.verifiers[:2]:
@@ -247,9 +243,7 @@ def test_an_idle_pass_commits_nothing(house: House) -> None:
     assert idle_pass(house) == 0
 
 
-def test_a_vote_that_cannot_be_weighed_makes_no_pass_after_the_other(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_vote_that_cannot_be_weighed_makes_no_extra_passes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The token does not say what it weighs, now or ever."""
     house.become_holders()
     proposal = house.propose(house.wallets[0], "unweighed", [("clip", "2")])
@@ -261,9 +255,7 @@ def test_a_vote_that_cannot_be_weighed_makes_no_pass_after_the_other(
     assert idle_pass(house) == 0
 
 
-def test_a_call_for_which_no_more_may_be_offered_makes_no_pass_after_the_other(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_call_at_the_highest_fee_makes_no_extra_passes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is signed, not mined, and late, as long as the fee is high; each pass looks at it."""
     house.start().play_round()
     for verifier in house.run.verifiers[:2]:

@@ -68,7 +68,7 @@ def test_the_head_that_is_signed_contains_its_closing(house: House) -> None:
     assert house.log()[epoch["log_size"] - 1]["kind"] == "epoch-closed"
 
 
-def test_an_epoch_goes_to_the_chain_becomes_final_and_is_minted_and_booked(house: House) -> None:
+def test_an_epoch_becomes_final_on_the_chain_and_is_minted(house: House) -> None:
     house.start().play_round()
     sign(house)
     house.step(2)
@@ -106,7 +106,7 @@ def test_an_epoch_signed_early_waits_for_the_one_before(house: House) -> None:
     assert set(outgoing(house).values()) == {"final"}
 
 
-def test_an_epoch_that_nobody_signed_in_time_closes_anew_and_is_signed_again(house: House) -> None:
+def test_an_epoch_not_signed_in_time_closes_and_is_signed_again(house: House) -> None:
     house.start().play_round()
     accepted(house.post_epoch(house.run.verifiers[0]))
     (before,) = house.get("/epochs")
@@ -182,7 +182,7 @@ def test_a_disputed_epoch_is_shown_as_such_and_not_finalized(house: House) -> No
     check_refused(house.client.post("/v1/epochs/1/claims", json=body), 409, "too-early")
 
 
-def test_a_dispute_that_nobody_decides_lapses_and_the_epoch_is_signed_again(house: House) -> None:
+def test_an_epoch_is_signed_again_after_an_undecided_dispute(house: House) -> None:
     """Before there are holders nobody can vote on it; one bond must not hold up all payouts for ever."""
     registry = house.ledger.chain.registry
     house.start().play_round()

@@ -107,7 +107,7 @@ def test_of_two_processes_one_enters_a_block(served: Served, ledger: Ledger, dat
         assert ledger.judge.copy(session) == other.judge.copy(session)
 
 
-def test_what_a_block_said_is_entered_once_though_another_was_entered_since(served: Served, ledger: Ledger) -> None:
+def test_an_event_is_entered_once_though_a_later_block_was_read(served: Served, ledger: Ledger) -> None:
     """One process has read up to the newest final block, and another enters an earlier one before it."""
     blocks.follow(ledger)
     verifier, reader = verifier_keys()[0], ledger.reader
@@ -148,7 +148,8 @@ def test_a_block_is_entered_whole_or_not_at_all(served: Served, ledger: Ledger, 
     assert len(entered(ledger)) == 2
 
 
-def test_a_root_takes_k_signatures_of_admitted_verifiers_over_what_closed(served: Served, ledger: Ledger) -> None:
+def test_a_root_takes_k_signatures_over_the_closed_epoch(served: Served, ledger: Ledger) -> None:
+    """Of admitted verifiers."""
     with ServedRun.on(served, ledger) as run:
         run.commit_all()
         run.see()

@@ -90,7 +90,7 @@ def test_the_anchors_of_all_verifiers_are_named(paid: Paid) -> None:
     assert {body["message"]["verifier"] for body in anchors} == {v.address for v in run.verifiers}
 
 
-def test_who_has_neither_work_nor_pay_and_what_is_not_closed_is_not_found(paid: Paid) -> None:
+def test_a_receipt_without_work_or_a_closed_epoch_is_not_found(paid: Paid) -> None:
     ledger, run = paid
     with pytest.raises(NotFound, match="neither work nor pay in epoch 1"):
         parts_of(ledger, 1, key_of("stranger").address)

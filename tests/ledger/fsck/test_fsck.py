@@ -204,7 +204,7 @@ def test_an_edit_under_a_fitting_seal_is_found_and_named(settled: Ledger, name: 
         require_sound(settled)
 
 
-def test_a_history_rewritten_with_its_whole_tree_differs_from_the_chain(settled: Ledger) -> None:
+def test_a_history_rewritten_with_its_tree_contradicts_the_chain(settled: Ledger) -> None:
     """The worst that an operator can do to the log: another leaf, and every node over it."""
     with unguarded(settled.store) as session:
         leaves = list(session.exec(select(LogEntry).order_by(LogEntry.index)))  # type: ignore[arg-type]

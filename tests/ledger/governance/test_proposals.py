@@ -42,7 +42,7 @@ def decide(house: House, key: str, value: str, name: bytes) -> Action:
     by="ledger/governance/proposals.py:credit",
     against=Threat.TAKEOVER,
 )
-def test_a_wallets_proposal_is_voted_on_through_the_api_and_carried_out(electorate: House) -> None:
+def test_a_wallets_proposal_is_voted_on_and_carried_out(electorate: House) -> None:
     proposal = by_wallet(electorate, [decide(electorate, "clip", "3", b"wallet")], "from my wallet")
     shown = electorate.get(f"/proposals/{proposal}")
     assert (shown["state"], shown["proposer"]) == ("pending", electorate.wallets[0].address)
@@ -91,7 +91,7 @@ def test_any_call_of_the_timelock_can_be_proposed_and_executed(electorate: House
     assert electorate.get(f"/proposals/{proposal}")["state"] == "executed"
 
 
-def test_a_description_that_is_no_text_is_carried_out_all_the_same(electorate: House) -> None:
+def test_a_proposal_whose_description_is_no_text_is_carried_out(electorate: House) -> None:
     """The Governor names a proposal by the hash of the bytes; the text that people read has another."""
     governor, hole = electorate.ledger.chain.governor, "?" * len(NO_TEXT)
     action = decide(electorate, "clip", "4", b"no text")

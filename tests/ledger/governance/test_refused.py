@@ -73,7 +73,8 @@ def test_what_is_no_proposal_is_refused_and_changes_nothing(kind: str, electorat
     assert outgoing(electorate) == before
 
 
-def test_ballots_on_what_is_not_there_not_open_or_over_are_refused(house: House) -> None:
+def test_a_ballot_on_no_open_proposal_is_refused(house: House) -> None:
+    """One that is not there, not open, or over."""
     electorate = house.become_holders()
     wallet = electorate.wallets[0]
     before = outgoing(electorate)
@@ -88,7 +89,7 @@ def test_ballots_on_what_is_not_there_not_open_or_over_are_refused(house: House)
     assert outgoing(electorate) == queued
 
 
-def test_a_payment_above_the_treasury_is_told_before_it_is_signed(electorate: House) -> None:
+def test_a_payment_above_the_treasury_is_told_before_signing(electorate: House) -> None:
     """It may be proposed, since the treasury may grow: its preview says that it would fail now."""
     w3, deployment = electorate.place.w3, electorate.ledger.chain.deployment
     found = preview(w3, deployment, Action(key_of("x").address, b"", 10**30))
@@ -96,7 +97,7 @@ def test_a_payment_above_the_treasury_is_told_before_it_is_signed(electorate: Ho
     assert found.refused != ""
 
 
-def test_twelve_proposals_of_a_holder_of_dust_cost_the_operator_nothing(tmp_path: Path) -> None:
+def test_proposals_of_a_holder_of_dust_cost_the_operator_nothing(tmp_path: Path) -> None:
     """Below the relayer's threshold: it answers, and pays for none."""
     with House(tmp_path / "dust", rules=RelayRules(proposal_ppm=10_000)) as house:
         electorate, dust = house.become_holders(), key_of("dust holder")

@@ -50,7 +50,7 @@ def test_votes_with_parameters_are_counted(electorate: House) -> None:
     assert electorate.get(f"/proposals/{proposal}/votes", **after) == cast[1:]
 
 
-def test_a_vote_that_is_not_weighed_yet_is_told_and_never_counted_twice(electorate: House) -> None:
+def test_an_unweighed_vote_is_told_and_never_counted_twice(electorate: House) -> None:
     proposal = opened(electorate, "weighed once")
     vote_credited(electorate, proposal)
     tally = electorate.get(f"/proposals/{proposal}/tally")

@@ -35,9 +35,7 @@ def all_announced(ledger: Ledger) -> list[AnnouncedRow]:
         return list(session.exec(select(AnnouncedRow)))
 
 
-def test_each_message_announces_its_blobs_until_its_epoch_is_final(
-    store: Store, tmp_path: Path, run: SignedRun
-) -> None:
+def test_a_message_announces_its_blobs_until_its_epoch_is_final(store: Store, tmp_path: Path, run: SignedRun) -> None:
     ledger = ledger_of(store, tmp_path)
     seen: dict[str, AnnouncedRow] = {}
     for fact in facts_of(run.leaves):

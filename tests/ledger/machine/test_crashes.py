@@ -56,7 +56,7 @@ def test_an_error_at_any_point_of_any_fact_changes_nothing(
     against=Threat.CRASH,
 )
 @alone
-def test_a_process_that_is_killed_leaves_what_the_next_goes_on_from(tmp_path: Path) -> None:
+def test_a_process_goes_on_from_where_a_killed_one_stood(tmp_path: Path) -> None:
     """Killed at its first fact, its tenth, …, at one point after the other; each time a new process goes on."""
     run = SignedRun(rounds=1)
     run.play()

@@ -101,7 +101,7 @@ def test_what_is_final_is_owed(ledger: Ledger, run: Epoched) -> None:
     assert findings(ledger) == []
 
 
-def test_a_root_that_lapsed_and_closed_anew_alike_is_promised_once(ledger: Ledger, run: Epoched) -> None:
+def test_a_lapsed_root_that_closes_again_alike_is_promised_once(ledger: Ledger, run: Epoched) -> None:
     run.block(seconds=700)
     assert run.root == run.first.root
     run.block(EpochFinal(1, 0, run.root))
@@ -142,7 +142,7 @@ def test_a_root_that_holders_struck_down_owes_nothing(ledger: Ledger, run: Epoch
     assert findings(ledger) == []
 
 
-def test_a_root_that_fell_undecided_and_closed_anew_alike_is_owed_once(ledger: Ledger, run: Epoched) -> None:
+def test_an_undecided_root_that_closes_again_alike_is_owed_once(ledger: Ledger, run: Epoched) -> None:
     run.block(EpochLapsed(1, 0))
     enter_all(ledger, run)
     assert (epoch(ledger).attempt, epoch(ledger).root) == (1, run.first.root)
@@ -164,7 +164,7 @@ def test_a_root_of_nobody_is_said_and_owes_nothing(
     assert findings(ledger) == []
 
 
-def test_a_claim_that_was_read_before_the_end_was_entered_is_paid(ledger: Ledger, run: Epoched) -> None:
+def test_a_claim_read_before_the_epochs_end_is_paid(ledger: Ledger, run: Epoched) -> None:
     """The indexer may be ahead of the log by some blocks."""
     enter_all(ledger, run)
     run.block(EpochFinal(1, 0, run.root))

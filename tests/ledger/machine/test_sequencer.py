@@ -236,7 +236,7 @@ class Ends(BaseException):
     """As a thread is ended."""
 
 
-def test_a_thread_that_ends_leaves_no_neighbour_without_an_answer(
+def test_a_thread_that_ends_leaves_every_neighbour_an_answer(
     ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The batch failed, and each is tried alone, when the thread that does it ends."""
@@ -259,7 +259,7 @@ def test_a_thread_that_ends_leaves_no_neighbour_without_an_answer(
     assert [type(one.result) for one in waiting[1:]] == [Entered, LedgerBusy, LedgerBusy]
 
 
-def test_a_database_that_goes_away_while_each_is_tried_is_told_to_the_rest(
+def test_a_database_lost_in_a_batch_is_told_to_the_rest(
     ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch of 64 would else wait for it 64 times, and with it whoever comes."""

@@ -83,7 +83,7 @@ def test_a_message_costs_no_more_statements_than_before(tmp_path: Path) -> None:
     assert seen == MOST
 
 
-def test_many_messages_in_one_turn_cost_as_many_statements_as_one(tmp_path: Path) -> None:
+def test_many_messages_in_a_turn_cost_as_many_statements_as_one(tmp_path: Path) -> None:
     """Of the writer's transaction; what is looked up before is each writer's own."""
     ledger, found = ledger_of(Store(f"sqlite:///{tmp_path / 'ledger.db'}"), tmp_path), dict[int, int]()
     texts = open_rounds(ledger, 31).texts

@@ -97,7 +97,7 @@ def test_a_database_with_another_log_is_not_served(tmp_path: Path, run: SignedRu
         assert leaves(session) == other.leaves
 
 
-def test_entries_that_do_not_follow_come_back_up_to_the_first_of_them_at_most(tmp_path: Path, run: SignedRun) -> None:
+def test_a_restore_ends_at_the_first_entry_that_does_not_follow(tmp_path: Path, run: SignedRun) -> None:
     """Under the operator's own signature, too: a derived entry that is not what follows here is no entry."""
     derived = next(i for i, text in enumerate(run.leaves) if '"kind":"round-opened"' in text)
     forged = run.leaves[derived].replace('"round":1', '"round":9')
@@ -110,7 +110,7 @@ def test_entries_that_do_not_follow_come_back_up_to_the_first_of_them_at_most(tm
         assert log.size(session) <= derived
 
 
-def test_a_log_behind_the_last_head_is_not_served_without_a_mirror(tmp_path: Path, run: SignedRun) -> None:
+def test_a_log_behind_its_last_head_is_not_served_alone(tmp_path: Path, run: SignedRun) -> None:
     whole = served(tmp_path / "whole", facts_of(run.leaves))
     with whole.store.read() as session:
         note = heads.sign(whole, session)

@@ -52,7 +52,7 @@ def test_each_is_understood(words: str) -> None:
     assert meaning(words) is WORDS[words]
 
 
-def test_the_words_are_taken_from_the_answer_and_not_from_the_error_around_it() -> None:
+def test_the_message_is_that_of_the_answer_not_of_its_error() -> None:
     """The code in front would match nothing, but a data field may say anything."""
     answer = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32003, "message": "nonce too low", "data": "already known"}}
     assert message_of(Web3RPCError("x", rpc_response=answer)) == "nonce too low"  # type: ignore[arg-type]

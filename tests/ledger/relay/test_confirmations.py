@@ -37,7 +37,7 @@ def test_what_is_mined_is_final_only_when_its_block_is(relay: Relay) -> None:
     against=Threat.BAD_CHAIN,
 )
 @pytest.mark.parametrize("depth", [1, 3, 8])
-def test_what_a_reorg_takes_back_goes_out_again_with_the_same_bytes(relay: Relay, depth: int) -> None:
+def test_a_transaction_lost_in_a_reorg_goes_out_again_unchanged(relay: Relay, depth: int) -> None:
     """The node has forgotten the transaction: anvil does not put it back into its pool."""
     relay.claim(0)
     relay.flush()
@@ -160,7 +160,7 @@ def test_an_external_transaction_that_a_reorg_takes_back_leaves_our_nonce(relay:
     assert len(relay.attempts) == 1
 
 
-def test_a_call_that_reverts_is_failed_when_that_is_final_and_then_tried_again(relay: Relay) -> None:
+def test_a_reverting_call_is_failed_when_final_and_then_retried(relay: Relay) -> None:
     """Somebody else minted the receipt in the same block. The next try is refused for nothing, and the last is dead."""
     relay.claim(0)
     with armed("outbox.signed", lambda: relay.mint_past_us(0)):
@@ -230,7 +230,7 @@ def pause(relay: Relay, paused: bool) -> None:
     relay.anvil.mine()
 
 
-def test_a_call_that_the_node_got_after_all_is_bid_up_like_any_other(relay: Relay) -> None:
+def test_a_call_that_the_node_did_get_is_bid_up_like_any_other(relay: Relay) -> None:
     """Its money was short when it was sent first; that it was sent again, a crash kept from being noted."""
     purse = relay.place.operator.address
     relay.claim(0)
@@ -292,9 +292,7 @@ def test_an_external_transaction_below_the_block_that_was_final_at_signing_is_fo
     assert (found, len(looked_at)) == (external, 1)
 
 
-def test_where_the_node_has_no_old_states_each_block_is_looked_at(
-    relay: Relay, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_block_is_read_where_the_node_has_no_old_states(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     used = relay.count()
     external = relay.external(used)
     relay.anvil.mine(2 * relay.anvil.slots + 1)

@@ -53,7 +53,7 @@ def row(store: Store, name: str = "job") -> LeaseRow:
         return session.get_one(LeaseRow, name)
 
 
-def test_the_second_waits_until_the_lease_ends_and_has_the_next_token(store: Store) -> None:
+def test_a_second_holder_waits_for_the_lease_and_the_next_token(store: Store) -> None:
     clock = Clock()
     one, two = process(store, clock, "one"), process(store, clock, "two")
     assert leases.take(one, "job") == HeldLease("job", 1)

@@ -81,7 +81,7 @@ def test_calls_leave_in_order_with_nonces_in_a_row(house: House) -> None:
     ]
 
 
-def test_a_refused_call_is_noted_with_its_reason_and_takes_no_nonce(house: House) -> None:
+def test_a_refused_call_is_noted_and_takes_no_nonce(house: House) -> None:
     """A claim of an epoch that is not final; what stands behind it still leaves."""
     house.start().play_round()
     line = house.payouts(1)[0]
@@ -198,9 +198,7 @@ def test_bytes_that_are_in_already_are_not_an_error(house: House, monkeypatch: p
     assert rows(house)[0].state == "final"
 
 
-def test_a_transaction_that_reverts_when_mined_is_noted_as_failed(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_transaction_that_reverts_when_mined_is_failed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else minted the receipt between the estimate and the block."""
     wallet = claims_of(house)
     call = house.ledger.chain.w3.eth
@@ -233,7 +231,7 @@ def _mint_directly(house: House, wallet: str) -> None:
     house.place.chain.rpc("eth_sendRawTransaction", [signed.raw_transaction.to_0x_hex()])
 
 
-def test_a_call_that_was_refused_is_taken_again_when_it_is_another(house: House) -> None:
+def test_a_refused_call_is_taken_again_when_its_bytes_differ(house: House) -> None:
     """Other signatures under the same root: the id stands for what is to happen, the bytes for how."""
     distributor, wallet = house.ledger.chain.distributor, house.operator.address
     with house.ledger.store.write() as session:

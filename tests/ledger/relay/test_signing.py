@@ -22,7 +22,8 @@ from tests.paid_epoch import PaidEpoch
 pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
 
 
-def test_what_is_not_mined_is_signed_again_at_its_nonce_for_an_eighth_more(relay: Relay) -> None:
+def test_an_unmined_call_is_signed_again_for_an_eighth_more(relay: Relay) -> None:
+    """At its nonce."""
     relay.claim(0)
     relay.flush()
     relay.now += relay.rules.replace_seconds - 1
@@ -64,7 +65,7 @@ def test_only_the_head_of_the_line_is_signed_again(relay: Relay) -> None:
     assert [attempt.nonce - first for attempt in relay.attempts] == [0, 0, 1, 2]
 
 
-def test_what_a_node_cannot_estimate_any_more_keeps_nobody_waiting(relay: Relay) -> None:
+def test_a_call_that_a_node_cannot_estimate_holds_up_no_other(relay: Relay) -> None:
     """A contract that takes longer than a node's time limit for calls, once its own is signed: the line behind it was
     not handed to the node again, nor it itself."""
     relay.claim(0, 1)
@@ -108,10 +109,8 @@ def test_above_the_cap_nothing_is_signed_and_no_try_is_lost(relay: Relay) -> Non
     assert relay.row.state == "signed"
 
 
-def test_bytes_that_no_node_takes_give_way_to_a_transaction_that_uses_their_nonce(
-    relay: Relay, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A gas limit above the block's: without that, every call behind it would wait for ever."""
+def test_a_transaction_that_no_node_takes_gives_up_its_nonce(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gas limit above the block's: another transaction uses the nonce, else every call behind it waited for ever."""
     relay.claim(0)
     with monkeypatch.context() as greedy:
         greedy.setattr(fees, "GAS_SPARE", (1000, 1))
@@ -136,7 +135,7 @@ def test_bytes_that_no_node_takes_give_way_to_a_transaction_that_uses_their_nonc
     assert relay.supply == relay.owed(0, 1)
 
 
-def test_while_the_key_holds_no_coins_calls_wait_and_no_try_is_lost(relay: Relay) -> None:
+def test_calls_wait_and_lose_no_try_while_the_key_has_no_coins(relay: Relay) -> None:
     relay.claim(0, 1)
     operator = relay.place.operator.address
     with armed("outbox.sending", lambda: relay.anvil.rpc("anvil_setBalance", operator, "0x0")):
@@ -219,7 +218,7 @@ def test_a_keeper_that_slept_through_its_lease_signs_nothing(relay: Relay) -> No
     assert len(relay.attempts) == 2
 
 
-def test_a_keeper_that_slept_between_signing_and_sending_sends_nothing(relay: Relay) -> None:
+def test_a_keeper_whose_lease_expired_sends_nothing(relay: Relay) -> None:
     """The other one sends the same bytes: they were committed."""
     relay.claim(0)
     two = relay.process("two")
@@ -238,7 +237,7 @@ def test_a_keeper_that_slept_between_signing_and_sending_sends_nothing(relay: Re
     assert (relay.row.state, len(relay.attempts)) == ("mined", 1)
 
 
-def test_another_key_begins_at_its_own_nonce_and_the_old_ones_calls_are_finished(relay: Relay) -> None:
+def test_a_new_key_has_its_own_nonce_and_old_calls_are_finished(relay: Relay) -> None:
     """The operator's key was changed: what it had signed goes out, and what is new is signed with the new one."""
     relay.claim(0)
     with armed("outbox.sending", "raise"), pytest.raises(Crashed):

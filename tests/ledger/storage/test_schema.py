@@ -80,7 +80,8 @@ def test_a_missing_trigger_or_column_is_a_difference(empty: str, database_kind: 
     assert "more" in found[0]
 
 
-def test_processes_that_open_an_empty_database_at_once_migrate_it_once(empty: str) -> None:
+def test_processes_that_open_an_empty_database_migrate_it_once(empty: str) -> None:
+    """All at once."""
     opening = [
         subprocess.Popen([sys.executable, "-c", OPEN, empty], stderr=subprocess.PIPE, text=True) for _ in range(3)
     ]
@@ -103,7 +104,7 @@ def test_a_newer_database_is_refused_and_left_alone(database: str) -> None:
     assert schema.revision_of(database) == "9999"
 
 
-def test_a_database_from_before_there_were_revisions_is_taken_over(empty: str) -> None:
+def test_a_database_from_before_revisions_is_taken_over(empty: str) -> None:
     """Its rows stay, its triggers are made."""
     cursor, engine = SQLModel.metadata.tables["cursor"], connect(empty)
     SQLModel.metadata.create_all(engine)

@@ -79,8 +79,9 @@ def test_an_updated_row_is_sealed_anew(house: House) -> None:
         assert after.seal == expected_seal(after)
 
 
-def test_every_table_is_sealed_but_the_log_which_is_its_own_seal_and_what_is_made_of_it() -> None:
-    """fsck holds each document that people read against the log, from which it can be made anew at any time."""
+def test_every_table_is_sealed_but_the_log_and_its_documents() -> None:
+    """The log is its own seal; fsck holds each document that people read against the log, from which it can be made
+    anew at any time."""
     tables = {name for name in SQLModel.metadata.tables if not name.startswith("alembic")}
     assert tables - {str(t.__tablename__) for t in sealed_tables()} == {
         "logentry",

@@ -63,7 +63,7 @@ def filled(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 # ---- every column
 
 
-def test_every_column_gives_back_the_largest_value_that_it_may_meet(filled: Store) -> None:
+def test_every_column_gives_back_its_largest_value(filled: Store) -> None:
     """64 bits, 256 for units: PostgreSQL would otherwise end at 2^31."""
     with filled.read() as session:
         for table in SQLModel.metadata.sorted_tables:

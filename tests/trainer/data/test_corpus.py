@@ -25,7 +25,7 @@ def test_the_default_corpus_is_deterministic_capped_and_split() -> None:
     assert one.train.dtype == np.uint8
 
 
-def test_folders_are_read_by_name_and_any_byte_changes_the_digest(tmp_path: Path) -> None:
+def test_folders_are_read_by_name_and_each_byte_counts(tmp_path: Path) -> None:
     for name in ("b.txt", "a.txt", ".hidden"):
         (tmp_path / name).write_text(name * 1000)
     before = load_corpus([tmp_path])

@@ -142,7 +142,7 @@ class Couriers:
         return deliver(target, [Parcel("d", "x")], 0.02) if name in self._failing else None
 
 
-def test_a_blob_goes_to_the_server_and_k_mirrors_and_to_more_where_one_fails() -> None:
+def test_a_blob_goes_to_the_server_and_k_mirrors_that_take_it() -> None:
     everybody = ["", "m1", "m2", "m3", "m4"]
     chosen = targets("d", Couriers(everybody), 2)
     assert chosen[0] == ""

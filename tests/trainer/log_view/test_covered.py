@@ -130,7 +130,7 @@ def test_a_head_of_another_log_is_named_and_counts_for_nothing(desk: Desk) -> No
     assert desk.look(more, more, notes={desk.names[2]: lie}) == more
 
 
-def test_a_log_that_the_server_alone_shows_is_given_up_for_that_of_the_mirrors(tmp_path: Path, desk: Desk) -> None:
+def test_a_log_that_only_the_server_shows_yields_to_the_mirrors(tmp_path: Path, desk: Desk) -> None:
     """Who asks no chain for the verifiers reads the server's log before it knows any."""
     fork = Village(write_text(tmp_path))
     for _ in range(5):
@@ -146,7 +146,7 @@ def test_a_log_that_the_server_alone_shows_is_given_up_for_that_of_the_mirrors(t
     assert desk.log.state.block == desk.village.state.block
 
 
-def test_one_mirror_that_helps_the_operator_does_not_hold_the_node_up(tmp_path: Path, desk: Desk) -> None:
+def test_one_mirror_that_helps_the_operator_stops_no_node(tmp_path: Path, desk: Desk) -> None:
     fork = Village(write_text(tmp_path))
     fork.block(seconds=3)
     lie = {desk.names[0]: fork.cosigned(0, fork.tree.size)}
@@ -209,7 +209,7 @@ def test_between_k_and_k_a_node_stays_and_says_so(tmp_path: Path, desk: Desk) ->
     assert "log-left" not in desk.codes()
 
 
-def test_a_restart_fetches_nothing_again_and_stands_where_it_stood(desk: Desk) -> None:
+def test_a_restart_fetches_nothing_again(desk: Desk) -> None:
     size = desk.village.tree.size
     desk.look(size, size)
     after = desk.again()
@@ -271,7 +271,8 @@ def test_bytes_that_are_not_the_logs_are_not_taken(tmp_path: Path, desk: Desk) -
     assert desk.log.view.size == 0
 
 
-def test_what_k_verifiers_signed_and_the_machine_does_not_derive_ends_the_node(desk: Desk) -> None:
+def test_a_cosigned_entry_that_does_not_follow_ends_the_node(desk: Desk) -> None:
+    """k verifiers signed what the machine does not derive."""
     village = desk.village
     village.leaves.append('{"kind":"run-over","run":"0x00"}')
     village.tree.append([__import__("hashlib").sha256(b"\0" + village.leaves[-1].encode()).digest()])

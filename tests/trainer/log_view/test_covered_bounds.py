@@ -43,7 +43,7 @@ def signed(desk: Desk, log: Endless, number: int) -> bytes:
     by="trainer/log_view/covered.py:CoveredLog.look",
     against=Threat.FLOOD,
 )
-def test_of_a_log_without_an_end_only_what_k_verifiers_show_is_taken(desk: Desk) -> None:
+def test_an_endless_log_is_read_only_as_k_verifiers_show_it(desk: Desk) -> None:
     size, lie = desk.village.tree.size, endless(desk)
     for _ in range(2):
         assert desk.look(size, size, notes={"": lie.head().format()}, of={"": lie}) == size  # type: ignore[dict-item]
@@ -63,7 +63,7 @@ def test_fewer_than_k_verifiers_lengthen_it_by_nothing(desk: Desk) -> None:
         assert desk.log.view.size == size
 
 
-def test_a_head_that_its_verifier_did_not_sign_lengthens_it_by_nothing(desk: Desk) -> None:
+def test_a_head_that_its_verifier_did_not_sign_adds_nothing(desk: Desk) -> None:
     size, lie = desk.village.tree.size, endless(desk)
     desk.look(size, size)
     unsigned = dict.fromkeys(desk.names, lie.head().format())
@@ -72,9 +72,10 @@ def test_a_head_that_its_verifier_did_not_sign_lengthens_it_by_nothing(desk: Des
 
 
 @pytest.mark.parametrize(("bundles", "size"), [(2, 2**30), (2**30, 3 * WIDTH * 60_000 - 1)], ids=["bundles", "bytes"])
-def test_who_reads_before_it_knows_k_takes_a_share_of_each_source(
+def test_a_node_without_k_takes_a_share_of_each_source(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, bundles: int, size: int
 ) -> None:
+    """Before it knows how many verifiers are needed."""
     monkeypatch.setattr(bounds, "BUNDLES", bundles)
     monkeypatch.setattr(bounds, "BYTES", size)
     desk.village.leaves.clear()
@@ -126,7 +127,7 @@ def test_a_look_ends_though_all_sources_trickle(desk: Desk) -> None:
     assert all(orders)
 
 
-def test_after_a_restart_what_was_taken_short_of_a_head_is_fetched_again_at_most(desk: Desk) -> None:
+def test_a_restart_fetches_again_only_entries_short_of_a_head(desk: Desk) -> None:
     size = desk.village.tree.size
     desk.look(size, size - 2)
     again = desk.again()

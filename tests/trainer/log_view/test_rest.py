@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_ignored(made: SignedRun, tmp_path: Path, change: C
     assert file.read(made.functions, len(made.leaves)) is None
 
 
-def test_what_other_code_made_or_lies_beyond_ones_own_head_is_ignored(
+def test_a_rest_of_other_code_or_beyond_the_own_head_is_ignored(
     made: SignedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = RestFile(tmp_path / "rest.json", root_of(made))

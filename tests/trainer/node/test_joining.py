@@ -73,7 +73,7 @@ def test_a_node_with_another_text_signs_nothing(tmp_path: Path, stack: ExitStack
 
 
 @pytest.mark.integration
-def test_a_node_does_not_enrol_while_no_verifier_computes_as_it_does(
+def test_a_node_waits_to_enrol_until_a_verifier_computes_alike(
     tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
@@ -98,9 +98,10 @@ def test_who_says_so_enrols_all_the_same(tmp_path: Path, stack: ExitStack) -> No
 
 
 @pytest.mark.integration
-def test_a_node_whose_process_computes_otherwise_than_it_is_listed_does_not_train(
+def test_a_process_that_computes_otherwise_does_not_train(
     tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Otherwise than the node is listed."""
     place = Place(tmp_path, stack)
     place.server.hides, place.council.lends = True, ("enrolment",)
     with place.node():
@@ -177,7 +178,7 @@ def test_a_key_whose_clock_was_ahead_once_is_not_locked_out(tmp_path: Path, stac
 
 
 @pytest.mark.integration
-def test_a_member_that_the_log_forgot_enrols_anew_from_another_folder(
+def test_a_member_that_the_log_forgot_enrols_from_another_folder(
     tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "MOST_STAKELESS", 1)

@@ -170,7 +170,8 @@ def test_states_that_the_disk_spoilt_are_made_again_not_opened(place: Place, mon
     assert len(place.events("training")) == 2, "and done again"
 
 
-def test_the_second_round_starts_from_merged_weights_and_own_moments(tmp_path: Path, stack: ExitStack) -> None:
+def test_the_second_round_starts_from_merged_weights(tmp_path: Path, stack: ExitStack) -> None:
+    """And from the node's own moments."""
     place = Place(tmp_path, stack, rounds=2)
     with place.node():
         place.until(lambda: len(place.events("committed")) == 2)
@@ -213,7 +214,7 @@ def test_weather_ends_no_node(place: Place, monkeypatch: pytest.MonkeyPatch) -> 
     assert all("not-announced" in detail for detail in refused), "these mirrors announce at their next look"
 
 
-def test_a_server_that_shows_another_log_is_named_and_the_node_is_paid(place: Place) -> None:
+def test_a_server_with_another_log_is_named_and_the_node_paid(place: Place) -> None:
     place.server.shown = Village(place.text)
     place.server.shown.block(seconds=3)
     for _ in range(300):
@@ -243,7 +244,7 @@ def test_nothing_is_done_on_a_log_that_one_verifier_alone_signed(place: Place) -
     assert set(enrolled) == {text for text in place.server.messages if kind_of(text) == "enrolment"}
 
 
-def test_a_restart_after_the_commitment_hands_out_the_same_one_and_opens_it(place: Place) -> None:
+def test_a_restart_hands_out_the_same_commitment_and_opens_it(place: Place) -> None:
     place.server.hides, place.council.lends = True, ("enrolment",)
     with place.node():
         place.until(lambda: commitments(place))
@@ -258,9 +259,7 @@ def test_a_restart_after_the_commitment_hands_out_the_same_one_and_opens_it(plac
 
 
 @holds("A node that restarts commits once", by="trainer/exchange/keeping.py:KeptMessages", against=Threat.FALSE_WORK)
-def test_a_restart_in_the_middle_of_the_work_trains_again_and_commits_once(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_restart_within_the_work_trains_again_and_commits_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = trajectory.run_inner
     killed = threading.Event()
 
@@ -302,7 +301,7 @@ def test_a_refusal_with_a_code_is_told(place: Place) -> None:
     assert "not-bound" in place.events("refused")[0].detail
 
 
-def test_who_leaves_is_not_listed_again_and_ends_when_nothing_is_due(tmp_path: Path, stack: ExitStack) -> None:
+def test_a_leaving_node_is_not_listed_and_ends_when_done(tmp_path: Path, stack: ExitStack) -> None:
     place, leave = Place(tmp_path, stack, rounds=2), threading.Event()
     with place.node(leave) as thread:
         place.until(lambda: place.events("committed"))

@@ -52,7 +52,7 @@ def book(folder: Path) -> Book:
     return Book(folder / "mirrors.json", DOMAIN, {ONE.address.lower(): "http://127.0.0.1:1"}, loopback=True)
 
 
-def test_the_newest_signed_address_counts_and_is_there_after_a_restart(tmp_path: Path) -> None:
+def test_the_newest_signed_address_outlives_a_restart(tmp_path: Path) -> None:
     kept = book(tmp_path)
     assert kept.urls(()) == {ONE.address: "http://127.0.0.1:1"}
     assert kept.take(address("http://127.0.0.1:3", 2))
@@ -63,7 +63,8 @@ def test_the_newest_signed_address_counts_and_is_there_after_a_restart(tmp_path:
     assert TWO.address not in kept.urls(())
 
 
-def test_an_address_by_another_key_or_of_a_private_machine_is_not_kept(tmp_path: Path) -> None:
+def test_a_foreign_or_private_address_is_not_kept(tmp_path: Path) -> None:
+    """Signed by another key, or of a private machine."""
     kept = book(tmp_path)
     assert not kept.take(address("http://127.0.0.1:3", by=TWO))
     assert not kept.take(address("http://10.0.0.1"))
@@ -180,7 +181,7 @@ def test_a_chain_node_that_does_not_answer_leaves_what_it_said(monkeypatch: pyte
 # -- states
 
 
-def test_weights_come_by_digest_from_whoever_has_them_and_are_kept(tmp_path: Path) -> None:
+def test_weights_come_by_digest_from_any_source_and_are_kept(tmp_path: Path) -> None:
     theta = initial_theta(replace(CONFIG, seed=7))
     digest, data = to_hex(state_digest(theta)), pack(theta)
     other = pack(initial_theta(replace(CONFIG, seed=8)))
@@ -231,7 +232,8 @@ def test_moments_are_those_of_the_digest_or_a_joiners(tmp_path: Path) -> None:
 # -- heartbeats
 
 
-def test_each_heartbeat_is_another_message_and_none_is_sent_where_nothing_is_awaited() -> None:
+def test_each_heartbeat_is_another_message_while_work_is_awaited() -> None:
+    """None is sent where nothing is awaited."""
     sent: list[messages.LeaseRenewal] = []
     step = [0]
     pulse = Heartbeat(ONE.address, lambda: step[0], sent.append)

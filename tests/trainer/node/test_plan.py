@@ -14,7 +14,8 @@ pytestmark = pytest.mark.unit
 WAITS, BLOB, DONE = Retention(True, False, True), Retention(False, True, True), Retention(False, False, True)
 
 
-def test_a_commitment_is_handed_until_it_stands_there_and_its_gradient_until_k_have_it() -> None:
+def test_a_commitment_is_handed_out_until_it_is_entered() -> None:
+    """And its gradient until k verifiers have it."""
     run = SignedRun(nodes=1)
     message = run.commitment(run.nodes[0])
     assert standing(run.state, message) == Retention(True, True, True)
@@ -27,7 +28,8 @@ def test_a_commitment_is_handed_until_it_stands_there_and_its_gradient_until_k_h
     assert standing(run.state, message) == OVER
 
 
-def test_a_state_is_handed_while_its_proof_is_read_and_a_pledge_once_it_is_asked_for() -> None:
+def test_a_state_is_handed_out_while_its_proof_is_read() -> None:
+    """A pledge once it is asked for."""
     run = SignedRun(nodes=1)
     (made,) = run.commit_all()
     name = "0x" + made.hex()

@@ -131,7 +131,7 @@ def test_what_was_told_is_not_told_again_after_a_restart(
     assert len(said) == 2
 
 
-def test_a_mirrors_refusal_is_told_when_it_lasts_and_the_servers_at_once(tmp_path: Path) -> None:
+def test_a_mirrors_refusal_is_told_only_when_it_lasts(tmp_path: Path) -> None:
     """Before, each mirror that was a moment behind had its refusal on the screen, with nothing to be done about it."""
     said, now = list[NodeProgress](), [0.0]
     made = Story(NODE, said.append, tmp_path / "told.json", lambda: now[0])

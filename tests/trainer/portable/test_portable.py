@@ -64,7 +64,8 @@ def _spread(*shape: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("length", [3, 64, 192, 576, 768, CHUNK])
-def test_no_partial_sum_of_quantised_operands_can_leave_the_exact_integers(length: int) -> None:
+def test_no_partial_sum_leaves_the_exact_integers(length: int) -> None:
+    """Of quantised operands."""
     left, unit = quantise(_spread(5, length), -1)
     right, _ = quantise(_spread(length, 6), -2)
     assert torch.equal(left, left.round())
@@ -209,7 +210,8 @@ def test_micro_batches_and_the_order_of_samples_change_no_bit(
     assert whole != ends(lambda batch: (batch[0], batch[1] ^ 1), 1)
 
 
-def test_the_order_of_samples_changes_no_bit_beyond_one_exact_contraction(portable: RunConfig, start: Tensors) -> None:
+def test_the_order_of_samples_changes_no_bit(portable: RunConfig, start: Tensors) -> None:
+    """Also beyond one exact contraction."""
     text = np.random.default_rng(1).integers(0, 256, (CHUNK // portable.context + 9, portable.context + 1))
     theta = TrainState.from_tensors(start, portable).theta
     x, y = text[:, :-1], text[:, 1:]
@@ -218,9 +220,8 @@ def test_the_order_of_samples_changes_no_bit_beyond_one_exact_contraction(portab
     assert all(torch.equal(a, b) for a, b in zip(gradients, others, strict=True))
 
 
-def test_no_process_setting_changes_the_portable_state_and_each_changes_the_float32_one(
-    config: RunConfig, corpus: Corpus
-) -> None:
+def test_no_process_setting_changes_the_portable_state(config: RunConfig, corpus: Corpus) -> None:
+    """Each changes the float32 one."""
     found = matrix_block(replace(config, profile="portable"), corpus.train, 4, FAR_APART)
     assert differing(found) == 0
     floats = matrix_block(config, corpus.train, 1, FAR_APART[1:])

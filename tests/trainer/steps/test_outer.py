@@ -53,7 +53,8 @@ def test_the_order_of_nodes_matters_so_the_caller_fixes_it() -> None:
     assert one["w"] != other["w"]
 
 
-def test_without_accepted_work_nothing_changes_and_inputs_are_never_written() -> None:
+def test_nothing_changes_without_accepted_work() -> None:
+    """Inputs are never written."""
     theta, momentum = _weights(1), _weights(2)
     before = theta["theta.a"].copy()
     assert merge(theta, momentum, [], 0.7, 0.9) == (theta, momentum)

@@ -132,7 +132,7 @@ def test_the_pair_of_profiles_chooses_the_mode(limits: PairLimits) -> None:
         limits_for(bounded, other, own, None)
 
 
-def test_an_undeterministic_machine_is_never_compared_exactly_with_itself(limits: PairLimits) -> None:
+def test_a_nondeterministic_machine_is_never_compared_exactly(limits: PairLimits) -> None:
     loose: NumericsProfile = replace(NumericsProfile.current(""), deterministic=False)
     with pytest.raises(CannotJudge):
         limits_for(replace(CONFIG, profile="bounded", limits_digest="ab" * 32), loose.digest(), loose, LimitTable(()))
@@ -165,7 +165,7 @@ def test_honest_residuals_point_anywhere_and_a_push_does_not(
     assert push.alignment > noise.alignment
 
 
-def test_residuals_that_agree_are_suspicious_after_enough_rounds_and_not_before() -> None:
+def test_residuals_that_agree_are_suspicious_after_enough_rounds() -> None:
     one = {"theta.a": np.random.default_rng(2).normal(size=(50, 40))}
     drift = Drift.none()
     for _ in range(LEAST_ROUNDS - 1):

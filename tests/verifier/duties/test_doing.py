@@ -124,7 +124,7 @@ def test_commitments_to_one_file_are_one_question(tmp_path: Path) -> None:
 # -- Seen, secrets ----------------------------------------------------------------------------------------------------
 
 
-def test_seen_is_said_while_the_newest_block_is_before_the_beacon(tmp_path: Path) -> None:
+def test_seen_is_said_only_before_the_beacons_block(tmp_path: Path) -> None:
     made = SignedRun()
     made.commit_all()
     party = make_party(tmp_path, made)
@@ -176,7 +176,7 @@ def test_no_secret_is_shown_that_the_log_does_not_await(tmp_path: Path) -> None:
     assert party.sent == []
 
 
-def test_an_anchor_of_another_folder_is_said_and_nothing_is_shown(tmp_path: Path) -> None:
+def test_an_anchor_of_another_folder_is_reported_and_kept_shut(tmp_path: Path) -> None:
     made = SignedRun(panel=0)
     made.commit_all()
     made.see()
@@ -263,7 +263,7 @@ def test_false_names_its_reason_and_its_measure(tmp_path: Path) -> None:
     party.enter()
 
 
-def test_bytes_that_do_not_come_within_half_a_period_are_unserved(tmp_path: Path) -> None:
+def test_bytes_that_take_more_than_half_a_period_are_unserved(tmp_path: Path) -> None:
     party = make_party(tmp_path, opened())
     (duty,) = party.due(duties.Read)
     lapse.watch(party.world, party.look(), chain=True)
@@ -374,7 +374,7 @@ def test_a_slow_segment_keeps_no_quick_one_back(tmp_path: Path) -> None:
     assert party.due(duties.Read) == []
 
 
-def test_a_segment_that_outlasts_its_tries_is_unserved_when_half_of_ones_time_is_over(tmp_path: Path) -> None:
+def test_a_segment_that_outlasts_its_tries_is_unserved(tmp_path: Path) -> None:
     """Before, nodes that opened slow states made whoever drew most of them fall silent, which costs stake."""
     party, duty, slow = party_with_a_slow_segment(tmp_path)
     party.work.slow = {f"segment {slow}"}
@@ -383,7 +383,7 @@ def test_a_segment_that_outlasts_its_tries_is_unserved_when_half_of_ones_time_is
     assert words == {number: Word.UNSERVED if number == slow else Word.TRUE for number in duty.segments}
 
 
-def test_a_common_segment_that_was_replayed_without_its_trace_is_not_spoken_of(tmp_path: Path) -> None:
+def test_a_common_segment_without_its_trace_is_not_spoken_of(tmp_path: Path) -> None:
     """An empty trace can be sealed and never shown: its stake would be gone."""
     made = opened()
     party = make_party(tmp_path, made)
@@ -495,7 +495,7 @@ def test_an_epoch_is_signed_over_the_log_that_ends_with_it(tmp_path: Path) -> No
     assert len([said for said in again.said if said.event == "epoch signed"]) == 0, "once"
 
 
-def test_no_epoch_is_signed_while_the_log_lacks_what_the_mirror_holds(tmp_path: Path) -> None:
+def test_no_epoch_is_signed_while_the_log_lacks_held_messages(tmp_path: Path) -> None:
     """F19: a dropped reject's author signed the epoch that paid the fake."""
     made = closed()
     party = make_party(tmp_path, made)
@@ -511,7 +511,7 @@ def test_no_epoch_is_signed_while_the_log_lacks_what_the_mirror_holds(tmp_path: 
     assert len(party.world.quorum.all()) == 1
 
 
-def test_faults_are_signed_once_with_the_evidence_that_the_chain_knows(tmp_path: Path) -> None:
+def test_a_fault_is_signed_once_with_the_chains_evidence(tmp_path: Path) -> None:
     made = closed()
     party, proof = make_party(tmp_path, made), "0x" + "3" * 64
     node, verifier = made.nodes[0].address, made.verifiers[1].address
@@ -551,7 +551,7 @@ def test_who_lapsed_comes_back_with_a_head_that_holds_it(tmp_path: Path) -> None
     assert party.due(duties.ComeBack) == []
 
 
-def test_a_whole_round_is_spoken_by_one_verifier_as_the_machine_awaits(tmp_path: Path) -> None:
+def test_a_verifier_says_all_that_the_machine_awaits_in_a_round(tmp_path: Path) -> None:
     """All but the training: three verifiers by these duties alone, and the round is merged."""
     made = anchored_by(tmp_path / "0")
     assert isinstance(RoundSecrets(tmp_path / "0" / "verifier.secret", made.verifiers[0].address), RoundSecrets)
@@ -605,7 +605,7 @@ def closed_at(early: bool) -> tuple[SignedRun, str]:
     return made, proof
 
 
-def test_a_trace_that_was_sealed_on_a_branch_that_one_left_is_not_shown(tmp_path: Path) -> None:
+def test_a_trace_sealed_on_an_abandoned_branch_is_not_shown(tmp_path: Path) -> None:
     """There another beacon drew another common segment."""
     (made, proof), (fork, _) = closed_at(early=False), closed_at(early=True)
     assert made.state.proofs[proof].common != fork.state.proofs[proof].common

@@ -132,9 +132,8 @@ def test_a_node_without_a_heartbeat_lapses_after_a_lease(tmp_path: Path) -> None
     assert {said.awaited.party for said in lapses(party)} == {silent.address, alive.address}
 
 
-def test_a_node_that_only_beats_lapses_when_the_others_took_half_the_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_node_that_only_beats_lapses_by_the_others_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here after twice what they took."""
     monkeypatch.setattr(lapse_periods, "FIRST_PERIODS", 1)
     party = begin(tmp_path, SignedRun(nodes=2))
     slow, quick = party.made.nodes
@@ -222,7 +221,7 @@ def test_messages_say_what_is_awaited_as_the_log_reads_it() -> None:
     ("answered", "outcome", "reached"),
     [(2, MirrorAnswer.ANSWERED, True), (0, MirrorAnswer.ANSWERED, False), (2, MirrorAnswer.UNREACHABLE, False)],
 )
-def test_without_a_round_of_its_own_a_look_counts_where_it_reached_the_others(
+def test_a_look_without_a_round_counts_if_it_reached_the_others(
     tmp_path: Path, answered: int, outcome: MirrorAnswer, reached: bool
 ) -> None:
     """An epoch's root is signed by what one saw, also when all rounds are over."""

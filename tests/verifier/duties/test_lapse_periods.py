@@ -60,11 +60,12 @@ def delivered(made: SignedRun, *nodes: int) -> None:
 @holds(
     "An empty commitment shortens no deadline", by="verifier/duties/lapse_periods.py:allowed", against=Threat.FALSE_WORK
 )
-def test_before_anything_is_known_an_empty_commitment_hurries_nobody(made: SignedRun) -> None:
+def test_an_empty_commitment_hurries_nobody_at_first(made: SignedRun) -> None:
+    """Before anything is known."""
     assert allowed(made, 0).period == FIRST_PERIODS * PERIOD
 
 
-def test_one_that_is_in_is_enough_though_others_only_send_signs_of_life(made: SignedRun) -> None:
+def test_one_commitment_is_enough_though_others_only_beat(made: SignedRun) -> None:
     """Two that never deliver are no reason to wait for each other."""
     assert allowed(made, 0, passed=5_000.0).period == TIMES_NEW * 5_000
     assert allowed(made, 2, passed=5_000.0).period == TIMES_NEW * 5_000
@@ -105,7 +106,7 @@ def test_a_newcomer_has_a_multiple_of_what_the_slowest_took(made: SignedRun) -> 
     assert allowed(made, 0, took={made.nodes[1].address: 12.0}).period == FIRST_PERIODS * PERIOD
 
 
-def test_who_dawdles_holds_no_round_up_for_longer_than_nobody_does(made: SignedRun) -> None:
+def test_a_dawdling_node_delays_no_more_than_an_absent_one(made: SignedRun) -> None:
     """Committing a second before it would lapse, it had four times as long in each round: 24, 96, 384 periods."""
     slow, quick, took = made.nodes[0].address, made.nodes[1].address, {}
     waits = []
@@ -119,7 +120,7 @@ def test_who_dawdles_holds_no_round_up_for_longer_than_nobody_does(made: SignedR
     assert allowed(made, 0, passed=10.0**6).period == allowed(made, 2, took=took).period == MOST_PERIODS * PERIOD
 
 
-def test_a_commitment_that_nobody_can_hold_has_the_time_of_the_layouts_bytes(made: SignedRun) -> None:
+def test_a_commitment_has_at_most_the_time_of_the_layouts_bytes(made: SignedRun) -> None:
     """Whatever size it names: 2^64 - 1 bytes would take for ever."""
     made.commit(made.nodes[0])
     terms, text = terms_of(made), made.config.to_json()

@@ -116,14 +116,15 @@ def test_a_killed_workers_segment_is_taken_up_and_counted_once(bench: Bench, tmp
 
 
 @pytest.mark.parametrize("bench", ["rabbitmq"], indirect=True)
-def test_rabbitmq_tells_of_a_killed_worker_long_before_the_lease_ends(bench: Bench, tmp_path: Path) -> None:
+def test_rabbitmq_reports_a_killed_worker_before_the_lease_ends(bench: Bench, tmp_path: Path) -> None:
     examined = fan_of(tmp_path, (0,), held=[0])
     kill_while_running(bench, examined, "0", tmp_path)
     assert not bench.settle(examined).dead
     assert examined.job(0).attempts == 1
 
 
-def test_a_segment_longer_than_its_lease_may_run_twice_but_counts_once(bench: Bench, tmp_path: Path) -> None:
+def test_a_segment_longer_than_its_lease_counts_once(bench: Bench, tmp_path: Path) -> None:
+    """It may run twice."""
     hasty, examined = bench.impatient(), fan_of(tmp_path, (0, 1), held=[1])
     until(lambda: hasty.step(examined) or len(pids_of("1", tmp_path)) == 2)
     (tmp_path / "release").touch()
@@ -141,7 +142,8 @@ def test_a_segment_that_raises_is_given_up_with_its_traceback(bench: Bench, tmp_
     assert [name for name, _ in runs(tmp_path)].count("1") == 2
 
 
-def test_a_segment_that_kills_its_workers_is_given_up_and_the_others_finish(bench: Bench, tmp_path: Path) -> None:
+def test_a_segment_that_kills_its_workers_is_abandoned(bench: Bench, tmp_path: Path) -> None:
+    """The others finish."""
     hasty, examined = bench.impatient(), fan_of(tmp_path, (0, 1, 2, 3, 4, 5), kills=[3])
     (why,) = hasty.settle(examined).dead.values()
     assert "segment 3 failed 2 times" in why
@@ -171,7 +173,7 @@ def test_a_restarted_service_goes_on_from_the_rows(bench: Bench, tmp_path: Path)
     assert [ran.count(name) for name in ("0", "1", "2")] == [1, 1, 1]
 
 
-def test_a_redis_that_crashed_and_forgot_everything_is_filled_again(tmp_path: Path) -> None:
+def test_a_redis_that_forgot_everything_is_filled_again(tmp_path: Path) -> None:
     port, server = free_port(), tmp_path / "server"
     server.mkdir()
     address = f"redis://127.0.0.1:{port}/0"

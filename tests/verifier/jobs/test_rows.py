@@ -151,7 +151,7 @@ def test_rows_outlive_the_process(tmp_path: Path, rows: JobRows) -> None:
     assert JobRows(tmp_path / "jobs.db").of("0xproof", 1) == [job]
 
 
-def test_a_state_out_of_the_vocabulary_is_refused_by_the_database(tmp_path: Path, rows: JobRows) -> None:
+def test_the_database_refuses_an_unknown_state(tmp_path: Path, rows: JobRows) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         sqlite3.connect(tmp_path / "jobs.db").execute("UPDATE jobs SET state = 'accepted'")
 
@@ -240,7 +240,7 @@ TestFencing = Fencing.TestCase
 TestFencing.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
 
 
-def test_rows_of_another_start_of_the_machine_or_of_a_clock_that_was_set_wait_no_longer(tmp_path: Path) -> None:
+def test_rows_of_another_boot_or_clock_wait_no_longer(tmp_path: Path) -> None:
     """A file of before, whose times are Unix seconds, or of a machine that has run for a year and was started anew."""
     year = [31_536_000.0]
     before = JobRows(tmp_path / "jobs.db", clock=lambda: year[0])

@@ -44,7 +44,8 @@ def changed(leaf: str, **fields: Any) -> str:
     return canonical(json.loads(leaf) | fields)
 
 
-def test_a_sound_log_holds_and_what_no_chain_was_asked_for_is_named(tmp_path: Path, leaves: list[str]) -> None:
+def test_a_sound_log_holds_and_unchecked_statements_are_named(tmp_path: Path, leaves: list[str]) -> None:
+    """Those for which no chain was asked."""
     report = audit(tmp_path, leaves)
     report.require()
     assert report.findings == []
@@ -138,7 +139,8 @@ def test_the_next_audit_is_of_a_log_that_goes_on(tmp_path: Path, leaves: list[st
     assert kept.read_bytes() == head_of(leaves).format()
 
 
-def test_a_log_that_is_behind_the_kept_head_is_no_finding_and_leaves_it(tmp_path: Path, leaves: list[str]) -> None:
+def test_a_log_behind_the_kept_head_is_no_finding(tmp_path: Path, leaves: list[str]) -> None:
+    """It leaves the head as it is."""
     kept = tmp_path / "head"
     audit(tmp_path / "first", leaves, kept)
     report = audit(tmp_path / "behind", leaves[:2], kept)
@@ -147,7 +149,7 @@ def test_a_log_that_is_behind_the_kept_head_is_no_finding_and_leaves_it(tmp_path
     assert kept.read_bytes() == head_of(leaves).format()
 
 
-def test_another_log_than_last_time_is_a_finding_with_its_evidence(tmp_path: Path, leaves: list[str]) -> None:
+def test_a_log_other_than_last_time_is_a_finding_with_evidence(tmp_path: Path, leaves: list[str]) -> None:
     kept = tmp_path / "head"
     other = [leaves[0], changed(leaves[1], time=999)]
     kept.write_bytes(head_of(other).format())

@@ -70,7 +70,8 @@ def test_a_block_in_parts_is_compared_part_by_part(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("error", [BlockNotFinal("block 3 is not final"), OSError("away"), Web3Exception("odd")])
-def test_a_chain_that_cannot_tell_is_no_finding_and_is_asked_no_more(error: Exception) -> None:
+def test_a_chain_that_cannot_tell_is_no_finding(error: Exception) -> None:
+    """It is asked no more."""
     made = check(error)
     assert made.due(STATE, BLOCK) is None
     assert made.due(STATE, BLOCK) is None
@@ -88,9 +89,7 @@ def test_a_chain_that_cannot_tell_is_no_finding_and_is_asked_no_more(error: Exce
     ],
     ids=["final", "behind", "a later block is before it", "a time to come"],
 )
-def test_a_node_that_is_behind_is_told_from_a_block_that_never_was(
-    final: tuple[int, int], now: float, never: bool
-) -> None:
+def test_a_node_that_is_behind_is_told_from_a_false_block(final: tuple[int, int], now: float, never: bool) -> None:
     made = BlockCheck(cast(ChainReader, Chain(BLOCK, final)), now=lambda: now)
     assert bool(made.never(STATE, BLOCK)) is never
 
@@ -176,7 +175,7 @@ def test_another_root_is_a_finding(changes: dict[str, Any], said: str) -> None:
     assert said in finding.what
 
 
-def test_a_foreign_root_that_the_log_itself_tells_of_is_a_finding_without_a_chain() -> None:
+def test_a_foreign_root_in_the_log_is_a_finding_without_a_chain() -> None:
     (finding,) = read(roots(None), CLOSED, replace(ENDED, ours=False))
     assert "does not follow from the log" in finding.what
     assert to_hex(ROOT) in finding.due
@@ -193,7 +192,7 @@ def test_open_epochs_are_compared_and_shown() -> None:
     assert finding.index == AT
 
 
-def test_an_epoch_that_the_log_never_closed_is_a_finding_only_of_a_whole_log() -> None:
+def test_an_unclosed_epoch_is_a_finding_only_in_a_whole_log() -> None:
     foreign = Registry(e1=STANDS, e2=replace(STANDS, root=OTHER), e3=replace(STANDS, root=OTHER))
     found = read(roots(foreign), CLOSED, ENDED)
     assert [finding.what for finding in found] == [

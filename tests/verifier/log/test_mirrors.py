@@ -132,7 +132,7 @@ def test_a_list_of_another_form_is_named(town: Town, monkeypatch: pytest.MonkeyP
     assert any("is not JSON" in line for line in report.unchecked)
 
 
-def test_mirrors_are_those_of_the_deployment_where_nobody_lists_any(town: Town) -> None:
+def test_mirrors_are_those_of_the_deployment_if_none_is_listed(town: Town) -> None:
     place = deployment((f"{town.names[0]} http://127.0.0.1:9",))
     domain = Auditor(place, "").domain
     found, trouble = find_mirrors(place, domain, town.names, FolderPlace(town.log), str(town.log))

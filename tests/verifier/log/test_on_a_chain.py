@@ -86,7 +86,8 @@ def test_a_block_without_one_of_its_events_is_found(paid: Paid, tmp_path: Path) 
     assert (finding.kind, finding.index, finding.due) == ("block", index, paid.leaves[index])
 
 
-def test_a_log_that_ends_before_the_epoch_does_is_compared_with_its_open_root(paid: Paid, tmp_path: Path) -> None:
+def test_a_log_that_ends_early_is_compared_by_its_open_root(paid: Paid, tmp_path: Path) -> None:
+    """Before the epoch's end."""
     closed = next(i for i, leaf in enumerate(paid.leaves) if json.loads(leaf)["kind"] == "epoch-closed")
     report = audit(paid, tmp_path, paid.leaves[: closed + 1])
     assert report.findings == []
@@ -109,7 +110,7 @@ def block_of(paid: Paid, index: int = -1) -> dict[str, Any]:
     return cast(dict[str, Any], json.loads([leaf for leaf in paid.leaves if '"kind":"block"' in leaf][index]))
 
 
-def test_verifiers_that_the_operator_made_up_before_there_were_any_are_found(paid: Paid, tmp_path: Path) -> None:
+def test_verifiers_invented_before_the_registry_are_found(paid: Paid, tmp_path: Path) -> None:
     """A first block before the registry's: whoever stands in it would judge, and no later block would fit the chain."""
     friends = [VerifierStands(key_of(f"friend {number}").address, True, 10**30) for number in range(3)]
     forged = [Block(0, 1, HASH, (Quorum(1, 1), *friends), 0), Block(1, 2, HASH, (), 1)]

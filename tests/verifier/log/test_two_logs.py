@@ -57,7 +57,7 @@ def evidence(tmp_path: Path) -> dict[str, Any]:
     return found.body()
 
 
-def test_evidence_is_read_from_a_list_of_mirrors_as_far_as_it_convicts(tmp_path: Path) -> None:
+def test_evidence_is_read_from_mirrors_as_far_as_it_convicts(tmp_path: Path) -> None:
     body = evidence(tmp_path)
     harmless = body | {"prefix": body["proof"][0]}
     answer = {"mirrors": [], "evidence": [harmless, 7, {}, body | {"proof": 3}, body]}

@@ -102,7 +102,7 @@ def test_draws_see_a_fake_as_often_as_the_formula_says() -> None:
 
 @given(plans())
 @settings(deadline=None, max_examples=50)
-def test_at_the_plans_stake_every_amount_of_cheating_at_every_rate_loses(plan: AuditPlan) -> None:
+def test_every_cheat_at_every_rate_loses_at_the_plans_stake(plan: AuditPlan) -> None:
     honest = plan.reward - plan.cost
     for faked in range(1, plan.segments + 1):
         for rate in (plan.floor, (plan.floor + 1) / 2, Fraction(1)):
@@ -130,21 +130,21 @@ def test_the_weaker_demand_is_the_usual_rule(floor_ppm: int, stake: Fraction) ->
         assert plan_of(floor_ppm, samples=samples).least_stake == R / Fraction(floor_ppm, 10**6) - R
 
 
-def test_with_one_segment_seen_a_small_fake_needs_the_largest_stake() -> None:
+def test_a_small_fake_needs_the_largest_stake_with_one_sample() -> None:
     plan = plan_of(samples=1)
     assert plan.worst == 1
     assert plan.least_stake == (R - 1 + Fraction(1, 10)) / (Fraction(1, 5) * Fraction(1, 10)) - R
     assert plan.least_stake > plan_of(samples=2).least_stake
 
 
-def test_below_cost_the_demand_is_to_lose_more_than_honest_work_does() -> None:
+def test_a_cheat_must_lose_more_than_honest_work_below_cost() -> None:
     plan = plan_of(reward=Fraction(1, 2))
     assert plan.least_stake == plan.least_deviation_stake
     assert plan.profit(0, plan.stake, plan.floor) == Fraction(-1, 2)
 
 
 @pytest.mark.parametrize("floor_ppm", [200_000, 50_000])
-def test_the_best_plan_of_all_gains_nothing_above_the_least_stake_and_something_below(floor_ppm: int) -> None:
+def test_the_best_cheat_gains_only_below_the_least_stake(floor_ppm: int) -> None:
     plan = plan_of(floor_ppm)
     least = plan.least_deviation_stake
     assert best_gain(plan, plan.stake, 400) == pytest.approx(0, abs=1e-9)
@@ -186,7 +186,8 @@ def test_a_stake_for_the_first_rate_does_not_cover_the_floor() -> None:
 
 
 @pytest.mark.parametrize("strategy", [Strategy(10), Strategy(10, 0.25), Strategy(10, leaves=True)], ids=str)
-def test_played_with_the_real_draw_cheating_loses_at_the_stake_and_pays_below(strategy: Strategy) -> None:
+def test_simulated_cheating_loses_at_the_stake_and_pays_below(strategy: Strategy) -> None:
+    """Played with the real draw."""
     plan = plan_of()
     plays = play(plan, strategy, 12_000, 20, np.random.default_rng(5))
     for share in (Fraction(1), Fraction(9, 10), Fraction(1, 2)):
@@ -225,7 +226,7 @@ def test_only_the_draw_that_exists_can_be_played() -> None:
 # ---- cost
 
 
-def test_cost_is_what_all_verifiers_replay_as_a_share_of_training() -> None:
+def test_cost_is_the_replayed_share_of_training() -> None:
     plan = plan_of(end_check=Fraction(0))
     assert plan.verification_cost(1.0) == pytest.approx(3 * 2 / 10)
     assert plan.verification_cost(0.2) == pytest.approx(3 * 2 / 10 * 0.2)

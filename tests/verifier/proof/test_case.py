@@ -51,7 +51,7 @@ def case(run: SignedRun, proof: str, change: Callable[[dict[int, str]], None] = 
     return case_of(proof, kept, DOMAIN)
 
 
-def test_each_proof_is_told_with_its_round_openings_words_and_end(run: SignedRun) -> None:
+def test_a_case_tells_a_proofs_round_openings_words_and_end(run: SignedRun) -> None:
     for number, proof in enumerate(proofs(run)):
         found = case(run, proof)
         assert found.round.round == found.commitment.round == number // 2 + 1

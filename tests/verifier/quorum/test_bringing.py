@@ -34,7 +34,7 @@ def signed(folder: Path, index: int = 0) -> Party:
     return party
 
 
-def test_a_server_that_takes_it_and_drops_it_has_it_again_and_again(tmp_path: Path) -> None:
+def test_a_message_that_the_server_drops_is_brought_again(tmp_path: Path) -> None:
     party = signed(tmp_path)
     bringer = party.bringer()
     for _ in range(3):

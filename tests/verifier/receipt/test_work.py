@@ -94,7 +94,7 @@ def test_a_contribution_is_told_with_who_vouched() -> None:
     assert lines(opened(f"1:{MIA}"), *voted(3, two), CREDITED)[0].endswith("maintainers by entry 2, of whom it takes 2")
 
 
-def test_without_a_configuration_it_is_said_that_nobody_could_tell() -> None:
+def test_a_receipt_without_a_configuration_says_so() -> None:
     work = ReceiptReader(ACCOUNT, CLOSED)
     work.check({0: CREDITED, 50: CLOSED}, 50)
     (said,) = work.unchecked

@@ -99,7 +99,7 @@ def test_without_the_runs_table_there_is_no_word(work: Honest, profiles: tuple[b
         judge_segment(replace(asked, limits=limits), shelf, work.corpus)
 
 
-def test_residuals_that_push_one_way_are_drift_and_count_once_a_segment(
+def test_residuals_that_push_one_way_are_drift_once_a_segment(
     work: Honest, profiles: tuple[bytes, LimitTable], tmp_path: Path
 ) -> None:
     shelf = work.shelf()

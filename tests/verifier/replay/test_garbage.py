@@ -56,7 +56,7 @@ GARBAGE: dict[str, Spoil] = {
     against=Threat.FALSE_WORK,
 )
 @pytest.mark.parametrize("name", GARBAGE)
-def test_garbage_at_a_boundary_is_false_for_a_reason_that_costs_stake(work: Honest, name: str) -> None:
+def test_garbage_at_a_boundary_is_false_and_costs_stake(work: Honest, name: str) -> None:
     """As the end of the segment before it, and as the start of its own."""
     state, shelf = changed(work.state(2), GARBAGE[name]), work.shelf()
     entry, blob = to_hex(boundary_entry(state)), shelf.put(pack(state))

@@ -107,7 +107,7 @@ def test_a_spoilt_file_is_removed_and_missing(tmp_path: Path, work: Honest) -> N
     assert not file.exists()
 
 
-def test_settling_keeps_the_gradient_and_everything_before_the_end(work: Honest, tmp_path: Path) -> None:
+def test_settling_keeps_the_gradient_and_all_before_the_end(work: Honest, tmp_path: Path) -> None:
     """It is a last boundary that follows from weights and gradient alone, and settling it again changes nothing."""
     raw = start_tensors(work.theta, None)
     end = settled(work.theta, work.done.end_state)

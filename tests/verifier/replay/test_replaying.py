@@ -100,7 +100,7 @@ def test_a_file_of_another_form_is_unserved(work: Honest, data: bytes) -> None:
     assert (said.word, said.reason) == (UNSERVED, 0)
 
 
-def test_a_file_with_nan_that_is_not_the_committed_one_is_unserved(work: Honest) -> None:
+def test_an_uncommitted_file_with_nan_is_unserved(work: Honest) -> None:
     def spoil(tensors: Tensors) -> None:
         next(value for name, value in tensors.items() if name.startswith("m.")).reshape(-1)[0] = np.nan
 
@@ -178,7 +178,7 @@ def quiet_nan(state: Tensors) -> Tensors:
 )
 @pytest.mark.filterwarnings("ignore:.*invalid value")
 @pytest.mark.parametrize("length", [1, 2])
-def test_nan_inside_a_segment_has_one_word_and_one_trace_on_every_machine(
+def test_nan_in_a_segment_has_one_trace_on_every_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
     """The bits of NaN are the machine's own: honest verifiers on others paid for a wrong trace, or a false word."""

@@ -81,7 +81,7 @@ def test_what_was_asked_of_rounds_that_are_over_is_forgotten() -> None:
     assert {key.subject for key in board.orders} == {"0xlive"}
 
 
-def test_bytes_that_a_worker_did_not_find_make_it_ask_anew_and_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_that_a_worker_did_not_find_are_asked_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(work.time, "monotonic", lambda: now[0])
     board = Board([None, {"holds": True}])
@@ -196,7 +196,7 @@ def test_no_try_takes_longer_than_there_is_time(clock: list[float]) -> None:
     assert [seconds for _, seconds in shop.given] == [20.0] + [EFFORT.most] * 5
 
 
-def test_a_machine_that_is_done_with_none_of_a_kind_calls_none_of_it_slow(clock: list[float]) -> None:
+def test_a_machine_without_a_finished_replay_calls_none_slow(clock: list[float]) -> None:
     """Several times what others take is slow; where nothing is known, it may be this machine."""
     shop = Shop({("a", 0): {"late": 20.0}})
     ask = shop.asking([])

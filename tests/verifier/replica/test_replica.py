@@ -292,7 +292,7 @@ def resumed(folder: Path, copy: FakeCopy, trusted: int) -> tuple[Replica, list[i
     return made, places
 
 
-def test_a_restart_goes_on_from_where_it_stood_and_reads_no_entry_twice(tmp_path: Path) -> None:
+def test_a_restart_reads_no_entry_twice(tmp_path: Path) -> None:
     size = after_the_first_epoch()
     first = replica(tmp_path, copy_of(leaves()))
     first.over(copy_of(leaves()))
@@ -311,7 +311,7 @@ def test_a_restart_goes_on_from_where_it_stood_and_reads_no_entry_twice(tmp_path
     assert again.collected == whole.collected
 
 
-def test_where_it_stood_in_another_log_or_beyond_its_own_head_is_forgotten(tmp_path: Path) -> None:
+def test_a_place_in_another_log_or_beyond_its_head_is_forgotten(tmp_path: Path) -> None:
     size = after_the_first_epoch()
     first = replica(tmp_path, copy_of(leaves()))
     first.over(copy_of(leaves()))
@@ -324,9 +324,7 @@ def test_where_it_stood_in_another_log_or_beyond_its_own_head_is_forgotten(tmp_p
     assert resumed(tmp_path, copy, size)[1][0] == 0
 
 
-def test_an_entry_on_which_the_machine_breaks_is_refused_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_entry_that_breaks_the_machine_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in a rule is no end either: the machine goes back to what was signed, and reads on when something else
     comes."""
     index = index_of("commitment", 1)

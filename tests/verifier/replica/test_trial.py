@@ -152,7 +152,7 @@ def test_a_heartbeat_is_welcome_while_its_node_is_awaited() -> None:
         check_renewal(made.state, messages.LeaseRenewal(run, 1, node, 4))
 
 
-def test_what_names_more_than_there_is_is_refused_before_anything_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_of_unknown_subjects_is_refused_before_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     """One proof nine hundred times took five seconds of the machine's turn."""
     made = SignedRun(nodes=2)
     proof = to_hex(made.commit(made.nodes[0]))

@@ -19,7 +19,7 @@ HOURS, YEARS = 6 * 3600, 10 * 365 * 86_400
 
 
 @pytest.mark.parametrize("ahead", [HOURS, YEARS])
-def test_an_address_of_a_time_to_come_is_followed_by_the_right_one(tmp_path: Path, ahead: int) -> None:
+def test_an_address_from_the_future_is_replaced_by_the_right_one(tmp_path: Path, ahead: int) -> None:
     with town(tmp_path, nodes=1, verifiers=3) as found:
         found.turn()
         process, far = found.processes[1], int(time.time()) + ahead

@@ -14,7 +14,7 @@ from verifier.service.stalls import PERIODS, stalled
 pytestmark = pytest.mark.unit
 
 
-def test_silence_is_said_after_some_periods_of_a_run_that_goes_on(tmp_path: Path) -> None:
+def test_silence_is_reported_after_periods_of_a_run_that_goes_on(tmp_path: Path) -> None:
     made = SignedRun(nodes=1)
     party = make_party(tmp_path, made)
     log = party.world.replica.collected

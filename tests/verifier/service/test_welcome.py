@@ -141,7 +141,7 @@ def test_a_gradient_that_no_layout_has_is_not_announced(tmp_path: Path) -> None:
         party.world.blobs.sizes(name.hex())
 
 
-def test_questions_for_what_nobody_announced_read_no_messages_again(
+def test_questions_for_unannounced_bytes_read_no_messages_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = SignedRun(nodes=1)
@@ -195,7 +195,7 @@ def test_who_may_vouch_is_asked_one_by_one(tmp_path: Path) -> None:
     assert not welcome(Vouching(replace(credited, weight=0)))
 
 
-def test_the_terms_say_how_fast_bytes_come_and_whose_stake_counts(tmp_path: Path) -> None:
+def test_the_terms_give_the_rate_of_bytes_and_whose_stake_counts(tmp_path: Path) -> None:
     made = SignedRun(nodes=1, leastRate=8_000)
     party = make_party(tmp_path, made)
     announcer, run = party.world.blobs._announcer, to_hex(made.run)  # type: ignore[attr-defined]
@@ -204,7 +204,7 @@ def test_the_terms_say_how_fast_bytes_come_and_whose_stake_counts(tmp_path: Path
     assert announcer.sender("nobody", "no run").staked is False
 
 
-def test_a_merges_files_outlive_their_epoch_while_a_round_begins_from_them(tmp_path: Path) -> None:
+def test_a_merges_files_outlive_their_epoch_while_they_are_used(tmp_path: Path) -> None:
     made = SignedRun(nodes=1, rounds=4)
     made.play(1)
     party = make_party(tmp_path, made)

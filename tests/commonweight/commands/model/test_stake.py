@@ -91,7 +91,7 @@ def test_a_node_stakes_asks_for_a_part_waits_and_is_paid(model: Setting) -> None
     assert model.held() == (6 * TENTH, 0)
 
 
-def test_without_an_amount_all_is_asked_for_and_paid_to_the_own_key(model: Setting) -> None:
+def test_unstake_without_an_amount_pays_everything_to_the_key(model: Setting) -> None:
     (staked,) = model("stake", "--node", "--wei", 9 * TENTH, "--json").objects
     assert staked == {"account": NODE.address, "party": "node", "added": str(9 * TENTH), "stake": str(9 * TENTH)}
     (locked,) = model("unstake", "--json").objects
@@ -119,7 +119,7 @@ def test_who_is_no_verifier_stakes_only_as_a_node(model: Setting) -> None:
     assert model.held() == (0, 0)
 
 
-def test_a_verifier_gives_up_its_seat_and_has_its_stake_after_the_delay(model: Setting, tmp_path: Path) -> None:
+def test_a_verifier_that_leaves_has_its_stake_after_the_delay(model: Setting, tmp_path: Path) -> None:
     key = tmp_path / "verifier.json"
     write_keystore(key, bytes(VERIFIER.key), PASSPHRASE, iterations=1)
     registry = VerifierRegistry(model.stakes.w3, model.stakes.address)

@@ -72,7 +72,8 @@ def test_only_a_call_that_was_given_up_is_tried_again(house: House, commonweight
     assert state_of(house, "paid") == ("final", 0)
 
 
-def test_a_keeper_beside_the_server_sends_what_is_queued_and_ends_when_told(house: House, tmp_path: Path) -> None:
+def test_a_keeper_beside_the_server_sends_what_is_queued(house: House, tmp_path: Path) -> None:
+    """It ends when it is told."""
     enqueue(house, "delegate")
     (tmp_path / "deployment.json").write_text(house.place.deployment.to_json())
     write_keystore(tmp_path / "operator.json", bytes(house.operator.key), PASSPHRASE, iterations=1)

@@ -145,7 +145,8 @@ def test_holders_change_the_quorum_the_limit_and_the_list(world: Chain) -> None:
     assert world.told() == (world.stands(2, 0, admitted=False),)
 
 
-def test_who_fell_below_the_least_stake_through_a_fault_is_slashed_until_it_is_back(world: Chain) -> None:
+def test_a_node_below_the_least_stake_by_a_fault_stays_slashed(world: Chain) -> None:
+    """Until it is back above it."""
     world.told()
     world.punish(0, b"e" * 32)
     world.stake(0, STAKE - 1)
@@ -168,7 +169,7 @@ def test_a_fault_of_one_who_never_staked_enough_made_nobody_fall(world: Chain) -
     assert world.told() == (VerifierStands(world.rival.address, True, 0),)
 
 
-def test_a_verifiers_slash_is_that_of_the_fault_whose_evidence_was_signed(world: Chain) -> None:
+def test_a_verifiers_slash_belongs_to_the_fault_that_was_signed(world: Chain) -> None:
     world.told()
     accused = world.verifiers[0].address
     for fault in (Fault.WRONG_TRACE, Fault.FELL_SILENT):
@@ -218,7 +219,7 @@ def test_decisions_of_this_model_alone_are_told(world: Chain) -> None:
     assert not any(isinstance(event, Decided) for event in block.events)
 
 
-def test_a_dispute_that_nobody_decides_lapses_before_a_root_is_final(world: Chain) -> None:
+def test_an_undecided_dispute_lapses_before_a_root_is_final(world: Chain) -> None:
     world.told()
     root = world.root(world.payouts(1))
     world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
@@ -234,7 +235,7 @@ def test_a_dispute_that_nobody_decides_lapses_before_a_root_is_final(world: Chai
     assert world.told() == (EpochFinal(1, 1, "0x" + "00" * 32),)
 
 
-def test_signers_of_a_root_that_holders_strike_down_stand_below_the_least_stake(world: Chain) -> None:
+def test_signers_of_a_struck_root_fall_below_the_least_stake(world: Chain) -> None:
     world.send(world.claim(world.finalized(1), 0))
     world.wait(2)
     root = world.root(world.payouts(2))
@@ -246,7 +247,7 @@ def test_signers_of_a_root_that_holders_strike_down_stand_below_the_least_stake(
     assert world.told() == (EpochStruck(2, 0), *fallen)
 
 
-def test_a_root_that_holders_strike_down_after_a_lapse_is_told_apart(world: Chain) -> None:
+def test_a_struck_root_is_told_apart_from_a_lapsed_one(world: Chain) -> None:
     """Both in one look: each root that fell has its own reason."""
     world.send(world.claim(world.finalized(1), 0))
     world.wait(2)
@@ -267,7 +268,7 @@ def test_a_root_that_holders_strike_down_after_a_lapse_is_told_apart(world: Chai
     by="contracts/protocol/chain/reading.py:ChainReader",
     against=Threat.BAD_CHAIN,
 )
-def test_every_reader_gets_the_same_and_no_order_of_looks_changes_it(world: Chain) -> None:
+def test_every_reader_gets_the_same_in_any_order_of_looks(world: Chain) -> None:
     world.stake(0, 5)
     world.punish(1, b"e" * 32)
     world.stake(1, 7)
@@ -316,7 +317,7 @@ def test_a_verifiers_node_may_give_few_blocks_at_a_time(world: Chain, refusal: s
 # ---- when a block is due
 
 
-def test_a_block_is_due_where_something_was_said_or_time_has_passed(world: Chain) -> None:
+def test_a_block_is_due_after_an_event_or_enough_time(world: Chain) -> None:
     def due(state: State, every: int) -> int | None:
         return world.reader.due(DueBlocks.of(state), every)
 
@@ -441,7 +442,7 @@ def test_another_chain_than_the_logs_is_refused(world: Chain) -> None:
     ("contract", "followed"),
     [("VerifierRegistry", chain_logs.REGISTRY_EVENTS), ("ModelRegistry", chain_logs.MODEL_EVENTS)],
 )
-def test_every_event_is_followed_or_named_with_the_reason_why_not(contract: str, followed: tuple[str, ...]) -> None:
+def test_every_event_is_followed_or_its_omission_explained(contract: str, followed: tuple[str, ...]) -> None:
     written = {entry["name"] for entry in load_artifact(contract)["abi"] if entry["type"] == "event"}
     assert set(followed) <= written
     assert written - set(followed) <= set(NOT_FOLLOWED)

@@ -64,7 +64,7 @@ def test_a_stake_that_came_back_to_what_it_was_is_no_event() -> None:
     st.lists(st.tuples(st.sampled_from([ONE, TWO]), st.integers(0, 3)), max_size=12),
     st.integers(0, 12),
 )
-def test_stakes_stand_as_the_chain_has_them_however_often_one_looks(
+def test_stakes_are_those_of_the_chain_however_often_one_looks(
     before: dict[str, int], changes: list[tuple[str, int]], cut: int
 ) -> None:
     logs = [stake(node, amount) for node, amount in changes]

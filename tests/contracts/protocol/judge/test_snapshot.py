@@ -58,7 +58,7 @@ def go_on(state: State, start: int) -> list[list[Derived]]:
     return found
 
 
-def test_at_every_place_of_a_history_what_was_read_is_what_was_written() -> None:
+def test_a_snapshot_reads_as_written_at_every_index_of_a_history() -> None:
     state = State(signed_run().functions)
     for fact in facts():
         text = dump(state)

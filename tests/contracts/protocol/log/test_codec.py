@@ -69,7 +69,7 @@ def test_half_a_surrogate_pair_is_refused_as_an_escape_too(text: str) -> None:
         parse(text)
 
 
-def test_a_letter_of_two_escapes_and_an_escaped_backslash_are_read() -> None:
+def test_a_surrogate_pair_and_an_escaped_backslash_are_read() -> None:
     assert parse('["\\ud83d\\ude00","\\\\ud800"]') == ["\U0001f600", "\\ud800"]
 
 

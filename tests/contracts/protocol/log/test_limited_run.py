@@ -47,7 +47,7 @@ def created(config: RunConfig, **beside: object) -> RunCreated:
     by="contracts/protocol/log/signed.py:fact_of",
     against=Threat.UNLIKE_MACHINES,
 )
-def test_pairs_are_those_that_tell_cheats_from_work_and_machines_alike() -> None:
+def test_pairs_are_those_whose_limits_separate_cheats_from_work() -> None:
     """Either may be the node; a pair whose limits are as wide as a cheat judges nobody."""
     one, other = to_hex(CPU), to_hex(GPU)
     found = created(BOUNDED, limits=TABLE.to_json())

@@ -17,7 +17,7 @@ async def slow(go: asyncio.Event) -> str:
 
 
 @pytest.mark.parametrize(("looks", "fresh"), [(0, "said"), (1, "said"), (2, None), (5, None)])
-def test_an_answer_counts_if_it_was_asked_for_now_or_at_the_look_before(looks: int, fresh: str | None) -> None:
+def test_an_answer_counts_at_its_look_and_at_the_next(looks: int, fresh: str | None) -> None:
     async def play() -> None:
         calls, go = Calls[str](), asyncio.Event()
         calls.next_look()

@@ -41,7 +41,7 @@ def test_a_mirror_gets_what_it_lacks(tmp_path: Path) -> None:
     assert other.copy.root(operator.tree.size) == operator.tree.root(operator.tree.size)
 
 
-def test_a_mirror_that_knows_the_head_and_lacks_its_entries_gets_them(tmp_path: Path) -> None:
+def test_a_mirror_with_the_head_and_without_entries_gets_them(tmp_path: Path) -> None:
     own, other, operator = make_mirror(tmp_path / "own"), make_mirror(tmp_path / "other"), Operator().grow(300)
     fill(own.copy, operator)
     add_checkpoint(other.copy, operator.add_checkpoint())
@@ -65,7 +65,7 @@ def test_a_mirror_that_is_further_gets_nothing(tmp_path: Path) -> None:
     by="verifier/mirror/exchange/handing_on.py:Look.counts",
     against=Threat.BAD_VERIFIER,
 )
-def test_an_absence_is_timed_only_where_others_hold_the_entry_since_which_it_is_one() -> None:
+def test_an_absence_is_timed_only_if_others_hold_its_entry() -> None:
     """An operator goes on before one verifier alone; the others, who answer, never saw that anything is due."""
     names = ["0xA", "0xB", "0xC"]
     look = Look(

@@ -76,7 +76,7 @@ def test_a_well_formed_tail_that_nobody_signed_for_is_given_up(tmp_path: Path) -
     assert machine.taken == real.entries
 
 
-def test_while_every_source_shows_the_same_it_stands_still_and_says_so(tmp_path: Path) -> None:
+def test_a_stall_is_reported_while_every_source_shows_the_same(tmp_path: Path) -> None:
     copy, _ = reading_copy(tmp_path)
     look(copy, Showing(Operator().grow(10)))
     for _ in range(3):
@@ -99,7 +99,7 @@ def test_departures_are_bounded(tmp_path: Path) -> None:
     assert found[-1].head == Showing(fork(10, 1, "bad 19")).note().format()
 
 
-def test_a_log_without_an_end_is_dropped_where_the_machine_refuses_it(tmp_path: Path) -> None:
+def test_a_log_without_an_end_is_dropped_where_it_is_refused(tmp_path: Path) -> None:
     copy, machine = reading_copy(tmp_path)
     lie = Showing(Endless(Operator().grow(20).entries, b"bad" + K_60))
     for _ in range(3):
@@ -130,7 +130,7 @@ def test_nothing_is_kept_ahead_of_a_machine_that_waits(tmp_path: Path) -> None:
     assert (copy.signed, len(machine.taken)) == (30, 30), "it is no reason not to follow another head"
 
 
-def test_a_head_below_an_entry_for_which_the_machine_waits_is_signed(tmp_path: Path) -> None:
+def test_a_head_below_an_awaited_entry_is_signed(tmp_path: Path) -> None:
     copy, _ = reading_copy(tmp_path, waits=lambda entry: entry.startswith(b"another"))
     with pytest.raises(Waits):
         look(copy, Showing(fork(300, 50)))
@@ -139,7 +139,8 @@ def test_a_head_below_an_entry_for_which_the_machine_waits_is_signed(tmp_path: P
     assert copy.signed == 300
 
 
-def test_a_head_is_signed_when_its_size_is_reached_and_entries_are_applied_before(tmp_path: Path) -> None:
+def test_a_head_is_signed_only_when_its_size_is_reached(tmp_path: Path) -> None:
+    """Entries are applied before."""
     copy, machine = reading_copy(tmp_path)
     shown = Showing(Operator().grow((BUNDLES + 3) * 256))
     look(copy, shown)

@@ -76,7 +76,7 @@ def test_heads_of_several_sizes_on_one_branch_count_together(tmp_path: Path) -> 
     assert copy.signed == 400
 
 
-def test_a_smaller_head_is_counted_when_the_larger_one_comes_again(tmp_path: Path) -> None:
+def test_a_smaller_head_counts_when_the_larger_one_comes_again(tmp_path: Path) -> None:
     copy, real, _ = forked(tmp_path)
     longer = Showing(Operator().grow(400), by("v3"))
     stays(copy, longer)
@@ -146,7 +146,7 @@ def test_what_was_left_is_never_joined_again(tmp_path: Path) -> None:
     assert len(copy.branches.left) == 1
 
 
-def test_entries_of_a_branch_that_was_left_are_not_taken_from_strangers(tmp_path: Path) -> None:
+def test_entries_of_a_left_branch_are_not_taken_from_strangers(tmp_path: Path) -> None:
     """Between the two branches there is no head: a pending one of the branch that was left could lead back."""
     copy, real, other = forked(tmp_path)
     add_checkpoint(copy, other.add_checkpoint(330, 330))

@@ -405,8 +405,8 @@ def test_a_log_that_does_not_hold_is_no_answer(town: Town) -> None:
     assert party.mirror.copy.head() is None
 
 
-def test_who_cannot_be_reached_puts_its_own_words_and_bytes_to_all(town: Town, nobody: str) -> None:
-    """Its own alone; a mirror that fails keeps nothing from the others."""
+def test_an_unreachable_verifier_puts_its_own_words_to_all(town: Town, nobody: str) -> None:
+    """Its words and bytes, and its own alone; a mirror that fails keeps nothing from the others."""
     one, two, three = town.three(nobody)
     know(one, NAMES[0], NOWHERE, 2)
     one.mirror.messages.take(has(1))
@@ -475,7 +475,7 @@ def test_a_look_reaches_who_could_be_asked_for_bytes(mirrors: list[Answer], reac
     assert Look(Answer("", "", log), tuple(mirrors)).reached(THREE, 2) is reached
 
 
-def test_where_no_other_is_needed_a_look_reaches_who_has_the_bytes_at_all() -> None:
+def test_a_look_that_needs_no_other_must_reach_the_server() -> None:
     """n = k = 1: the server has them, too."""
     assert Look(Answer("", "", MirrorAnswer.ANSWERED), ()).reached(THREE[:1], 1)
     assert not Look(Answer("", "", MirrorAnswer.UNREACHABLE), ()).reached(THREE[:1], 1)

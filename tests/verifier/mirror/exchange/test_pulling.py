@@ -94,7 +94,7 @@ def unwelcoming(tmp_path: Path) -> Mirror:
     return make_mirror(tmp_path, is_welcome=lambda claim: False)
 
 
-def test_what_is_not_welcome_is_read_once_and_nobody_asks_who_signed(unwelcoming: Mirror, calls: Counter[str]) -> None:
+def test_an_unwelcome_message_is_read_once_without_its_signer(unwelcoming: Mirror, calls: Counter[str]) -> None:
     puller = puller_of(unwelcoming)
     with serving(shows([contribution(1), has(1), has(2)])) as url:
         assert [look(puller, url) for _ in range(3)] == [True] * 3
@@ -126,7 +126,7 @@ def test_garbage_is_read_once_and_ends_a_look(tmp_path: Path, calls: Counter[str
     assert (calls["recovered"], calls["read"]) == (1, 1)
 
 
-def test_addresses_that_are_known_or_were_refused_are_not_read_again(tmp_path: Path, calls: Counter[str]) -> None:
+def test_known_or_refused_addresses_are_not_read_again(tmp_path: Path, calls: Counter[str]) -> None:
     mirror = make_mirror(tmp_path)
     good, bad = address("http://127.0.0.1:1"), address("http://127.0.0.1:2", key=NODE)
     puller = puller_of(mirror)

@@ -94,7 +94,7 @@ def test_a_slow_mirror_has_not_answered_and_is_asked_once(town: Town) -> None:
     until(lambda: outcomes(one.looks.look())[NAMES[2]] is MirrorAnswer.ANSWERED)
 
 
-def test_bytes_of_a_size_that_was_not_announced_here_convict_nobody(town: Town) -> None:
+def test_bytes_of_a_size_not_announced_here_convict_nobody(town: Town) -> None:
     """Their author may have announced one name with two sizes, one at each mirror."""
     operator = Operator().grow(3)
     one, two, _ = town.three(town.stack.enter_context(serving(operator.app())))
@@ -108,7 +108,7 @@ def test_bytes_of_a_size_that_was_not_announced_here_convict_nobody(town: Town) 
         assert outcomes(one.looks.look())[NAMES[1]] is MirrorAnswer.ANSWERED
 
 
-def test_a_slow_server_keeps_no_look_and_no_message_from_the_others(town: Town) -> None:
+def test_a_slow_server_delays_no_look_at_the_others(town: Town) -> None:
     operator, taken = Operator().grow(3), list[bytes]()
     slow = Slow(operator.app(taken))
     one, two, _ = town.three(serve(town, slow))
@@ -125,7 +125,7 @@ def test_a_slow_server_keeps_no_look_and_no_message_from_the_others(town: Town) 
     until(lambda: one.looks.look().log.outcome is MirrorAnswer.ANSWERED)
 
 
-def test_a_slow_contradiction_stands_until_its_mirror_says_something_else(town: Town) -> None:
+def test_a_slow_contradiction_stands_until_its_mirror_changes_it(town: Town) -> None:
     """Otherwise looks would count in between."""
     operator = Operator().grow(3)
     one, _, three = town.three(town.stack.enter_context(serving(operator.app())))

@@ -222,7 +222,7 @@ def test_slow_uploads_keep_no_honest_blob_out(client: httpx.Client, mirror: Mirr
             raw.close()
 
 
-def test_a_blob_that_is_here_is_answered_before_its_bytes_are_sent(client: httpx.Client, mirror: Mirror) -> None:
+def test_a_blob_that_is_here_is_answered_before_its_bytes_come(client: httpx.Client, mirror: Mirror) -> None:
     mirror.blobs.announce(blob(DATA))
     assert client.put(f"/blobs/{NAME}", content=DATA, headers=ticket(NAME)).status_code == 200
     (raw,) = begin_uploads(client, put(NAME), 1)

@@ -64,7 +64,7 @@ def test_of_one_key_the_slowest_makes_room(slots: Slots, enter: Enter) -> None:
     assert (fast.is_over, slow.is_over, len(slots)) == (False, True, 3)
 
 
-def test_newcomers_of_other_keys_end_nobodys_upload_while_there_is_room(slots: Slots) -> None:
+def test_newcomers_end_no_upload_while_there_is_room(slots: Slots) -> None:
     with ExitStack() as held:
         honest = Sent(0, age=0.1)
         held.enter_context(slots.place(Sender("staked node"), honest))
@@ -74,7 +74,8 @@ def test_newcomers_of_other_keys_end_nobodys_upload_while_there_is_room(slots: S
         assert (honest.is_over, sum(not sent.is_over for sent in others)) == (False, 3)
 
 
-def test_where_all_is_taken_nobodys_young_upload_is_ended_for_another_key(slots: Slots) -> None:
+def test_a_young_upload_is_not_ended_for_another_key(slots: Slots) -> None:
+    """Where all slots are taken."""
     with ExitStack() as held:
         young = [Sent(0, age=0.1) for _ in range(4)]
         for number, sent in enumerate(young):

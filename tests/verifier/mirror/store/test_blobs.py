@@ -195,7 +195,7 @@ def test_a_subject_has_one_blob_at_a_time(tmp_path: Path) -> None:
         kept.announce(blob(DATA[1:]))
 
 
-def test_all_who_announced_a_digest_may_send_it_each_as_it_stands_best(tmp_path: Path) -> None:
+def test_each_announcer_of_a_digest_sends_it_at_its_best_terms(tmp_path: Path) -> None:
     rates = {RUN_ID: 9, "other run": 5}
     kept = BlobStore(tmp_path, lambda key: 10**6, lambda key, run: Sender(key, (key, run) == ("a", RUN_ID), rates[run]))
     for key, run in (("a", RUN_ID), ("a", "other run"), ("b", RUN_ID)):
@@ -279,7 +279,7 @@ def test_the_machine_is_asked_while_the_store_is_free(tmp_path: Path) -> None:
     assert set(free) == {True}
 
 
-def test_bytes_get_their_name_while_the_store_asks_nobody_for_news(tmp_path: Path) -> None:
+def test_bytes_get_their_name_without_a_look_for_news(tmp_path: Path) -> None:
     """Who looks for news holds another lock, under which it may be tidying this store."""
     free: list[bool] = []
 

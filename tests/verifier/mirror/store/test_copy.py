@@ -270,7 +270,7 @@ def test_evidence_is_bounded(tmp_path: Path, operator: Operator) -> None:
     assert len(kept.evidence.all()) == 16
 
 
-def test_a_log_of_which_the_machine_says_nothing_yet_is_not_signed(tmp_path: Path, operator: Operator) -> None:
+def test_a_log_that_the_machine_has_not_read_is_not_signed(tmp_path: Path, operator: Operator) -> None:
     """And no more of it is kept than what it was asked of."""
     operator.grow(300)
 
@@ -286,9 +286,7 @@ def test_a_log_of_which_the_machine_says_nothing_yet_is_not_signed(tmp_path: Pat
         assert (kept.head(), kept.size) == (None, 256)
 
 
-def test_uploaded_entries_that_the_machine_refuses_are_dropped_with_their_heads(
-    tmp_path: Path, operator: Operator
-) -> None:
+def test_refused_uploaded_entries_are_dropped_with_their_heads(tmp_path: Path, operator: Operator) -> None:
     def refuses(size: int) -> None:
         if size > 100 and kept.entries(100, 101) != operator.entries[100:101]:
             raise Differs(100, "is not what follows")

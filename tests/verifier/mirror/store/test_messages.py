@@ -248,7 +248,7 @@ def test_the_machine_is_asked_while_the_store_is_free(tmp_path: Path) -> None:
     assert kept.held() == ()
 
 
-def test_what_is_about_a_proof_that_the_machine_lost_is_read_when_it_knows_it_again(tmp_path: Path) -> None:
+def test_a_message_on_a_lost_proof_is_read_once_known_again(tmp_path: Path) -> None:
     """A killed process may have been further than what lies under its own head."""
     known = True
 

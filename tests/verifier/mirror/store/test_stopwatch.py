@@ -118,9 +118,7 @@ def test_a_chain_that_moves_in_blocks_loses_no_time(world: World) -> None:
 
 @pytest.mark.parametrize("counts", [True, False], ids=["in looks that count", "in looks that do not"])
 @pytest.mark.parametrize("period", [9.0, 60.0, 10**6])
-def test_what_the_chain_is_ahead_is_a_small_part_of_the_shortest_period(
-    world: World, period: float, counts: bool
-) -> None:
+def test_the_chain_is_ahead_by_a_part_of_the_shortest_period(world: World, period: float, counts: bool) -> None:
     sight = Observation(Allowed(period))
     world.look(sight)
     for _ in range(3):
@@ -204,7 +202,7 @@ def test_a_node_lapses_after_a_silent_lease(world: World) -> None:
     assert world.watch.due() == [COMMITMENT]
 
 
-def test_what_one_owes_runs_on_ones_own_clock_in_looks_that_reached_others(world: World) -> None:
+def test_a_duty_runs_on_ones_clock_in_looks_that_reached_others(world: World) -> None:
     """Whether they count or not, whatever the chain says, and though it was shown; all the time that passed."""
     world.look()
     world.look(chain=0.0, own=10.0, counts=False)
@@ -228,8 +226,9 @@ def test_a_restart_does_not_move_what_one_owes(world: World) -> None:
     assert world.watch.asked(WORDS) == 6
 
 
-def test_what_a_node_took_is_no_less_than_the_chains_time_since_its_round_opened(world: World) -> None:
-    """Though no look counted, or this verifier came late: 3,600 seconds, of which it measured three."""
+def test_a_nodes_time_is_at_least_that_of_the_chain(world: World) -> None:
+    """Since its round opened, though no look counted, or this verifier came late: 3,600 seconds, of which it measured
+    three."""
     opened = world.chain
     world.look(missing=COMMITMENT)
     world.look(missing=COMMITMENT)

@@ -64,7 +64,7 @@ def test_an_honest_round_asks_for_one_thing_after_the_other() -> None:
     assert of_node(court) == []
 
 
-def test_who_is_not_seated_reads_only_what_the_bench_was_called_to() -> None:
+def test_an_unseated_verifier_reads_only_what_the_bench_must() -> None:
     court = Court()
     proof, _ = court.read()
     assert of_verifier(court, "v2") == []
@@ -82,7 +82,7 @@ def test_who_lapsed_has_to_come_back() -> None:
     assert ComeBack("r", court.state.runs["r"].nodes["n1"].away or 0) in of_node(court, "n1")
 
 
-def test_a_fault_is_signed_under_a_final_root_and_until_it_is_slashed() -> None:
+def test_a_fault_is_signed_under_a_final_root_and_until_a_slash() -> None:
     """Whoever was shown another log has spoken by then."""
     court = Court("rounds=2")
     proof, other = court.read()

@@ -39,7 +39,7 @@ def test_who_finds_no_place_in_an_entry_is_in_the_next_one() -> None:
     assert lines_within(left, {}, 10**6) == (Line("late", 0, 5),)
 
 
-def test_who_finds_no_place_is_not_kept_out_by_those_who_earn_anew() -> None:
+def test_a_crowded_out_account_is_paid_before_new_earnings() -> None:
     """As many accounts as have a place, all of one party's nodes, owed something while a low limit lasts: before, what
     they earned anew was paid before what anybody else had earned long ago, for ever."""
     crowd: Units = {(0, f"a{number:03}"): 2 for number in range(MOST_PAID)}
@@ -73,7 +73,7 @@ def split(run: Run, emission: int = 10_000) -> Units:
     return emitted(lambda *given: protocol.lines(1, *given), run, emission)
 
 
-def test_late_work_is_paid_by_its_own_terms_and_all_else_by_the_epochs() -> None:
+def test_late_work_is_paid_by_its_own_terms() -> None:
     """Whatever was decided meanwhile, and for whom: who worked in time loses nothing by late work either."""
     earned = {0: {NODE: 50, OTHER: 50}, 1: {AUTHOR: 1}}
     late = {NODE: 50}

@@ -137,7 +137,7 @@ def test_a_limit_that_falls_below_a_root_cuts_it_again_at_once() -> None:
     court.audit()
 
 
-def test_a_root_that_was_proposed_before_the_limit_fell_is_paid_in_full() -> None:
+def test_a_root_proposed_before_the_limit_fell_is_paid_in_full() -> None:
     court, closed = finished("rounds=2")
     assert anew(court, chain_events.EpochLimit(0)).total == 0
     assert court.block(chain_events.EpochFinal(1, 0, closed.root)) == [EpochEnded(1, 0, closed.root, True, 0)]
@@ -174,7 +174,8 @@ def test_a_lapsed_dispute_delays_pay_and_never_cancels_it() -> None:
     assert court.state.runs["r"].earned == {}
 
 
-def test_what_lapsed_is_paid_within_the_limit_and_the_rest_is_owed() -> None:
+def test_a_lapsed_epoch_is_paid_within_the_limit() -> None:
+    """The rest is owed."""
     court, _ = finished("rounds=2")
     found = anew(court, chain_events.EpochLapsed(1, 0), chain_events.EpochLimit(300))
     assert (found.attempt, found.due, found.total) == (1, 1000, 300)
@@ -230,7 +231,7 @@ def test_another_root_that_the_chain_made_final_is_said() -> None:
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_what_the_chain_made_final_before_the_epoch_closed_here_ends_it(ours: bool) -> None:
+def test_a_root_final_before_its_epoch_closed_here_ends_it(ours: bool) -> None:
     """X1: a log that lost its end closes the same epoch again, and nobody waits for an event that was."""
     _, closed = finished("rounds=2")
     court, root = Court("rounds=2"), closed.root if ours else "another root"
@@ -460,7 +461,7 @@ def test_an_epoch_in_which_nobody_earned_pays_what_is_owed() -> None:
     assert final(court, closed)[-1] == RunOver("r")
 
 
-def test_what_is_owed_is_paid_again_as_it_was_when_a_dispute_lapses() -> None:
+def test_owed_pay_is_repeated_when_a_dispute_lapses() -> None:
     court = Court("rounds=2")
     court.block(chain_events.EpochLimit(600), seconds=5)
     final(court, played(court, "n0", "n1"), chain_events.EpochLimit(10_000))
@@ -516,7 +517,7 @@ def test_a_run_that_waits_can_be_prolonged() -> None:
     assert pays(played(court, "n1")) == {N0: 500, N1: 1500}
 
 
-def test_what_is_owed_of_an_epoch_with_another_root_is_not_paid_here() -> None:
+def test_pay_of_an_epoch_with_another_root_is_not_paid_here() -> None:
     """Who was paid under that root nobody can tell from this log."""
     court = Court("rounds=2")
     court.block(chain_events.EpochLimit(600), seconds=5)

@@ -169,7 +169,7 @@ def test_a_word_on_a_segment_that_was_not_asked_is_refused() -> None:
         court.say(proof, "v0", s2="false")
 
 
-def test_who_drew_and_falls_silent_puts_its_draw_before_the_bench() -> None:
+def test_a_silent_verifiers_draw_goes_to_the_whole_bench() -> None:
     """Twice lapsed it costs stake, once a round, where k others read all that it owed."""
     court = Court()
     proof, _ = court.read()
@@ -204,7 +204,7 @@ ALL, SOME = {"s0": "true", "s2": "true"}, {"s0": "true"}
     by="contracts/protocol/judge/rules/seats.py:lapse_words",
     against=Threat.BAD_VERIFIER,
 )
-def test_silence_says_nothing_of_anybody_where_k_others_did_not_read_it_in_time() -> None:
+def test_silence_is_no_fault_where_k_others_did_not_read_in_time() -> None:
     """Of these k one is honest: else what was asked may be more than any machine does in time (a state whose numbers
     are so small that each step takes fifty times as long)."""
     assert _silent_twice(("v0", ALL), ("v2", ALL))
@@ -226,7 +226,7 @@ def test_the_words_of_one_who_was_late_itself_show_nothing() -> None:
     assert not [entry for entry in found if isinstance(entry, VerifierFault)]
 
 
-def test_what_replaces_unserved_shows_nothing_of_how_long_it_takes() -> None:
+def test_a_word_that_replaces_unserved_proves_no_time() -> None:
     court = Court()
     proof, _ = court.read()
     court.lapse(What.WORDS, proof, "v1", by=["v0", "v2"])
@@ -277,7 +277,7 @@ def test_unserved_is_overruled_only_where_it_stands_for_a_period() -> None:
     assert Overruled("r", proof, "v1", 4) in court.lapse(What.SECOND_LOOK, proof, "2", by=["v0", "v2"])
 
 
-def test_unserved_that_is_replaced_after_the_decision_is_not_overruled() -> None:
+def test_unserved_replaced_after_the_decision_is_not_overruled() -> None:
     """Nobody is waited for any more, so that nobody has to sign that nothing came."""
     court = Court()
     proof, _ = court.read()

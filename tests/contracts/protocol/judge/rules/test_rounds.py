@@ -132,7 +132,7 @@ def test_when_a_seen_is_entered_decides_nothing() -> None:
     assert court.proof().beacon == beacon.hash
 
 
-def test_without_k_that_saw_it_a_later_block_draws_and_all_is_read() -> None:
+def test_a_beacon_unseen_by_k_is_drawn_later_and_all_is_read() -> None:
     """F18: whoever knows the beacon gains no unread proof by it, nor a second one that is known as well."""
     court = Court(audit_floor=1, stakes=100)
     court.close()
@@ -199,7 +199,7 @@ def test_at_least_k_sit_whatever_the_manifest_says() -> None:
     assert list(court.proof().seats) == ["v0", "v1"]
 
 
-def test_who_is_away_sits_last_and_reads_when_the_bench_is_called() -> None:
+def test_an_absent_verifier_sits_last() -> None:
     court = Court()
     court.close()
     court.state.runs["r"].away["v0"] = 5
