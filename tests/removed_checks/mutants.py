@@ -429,7 +429,7 @@ PYTHON: dict[str, Mutant] = {
         "ledger/relay/confirmations.py",
         "if external is None or external in {attempt.hash for attempt in attempts}:",
         "if False:",
-        ("tests/ledger/relay/test_outbox.py::test_without_an_observed_external_transaction_nothing_is_signed_again",),
+        ("tests/ledger/relay/test_outbox.py::test_without_an_external_transaction_nothing_is_resigned",),
     ),
     "indexer: the cursor moves from anywhere": Mutant(
         "ledger/chainread/indexer.py",

@@ -95,7 +95,7 @@ def test_a_summary_stands_in_json_as_scripts_read_it() -> None:
     assert said["transactions"][0]["state"] == "mined"
 
 
-def test_a_proof_is_decided_where_two_found_the_same_segment_false() -> None:
+def test_two_who_find_one_segment_false_decide_a_proof() -> None:
     proof = summary().verdicts[1]
     assert not proof.is_decided_by_k()
     both = [*proof.words, *(word.model_copy(update={"verifier": "vito"}) for word in proof.words)]

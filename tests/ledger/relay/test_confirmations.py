@@ -127,7 +127,7 @@ def test_a_lost_transaction_leaves_no_gap(relay: Relay) -> None:
     by="ledger/relay/confirmations.py:ChainView.sent_by",
     against=Threat.BAD_CHAIN,
 )
-def test_a_nonce_of_an_external_transaction_is_replaced_only_when_that_is_final(relay: Relay) -> None:
+def test_a_nonce_is_replaced_once_what_took_it_is_final(relay: Relay) -> None:
     """Before, a reorg might still put ours in its place, and the call would be done twice."""
     relay.claim(0, 1)
     nonce = relay.count()
@@ -147,7 +147,7 @@ def test_a_nonce_of_an_external_transaction_is_replaced_only_when_that_is_final(
     assert (relay.supply, len(relay.attempts)) == (relay.owed(0, 1), 3)
 
 
-def test_an_external_transaction_that_a_reorg_takes_back_leaves_our_nonce(relay: Relay) -> None:
+def test_a_nonce_stays_ours_where_a_reorg_undoes_what_took_it(relay: Relay) -> None:
     relay.claim(0)
     nonce = relay.count()
     with armed("outbox.sending", lambda: relay.external(nonce)):
@@ -280,7 +280,7 @@ def test_a_former_keys_nonce_is_not_used_up_with_the_new_key(relay: Relay) -> No
     assert outbox._note(replace(rotated, operator=relay.place.operator), held, ours, SendResult.REFUSED, "again")
 
 
-def test_an_external_transaction_below_the_block_that_was_final_at_signing_is_found(relay: Relay) -> None:
+def test_an_external_transaction_in_an_older_block_is_found(relay: Relay) -> None:
     """The node that was asked for the nonce lagged behind: it gave one out that had been used up long before."""
     used = relay.count()
     relay.anvil.mine(3)

@@ -273,7 +273,7 @@ def test_the_api_lists_every_hash_of_a_call(house: House) -> None:
     assert (line["state"], line["hashes"], line["tries"]) == ("final", [line["hash"]], 0)
 
 
-def test_without_an_observed_external_transaction_nothing_is_signed_again(
+def test_without_an_external_transaction_nothing_is_resigned(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A node that counts our nonce as used, for good, but has lost our receipt: lack of a receipt is no proof."""
