@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from contracts.ids import Address, from_hex
+from contracts.ids import Address, RunId, from_hex
 from contracts.messages.for_log import RunTerms
 from contracts.protocol.limits import LimitTable
 from contracts.protocol.run_config import RunConfig
@@ -54,14 +54,14 @@ def open_run(
     rules: RunRules,
     data: tuple[Path, ...],
     limits: LimitTable | None = None,
-) -> str:
+) -> RunId:
     """Open the run and return its id, 0x-hex. Raises InvalidRunConfig, ApiProblem and ApiUnreachable."""
     config = _config(overrides, data, limits)
     client = ApiClient(api_url, key)
     model = from_hex(client.network.deployment.model)
     beside = {"config": config.to_json()} | ({} if limits is None else {"limits": limits.to_json()})
     answer = client.give(terms(model, client.address, config, rules), **beside)
-    return answer.digest
+    return RunId(answer.digest)
 
 
 def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) -> RunTerms:

@@ -17,7 +17,7 @@ from contracts.genesis.params import GenesisParams, arguments_of, round_terms
 from contracts.genesis.powers import ADMIN, GOVERNOR_ROLES, role
 from contracts.genesis.rounds import check_minters, check_round
 from contracts.genesis.terms import check_name, check_terms
-from contracts.ids import as_address, to_hex
+from contracts.ids import Address, as_address, to_hex
 
 ORDER = ("ModelTimelock", "ModelToken", "ModelGovernor", "VerifierRegistry", "EpochDistributor", "RevenueSplitter")
 """The order in which every model's contracts are made: an address follows from its maker's nonce."""
@@ -65,7 +65,7 @@ def create(w3: Web3, deployer: LocalAccount, contract: str, *arguments: Any) -> 
     return send(w3, deployer, factory.constructor(*arguments))
 
 
-def open_round(w3: Web3, payer: LocalAccount, d: Deployment, p: GenesisParams) -> tuple[str, str]:
+def open_round(w3: Web3, payer: LocalAccount, d: Deployment, p: GenesisParams) -> tuple[Address, str]:
     """Deploy another funding round of a model, by the `funding_` parameters; returns its address and its creation.
 
     It sells nothing until holders give it a budget. Raises ContractRejected and GenesisRefused.
@@ -75,9 +75,9 @@ def open_round(w3: Web3, payer: LocalAccount, d: Deployment, p: GenesisParams) -
     deadline = w3.eth.get_block("latest")["timestamp"] + p.funding_seconds
     p = replace(p, funding_currency=Web3.to_checksum_address(p.funding_currency))
     receipt = create(w3, payer, "CapitalPool", d.token, d.timelock, round_terms(p, deadline))
-    address = str(receipt["contractAddress"])
+    address = as_address(str(receipt["contractAddress"]))
     creation = to_hex(receipt["transactionHash"])
-    check_round(w3, d, as_address(address), creation)
+    check_round(w3, d, address, creation)
     return address, creation
 
 

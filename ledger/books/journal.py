@@ -13,7 +13,6 @@ from sqlalchemy import insert, or_
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from contracts.ids import Address
 from contracts.wire.states import TransferEnd
 from ledger.errors import JournalConflict, NotFound
 from ledger.storage.seals import sealed
@@ -132,7 +131,7 @@ def balances(session: Session, book: str) -> dict[str, int]:
     return totals
 
 
-def balance(session: Session, book: str, account: Address) -> int:
+def balance(session: Session, book: str, account: str) -> int:
     """Credits less debits of one account, over posted transfers."""
     row = session.get(Balance, (book, account))
     return 0 if row is None else row.credited - row.debited
