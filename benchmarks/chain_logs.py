@@ -20,9 +20,9 @@ from benchmarks.record import cpu_seconds, write_result
 from contracts.chain.connection import connect_devnet, contract_at
 from contracts.chain.event_table import EventTable
 from contracts.evm.log_ranges import Wanted, logs
-from contracts.ids import to_hex
+from contracts.ids import as_address, to_hex
 
-ADDRESS = "0x" + "11" * 20
+ADDRESS = as_address("0x" + "11" * 20)
 TURNS = 5
 Work = Callable[[], object]
 

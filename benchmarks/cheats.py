@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from contracts.ids import as_address
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import unpack
@@ -31,7 +32,7 @@ from trainer.steps.trajectory import InnerRunner, Trajectory, replay_segment, ru
 from verifier.comparison.bounded import distance
 
 RESULT = Path(__file__).parent / "results" / "cheats.json"
-SEED, NODE, TWIN = bytes(range(32)), "0x" + "11" * 20, "0x" + "22" * 20
+SEED, NODE, TWIN = bytes(range(32)), as_address("0x" + "11" * 20), as_address("0x" + "22" * 20)
 LENGTHS = (1, 4, 10)
 SEGMENTS = 2
 PROFILES = {

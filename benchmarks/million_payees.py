@@ -25,7 +25,7 @@ from typing import Any
 from eth_account import Account
 
 from benchmarks.record import progress, write_result
-from contracts.ids import to_hex
+from contracts.ids import Address, as_address, to_hex
 from contracts.merkle.payout_tree import LEAF_TYPES, Payout, PayoutTree, check_proof
 from contracts.protocol.log_audit import PayoutKind, epoch_payouts
 from ledger.books import payouts
@@ -39,10 +39,10 @@ EMISSION, CHAIN, DISTRIBUTOR = 10**24, 31337, "0x" + "d1" * 20
 PROOFS = 200
 
 
-def work_of(payees: int) -> dict[str, int]:
+def work_of(payees: int) -> dict[Address, int]:
     """Verified tokens by account; the same at each run."""
     digests = (hashlib.sha256(b"payee %d" % place).digest() for place in range(payees))
-    return {"0x" + d[:20].hex(): 1 + int.from_bytes(d[20:24], "big") for d in digests}
+    return {as_address("0x" + d[:20].hex()): 1 + int.from_bytes(d[20:24], "big") for d in digests}
 
 
 def lines_of(payees: int) -> list[Payout]:

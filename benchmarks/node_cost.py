@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import cpu_seconds, progress, write_result
+from contracts.ids import as_address
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack
@@ -35,7 +36,7 @@ SIZES = {
     "6 M": RunConfig(layers=4, d_model=352, heads=8, segment=10),
     "25 M": RunConfig(layers=8, d_model=512, heads=8, segment=10),
 }
-NODE = "0x" + "11" * 20
+NODE = as_address("0x" + "11" * 20)
 RECORDERS = ("record in memory", "record in a folder")
 
 

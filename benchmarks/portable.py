@@ -32,12 +32,13 @@ from blake3 import blake3
 from numpy.typing import NDArray
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from contracts.ids import as_address
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer import portable
 from trainer.data.batches import Batch, batch_source
 from trainer.data.corpus import Corpus, default_corpus
-from trainer.model.gpt import build_model
+from trainer.model.gpt import GPT, build_model
 from trainer.model.state import Tensors, TrainState, initial_theta, inner_of, start_tensors, theta_layout
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.evaluate import held_out_loss
@@ -49,7 +50,7 @@ RESULTS = Path(__file__).parent / "results" / "portable.json"
 STEPS = 10
 CONFIGS = {"small": RunConfig(layers=1, d_model=64, heads=4, context=32, batch=4), "default": RunConfig()}
 BLOCK = {"small": 100, "default": 8}
-NODES = tuple(f"0x{index:02x}" + "00" * 19 for index in range(1, 4))
+NODES = tuple(as_address(f"0x{index:02x}" + "00" * 19) for index in range(1, 4))
 OLD_LIBRARIES = {
     "MKL_CBWR": "COMPATIBLE",
     "ONEDNN_MAX_CPU_ISA": "SSE41",
@@ -162,7 +163,8 @@ def measure_loss(results: dict[str, object], seeds: tuple[int, ...] = (1, 2, 3))
 def _diloco_loss(profile: str, seed: int, corpus: Corpus) -> float:
     config = RunConfig(profile=profile, seed=seed)
     theta = initial_theta(config)
-    momentum, inner = zero_momentum(theta), {}
+    momentum = zero_momentum(theta)
+    inner: dict[str, Tensors] = {}
     for number, present in enumerate((2, 3, 3, 3, 3), start=1):
         gradients = []
         for node in NODES[:present]:
@@ -175,7 +177,7 @@ def _diloco_loss(profile: str, seed: int, corpus: Corpus) -> float:
     return round(held_out_loss(replace(config, profile="exact"), theta, corpus.held_out, 256), 5)
 
 
-def _step_seconds(config: RunConfig, model: torch.nn.Module, state: TrainState, batch: Batch) -> float:
+def _step_seconds(config: RunConfig, model: GPT, state: TrainState, batch: Batch) -> float:
     before = time.thread_time()
     inner_step(config, model, state, batch)
     return time.thread_time() - before

@@ -28,6 +28,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.record import RESULTS, progress, write_result
+from contracts.ids import as_address
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
 from trainer.data.batches import BatchSource, batch_source
@@ -41,7 +42,7 @@ from trainer.steps.trajectory import replay_segment
 
 NAME = "portable_machines"
 STEPS = 10
-NODE = "0x" + "11" * 20
+NODE = as_address("0x" + "11" * 20)
 SIZES = {
     "0.1 M": RunConfig(profile="portable", segment=STEPS, layers=1, d_model=64, heads=4, context=32, batch=4),
     "0.9 M": RunConfig(profile="portable", segment=STEPS),

@@ -24,6 +24,7 @@ from safetensors.numpy import load
 from benchmarks.cheats import NODE, PROFILES, SEED, SEGMENTS, TWIN, runners
 from benchmarks.record import progress, write_result
 from contracts.errors import InvalidTensorFile
+from contracts.ids import Address
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import unpack
@@ -66,7 +67,7 @@ def distances(claimed: Tensors, replayed: Tensors) -> dict[str, float]:
     }
 
 
-def judged(config: RunConfig, cheat: str, claimed: Trajectory, node: str) -> Iterator[Judged]:
+def judged(config: RunConfig, cheat: str, claimed: Trajectory, node: Address) -> Iterator[Judged]:
     """Every segment of a cheat's round, replayed from what it opened."""
     batches = batch_source(default_corpus().train, config, SEED, 1, node)
     for segment in range(config.segments):

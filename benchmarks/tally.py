@@ -9,7 +9,7 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class Electorate:
         self._all(ballots)
         return found
 
-    def _all(self, calls: list[tuple[str, Any]]) -> None:
+    def _all(self, calls: Sequence[tuple[str, Any]]) -> None:
         """Each from its sender, a block for every so many."""
         nonces: Counter[str] = Counter()
         for number, (sender, call) in enumerate(calls, start=1):

@@ -22,7 +22,7 @@ from typing import Any
 from blake3 import blake3
 
 from benchmarks.record import cpu_seconds, progress, write_result
-from contracts.ids import to_hex
+from contracts.ids import as_address, to_hex
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest, unpack
@@ -42,7 +42,7 @@ BAR_PERCENT = 95.0
 LENGTHS = (10, 4)
 SEGMENTS_OF_ROUND = 4
 DATA_SEED = b"\x02" * 32
-NODE = "0x" + "11" * 20
+NODE = as_address("0x" + "11" * 20)
 
 
 @dataclass(frozen=True)

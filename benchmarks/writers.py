@@ -45,7 +45,7 @@ def addresses(folder: Path) -> Iterator[dict[str, Any]]:
     def postgresql() -> str:
         name = f"writers{next(_numbers)}"
         server.psql(f"CREATE DATABASE {name}")
-        return place.replace("/postgres?", f"/{name}?")
+        return str(place.replace("/postgres?", f"/{name}?"))
 
     yield {"postgresql": postgresql, "sqlite": lambda: f"sqlite:///{folder / f'ledger{next(_numbers)}.db'}"}
 

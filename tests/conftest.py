@@ -46,7 +46,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     from xdist.scheduler.loadfile import LoadFileScheduling
 
-    class ByPlay(LoadFileScheduling):
+    class ByPlay(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             return next((package for package in PLAYED_ONCE if nodeid.startswith(package)), nodeid.split("::", 1)[0])
 

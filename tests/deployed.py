@@ -32,7 +32,8 @@ PARAMS = GenesisParams(
 
 def key_of(name: str) -> LocalAccount:
     """The account of that name; the same in every test."""
-    return Account.from_key(keccak(text=f"commonweight test {name}"))
+    made: LocalAccount = Account.from_key(keccak(text=f"commonweight test {name}"))
+    return made
 
 
 def verifier_keys() -> list[LocalAccount]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from httpx import Response
-from sqlmodel import SQLModel, select
+from sqlmodel import SQLModel
 from web3.contract.contract import ContractFunction
 
 from api.app import create_app
@@ -165,7 +165,8 @@ class House:
     def post_epoch(self, verifier: LocalAccount, number: int = 1) -> Response:
         """Sign an epoch's root."""
         body = self.cosigned(self.root_message(number), verifier)
-        return self.client.post(f"/v1/epochs/{number}/signatures", json=body)
+        answer: Response = self.client.post(f"/v1/epochs/{number}/signatures", json=body)
+        return answer
 
     def settle_epoch(self, number: int = 1) -> None:
         """Have k verifiers sign an epoch and wait until it is final on the chain, and in the log."""
@@ -208,7 +209,10 @@ class House:
 
     def vote(self, holder: LocalAccount, proposal: str, support: int = 1) -> Response:
         """Hand in a signed ballot."""
-        return self.client.post(f"/v1/proposals/{proposal}/ballots", json=self.ballot_body(holder, proposal, support))
+        answer: Response = self.client.post(
+            f"/v1/proposals/{proposal}/ballots", json=self.ballot_body(holder, proposal, support)
+        )
+        return answer
 
     def carry(self, *proposals: str, votes: Sequence[tuple[LocalAccount, int]] = ()) -> None:
         """Have proposals voted on by signature, by default for them by both holders; the keeper does the rest."""
@@ -250,7 +254,7 @@ class House:
     def give_coins(self, account: LocalAccount) -> None:
         """Enough for the gas of a test."""
         eth = self.place.w3.eth
-        gift = {
+        gift: dict[str, Any] = {
             "to": account.address,
             "value": 10**18,
             "gas": 21_000,
@@ -267,7 +271,7 @@ class House:
         """Every row of every table and every stored blob: equal dumps mean that nothing changed."""
         with self.ledger.store.read() as session:
             tables = SQLModel.metadata.sorted_tables
-            rows = {t.name: sorted(map(repr, session.connection().execute(select(t)))) for t in tables}
+            rows = {t.name: sorted(map(repr, session.connection().execute(t.select()))) for t in tables}
         return {**rows, "blobs": sorted(p.name for p in (self.folder / "blobs").iterdir())}
 
 

@@ -16,6 +16,7 @@ from eth_utils import to_checksum_address
 from sqlalchemy import insert, text
 from sqlmodel import Session
 
+from contracts.ids import Address, ProofId, RunId, as_address
 from contracts.messages.signatures import digest
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import EpochClosed, Line, Posted
@@ -23,6 +24,7 @@ from contracts.protocol.judge.rules.roots import grow
 from contracts.protocol.judge.state import NodeState, RunState, State
 from contracts.protocol.log.leaf import write
 from contracts.protocol.run_config import RunConfig
+from contracts.wire.states import TransferEnd
 from ledger.books import journal, log, payouts
 from ledger.epochs import settlement
 from ledger.machine.effects import payouts_of, promise_id
@@ -52,7 +54,7 @@ from ledger.views import projection
 from tests.contracts.protocol.judge.court import TERMS
 from tests.house import House
 
-RUN = "0x" + "a1" * 32
+RUN = RunId("0x" + "a1" * 32)
 OF_ONE, PAGE, AT_ONCE = 3, 50, 500
 """Proofs of each round but the last, lines of a page, and rows of a statement."""
 DIGEST = "0x" + "44" * 32
@@ -78,19 +80,19 @@ class Past:
 
 
 @cache
-def address(number: int) -> str:
+def address(number: int) -> Address:
     """Of a node, or of a wallet that is paid."""
-    return str(to_checksum_address(f"0x{0xABC0 + number:040x}"))
+    return as_address(str(to_checksum_address(f"0x{0xABC0 + number:040x}")))
 
 
-def proof(number: int) -> str:
+def proof(number: int) -> ProofId:
     """Its id."""
-    return f"0x{number:064x}"
+    return ProofId(f"0x{number:064x}")
 
 
-def run(number: int) -> str:
+def run(number: int) -> RunId:
     """Runs that are over; the first has all the nodes, proofs and epochs."""
-    return RUN if number == 0 else f"0x{0xB2 << 200 | number:064x}"
+    return RUN if number == 0 else RunId(f"0x{0xB2 << 200 | number:064x}")
 
 
 def fill(house: House, past: Past) -> None:
@@ -151,7 +153,7 @@ def _proofs(session: Session, past: Past) -> None:
         for n in range(past.proofs)
     ]
     journal.record_new(session, work)
-    journal.resolve_all(session, [row["id"] for row in work], "posted", 2)
+    journal.resolve_all(session, [str(row["id"]) for row in work], TransferEnd.POSTED, 2)
     _insert(session, ProofView, (_proof_view(past, n) for n in range(past.proofs)))
 
 
@@ -160,8 +162,10 @@ def _proof_view(past: Past, number: int) -> dict[str, Any]:
     said = {"state": "posted", "stage": "posted", "audited": True, "reason": None, "measured": "0", "limit": "0"}
     own = {"proof": proof(number), "run": RUN, "round": current, "node": node, "payout": node, "work": 1_000}
     none = {"segment": None, "at_fault": None, "costs_stake": None, "pledge": None}
-    lists = {name: [] for name in ("has", "panel", "words", "bench", "faults", "overruled", "lapses")}
-    maps = {name: {} for name in ("draws", "openings", "decided", "traces")}
+    lists: dict[str, list[Any]] = {
+        name: [] for name in ("has", "panel", "words", "bench", "faults", "overruled", "lapses")
+    }
+    maps: dict[str, dict[str, Any]] = {name: {} for name in ("draws", "openings", "decided", "traces")}
     signed = {"message": {}, "signature": "0x" + "55" * 65, "gradient_blob": DIGEST, "segments": 8}
     body = {**own, **said, **none, **lists, **maps, **signed}
     return {"proof": proof(number), "run": RUN, "number": current, "body": body}
@@ -169,7 +173,7 @@ def _proof_view(past: Past, number: int) -> dict[str, Any]:
 
 def _lines(past: Past, epoch: int) -> tuple[Line, ...]:
     """The first account is paid in every epoch."""
-    return tuple(Line(address(n).lower(), 2, LARGE) for n in (0, 1 + epoch % (past.nodes - 1)))
+    return tuple(Line(as_address(address(n).lower()), 2, LARGE) for n in (0, 1 + epoch % (past.nodes - 1)))
 
 
 def _log(house: House, session: Session, past: Past) -> dict[int, EpochClosed]:
@@ -179,7 +183,7 @@ def _log(house: House, session: Session, past: Past) -> dict[int, EpochClosed]:
     for number in range(1, past.open_epoch + 1):
         for n in range((number - 1) * OF_ONE, past.proofs if number == past.epochs else number * OF_ONE):
             if n < past.proofs:
-                leaves.append((write(Posted(proof(n), address(n % past.nodes).lower(), 1_000)), proof(n)))
+                leaves.append((write(Posted(proof(n), as_address(address(n % past.nodes).lower()), 1_000)), proof(n)))
         lines = _lines(past, number)
         root, last = functions.root(number, lines), min(number, past.epochs)
         closed = EpochClosed(number, 0, RUN, last, last, 2 * LARGE, 2 * LARGE, lines, root, 900, 800)
@@ -195,7 +199,7 @@ def _epochs(house: House, session: Session, past: Past, closings: dict[int, Epoc
     functions, calls, owed, paid = house.ledger.judge.functions, 0, list[Booked](), list[Booked]()
     for index, closed in closings.items():
         number, final = closed.epoch, closed.epoch <= past.epochs
-        columns = {
+        columns: dict[str, Any] = {
             "epoch": number,
             "attempt": 0,
             "root": closed.root,
@@ -233,7 +237,7 @@ def _epochs(house: House, session: Session, past: Past, closings: dict[int, Epoc
             paid.append({"id": f"minted:{leaf}", **UNITS, **mint})
             _relay(session, calls, leaf)
     journal.record_new(session, [*owed, *paid])
-    journal.resolve_all(session, [one["id"] for one in owed], "posted", 2)
+    journal.resolve_all(session, [one["id"] for one in owed], TransferEnd.POSTED, 2)
 
 
 def _relay(session: Session, order: int, leaf: str) -> None:
@@ -270,7 +274,7 @@ def _relay(session: Session, order: int, leaf: str) -> None:
         )
     )
     said = {"receipt": leaf, "to": address(1), "amount": "5", "ours": True}
-    place = {"block": -order, "log_index": 0, "transaction": hashed}
+    place: dict[str, Any] = {"block": -order, "log_index": 0, "transaction": hashed}
     session.add(ChainEvent(contract="ModelToken", name="Minted", arguments=said, **place))
 
 
@@ -405,7 +409,7 @@ def _state_at(house: House, bodies: Sequence[str], past: Past) -> State:
     return state
 
 
-def _run_state(name: str, nodes: int, past: Past) -> RunState:
+def _run_state(name: RunId, nodes: int, past: Past) -> RunState:
     created = facts.RunCreated(name, address(1), 1, TERMS, RunConfig().to_json(), "0x01", "0x02", "0x03")
     made = RunState(created, created.config, "0x01", "0x02", round=past.epochs, merged=past.epochs, over=True)
     for n in range(nodes):

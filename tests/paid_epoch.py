@@ -13,6 +13,7 @@ from contracts.chain.connection import send
 from contracts.chain.deployment import Deployment
 from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
+from contracts.ids import as_address
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.for_contracts import EpochRoot
 from contracts.messages.signatures import sign
@@ -37,7 +38,8 @@ FAR = CLOSED + 10 * 365 * 86_400
 
 def key_of(name: str) -> LocalAccount:
     """The account of that name."""
-    return Account.from_key(keccak(text=f"commonweight paid epoch {name}"))
+    made: LocalAccount = Account.from_key(keccak(text=f"commonweight paid epoch {name}"))
+    return made
 
 
 class PaidEpoch:
@@ -51,7 +53,7 @@ class PaidEpoch:
         for rich in (self.creator, self.operator, *self.verifiers, *self.payees):
             anvil.rpc("anvil_setBalance", rich.address, hex(10**22))
         anvil.automine(True)
-        names = [verifier.address for verifier in self.verifiers]
+        names: list[str] = [verifier.address for verifier in self.verifiers]
         log = LogSigner.of(bytes(self.operator.key)).public.vkey()
         self.deployment: Deployment = deploy_model(self.w3, self.creator, "m", "M", names, PARAMS, log=log)
         self.model = ModelChain(self.w3, self.deployment)
@@ -72,7 +74,7 @@ class PaidEpoch:
         return ledger
 
     def _lines(self) -> None:
-        work = {payee.address.lower(): 10 + place for place, payee in enumerate(self.payees)}
+        work = {as_address(payee.address.lower()): 10 + place for place, payee in enumerate(self.payees)}
         place = self.deployment
         self.lines = epoch_payouts(
             {PayoutKind.COMPUTE: work},
@@ -90,7 +92,9 @@ class PaidEpoch:
         message = EpochRoot(self.model.model, 1, 0, self.root, self.total, len(self.lines), 0, b"\1" * 32, CLOSED, FAR)
         for verifier in self.verifiers:
             send(self.w3, verifier, registry.stake(), value=PARAMS.min_stake)
-        signed = {v.address: sign(message, self.model.epoch_domain, bytes(v.key)) for v in self.verifiers}
+        signed: dict[str, bytes] = {
+            v.address: sign(message, self.model.epoch_domain, bytes(v.key)) for v in self.verifiers
+        }
         send(self.w3, self.creator, registry.propose(message, signed))
         self.anvil.wait(PARAMS.challenge_window + 1)
         send(self.w3, self.creator, registry.finalize(1))

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg.errors import ObjectInUse
@@ -151,9 +152,9 @@ def _start(settings: dict[str, str]) -> URL:
         user = pwd.getpwnam("nobody")
         os.chown(folder, user.pw_uid, user.pw_gid)
         root = _readable(root, folder, user)
-    who = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    who: dict[str, Any] = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
-    initdb = [
+    initdb: list[str | Path] = [
         root / "bin" / "initdb",
         "-D",
         folder / "data",
@@ -182,8 +183,8 @@ def _start(settings: dict[str, str]) -> URL:
 
 def _readable(root: Path, folder: Path, user: pwd.struct_passwd) -> Path:
     """`root`, or a copy of it where another user cannot reach it, as below root's own home."""
-    reached = ["/bin/sh", "-c", 'exec "$0" --version', root / "bin" / "initdb"]
-    who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    reached: list[str | Path] = ["/bin/sh", "-c", 'exec "$0" --version', root / "bin" / "initdb"]
+    who: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     if subprocess.run(reached, cwd="/", capture_output=True, check=False, **who).returncode == 0:
         return root
     copied = folder / "copy" / root.parent.name / root.name

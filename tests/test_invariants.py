@@ -58,7 +58,7 @@ def test_a_mark_leaves_the_test_as_it_is() -> None:
 
     marked = holds("A mark marks", by="tests/holds.py:holds", against=Threat.CRASH)(unmarked)
     assert marked() == 7
-    (mark,) = marked.pytestmark
+    (mark,) = marked.pytestmark  # type: ignore[attr-defined]
     assert (mark.name, mark.args, mark.kwargs["against"]) == ("holds", ("A mark marks",), Threat.CRASH)
 
 

@@ -6,7 +6,7 @@ import importlib
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -35,7 +35,7 @@ def followed(stops: Collection[str]) -> Iterator[list[str]]:
     calls: list[str] = []
     with ExitStack() as stack:
         for place, stop in enumerate(stops):
-            stack.callback(_tell(_function(stop), f"_walk_stop_{place}", lambda stop=stop: calls.append(stop)))
+            stack.callback(_tell(_function(stop), f"_walk_stop_{place}", partial(calls.append, stop)))
         yield calls
 
 

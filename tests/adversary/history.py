@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from contracts.ids import Address, ProofId, RunId
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.facts import Fact
 
@@ -15,10 +16,10 @@ Entry: TypeAlias = Fact | Derived
 class Work:
     """The truth about one proof, known to nobody in the history."""
 
-    proof: str
-    run: str
+    proof: ProofId
+    run: RunId
     round: int
-    node: str
+    node: Address
     false: frozenset[int]
     """Segments whose replay does not give the committed end."""
     fake: int | None = None
@@ -61,10 +62,10 @@ class History:
     seed: int
     strategy: str
     k: int
-    verifiers: tuple[str, ...]
-    honest: frozenset[str]
+    verifiers: tuple[Address, ...]
+    honest: frozenset[Address]
     """Verifiers that keep to the protocol."""
-    present: frozenset[str]
+    present: frozenset[Address]
     """Of these, the ones that were up and reached each other's mirrors all the time (a look behind at most)."""
     period: int
     """Ticks of one period."""
@@ -73,7 +74,7 @@ class History:
     """The log as it was stored."""
     ticks: list[int] = field(default_factory=list)
     """When each entry was stored."""
-    work: dict[str, Work] = field(default_factory=dict)
+    work: dict[ProofId, Work] = field(default_factory=dict)
     draws: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     """(proof, verifier) → what its anchored secret draws with the proof's beacon, whether it was shown or not; filled
     for each seat that the log names."""

@@ -76,7 +76,8 @@ def feed(told: Sequence[Fact], original: Sequence[Entry]) -> list[Entry]:
             apply(state, meant)
         except Refused:
             continue
-        for entry in (fact, *due(state)):
+        derived: tuple[Entry, ...] = (fact, *due(state))
+        for entry in derived:
             names.note(entry, len(log))
             log.append(meant if entry is fact else entry)
     return log
@@ -109,7 +110,7 @@ class _Names:
         less = name == "size"
         index = getattr(fact, name) - less
         now = self.now.get(self.keys[index], index) if 0 <= index < len(self.keys) else index
-        changed: Any = replace(fact, **{name: now + less})  # type: ignore[arg-type]
+        changed: Fact = replace(fact, **{name: now + less})  # type: ignore[type-var]
         return changed
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from contracts.ids import ProofId
 from contracts.protocol.judge.entries import EpochClosed, Fault, RoundClosed, VerifierFault, Voided
 from contracts.protocol.judge.facts import Reason, Word
 from tests.adversary import play
@@ -24,7 +26,7 @@ from tests.adversary.invariants.examples import (
     broken_settling,
 )
 from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, listed
-from tests.adversary.invariants.examples.play import Play
+from tests.adversary.invariants.examples.play import RUN, V1, V2, V3, Play
 from tests.adversary.invariants.examples.stories import calm_round, finish, honest, read_and_post, undecided
 from tests.adversary.invariants.examples.stories_of_money import STORIES
 
@@ -53,7 +55,7 @@ def broken(case: Case) -> History:
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_all_invariants_hold_on_a_correct_history(story) -> None:
+def test_all_invariants_hold_on_a_correct_history(story: Callable[[], History]) -> None:
     check_all(story())
 
 
@@ -85,7 +87,7 @@ def test_every_invariant_is_broken_in_two_ways_at_least(invariant: Invariant) ->
 def test_nothing_is_read_after_a_deviation_in_the_log() -> None:
     """From a departure in a derived entry on the log binds nobody: only I4 looks at what follows."""
     history = honest()
-    append(history, Voided("run/1/0xa", Reason.REPLAY, 1))
+    append(history, Voided(ProofId("run/1/0xa"), Reason.REPLAY, 1))
     history.deviations.append(Deviation("extra", len(history.entries) - 1, found=True))
     check_all(history)
     assert Reading(history).proofs["run/1/0xa"].voided is None
@@ -149,11 +151,11 @@ def faked(strategy: str, seed: int) -> History:
 
 def lied(seed: int, *faults: VerifierFault) -> History:
     """The corrupt v3 calls a true segment false."""
-    history = replace(honest(), strategy="lies", seed=seed, honest=frozenset({"v1", "v2"}))
+    history = replace(honest(), strategy="lies", seed=seed, honest=frozenset({V1, V2}))
     history.present = history.honest
     writer = Play("lies")
     writer.history = history
-    writer.words("run/1/0xa", "v3", s1=Word.FALSE)
+    writer.words(ProofId("run/1/0xa"), V3, s1=Word.FALSE)
     append(history, *faults)
     return history
 
@@ -179,7 +181,7 @@ def test_i7_is_broken_where_lies_cost_nothing() -> None:
 
 def test_i7_holds_where_fakes_and_lies_cost_their_stake() -> None:
     cheats = [story for story in STORIES if story.__name__ in ("cheat", "unserved", "canary", "withheld")]
-    fault = VerifierFault("run", 1, "run/1/0xa", "v3", Fault.FALSE_WORD)
+    fault = VerifierFault(RUN, 1, ProofId("run/1/0xa"), V3, Fault.FALSE_WORD)
     earnings = earned([story() for story in cheats for _ in range(40)] + [lied(seed, fault) for seed in range(40)])
     earnings.check()
     assert all(account.mean < 0 for account in earnings.strategies.values())
@@ -191,7 +193,7 @@ def test_i7_counts_no_honest_history_and_none_without_premise() -> None:
     assert not earned([honest(), history]).strategies
 
 
-BROKEN_EARNINGS = {
+BROKEN_EARNINGS: dict[str, tuple[tuple[Callable[[Reading], float], ...], Callable[[int], History]]] = {
     "I7 without nodes_gain": ((verifiers_gain,), lambda seed: faked("fakes", seed)),
     "I7 without verifiers_gain": ((nodes_gain,), lambda seed: lied(seed)),
 }

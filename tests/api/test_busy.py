@@ -38,7 +38,8 @@ def send(house: House) -> Response:
     verifier = verifier_keys()[0]
     proofs = tuple(bytes.fromhex(name[2:]) for name in house.run.round.proofs.values())
     message = messages.Has(house.run.run, 1, verifier.address, proofs)
-    return house.client.post("/v1/messages", content=write(house.run.envelope(message, verifier)).encode())
+    answer: Response = house.client.post("/v1/messages", content=write(house.run.envelope(message, verifier)).encode())
+    return answer
 
 
 def check_come_again(answer: Response, code: str) -> None:

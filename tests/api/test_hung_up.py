@@ -15,7 +15,10 @@ ROUTES = ("/v1/messages", "/v1/epochs/1/claims", "/v1/proposals")
 
 def hang_up(app: Any, path: str) -> list[dict[str, Any]]:
     """What the server answers to half a body whose connection is lost."""
-    coming = [{"type": "http.request", "body": b'{"kind"', "more_body": True}, {"type": "http.disconnect"}]
+    coming: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b'{"kind"', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
     answers: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -24,7 +27,13 @@ def hang_up(app: Any, path: str) -> list[dict[str, Any]]:
     async def send(message: dict[str, Any]) -> None:
         answers.append(message)
 
-    head = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http"}
+    head: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+    }
     head |= {"path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "client": ("::1", 1)}
     headers = [(b"content-type", b"application/json"), (b"content-length", b"500")]
     asyncio.run(app({**head, "headers": headers, "server": ("::1", 1)}, receive, send))

@@ -37,7 +37,8 @@ BODIES: dict[str, bytes] = {
 
 
 def _post(stage: House, path: str, content: bytes) -> Response:
-    return stage.client.post("/v1" + path, content=content, headers={"Content-Type": "application/json"})
+    answer: Response = stage.client.post("/v1" + path, content=content, headers={"Content-Type": "application/json"})
+    return answer
 
 
 @pytest.mark.parametrize("body", BODIES)

@@ -20,7 +20,7 @@ from eth_account.signers.local import LocalAccount
 from fastapi.testclient import TestClient
 
 from contracts.errors import CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import ProofId, to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.signatures import sign
 from contracts.mirrors.tickets import TO_SERVER, Tickets
@@ -217,7 +217,7 @@ class Theatre(Script):
         for awaited in [awaited for awaited in self.round.awaits if awaited.what is What.COMMITMENT]:
             self.lapse(awaited)
 
-    def _is_held(self, name: str) -> bool:
+    def _is_held(self, name: ProofId) -> bool:
         try:
             check_gradient(asking.held(self.state, self.collected, name), _Files(self))
         except (GradientRefused, BytesMissing):
@@ -263,7 +263,7 @@ class Theatre(Script):
         name = bytes.fromhex(proof.commitment.proof[2:])
         self.send(messages.Verdict(name, verifier.address, self.root_at(proof.panel_at), witness, words), verifier)
 
-    def _word(self, proof: str, segment: int) -> Said:
+    def _word(self, proof: ProofId, segment: int) -> Said:
         """What a worker finds; one replay serves all three, since they are the same machine."""
         asked = asking.segment(self.state, self.collected, proof, segment)
         assert asked is not None, "it is open"
@@ -282,7 +282,7 @@ class Theatre(Script):
         self.hold()
         self.see()
         self.draw(*self.verifiers)
-        proofs = [(actor, self.state.proofs[name]) for actor, name in self._closed()]
+        proofs = [(actor, self.state.proofs[ProofId(name)]) for actor, name in self._closed()]
         for actor, proof in proofs:
             self._open(actor, proof)
         for actor, proof in proofs:
@@ -294,7 +294,7 @@ class Theatre(Script):
         for actor in self.actors.values():
             name = self.round.proofs.get(actor.account.address)
             if name is not None:
-                actor.view = self.view_of(self.state.proofs[name])
+                actor.view = self.view_of(self.state.proofs[ProofId(name)])
                 actor.end = actor.view["reason"] or actor.view["state"]
 
     def shown(self, name: str) -> dict[str, Any] | None:

@@ -59,7 +59,7 @@ def found(check: str, given: Any) -> Found:
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup.time, "time", lambda: float(NOW))
+    monkeypatch.setattr("commonweight.checkup.time.time", lambda: float(NOW))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 
@@ -130,7 +130,7 @@ def test_a_verifier_that_computes_alike_is_found(tmp_path: Path) -> None:
 def test_a_clock_that_is_off_is_named(
     off: int, verdict: CheckResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkup.time, "time", lambda: float(NOW + off))
+    monkeypatch.setattr("commonweight.checkup.time.time", lambda: float(NOW + off))
     assert found("clock", asked(tmp_path)).verdict is verdict
 
 
@@ -150,7 +150,7 @@ def test_a_key_that_others_can_read_is_named(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_full_disk_and_one_that_cannot_be_written_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    monkeypatch.setattr("commonweight.checkup.shutil.disk_usage", lambda _: SimpleNamespace(free=100))
     assert found("disk", asked(tmp_path)).verdict is CheckResult.WARNING
     assert found("disk", asked(Path("/proc/1"))).verdict is CheckResult.FAILED
 

@@ -7,10 +7,11 @@ import pytest
 from commonweight.claiming import NothingToClaim, require_claimable
 from commonweight.standing.claims import ClaimState
 from commonweight.standing.owed import Claim, Owed
+from contracts.ids import as_address
 
 pytestmark = pytest.mark.unit
 
-ACCOUNT = "0x" + "11" * 20
+ACCOUNT = as_address("0x" + "11" * 20)
 
 
 def claim(state: ClaimState, epoch: int = 1, amount: int = 5) -> Claim:

@@ -41,7 +41,9 @@ def deploy_currency(w3: Web3, deployer: LocalAccount, name: str, supply: int) ->
     artifact = json.loads(COMPILED.read_text())[name]
     factory = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
     receipt = send(w3, deployer, factory.constructor(supply))
-    return w3.eth.contract(address=receipt["contractAddress"], abi=artifact["abi"])
+    made = w3.eth.contract(address=receipt["contractAddress"], abi=artifact["abi"])
+    assert isinstance(made, Contract)
+    return made
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ def signed(client: Any, key: str, body: Any, struct: str, meant: dict[str, Any])
     assert {name: str(message[name]) for name in meant} == {name: str(value) for name, value in meant.items()}
     assert plain["primaryType"] == struct
     typed = {"domain": plain["domain"], "types": plain["types"], "primaryType": struct, "message": message}
-    return "0x" + Account.sign_message(encode_typed_data(full_message=typed), key).signature.hex()
+    signed = Account.sign_message(encode_typed_data(full_message=typed), key)
+    return "0x" + bytes(signed.signature).hex()
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
 from contracts.genesis.check import check_genesis
 from contracts.genesis.params import GenesisParams
+from contracts.ids import as_address
 from contracts.process.spawner import die_with_parent
 from tests.cross.node import FOLDER
 
@@ -36,7 +37,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.needs_node("tests/cross")]
 def anvil(tmp_path: Path) -> Iterator[str]:
     """Address of an anvil that mines every second; ended with its wrapper's whole group."""
     port = free_port()
-    command = [
+    command: list[str | Path] = [
         FOLDER / "node_modules" / ".bin" / "anvil",
         "--port",
         str(port),
@@ -73,7 +74,7 @@ def test_the_demo_opens_on_a_chain_that_it_did_not_start(stage: DemoStage) -> No
     registry = VerifierRegistry(w3, deployment.verifier_registry)
     addresses = [stage.cast.address(name) for name in VERIFIERS]
     assert registry.verifiers() == addresses
-    assert {registry.stake_of(address) for address in addresses} == {GenesisParams().min_stake}
+    assert {registry.stake_of(as_address(address)) for address in addresses} == {GenesisParams().min_stake}
 
 
 def test_only_who_lacks_coins_is_given_some(anvil: str, stage: DemoStage) -> None:

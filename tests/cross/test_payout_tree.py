@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from contracts.ids import Address, as_address
 from contracts.merkle.payout_tree import LEAF_TYPES, Payout, PayoutTree
 from tests.cross.node import ask
 from tests.holds import Threat, holds
@@ -32,8 +33,8 @@ def payouts(count: int) -> list[Payout]:
     ]
 
 
-def _address(chance: random.Random) -> str:
-    return f"0x{chance.getrandbits(160):040x}"
+def _address(chance: random.Random) -> Address:
+    return as_address(f"0x{chance.getrandbits(160):040x}")
 
 
 def _by_openzeppelin(lines: list[Payout]) -> dict[str, Any]:

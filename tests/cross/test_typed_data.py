@@ -83,7 +83,7 @@ def _numbers_as_text(value: Any) -> Any:
 def test_every_digest_is_that_of_viem() -> None:
     chance = random.Random(712)
     kinds = (*MESSAGES, *JUDGED, UploadTicket)
-    asked = [
+    asked: list[tuple[Any, Domain]] = [
         (example(kind, extreme, chance), domain) for kind in kinds for extreme in (False, True) for domain in DOMAINS
     ]
     theirs = ask("typed_data.js", [question(message, domain) for message, domain in asked])

@@ -58,7 +58,7 @@ class ServedRun(SignedRun):
     @contextmanager
     def on(cls, served: Served, ledger: Ledger, rounds: int = 1, **terms: Any) -> Iterator[ServedRun]:
         """One that signs for this chain, as long as the block lasts; `terms` as of SignedRun."""
-        own = {"DOMAIN": served.model.domain, "MODEL": served.model.model, "key": _key}
+        own: dict[str, Any] = {"DOMAIN": served.model.domain, "MODEL": served.model.model, "key": _key}
         with patch.multiple(signed_run, **own):
             made = cls.__new__(cls)
             made.served, made.ledger = served, ledger

@@ -6,8 +6,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sqlmodel import Session, SQLModel, select
+from sqlmodel import Session, SQLModel
 
+from contracts.ids import as_address
 from contracts.messages.signatures import Domain
 from contracts.protocol.chain.reading import ChainReader
 from contracts.protocol.judge.facts import Block, Rules
@@ -47,7 +48,7 @@ def facts_of(leaves: list[str]) -> list[Rules | Block | Envelope]:
         if kind in SIGNED:
             found.append(read_envelope(SIGNED[kind], body))
         elif kind in ("rules", "block"):
-            found.append(read(leaf, DOMAIN, str))
+            found.append(read(leaf, DOMAIN, as_address))
     return found
 
 
@@ -69,7 +70,7 @@ def rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """Everything that a database holds."""
     with store.read() as session:
         return {
-            table.name: sorted((tuple(row) for row in session.execute(select(table))), key=repr)
+            table.name: sorted((tuple(row) for row in session.execute(table.select())), key=repr)
             for table in SQLModel.metadata.sorted_tables
         }
 

@@ -13,6 +13,7 @@ from sqlmodel import select
 from api.app import create_app, open_ledger
 from api.settings import ServerSettings
 from contracts.chain.deployment import Deployment
+from contracts.ids import as_address
 from ledger.errors import DatabaseForeign, DatabaseMissing, DatabaseUnusable
 from ledger.identity import require_own
 from ledger.storage.store import Store
@@ -26,7 +27,8 @@ from tests.ledger.service import rows
 from tests.ledger.storage.test_store import only_postgresql
 
 pytestmark = pytest.mark.integration
-PLACE = Deployment(7, 1, "Tiny", "0x" + "aa" * 32, *(f"0x{n:040x}" for n in range(8)), log="log+key")
+A, B, C, D, E, F, G, H = (as_address(f"0x{n:040x}") for n in range(8))
+PLACE = Deployment(7, 1, "Tiny", "0x" + "aa" * 32, A, B, C, D, E, F, G, H, log="log+key")
 OTHERS: dict[str, tuple[Callable[[Deployment], Deployment], str]] = {
     "chain": (lambda d: replace(d, chain_id=8), "is of chain 7, and the deployment is on chain 8"),
     "model": (lambda d: replace(d, model="0x" + "bb" * 32, name="Huge"), "is that of model Tiny .* is of Huge"),

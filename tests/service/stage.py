@@ -24,6 +24,7 @@ from commonweight.terminal.options import database_address
 from contracts.chain.deployment import Deployment
 from contracts.devnet.http import DevnetServer
 from contracts.genesis.params import GenesisParams
+from contracts.ids import NO_RUN, Address, RunId, as_address
 from ledger.chain import ModelChain
 from ledger.clock import keeper
 from ledger.context import Ledger
@@ -86,7 +87,7 @@ class Stage:
         self.text.write_text("".join(f"line {i}: the quick brown fox, {i * i} times\n" for i in range(500)))
         self.client = ApiClient(api)
         self.said: dict[str, list[Any]] = {}
-        self.run = ""
+        self.run = NO_RUN
         self._stops: dict[str, threading.Event] = {}
         self._threads: list[threading.Thread] = []
 
@@ -95,7 +96,7 @@ class Stage:
         """With the log's key."""
         return self.ledger.chain.deployment
 
-    def open_run(self, rounds: int = 1, nodes: int = 1, **rules: Any) -> str:
+    def open_run(self, rounds: int = 1, nodes: int = 1, **rules: Any) -> RunId:
         """A run of the creator's; its periods are short."""
         quick = {
             "rounds_per_epoch": 1,
@@ -177,15 +178,16 @@ class Stage:
             thread.join(timeout=20)
 
 
-def wallet(name: str) -> str:
+def wallet(name: str) -> Address:
     """Where a node is paid."""
-    return str(key_of(f"wallet of {name}").address)
+    return as_address(str(key_of(f"wallet of {name}").address))
 
 
 @contextmanager
 def staged(folder: Path, params: GenesisParams = GENESIS) -> Iterator[Stage]:
     """Chain and server on loopback; its keeper runs."""
-    service.make_app, before = InlineApp.of, service.make_app  # type: ignore[assignment]
+    before = service.make_app  # type: ignore[attr-defined]
+    service.make_app = InlineApp.of  # type: ignore[attr-defined, assignment]
     chain, deployment = deployed(params, _devnet())
     operator = key_of("operator")
     file = folder / "deployment.json"

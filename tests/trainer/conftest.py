@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contracts.ids import as_address
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import Corpus, load_corpus
 from trainer.model.state import Tensors, initial_theta, start_tensors
 
-NODE = "0x" + "11" * 20
+NODE = as_address("0x" + "11" * 20)
 SEED = b"\x07" * 32
 GOLDEN = Path(__file__).with_name("golden.json")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.ids import BlobName, ProofId, RunId, to_hex
+from contracts.ids import Address, BlobName, ProofId, RunId, as_address, to_hex
 from contracts.messages.signatures import Domain
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
@@ -20,7 +20,7 @@ from trainer.model.state import initial_theta, start_tensors
 from trainer.steps.trajectory import Trajectory
 
 RUN, SEED = RunId("0x" + "3" * 64), "0x" + "07" * 32
-VICTIM = "0x" + "22" * 20
+VICTIM = as_address("0x" + "22" * 20)
 
 
 @dataclass
@@ -34,8 +34,8 @@ class Alone:
     account: LocalAccount = field(default_factory=lambda: Account.from_key("0x" + "11" * 32))
 
     @property
-    def address(self) -> str:
-        return str(self.account.address)
+    def address(self) -> Address:
+        return as_address(str(self.account.address))
 
     def runs(self) -> Sequence[RunLine]:
         return [RunLine(RUN, 1)]

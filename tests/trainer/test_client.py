@@ -76,7 +76,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """A server that is honest about its network and then answers in turn, the last one for ever."""
-    open_servers: list[Callable[[], None]] = []
+    open_servers: list[Callable[[], object]] = []
 
     def make(*answers: Answer, patience: float = 20.0, cache: Path | None = None) -> ApiClient:
         left, said = list(answers), list[str]()

@@ -9,7 +9,7 @@ import pytest
 from blake3 import blake3
 
 from contracts.errors import BadSignature, CommonweightError, InvalidTensorFile, InvalidTree
-from contracts.ids import BlobName, ProofId
+from contracts.ids import NO_ADDRESS, BlobName, ProofId
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.fields import to_json
 from contracts.messages.signatures import sign
@@ -40,7 +40,7 @@ def committed(job: RoundTask, made: Made) -> Any:
     """The machine's fact. Raises what a server or mirror answers to it."""
     paths = {"first_path": hexes(made.first_path), "last_path": hexes(made.last_path)}
     signature = sign(made.message, made.domain or job.client.domain, bytes(job.client.account.key))
-    return fact_of(Envelope(made.message, (signature,), paths), job.client.domain, lambda _: "")
+    return fact_of(Envelope(made.message, (signature,), paths), job.client.domain, lambda _: NO_ADDRESS)
 
 
 def test_an_honest_commitment_is_bound_to_its_round_and_gradient(config: RunConfig, corpus: Corpus) -> None:

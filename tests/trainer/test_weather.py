@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.process.outage import EVERY_SECONDS, GRACE_SECONDS, Troubles
+from contracts.process.outage import EVERY_SECONDS, GRACE_SECONDS, Outage, Troubles
 from trainer import weather
 from trainer.weather import SERVER, GaveUp, Weather
 
@@ -22,7 +22,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made, outage = Clock(), weather.Outage
+    made, outage = Clock(), Outage
     monkeypatch.setattr(weather, "Outage", lambda name, say: outage(name, say, clock=made))
     return made
 

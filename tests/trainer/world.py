@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import Address, ProofId, RunId, as_address, to_hex
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.merkle.stored_tree import GrowingTree
 from contracts.messages import for_log as messages
@@ -135,11 +135,11 @@ class Village(SignedRun):
             found.append(EntryPackage(entries, tuple(proof)))
         return format_upload(header, found)
 
-    def author_of(self, proof: str) -> str:
+    def author_of(self, proof: ProofId) -> Address:
         """The node of a proof; any where the log does not know it yet."""
         with suppress(CommonweightError):
             return self.follower.author(proof)
-        return str(NODE.address)
+        return as_address(NODE.address)
 
     def _create(self, changes: dict[str, Any]) -> None:
         self.config = replace(self.config, corpus_digest=self.corpus.digest)
@@ -155,7 +155,7 @@ class Village(SignedRun):
 
 def deployment(first: tuple[str, ...] = ()) -> Deployment:
     """Of the village."""
-    none = "0x" + "00" * 20
+    none = as_address("0x" + "00" * 20)
     return Deployment(
         DOMAIN.chain_id,
         1,
@@ -166,9 +166,9 @@ def deployment(first: tuple[str, ...] = ()) -> Deployment:
         none,
         none,
         none,
-        "0x" + "cd" * 20,
+        as_address("0x" + "cd" * 20),
         none,
-        DOMAIN.verifying_contract,
+        as_address(DOMAIN.verifying_contract),
         log=LOG.vkey(),
         mirrors=first,
     )
@@ -318,7 +318,7 @@ class House:
         return [held.signed.text for held in self.mirror.messages.held()]
 
     def _announce(self, message: Message) -> None:
-        place = BlobOrigin(str(NODE.address), to_hex(self.village.run), 1)
+        place = BlobOrigin(as_address(str(NODE.address)), RunId(to_hex(self.village.run)), 1)
         for found in announced_by(message, place, OuterSizes(0, 0)):
             if found.digest not in self._announced:
                 self._announced.add(found.digest)
@@ -403,11 +403,11 @@ class Council:
             *self._outer(current.number), gradients, config.rate("outer_lr"), config.rate("outer_momentum")
         )
         packed = (pack(theta), pack(momentum))
-        names = tuple(blake3(data).digest() for data in packed)
+        names = [blake3(data).digest() for data in packed]
         self.server.blobs |= {name.hex(): data for name, data in zip(names, packed, strict=True)}
-        digests = state_digest(theta), state_digest(momentum)
+        a, b, (c, d) = state_digest(theta), state_digest(momentum), names
         root = self.village.merge_root
-        message = messages.Merge(self.village.run, duty.round, verifier.address, root, *digests, *names, 5)
+        message = messages.Merge(self.village.run, duty.round, verifier.address, root, a, b, c, d, 5)
         self.village.send(message, verifier)
 
     def _outer(self, number: int) -> tuple[Tensors, Tensors]:
@@ -443,7 +443,7 @@ def kind_of(text: str) -> str:
 
 def address_of(house: House) -> dict[str, Any]:
     """A verifier's signed address, as a list of mirrors has it."""
-    message = messages.MirrorAddress(house.name, house.url, 1)
+    message = messages.MirrorAddress(as_address(house.name), house.url, 1)
     envelope = house.village.envelope(message, house.village.verifiers[house.number])
     body = {"kind": slug(type(message)), **envelope.body()}
     return {"verifier": house.name, "url": house.url, "message": body}

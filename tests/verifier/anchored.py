@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from contracts.ids import to_hex
+from contracts.ids import RunId, to_hex
 from contracts.messages import for_log as messages
 from tests.contracts.protocol.log.signed_run import SignedRun, hashed
 from verifier.signing.secrets import RoundSecrets
@@ -22,10 +22,12 @@ class AnchoredRun(SignedRun):
     @cached_property
     def secrets(self) -> dict[str, list[bytes]]:
         """Each verifier's secrets, one a round."""
-        found = {v.address: [hashed("secret", v.address, i) for i in range(self.length)] for v in self.verifiers}
+        found: dict[str, list[bytes]] = {
+            v.address: [hashed("secret", v.address, i) for i in range(self.length)] for v in self.verifiers
+        }
         first = self.verifiers[0].address
         own = RoundSecrets(self._folder / "verifier.secret", first)
-        found[first] = [own.secret(to_hex(self.run), 1, place) for place in range(self.length)]
+        found[first] = [own.secret(RunId(to_hex(self.run)), 1, place) for place in range(self.length)]
         return found
 
     def see_others(self) -> None:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -74,7 +74,7 @@ def rabbitmq_server(folder: Path) -> Iterator[str]:
         stop(mapping)
 
 
-BROKERS: Mapping[str, Callable[[Path], object]] = {
+BROKERS: Mapping[str, Callable[[Path], AbstractContextManager[str]]] = {
     "folder": no_server,
     "redis": redis_server,
     "rabbitmq": rabbitmq_server,
@@ -118,7 +118,7 @@ def await_answer(process: subprocess.Popen[bytes], address: str, log: Path) -> N
     end = time.monotonic() + START_SECONDS
     while not _answers(address):
         if process.poll() is not None or time.monotonic() > end:
-            pytest.fail(f"{process.args} does not answer:\n{log.read_text()[-2000:]}")
+            pytest.fail(f"{process.args!r} does not answer:\n{log.read_text()[-2000:]}")
         time.sleep(0.1)
 
 

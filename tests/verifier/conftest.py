@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from contracts.chain.deployment import Deployment
+from contracts.ids import RunId, as_address
 from tests.verifier.honest import Honest
 from verifier.mirror.store import database
 from verifier.settings import VerifierSettings
 
-_NOBODY = "0x" + "cd" * 20
+_NOBODY = as_address("0x" + "cd" * 20)
 NOWHERE = Deployment(
     1, 0, "m", "0x" + "00" * 32, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY, _NOBODY
 )
@@ -26,7 +27,7 @@ def settings_of(folder: Path) -> VerifierSettings:
         api_url="http://api",
         rpc_url="http://rpc",
         deployment=NOWHERE,
-        run="0x00",
+        run=RunId("0x00"),
         key="0x" + "11" * 32,
         folder=folder,
         attempts=2,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from contracts.ids import to_hex
+from contracts.ids import as_address, to_hex
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest
@@ -24,7 +24,7 @@ from verifier.replay.files import BytesMissing
 from verifier.replay.holding import Held
 from verifier.replay.replaying import Segment
 
-NODE, SEED = "0x" + "11" * 20, b"\7" * 32
+NODE, SEED = as_address("0x" + "11" * 20), b"\7" * 32
 TINY = RunConfig(rounds=1, steps=16, segment=4, batch=1, context=16, d_model=16, heads=2, layers=1)
 
 

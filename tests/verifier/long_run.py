@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from contracts.ids import to_hex
+from contracts.ids import RunId, to_hex
 from contracts.protocol.judge import chain_events
 from contracts.protocol.judge.state import Phase
 from tests.contracts.protocol.log.signed_run import key
@@ -32,7 +33,8 @@ class LongRun(Town):
     def __init__(self, folder: Path, stack: ExitStack, rounds: int) -> None:
         super().__init__(folder, stack, nodes=0, rounds=rounds + 1, minNodes=1, leaseSeconds=59)
         self._stop, self.failed = threading.Event(), list[BaseException]()
-        self.light = LightNode(self._light(), self.said.setdefault("node", []).append)
+        said: list[Any] = self.said.setdefault("node", [])
+        self.light = LightNode(self._light(), said.append)
         self._thread = threading.Thread(target=self._take_part, name="node", daemon=True)
         self._thread.start()
         stack.callback(self._leave)
@@ -52,7 +54,7 @@ class LongRun(Town):
             process.step()
         self._wait_for_couriers()
         with self.lock:
-            state = self.run.state.runs[to_hex(self.run.run)]
+            state = self.run.state.runs[RunId(to_hex(self.run.run))]
             closed = bool(state.round) and self.run.round.phase is Phase.CLOSED
             if closed and len(self.run.round.seen) < 3:
                 return  # a block would be a beacon that not everybody saw coming: nobody says `Seen` after it
@@ -79,7 +81,7 @@ class LongRun(Town):
     def _paid(self) -> int:
         """Rounds whose epoch is final: the machine holds them no longer."""
         with self.lock:
-            run = self.run.state.runs[to_hex(self.run.run)]
+            run = self.run.state.runs[RunId(to_hex(self.run.run))]
             return min(run.rounds, default=run.round + 1) - 1
 
     def _light(self) -> NodeSettings:
@@ -88,7 +90,7 @@ class LongRun(Town):
             api_url=self.url,
             deployment=settings.deployment,
             rpc_url="",
-            run=to_hex(self.run.run),
+            run=RunId(to_hex(self.run.run)),
             key=to_hex(NODE.key),
             payout=key("the node's wallet").address,
             folder=self.folder / "node",
@@ -110,7 +112,8 @@ class LongRun(Town):
 @contextmanager
 def long_run(folder: Path, rounds: int) -> Iterator[LongRun]:
     """At work."""
-    service.make_app, before = InlineApp.of, service.make_app  # type: ignore[assignment]
+    before = service.make_app  # type: ignore[attr-defined]
+    service.make_app = InlineApp.of  # type: ignore[attr-defined, assignment]
     with ExitStack() as stack:
         stack.callback(setattr, service, "make_app", before)
         yield LongRun(folder, stack, rounds)

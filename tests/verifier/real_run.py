@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import Address, ProofId, RunId, as_address, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE, SHA256_TREE
 from contracts.merkle.stored_tree import GrowingTree
 from contracts.messages import for_log as messages
@@ -129,7 +129,7 @@ class RealRun(SignedRun):
             profile=self.profile,
         )
 
-    def opening(self, proof: str, boundary: int, entries: list[bytes]) -> messages.StateOpening:
+    def opening(self, proof: ProofId, boundary: int, entries: list[bytes]) -> messages.StateOpening:
         node = next(n for n in self.nodes if n.address == self.state.proofs[proof].commitment.node)
         data = self.work(node).packed_state(boundary)
         entry, name = entries[boundary], name_of(data)
@@ -196,7 +196,7 @@ class Town:
         return self.stack.enter_context(made)
 
     def settings(self, number: int) -> VerifierSettings:
-        other = "0x" + "cd" * 20
+        other = as_address("0x" + "cd" * 20)
         deployment = Deployment(
             chain_id=DOMAIN.chain_id,
             block=0,
@@ -209,7 +209,7 @@ class Town:
             verifier_registry=REGISTRY,
             distributor=other,
             splitter=other,
-            model_registry=DOMAIN.verifying_contract,
+            model_registry=as_address(DOMAIN.verifying_contract),
             log=OPERATOR.verifier(ORIGIN, SignatureType.NOTE).vkey(),
         )
         secret = to_hex(self.run.verifiers[number].key)
@@ -218,7 +218,7 @@ class Town:
             api_url=self.url,
             rpc_url="http://127.0.0.1:9",
             deployment=deployment,
-            run=to_hex(self.run.run),
+            run=RunId(to_hex(self.run.run)),
             key=secret,
             folder=folder,
             data=(self.text,),
@@ -234,7 +234,7 @@ class Town:
             process.step()
         self._wait_for_couriers()
         with self.lock:
-            state = self.run.state.runs[to_hex(self.run.run)]
+            state = self.run.state.runs[RunId(to_hex(self.run.run))]
             if state.round and self.run.round.phase is Phase.OPEN:
                 for node in self.run.nodes:
                     self._commit(node)
@@ -351,7 +351,7 @@ class Town:
             return JSONResponse({"code": error.code, "detail": error.detail}, error.status)
         return JSONResponse({"digest": signed.digest})
 
-    def _author(self, proof: str) -> str:
+    def _author(self, proof: ProofId) -> Address:
         return self.run.follower.author(proof)
 
     def _note_blocks(self) -> None:

@@ -25,7 +25,7 @@ def runs(folder: Path) -> list[tuple[str, int]]:
     return [(name, int(pid)) for name, pid in (line.split() for line in lines)]
 
 
-@app.task(name=TASK, shared=False)
+@app.task(name=TASK, shared=False)  # type: ignore[untyped-decorator]
 def segment(told: str, number: int) -> int:
     """Does to a segment what it is told."""
     order = json.loads(told)

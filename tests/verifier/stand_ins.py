@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from contracts.ids import as_address
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.messages.signatures import Domain
 from contracts.protocol.judge.facts import Block
@@ -71,7 +72,7 @@ def chain_of(leaves: Sequence[str], domain: Domain) -> FakeChain:
     chain = FakeChain()
     for leaf in leaves:
         if json.loads(leaf)["kind"] == "block":
-            part = read(leaf, domain, str)
+            part = read(leaf, domain, as_address)
             assert isinstance(part, Block)
             before = chain.blocks.get(part.number)
             events = (*(before.events if before else ()), *part.events)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from contracts.chain.deployment import Deployment
-from contracts.ids import to_hex
+from contracts.ids import RunId, as_address, to_hex
 from contracts.messages.signatures import Domain
 from contracts.protocol.judge.rules.duties import VerifierDuty, of_verifier
 from contracts.protocol.log.codec import canonical, slug
@@ -37,7 +37,7 @@ from verifier.signing.memory import Memory
 from verifier.signing.secrets import RoundSecrets
 from verifier.signing.voice import Voice
 
-REGISTRY = "0x" + "ef" * 20
+REGISTRY = as_address("0x" + "ef" * 20)
 LONGEST = 100.0
 
 
@@ -212,7 +212,7 @@ def make_party(folder: Path, made: SignedRun, index: int = 0) -> Party:
 
 def settings(folder: Path, made: SignedRun, key: bytes) -> VerifierSettings:
     """Of the deployment that `SignedRun` is of."""
-    model_registry, other = DOMAIN.verifying_contract, "0x" + "cd" * 20
+    model_registry, other = DOMAIN.verifying_contract, as_address("0x" + "cd" * 20)
     deployment = Deployment(
         chain_id=DOMAIN.chain_id,
         block=0,
@@ -225,13 +225,13 @@ def settings(folder: Path, made: SignedRun, key: bytes) -> VerifierSettings:
         verifier_registry=REGISTRY,
         distributor=other,
         splitter=other,
-        model_registry=model_registry,
+        model_registry=as_address(model_registry),
     )
     return VerifierSettings(
         api_url="http://127.0.0.1:9",
         rpc_url="http://127.0.0.1:9",
         deployment=deployment,
-        run=to_hex(made.run),
+        run=RunId(to_hex(made.run)),
         key=to_hex(key),
         folder=folder,
     )

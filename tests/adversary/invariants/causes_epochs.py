@@ -116,7 +116,10 @@ def _attempts(run: Run, epoch: EpochClosed, before: int) -> list[EpochClosed]:
 
 
 def _fell(reading: Reading, epoch: EpochClosed, before: int) -> bool:
-    fallen = (*reading.event(EpochStruck, before), *reading.event(EpochLapsed, before))
+    fallen: tuple[EpochStruck | EpochLapsed, ...] = (
+        *reading.event(EpochStruck, before),
+        *reading.event(EpochLapsed, before),
+    )
     return any((event.epoch, event.attempt) == (epoch.epoch, epoch.attempt) for event in fallen)
 
 

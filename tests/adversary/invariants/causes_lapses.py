@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from contracts.protocol.judge.entries import Lapsed
+from contracts.ids import NO_PROOF
+from contracts.protocol.judge.entries import Lapsed, SecondLook, SegmentDecided
 from contracts.protocol.judge.facts import What
 from tests.adversary.invariants.causes_rounds import awaited_since, seers
 from tests.adversary.invariants.core import Breach
@@ -87,7 +88,7 @@ def lapsed_was_not_given(reading: Reading) -> Iterator[Breach]:
     """What lapses had not come before."""
     for index, lapsed in reading.lapsed:
         round_ = reading.round((lapsed.awaited.run, lapsed.awaited.round))
-        proof = reading.proofs.get(lapsed.awaited.proof) or Proof("")
+        proof = reading.proofs.get(lapsed.awaited.proof) or Proof(NO_PROOF)
         if not _MISSING[lapsed.awaited.what](reading, round_, proof, lapsed, index):
             yield index, f"{lapsed.awaited} lapses although it had come"
 
@@ -96,7 +97,7 @@ def lapsed_was_awaited(reading: Reading) -> Iterator[Breach]:
     """What lapses was awaited when its period began: of a listed node, a seat, a reader, a node that was read."""
     for index, lapsed in reading.lapsed:
         round_ = reading.round((lapsed.awaited.run, lapsed.awaited.round))
-        proof = reading.proofs.get(lapsed.awaited.proof) or Proof("")
+        proof = reading.proofs.get(lapsed.awaited.proof) or Proof(NO_PROOF)
         if not _awaited(round_, proof, lapsed):
             yield index, f"{lapsed.awaited} lapses and was not awaited at entry {lapsed.since}"
 
@@ -116,7 +117,10 @@ def _awaited(round_: Round, proof: Proof, lapsed: Lapsed) -> bool:
         benches = earlier(proof.benches, until)
         return party in proof.draws(until) or any(party in call.members for call in benches)
     if what is What.SECOND_LOOK:
-        looks = (*earlier(proof.looks, until), *(d for d in earlier(proof.decided, until) if d.true))
+        looks: tuple[SecondLook | SegmentDecided, ...] = (
+            *earlier(proof.looks, until),
+            *(d for d in earlier(proof.decided, until) if d.true),
+        )
         return party in {str(look.segment) for look in looks}
     if what is What.TRACE:
         return proof.sealed.get(party, until) < until

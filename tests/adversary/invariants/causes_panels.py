@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from contracts.ids import Address
 from contracts.protocol.judge.facts import Block, What
 from tests.adversary.invariants.causes_rounds import FULL, awaited_since, block_at, seers
 from tests.adversary.invariants.core import Breach
@@ -162,7 +163,7 @@ def seats_are_filled_in_order(reading: Reading) -> Iterator[Breach]:
                 yield index, f"{proof.name} has {len(seats)} seats although k drew"
 
 
-def _left_empty(reading: Reading, round_: Round, proof: Proof, seat: str, before: int) -> bool:
+def _left_empty(reading: Reading, round_: Round, proof: Proof, seat: Address, before: int) -> bool:
     """Whether a seat is free: its verifier gave it up before it drew, came back since, and sat down once."""
     if seat in proof.draws(before) or proof.seats(before).count(seat) > 1:
         return False

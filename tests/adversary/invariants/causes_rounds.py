@@ -7,11 +7,19 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from contracts.protocol.judge.chain_events import NodeSlashed, NodeStake, Quorum, VerifierStands
-from contracts.protocol.judge.entries import FaultDerived, Listed, Posted, RoundOpened, Undecided
+from contracts.protocol.judge.entries import (
+    BeaconMissed,
+    FaultDerived,
+    Listed,
+    Posted,
+    RoundClosed,
+    RoundOpened,
+    Undecided,
+)
 from contracts.protocol.judge.facts import Block, What
 from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
-from tests.adversary.invariants.views import Key, Proof, Round, Run, earlier, stands_before
+from tests.adversary.invariants.views import At, Key, Proof, Round, Run, earlier, stands_before
 
 FULL = 1_000_000
 
@@ -243,7 +251,8 @@ def beacon_missed_without_k(reading: Reading) -> Iterator[Breach]:
 
 def awaited_since(round_: Round, before: int) -> tuple[int, int]:
     """The closing entry or the last missed beacon, and the chain time from which on a block is the beacon."""
-    since = [(at, entry.beacon_time) for at, entry in (*round_.closed, *round_.missed) if at < before]
+    named: list[At[RoundClosed | BeaconMissed]] = [*round_.closed, *round_.missed]
+    since = [(at, entry.beacon_time) for at, entry in named if at < before]
     return max(since, default=(before, 1 << 60))
 
 

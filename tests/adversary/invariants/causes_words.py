@@ -164,10 +164,10 @@ def _waits(round_: Round, proof: Proof, before: int) -> str | None:
     for seat in proof.seats(before):
         if seat not in draws and not round_.lapsed_seat(proof, What.SECRET, seat, before):
             return seat
-    for seat, drawn in draws.items():
-        silent = any(proof.word(seat, segment, before) is None for segment in drawn)
-        if silent and not round_.lapsed_seat(proof, What.WORDS, seat, before):
-            return seat
+    for drew, drawn in draws.items():
+        silent = any(proof.word(drew, segment, before) is None for segment in drawn)
+        if silent and not round_.lapsed_seat(proof, What.WORDS, drew, before):
+            return drew
     return None
 
 

@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from contracts.ids import Address
 from contracts.protocol.judge.chain_events import NodeStake
 from contracts.protocol.judge.entries import Posted, Undecided
 from contracts.protocol.judge.facts import Word
@@ -92,7 +93,7 @@ def cheating_nodes(reading: Reading) -> set[str]:
     return {work.node for work in works if work.false or work.fake is not None or not work.serves}
 
 
-def lying_verifiers(reading: Reading) -> set[str]:
+def lying_verifiers(reading: Reading) -> set[Address]:
     """Verifiers that do not keep to the protocol."""
     return set(reading.history.verifiers) - reading.history.honest
 

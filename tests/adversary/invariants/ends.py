@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contracts.ids import RunId
 from contracts.protocol.judge.entries import Undecided
 from contracts.protocol.judge.facts import What
 from tests.adversary.invariants.core import Breach, Invariant
@@ -113,7 +114,7 @@ def rounds_are_bounded(reading: Reading) -> Iterator[Breach]:
             yield start, f"round {round_.key} takes {taken} ticks, more than {bound_of_a_round(round_.k)} periods"
 
 
-def _chain_wait(reading: Reading, key: tuple[str, int]) -> int:
+def _chain_wait(reading: Reading, key: tuple[RunId, int]) -> int:
     """Ticks between a closing entry and the first panel, or until now."""
     round_ = reading.round(key)
     if not round_.closed:

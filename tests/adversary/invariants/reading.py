@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from contracts.ids import NO_RUN, ProofId
 from contracts.protocol.judge import entries as derived
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.chain_events import ChainEvent
@@ -18,7 +19,7 @@ Event = TypeVar("Event", bound=ChainEvent)
 IN_THE_LOG = frozenset({"omitted", "extra", "swapped", "changed"})
 """Deviations in derived entries: from there on the log binds nobody."""
 
-_NO_ROUND = Round(("", 0))
+_NO_ROUND = Round((NO_RUN, 0))
 
 
 class Reading:
@@ -60,7 +61,7 @@ class Reading:
             if kind in MESSAGES:
                 self.round(self._round_of(entry)).messages += 1
 
-    def proof(self, name: str) -> Proof:
+    def proof(self, name: ProofId) -> Proof:
         """What the log says about a proof."""
         if name not in self.proofs:
             self.proofs[name] = Proof(name)
@@ -117,7 +118,7 @@ class Reading:
             return entry.awaited.run, entry.awaited.round
         if hasattr(entry, "round"):
             return entry.run, entry.round
-        return self.round_of(self.proof(entry.proof)).key if hasattr(entry, "proof") else ("", 0)
+        return self.round_of(self.proof(entry.proof)).key if hasattr(entry, "proof") else (NO_RUN, 0)
 
 
 def _block(reading: Reading, index: int, entry: Block) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
+from contracts.ids import Address, ProofId, RunId
 from contracts.protocol.judge import entries as derived
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import SegmentWord, What, Word
@@ -13,7 +14,7 @@ from contracts.protocol.judge.facts import SegmentWord, What, Word
 T = TypeVar("T")
 At: TypeAlias = tuple[int, T]
 """An entry and its index."""
-Key: TypeAlias = tuple[str, int]
+Key: TypeAlias = tuple[RunId, int]
 """(run, round)"""
 End: TypeAlias = derived.Posted | derived.Voided | derived.Undecided
 
@@ -43,7 +44,7 @@ def effective(words: list[At[SegmentWord]], before: int) -> SegmentWord | None:
 class Proof:
     """One proof."""
 
-    name: str
+    name: ProofId
     committed: list[At[facts.Committed]] = field(default_factory=list)
     has: list[At[facts.Has]] = field(default_factory=list)
     closed: list[At[derived.RoundClosed]] = field(default_factory=list)
@@ -71,7 +72,7 @@ class Proof:
     """Its first `Voided`."""
     faults: list[At[derived.FaultDerived]] = field(default_factory=list)
 
-    def seats(self, before: int) -> list[str]:
+    def seats(self, before: int) -> list[Address]:
         """Who sits, in the order of sitting down."""
         first = [seat for panel in earlier(self.panels, before) for seat in panel.seats]
         return first + [seat for filled in earlier(self.filled, before) for seat in filled.verifiers]
@@ -150,7 +151,7 @@ class Round:
         return self.opened[0][1].k if self.opened else 1 << 30
 
     @property
-    def verifiers(self) -> tuple[str, ...]:
+    def verifiers(self) -> tuple[Address, ...]:
         """Who speaks in it."""
         return self.opened[0][1].verifiers if self.opened else ()
 
@@ -158,7 +159,7 @@ class Round:
         """A node as the round's opening lists it."""
         return self.nodes.get(node)
 
-    def holders(self, proof: Proof, before: int) -> set[str]:
+    def holders(self, proof: Proof, before: int) -> set[Address]:
         """The verifiers of the round that said `Has` for a proof."""
         said = (has for has in earlier(proof.has, before) if (has.run, has.round) == self.key)
         return {has.verifier for has in said} & set(self.verifiers)

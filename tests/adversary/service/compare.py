@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from contracts.ids import Address
 from contracts.protocol.judge.entries import DecisionTaken, Derived, EpochClosed, EpochEnded, Line, Posted, RoundOpened
 from contracts.protocol.judge.facts import Committed, Credited, Fact
 from contracts.protocol.judge.rules.entitlements import Units, emitted, left_of, lines_within
@@ -19,7 +20,7 @@ from tests.adversary.service.names import Names
 from tests.adversary.service.said import Speaker
 from tests.adversary.service.twin import Twin
 
-Credit = dict[int, dict[str, int]]
+Credit = dict[int, dict[Address, int]]
 """By kind and account: tokens or weights."""
 
 
@@ -43,7 +44,7 @@ class _Earning:
 
     paying: str = ""
     earned: Credit = field(default_factory=dict)
-    late: dict[str, dict[str, int]] = field(default_factory=dict)
+    late: dict[str, dict[Address, int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Comparison:
     _proofs: dict[str, Committed] = field(default_factory=dict)
     _opened_with: dict[tuple[str, int], str] = field(default_factory=dict)
     _earned: dict[str, Credit] = field(default_factory=dict)
-    _late: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    _late: dict[str, dict[str, dict[Address, int]]] = field(default_factory=dict)
     _owed: dict[str, Units] = field(default_factory=dict)
     """By run: what its epochs left unpaid."""
     _paid: dict[int, _Paid] = field(default_factory=dict)

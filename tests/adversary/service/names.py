@@ -13,7 +13,7 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.ids import to_hex
+from contracts.ids import Address, as_address, to_hex
 from contracts.protocol.limits import LimitTable
 from contracts.protocol.run_config import RunConfig
 from tests.adversary.sim.functions import MAINTAINER, configuration
@@ -105,9 +105,9 @@ class Names:
         """The digest of a name, 32 bytes."""
         return bytes.fromhex(self.digest(name)[2:])
 
-    def address(self, name: str) -> str:
+    def address(self, name: str) -> Address:
         """The address of a name."""
-        found: str = key(name).address
+        found = as_address(key(name).address)
         self._back[found.lower()] = name
         return found
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from contracts.ids import to_hex
+from contracts.ids import ProofId, as_address, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
@@ -25,7 +25,7 @@ from tests.adversary.service.twin import Twin
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL
 
 ZERO = b"\0" * 32
-NOBODY = "0x" + "00" * 20
+NOBODY = as_address("0x" + "00" * 20)
 ELSEWHERE = "stranger"
 """Who signs what is about a proof that is nowhere."""
 _SECRET = re.compile(r"(.+)#([0-9]+)(?:-[0-9]+)?")
@@ -80,7 +80,7 @@ class Speaker:
         if isinstance(event, chain_events.NodeStake):
             return replace(event, node=names.address(event.node))
         if isinstance(event, chain_events.NodeSlashed):
-            return replace(event, proof=names.digest(event.proof))
+            return replace(event, proof=ProofId(names.digest(event.proof)))
         if isinstance(event, chain_events.EpochFinal):
             return replace(event, root=names.root(event.root))
         if isinstance(event, chain_events.Decided):

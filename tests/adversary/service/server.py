@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from contracts.ids import as_address
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.log.follower import Follower
@@ -65,7 +66,7 @@ class Server:
     def _after(self, entered: Entered) -> list[Derived]:
         with self.store.read() as session:
             rows = log.bodies(session, entered.index + 1, entered.derived)
-        return [cast(Derived, read(row.body, DOMAIN, str)) for row in rows]
+        return [cast(Derived, read(row.body, DOMAIN, as_address)) for row in rows]
 
     def audit(self) -> Iterator[Entry]:
         """Every entry of the log, believed in nothing: signatures, and what follows. Raises Differs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from contracts.ids import Address, as_address
 from contracts.protocol.judge.facts import RunCreated
 from contracts.protocol.judge.protocol import Protocol
 from tests.adversary.service.names import Names, key
@@ -27,13 +28,13 @@ class Twin(Protocol):
     @classmethod
     def of(cls, names: Names) -> Twin:
         """Those of the deployment of all histories."""
-        return cls(DOMAIN.chain_id, "0x" + "cd" * 20, MODEL, key("creator").address, names)
+        return cls(DOMAIN.chain_id, as_address("0x" + "cd" * 20), MODEL, key("creator").address, names)
 
     def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
         return _CHEAP.is_audited(self.names.back(beacon), self.names.back(proof), rate)
 
-    def panel_order(self, beacon: str, proof: str, verifiers: Sequence[str]) -> tuple[str, ...]:
-        among = [self.names.back(verifier) for verifier in verifiers]
+    def panel_order(self, beacon: str, proof: str, verifiers: Sequence[Address]) -> tuple[Address, ...]:
+        among = [as_address(self.names.back(verifier)) for verifier in verifiers]
         order = _CHEAP.panel_order(self.names.back(beacon), self.names.back(proof), among)
         return tuple(self.names.address(name) for name in order)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from contracts.ids import as_address
 from tests.adversary.sim.draft import (
     any_skips,
     corrupt,
@@ -85,7 +86,7 @@ def comings_and_goings(plan: Plan, random: Random) -> None:
     plan.rounds = random.choice((2, 3, 4))
     node(plan, random, leaves=random.randint(1, 2), rejoins=random.random() < 0.5)
     if len(plan.nodes) < 4:
-        plan.nodes.append(NodePlan(f"n{len(plan.nodes)}", joins=2))
+        plan.nodes.append(NodePlan(as_address(f"n{len(plan.nodes)}"), joins=2))
 
 
 def unbound(plan: Plan, random: Random) -> None:
@@ -123,8 +124,8 @@ def near_zero(plan: Plan, random: Random) -> None:
 
 def split_bench(plan: Plan, random: Random) -> None:
     """Five verifiers, a bench of three: bytes come late, and one lies, so that the rest must come in."""
-    plan.k, plan.verifiers = 2, [VerifierPlan(f"v{place}") for place in range(5)]
-    plan.nodes = [NodePlan(f"n{place}") for place in range(random.choice((1, 2)))]
+    plan.k, plan.verifiers = 2, [VerifierPlan(as_address(f"v{place}")) for place in range(5)]
+    plan.nodes = [NodePlan(as_address(f"n{place}")) for place in range(random.choice((1, 2)))]
     node(
         plan, random, gives=random.choice(("late", "edge", "half")), skips=random.choice(("nothing", "nothing", "one"))
     )
@@ -146,11 +147,13 @@ def few_places(plan: Plan, random: Random) -> None:
     """More nodes than may take part, with different stakes; some commit to nothing."""
     plan.rounds = random.choice((2, 3))
     stakes = (500, 1_000, 2_000, 3_000)
-    plan.nodes = [NodePlan(f"n{place}", stake=random.choice(stakes)) for place in range(random.choice((2, 3, 4)))]
+    plan.nodes = [
+        NodePlan(as_address(f"n{place}"), stake=random.choice(stakes)) for place in range(random.choice((2, 3, 4)))
+    ]
     plan.places = random.randint(1, len(plan.nodes) - 1)
     node(plan, random, commit=random.choice(("now", "never", "late")))
     if random.random() < 0.5:
-        plan.nodes.append(NodePlan(f"n{len(plan.nodes)}", joins=2, stake=5_000))
+        plan.nodes.append(NodePlan(as_address(f"n{len(plan.nodes)}"), joins=2, stake=5_000))
 
 
 def one_stake(plan: Plan, random: Random) -> None:
@@ -161,7 +164,7 @@ def one_stake(plan: Plan, random: Random) -> None:
 
 def sleeper(plan: Plan, random: Random) -> None:
     """Long honest work until the audit rate falls, and then a cheat that may be spared."""
-    plan.nodes, plan.rounds, plan.rounds_per_epoch, plan.runs = [NodePlan("n0")], 12, 4, 1
+    plan.nodes, plan.rounds, plan.rounds_per_epoch, plan.runs = [NodePlan(as_address("n0"))], 12, 4, 1
     plan.floor, plan.segments, plan.samples = 200_000, 3, 1
     if random.random() < 0.3:
         operator(plan, blocks="rare")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from contracts.ids import as_address
 from tests.adversary.sim.draft import node
 from tests.adversary.sim.noise import NOISE
 from tests.adversary.sim.plan import NodePlan, Noise, Plan
@@ -29,7 +30,7 @@ def strangers(plan: Plan, random: Random) -> None:
 
 def last_vote(plan: Plan, random: Random) -> None:
     """Holders end a run that waits for nodes; what was credited meanwhile is paid."""
-    plan.rounds, plan.rounds_per_epoch, plan.nodes = 3, 1, [NodePlan("n0", leaves=random.randint(1, 2))]
+    plan.rounds, plan.rounds_per_epoch, plan.nodes = 3, 1, [NodePlan(as_address("n0"), leaves=random.randint(1, 2))]
     plan.decisions.append((random.randint(40, 80), "rounds", random.choice(("1", "2"))))
     plan.noise += [Noise(random.randint(20, 60), "credit") for _ in range(3)]
 
@@ -71,7 +72,7 @@ def seized_pay(plan: Plan, random: Random) -> None:
     challenge. Who earned it leaves, and somebody else comes."""
     plan.rounds, plan.rounds_per_epoch = random.choice((2, 3)), 1
     node(plan, random, leaves=1)
-    plan.nodes.append(NodePlan(f"n{len(plan.nodes)}", joins=2))
+    plan.nodes.append(NodePlan(as_address(f"n{len(plan.nodes)}"), joins=2))
     if random.random() < 0.3:
         plan.strikes.append(1)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from contracts.ids import as_address
 from tests.adversary.sim.bad_nodes import skip
 from tests.adversary.sim.draft import (
     absent,
@@ -116,7 +117,9 @@ def new_anchors(plan: Plan, random: Random) -> None:
 def verifier_leaves(plan: Plan, random: Random) -> None:
     """One more than needed at the start; one is taken off the list later."""
     plan.k, plan.rounds = 2, random.choice((1, 2, 3))
-    plan.verifiers = [VerifierPlan(f"v{place}", lag=some_lag(random), stake=some_stake(random)) for place in range(4)]
+    plan.verifiers = [
+        VerifierPlan(as_address(f"v{place}"), lag=some_lag(random), stake=some_stake(random)) for place in range(4)
+    ]
     gone = random.sample(plan.verifiers, random.choice((1, 1, 1, 2)))
     plan.exits += [(random.randint(4, 50), verifier.name) for verifier in gone]
 
@@ -137,7 +140,9 @@ def unasked(plan: Plan, random: Random) -> None:
 def few_pairs(plan: Plan, random: Random) -> None:
     """In a run with limits some verifiers have no calibrated pair; where too many have none, nobody takes part."""
     plan.exact, plan.pairs, plan.k = False, True, 2
-    plan.verifiers = [VerifierPlan(f"v{place}", lag=some_lag(random)) for place in range(random.choice((4, 4, 5)))]
+    plan.verifiers = [
+        VerifierPlan(as_address(f"v{place}"), lag=some_lag(random)) for place in range(random.choice((4, 4, 5)))
+    ]
     for place in random.sample(range(len(plan.verifiers)), random.choice((1, 1, 2))):
         plan.verifiers[place] = replace(plan.verifiers[place], profile="other")
     if random.random() < 0.5:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.ids import ProofId, RunId
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import BeaconMissed, EpochClosed, MergeSet, RoundClosed
 from contracts.protocol.judge.facts import Awaited, Reason, SegmentWord, What, Word
@@ -37,7 +38,7 @@ class Corrupt(Verifier):
         elif self.plan.seen == "late":
             self.world.at(self.world.chain.tick_of(closed.beacon_time) + 1, self.say, fact)
 
-    def show_secret(self, run: str, number: int) -> None:
+    def show_secret(self, run: RunId, number: int) -> None:
         """Where its draw helps, late, or never."""
         how = self.plan.secret
         if (run, number) in self.shown or how == "never" or (how == "suits" and not self._suits(run, number)):
@@ -49,7 +50,7 @@ class Corrupt(Verifier):
         after = {"late": period, "second": period + 4}.get(how, 0)
         self.world.at(self.world.tick + after, self.send_secret, run, number)
 
-    def _grind(self, run: str, number: int) -> None:
+    def _grind(self, run: RunId, number: int) -> None:
         """Another secret than the anchored one, which draws nothing false."""
         for salt in range(GROUND):
             secret = f"{self.secret(run, number)}-{salt}"
@@ -68,7 +69,7 @@ class Corrupt(Verifier):
                     return False
         return True
 
-    def read(self, proof: str) -> None:
+    def read(self, proof: ProofId) -> None:
         """It knows the truth without reading; some wait for the others, or say nothing."""
         _, segments = self.reads.pop(proof, (0, []))
         work, period = self.world.history.work[proof], self.world.plan.period
@@ -120,7 +121,7 @@ class Corrupt(Verifier):
         """Or none."""
         return "" if self.plan.trace == "unsealed" else super().witness(trace)
 
-    def show_trace(self, proof: str) -> None:
+    def show_trace(self, proof: ProofId) -> None:
         """Or not, or that of the others."""
         if self.plan.trace == "other":
             self.say(facts.TraceShown(proof, self.name, super().trace(proof)))
@@ -134,7 +135,7 @@ class Corrupt(Verifier):
         elif self.plan.merge == "wrong":
             self.say(facts.MergeSigned(entry.run, entry.round, self.name, "theta-wrong", "momentum-wrong"))
 
-    def come_back(self, run: str, index: int) -> None:
+    def come_back(self, run: RunId, index: int) -> None:
         """It says so at once, also where it is not there."""
         if self.plan.blind:
             self.say(facts.Returned(run, self.name, index - 1))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
+from contracts.ids import Address, as_address
 from tests.adversary.sim.plan import NEVER, NodePlan, Plan, VerifierPlan
 
 _SIZES = ((3, 2),) * 20 + ((4, 2), (4, 2), (5, 3), (5, 3), (5, 2), (7, 4))
@@ -14,8 +16,10 @@ def base(seed: int, random: Random) -> Plan:
     """An honest deployment of some size."""
     n, k = random.choice(_SIZES)
     plan = Plan(seed, "honest", k)
-    plan.verifiers = [VerifierPlan(f"v{place}", lag=some_lag(random), stake=some_stake(random)) for place in range(n)]
-    plan.nodes = [NodePlan(f"n{place}") for place in range(random.choice((1, 1, 1, 1, 2, 2, 2, 2, 3, 4)))]
+    plan.verifiers = [
+        VerifierPlan(as_address(f"v{place}"), lag=some_lag(random), stake=some_stake(random)) for place in range(n)
+    ]
+    plan.nodes = [NodePlan(as_address(f"n{place}")) for place in range(random.choice((1, 1, 1, 1, 2, 2, 2, 2, 3, 4)))]
     plan.rounds = random.choice((1,) * 8 + (2, 2, 2, 3, 4))
     plan.rounds_per_epoch = random.choice((1, 1, 2))
     plan.runs = 2 if random.random() < 0.05 else 1
@@ -71,7 +75,8 @@ def absent(plan: Plan, random: Random, field: str = "away", last: bool = False) 
         return
     place, start = random.choice(steady), random.randint(2, 25)
     end = NEVER if last or random.random() < 0.3 else start + random.randint(2, 5 * plan.period)
-    plan.verifiers[place] = replace(plan.verifiers[place], **{field: ((start, end),)})
+    changes: dict[str, Any] = {field: ((start, end),)}
+    plan.verifiers[place] = replace(plan.verifiers[place], **changes)
 
 
 def operator(plan: Plan, **how: object) -> None:
@@ -79,9 +84,9 @@ def operator(plan: Plan, **how: object) -> None:
     plan.operator = replace(plan.operator, **how)  # type: ignore[arg-type]
 
 
-def somebody(plan: Plan, random: Random, kind: str) -> str:
-    among = plan.nodes if kind == "node" else [v for v in plan.verifiers if not v.corrupt]
-    return random.choice(among).name  # type: ignore[attr-defined]
+def somebody(plan: Plan, random: Random, kind: str) -> Address:
+    nodes, verifiers = plan.nodes, [v for v in plan.verifiers if not v.corrupt]
+    return random.choice([p.name for p in (nodes if kind == "node" else verifiers)])
 
 
 def any_skips(random: Random) -> str:

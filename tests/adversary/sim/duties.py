@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from contracts.ids import Address, ProofId, as_address
 from contracts.protocol.judge import entries as e
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import Derived
@@ -93,7 +94,7 @@ class Duties:
     def _filled(self, entry: e.SeatsFilled, index: int) -> None:
         self._seat(entry.proof, entry.verifiers)
 
-    def _seat(self, proof: str, names: tuple[str, ...]) -> None:
+    def _seat(self, proof: ProofId, names: tuple[Address, ...]) -> None:
         world, work = self.world, self.world.history.work[proof]
         plan, beacon = world.plan, world.panels[proof].beacon
         for name in names:
@@ -137,11 +138,11 @@ class Duties:
 
     def _lapsed(self, entry: e.Lapsed, index: int) -> None:
         world, awaited = self.world, entry.awaited
-        verifier = world.verifiers.get(awaited.party)
+        verifier = world.verifiers.get(as_address(awaited.party))
         if verifier is not None:
             verifier.later(verifier.come_back, awaited.run, index)
         elif awaited.what is facts.What.COMMITMENT:
-            node = world.nodes.get(awaited.party)
+            node = world.nodes.get(as_address(awaited.party))
             says = len(world.nodes) == 1 or world.plan.roll(2, "says so", awaited.party)
             if node is not None and node.plan.commit != "never" and says:
                 back = facts.Returned(awaited.run, node.name, index + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from contracts.ids import Address
 from contracts.protocol.judge import chain_events
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded, FaultDerived, VerifierFault
 
@@ -80,7 +81,7 @@ class Epochs:
             admitted = all(name != gone for _, gone in world.plan.exits)
             world.chain.say(chain_events.VerifierStands(name, admitted, self.stakes[name], slashed=True), tick)
 
-    def leave(self, verifier: str) -> None:
+    def leave(self, verifier: Address) -> None:
         """Governance, or itself, takes a verifier off the list."""
         self.world.chain.say(chain_events.VerifierStands(verifier, False, self.stakes[verifier]), self.world.tick)
 

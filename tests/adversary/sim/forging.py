@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from contracts.ids import as_address
 from contracts.protocol.judge.entries import Derived, Posted
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.facts import Block
@@ -122,7 +123,7 @@ class Forger:
 
 def _invented(entry: Derived) -> Derived:
     """The entry once more, or one that pays a friend."""
-    return replace(entry, account="friend") if isinstance(entry, Posted) else entry
+    return replace(entry, account=as_address("friend")) if isinstance(entry, Posted) else entry
 
 
 def _changed(entry: Any, which: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from contracts.ids import Address, as_address
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.errors import NotBound
 from contracts.protocol.judge.facts import Anchored, RunCreated
@@ -12,7 +13,7 @@ from tests.adversary.sim.plan import mix
 
 MILLION = 1_000_000
 VOTABLE = {"rounds": (1, 5), "tokens": (1, 1_000), "weight": (0, 9)}
-MAINTAINER = "maintainer"
+MAINTAINER = as_address("maintainer")
 
 
 def configuration(rounds: int, segments: int, tokens: int, weight: int) -> str:
@@ -35,7 +36,7 @@ class Cheap:
     def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
         return mix(f"coin {beacon} {proof}") % MILLION < rate
 
-    def panel_order(self, beacon: str, proof: str, verifiers: Sequence[str]) -> tuple[str, ...]:
+    def panel_order(self, beacon: str, proof: str, verifiers: Sequence[Address]) -> tuple[Address, ...]:
         return tuple(sorted(verifiers, key=lambda name: mix(f"order {beacon} {proof} {name}")))
 
     def common_segment(self, beacon: str, proof: str, segments: int) -> int:
@@ -89,7 +90,9 @@ class Cheap:
         if MAINTAINER not in signers:
             raise NotBound("no maintainer vouches")
 
-    def lines(self, epoch: int, config: str, contributed: dict[int, dict[str, int]], total: int) -> tuple[Line, ...]:
+    def lines(
+        self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int
+    ) -> tuple[Line, ...]:
         weights = [(kind, account, amount) for kind, by in contributed.items() for account, amount in by.items()]
         weights = sorted(entry for entry in weights if entry[2] > 0)
         whole = sum(amount for _, _, amount in weights)

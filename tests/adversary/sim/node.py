@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from contracts.ids import ProofId, as_address
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import Listed, RoundOpened
 from contracts.protocol.judge.facts import Awaited
@@ -47,22 +48,26 @@ class Node:
         if self.plan.leaves == opened.round:
             self.world.network.send(facts.Left(opened.run, self.name, 2), self.name)
             if self.plan.rejoins:
-                again = facts.Enrolled(opened.run, self.name, f"pay-{self.name}", opened.round + 1, "exact", 3)
+                again = facts.Enrolled(
+                    opened.run, self.name, as_address(f"pay-{self.name}"), opened.round + 1, "exact", 3
+                )
                 self.world.at(self.world.tick + 3 * self.period, self.world.network.send, again, self.name)
 
     def commit(self, opened: RoundOpened, listed: Listed, how: str) -> None:
         """Once, or twice to half of the verifiers each."""
-        proof = f"{opened.run}/{opened.round}/{self.name}"
+        proof = ProofId(f"{opened.run}/{opened.round}/{self.name}")
         if self.plan.twice and is_bad(self.plan, opened.round):
             names = list(self.world.verifiers)
             half = len(names) // 2
             self._send(opened, listed, proof, frozenset(names[:half]), how)
-            self._send(opened, listed, f"{proof}/again", frozenset(names[half:]), how)
+            self._send(opened, listed, ProofId(f"{proof}/again"), frozenset(names[half:]), how)
         else:
             corrupt = frozenset(v.name for v in self.world.verifiers.values() if v.plan.corrupt)
             self._send(opened, listed, proof, corrupt if how == "corrupt" else None, how)
 
-    def _send(self, opened: RoundOpened, listed: Listed, proof: str, holders: frozenset[str] | None, how: str) -> None:
+    def _send(
+        self, opened: RoundOpened, listed: Listed, proof: ProofId, holders: frozenset[str] | None, how: str
+    ) -> None:
         world, number = self.world, opened.round
         false = skipped(world.plan, self.plan, number, proof)
         fake = fake_of(world.plan, self.plan, number, proof, false)
@@ -106,7 +111,7 @@ class Node:
         kept = (plan.opens, plan.gives) == ("all", "all") and plan.pledge in ("open", "early")
         return (kept or not is_bad(plan, number)) and not (plan.twice and is_bad(plan, number))
 
-    def open(self, proof: str, verifier: str, segments: tuple[int, ...]) -> None:
+    def open(self, proof: ProofId, verifier: str, segments: tuple[int, ...]) -> None:
         """What a draw asks for."""
         work = self.world.history.work[proof]
         how = self.plan.opens if is_bad(self.plan, work.round) else "all"
@@ -164,7 +169,7 @@ class Node:
         after = self.period + 4 if how == "second" else 2
         self.world.at(self.world.tick + after, self._pledge, awaited.proof, how)
 
-    def _pledge(self, proof: str, how: str) -> None:
+    def _pledge(self, proof: ProofId, how: str) -> None:
         work = self.world.history.work[proof]
         fake = None if how == "wrong" and work.fake is not None else work.fake
         salt = f"salt-{proof}" + ("-wrong" if how == "wrong" and work.fake is None else "")

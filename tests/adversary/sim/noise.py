@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from contracts.ids import NO_PROOF, Address, ProofId, RunId, as_address
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Awaited, Fact, Reason, SegmentWord, What, Word
 from tests.adversary.sim.functions import MAINTAINER, anchor_text
@@ -13,7 +14,7 @@ from tests.adversary.sim.functions import MAINTAINER, anchor_text
 if TYPE_CHECKING:
     from tests.adversary.sim.world import World
 
-STRANGER = "stranger"
+STRANGER = as_address("stranger")
 
 
 class Noise:
@@ -30,17 +31,17 @@ class Noise:
                 self.world.network.send(fact, STRANGER, mirrors=False, harmless=kind not in HAS_EFFECT)
 
     @property
-    def round(self) -> tuple[str, int]:
+    def round(self) -> tuple[RunId, int]:
         """The newest round."""
         return next(reversed(self.world.rounds))
 
     @property
-    def proof(self) -> str:
+    def proof(self) -> ProofId:
         """The newest proof."""
-        return next(reversed(self.world.history.work), "none")
+        return next(reversed(self.world.history.work), ProofId("none"))
 
     @property
-    def member(self) -> str:
+    def member(self) -> Address:
         """A verifier of the run: a corrupt one where there is one."""
         corrupt = [plan.name for plan in self.world.plan.verifiers if plan.corrupt]
         return (corrupt or [STRANGER])[0]
@@ -83,7 +84,7 @@ class Noise:
         return facts.Secret(run, number + 1, self.member, f"{anchor_text(run, self.member)}#{number}")
 
     def opening(self) -> Fact:
-        return facts.Opened("nowhere", 0, "state", "blob")
+        return facts.Opened(ProofId("nowhere"), 0, "state", "blob")
 
     def far_opening(self) -> Fact:
         return facts.Opened(self.proof, self.world.plan.segments + 5, "state", "blob")
@@ -100,9 +101,9 @@ class Noise:
         return None
 
     @property
-    def crowd(self) -> list[str]:
+    def crowd(self) -> list[Address]:
         """As many strangers as decide."""
-        return [f"{STRANGER}-{place}" for place in range(self.world.plan.k)]
+        return [as_address(f"{STRANGER}-{place}") for place in range(self.world.plan.k)]
 
     def crowd_lapses(self) -> list[Fact]:
         """All that is awaited is missing, say k of them."""
@@ -130,25 +131,25 @@ class Noise:
 
     def invented_lapse(self) -> Fact:
         run, number = self.round
-        return facts.Lapse(self.member, Awaited(What.COMMITMENT, run, number, "", STRANGER), 5)
+        return facts.Lapse(self.member, Awaited(What.COMMITMENT, run, number, NO_PROOF, STRANGER), 5)
 
     def merge(self) -> Fact:
         return facts.MergeSigned(*self.round, STRANGER, "theta", "momentum")
 
     def commitment(self) -> Fact | None:
         known = [entry for entry in self.world.history.entries if isinstance(entry, facts.Committed)]
-        return replace(known[-1], node=STRANGER, proof="of a stranger") if known else None
+        return replace(known[-1], node=STRANGER, proof=ProofId("of a stranger")) if known else None
 
     def other_start(self) -> Fact | None:
         known = [entry for entry in self.world.history.entries if isinstance(entry, facts.Committed)]
-        return replace(known[-1], theta="another", proof="another") if known else None
+        return replace(known[-1], theta="another", proof=ProofId("another")) if known else None
 
     def run_again(self) -> Fact:
         created = next(entry for entry in self.world.history.entries if isinstance(entry, facts.RunCreated))
-        return replace(created, run="copy")
+        return replace(created, run=RunId("copy"))
 
     def profile(self) -> Fact:
-        return facts.Enrolled(self.round[0], STRANGER, "payout", 1, "unknown profile", 1)
+        return facts.Enrolled(self.round[0], STRANGER, as_address("payout"), 1, "unknown profile", 1)
 
     def returned(self) -> Fact:
         return facts.Returned(self.round[0], STRANGER, 3)
@@ -157,7 +158,7 @@ class Noise:
         return facts.Credited(self.round[0], "key-bad", 1, STRANGER, 5, (STRANGER,))
 
     def credit(self) -> Fact:
-        return facts.Credited(self.round[0], "key", 1, "author", 50, (MAINTAINER,))
+        return facts.Credited(self.round[0], "key", 1, as_address("author"), 50, (MAINTAINER,))
 
     def credit_elsewhere(self) -> Fact:
         """The same contribution in whatever run is the newest."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from zlib import crc32
 
+from contracts.ids import Address
+
 NEVER = 1_000_000
 """A tick that no history reaches."""
 
@@ -26,7 +28,7 @@ def mix(text: str) -> int:
 class NodePlan:
     """What a node does. The first value of each field is the honest one."""
 
-    name: str
+    name: Address
     skips: str = "nothing"
     """Which segments it does not compute: nothing, one, first, last, half, most or all."""
     fake: str = "none"
@@ -61,7 +63,7 @@ class NodePlan:
 class VerifierPlan:
     """What a verifier does; `lag` and `chain_lag` are looks that its copy and its chain stand behind."""
 
-    name: str
+    name: Address
     corrupt: bool = False
     lag: int = 0
     chain_lag: int = 0

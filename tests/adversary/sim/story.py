@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.protocol.judge.facts import SegmentWord
 from tests.adversary.history import History
-from tests.adversary.sim.plan import Plan, told
+from tests.adversary.sim.plan import NodePlan, Plan, VerifierPlan, told
 
 _LONG = 28
 _SIZES = ("k", "runs", "rounds", "rounds_per_epoch", "segments", "samples", "panel", "period", "finality", "window")
@@ -33,7 +33,8 @@ def line(entry: Any) -> str:
 
 
 def _people(plan: Plan) -> list[str]:
-    named = [(actor.name, told(actor)) for actor in (*plan.nodes, *plan.verifiers)]
+    actors: list[NodePlan | VerifierPlan] = [*plan.nodes, *plan.verifiers]
+    named: list[tuple[str, str]] = [(actor.name, told(actor)) for actor in actors]
     named += [("operator", told(plan.operator)), ("noise", ", ".join(f"{n.kind}@{n.tick}" for n in plan.noise))]
     others = (
         ("decisions", plan.decisions),

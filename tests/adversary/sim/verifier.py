@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from contracts.ids import ProofId, RunId
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import BeaconMissed, EpochClosed, MergeSet, RoundClosed
 from contracts.protocol.judge.facts import Awaited, SegmentWord, What, Word
@@ -30,7 +31,7 @@ class Verifier:
         self.dark = tuple((start, end) for start, end, dark in world.plan.operator.stops if dark)
         self.away = self.absent + self.dark
         self.halted = False
-        self.held: set[str] = set()
+        self.held: set[ProofId] = set()
         self.shown: set[tuple[str, int]] = set()
         self.reads: dict[str, tuple[int, list[int]]] = {}
         self.unserved: set[tuple[str, int]] = set()
@@ -99,7 +100,7 @@ class Verifier:
         if self.world.chain.head_time(self.world.tick, self.plan.chain_lag) < closed.beacon_time:
             self.say(facts.Seen(closed.run, closed.round, self.name, index, f"root-{index}"))
 
-    def show_secret(self, run: str, number: int) -> None:
+    def show_secret(self, run: RunId, number: int) -> None:
         """It has a seat, and its own chain has the beacon as final: a look later where that lags."""
         if (run, number) in self.shown:
             return
@@ -109,7 +110,7 @@ class Verifier:
         else:
             self.send_secret(run, number)
 
-    def send_secret(self, run: str, number: int) -> None:
+    def send_secret(self, run: RunId, number: int) -> None:
         """One secret for all draws of the round."""
         self.say(facts.Secret(run, number, self.name, self.secret(run, number)))
         if self.plan.vanishes == number:
@@ -126,7 +127,7 @@ class Verifier:
         """The log has an anchor of its."""
         self.bound.setdefault(anchored.run, []).append((anchored.first, anchored.anchor))
 
-    def anchor_anew(self, run: str, number: int) -> None:
+    def anchor_anew(self, run: RunId, number: int) -> None:
         """New secrets, from the next round but one on."""
         self.say(facts.Anchored(run, self.name, anchor_text(run, self.name, 1), 40, self.plan.profile, number + 2))
 
@@ -137,7 +138,7 @@ class Verifier:
         self.reads[proof] = until, known
         self.later(self.read, proof)
 
-    def read(self, proof: str) -> None:
+    def read(self, proof: ProofId) -> None:
         """Replay what can be had; wait for bytes almost a period long, and then say that they are not served."""
         until, segments = self.reads.get(proof, (0, []))
         if not segments:
@@ -212,7 +213,7 @@ class Verifier:
         else:
             world.at(self.there(world.tick + 1), self.do, self.look_again, work, segment, since)
 
-    def show_trace(self, proof: str) -> None:
+    def show_trace(self, proof: ProofId) -> None:
         """What it sealed with its words."""
         if proof in self.sealed:
             self.say(facts.TraceShown(proof, self.name, self.sealed[proof]))
@@ -223,7 +224,7 @@ class Verifier:
         theta, momentum = outer_step(opened.theta, opened.momentum, entry.gradients)
         self.say(facts.MergeSigned(entry.run, entry.round, self.name, theta, momentum))
 
-    def come_back(self, run: str, index: int) -> None:
+    def come_back(self, run: RunId, index: int) -> None:
         """It lapsed, and is there again."""
         self.say(facts.Returned(run, self.name, index + 1))
 

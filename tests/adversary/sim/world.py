@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from contracts.ids import Address, ProofId, RunId, as_address
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import BeaconMissed, EpochClosed, PanelDrawn, RoundOpened
 from contracts.protocol.judge.facts import Awaited, What
@@ -47,16 +48,16 @@ class World:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.tick = 0
-        self.agenda: dict[int, list[tuple[Callable[..., None], tuple[Any, ...]]]] = {}
+        self.agenda: dict[int, list[tuple[Callable[..., object], tuple[Any, ...]]]] = {}
         self.functions = Cheap()
         self.state = State(self.functions)
         self.history = _history(plan)
-        self.rounds: dict[tuple[str, int], RoundOpened] = {}
-        self.opened_at: dict[tuple[str, int], int] = {}
-        self.commitments: dict[tuple[str, int], dict[str, str]] = {}
-        self.panels: dict[str, PanelDrawn] = {}
+        self.rounds: dict[tuple[RunId, int], RoundOpened] = {}
+        self.opened_at: dict[tuple[RunId, int], int] = {}
+        self.commitments: dict[tuple[RunId, int], dict[ProofId, Address]] = {}
+        self.panels: dict[ProofId, PanelDrawn] = {}
         self.panel_at: dict[str, int] = {}
-        self.merge_at: dict[tuple[str, int], int] = {}
+        self.merge_at: dict[tuple[RunId, int], int] = {}
         self.common: dict[str, int] = {}
         self.drawn: dict[tuple[str, str], tuple[int, ...]] = {}
         self.known: dict[Awaited, int] = {}
@@ -76,7 +77,7 @@ class World:
         self.epochs = Epochs(self)
         self.duties = Duties(self)
 
-    def at(self, tick: int, action: Callable[..., None], *args: Any) -> None:
+    def at(self, tick: int, action: Callable[..., object], *args: Any) -> None:
         """Do something at a later tick."""
         if tick < NEVER:
             self.agenda.setdefault(max(tick, self.tick + 1), []).append((action, args))
@@ -127,7 +128,7 @@ class World:
         self.operator.apply(facts.Rules(VERSION))
         self.operator.apply(self.chain.block(1))
         for number in range(plan.runs):
-            self._begin_run("AB"[number], number + 1)
+            self._begin_run(RunId("AB"[number]), number + 1)
         for noise in plan.noise:
             self.at(noise.tick, Noise(self).say, noise.kind)
         for sequence, (tick, key, value) in enumerate(plan.decisions, 1):
@@ -139,18 +140,20 @@ class World:
         if plan.operator.fork:
             self.at(plan.operator.fork, self.operator.forger.fork)
 
-    def _begin_run(self, run: str, nonce: int) -> None:
+    def _begin_run(self, run: RunId, nonce: int) -> None:
         plan, config = self.plan, configuration(self.plan.rounds, self.plan.segments, 100, 1)
-        created = facts.RunCreated(run, "creator", nonce, _terms(plan), config, f"theta-{run}", "momentum-0", "zero")
+        created = facts.RunCreated(
+            run, as_address("creator"), nonce, _terms(plan), config, f"theta-{run}", "momentum-0", "zero"
+        )
         self.operator.apply(created)
         for verifier in plan.verifiers:
             anchor = facts.Anchored(run, verifier.name, anchor_text(run, verifier.name), 40, verifier.profile, 1)
             self.operator.apply(anchor)
         for node in plan.nodes:
             if node.joins == 1:
-                self.operator.apply(facts.Enrolled(run, node.name, f"pay-{node.name}", 1, "exact", 1))
+                self.operator.apply(facts.Enrolled(run, node.name, as_address(f"pay-{node.name}"), 1, "exact", 1))
             else:
-                fact = facts.Enrolled(run, node.name, f"pay-{node.name}", node.joins, "exact", 1)
+                fact = facts.Enrolled(run, node.name, as_address(f"pay-{node.name}"), node.joins, "exact", 1)
                 self.at(self.tick + 6 * node.joins, self.network.send, fact, node.name)
 
     def write(self, entry: Entry) -> None:
@@ -183,16 +186,16 @@ class World:
             verifier.watch(fresh)
         for awaited, _ in fresh:
             if awaited.what is What.PLEDGE:
-                self.nodes[awaited.party].pledge(awaited)
+                self.nodes[as_address(awaited.party)].pledge(awaited)
             elif awaited.what is What.TRACE:
-                verifier = self.verifiers[awaited.party]
+                verifier = self.verifiers[as_address(awaited.party)]
                 verifier.later(verifier.show_trace, awaited.proof)
 
-    def logged(self, run: str, number: int) -> dict[str, str]:
+    def logged(self, run: RunId, number: int) -> dict[ProofId, Address]:
         """The proofs of a round that the log names, with their nodes."""
         return self.commitments.get((run, number), {})
 
-    def node_of(self, proof: str) -> Node:
+    def node_of(self, proof: ProofId) -> Node:
         """The node whose proof it is."""
         return self.nodes[self.history.work[proof].node]
 
@@ -201,7 +204,7 @@ class World:
         direct = {v.name: v.when() for v in self.honest if holders is None or v.name in holders}
         first = min(direct.values(), default=NEVER)
         for verifier in self.verifiers.values():
-            if verifier.plan.corrupt:
+            if isinstance(verifier, Corrupt):
                 given = holders is None or verifier.name in holders
                 tick = verifier.when() if given else NEVER
                 self.at(self.tick, verifier.committed, work)
@@ -223,7 +226,7 @@ class World:
             in_time = self.tick <= self.opened_at[work.run, work.round] + self.plan.period
             work.in_time = work.in_time or (count >= self.plan.k and in_time)
 
-    def bytes_there(self, proof: str, segment: int, verifier: Verifier) -> bool:
+    def bytes_there(self, proof: ProofId, segment: int, verifier: Verifier) -> bool:
         """Whether a verifier can have the bytes: from the node, or a look later from an honest mirror."""
         node, now = self.node_of(proof), self.tick
         own = node.gives(proof, segment, verifier.name)

@@ -14,6 +14,7 @@ from blake3 import blake3
 from eth_account.signers.local import LocalAccount
 from httpx import Response
 
+from contracts.ids import as_address
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.mirrors.tickets import LIFE, SKEW, TO_SERVER, Tickets, UploadTicket
 from tests.databases import fresh_database
@@ -49,13 +50,14 @@ def ticket(house: House, by: LocalAccount | None = None, **changes: Any) -> dict
     """The header under which a key, that of the first node if none is named, brings DATA to the server."""
     tickets = Tickets(by or house.run.nodes[0], house.ledger.judge.domain)
     until = int(time.time()) + LIFE
-    made = UploadTicket(str(tickets.account.address), blake3(DATA).digest(), TO_SERVER, until)
+    made = UploadTicket(as_address(str(tickets.account.address)), blake3(DATA).digest(), TO_SERVER, until)
     return tickets.signed(replace(made, **changes))
 
 
 def put(house: House, content: bytes, name: str = "", headers: dict[str, str] | None = None) -> Response:
     path = f"/v1/blobs/{name or blake3(DATA).hexdigest()}"
-    return house.client.put(path, content=content, headers=ticket(house) if headers is None else headers)
+    answer: Response = house.client.put(path, content=content, headers=ticket(house) if headers is None else headers)
+    return answer
 
 
 REFUSED: dict[str, tuple[int, str, Sent]] = {

@@ -9,6 +9,7 @@ import pytest
 from httpx import Response
 
 from contracts.chain.connection import contract_at, send
+from contracts.ids import Address
 from contracts.keccak import keccak256
 from ledger.epochs import claim_calls, many_claims
 from ledger.storage.tables import Outgoing
@@ -21,7 +22,8 @@ pytestmark = pytest.mark.integration
 
 
 def post(house: House, *wanted: tuple[int, str]) -> Response:
-    return house.client.post("/v1/claims", json={"claims": [{"epoch": e, "account": a} for e, a in wanted]})
+    answer: Response = house.client.post("/v1/claims", json={"claims": [{"epoch": e, "account": a} for e, a in wanted]})
+    return answer
 
 
 def everything(house: House) -> list[tuple[int, str]]:
@@ -32,7 +34,7 @@ def whys(answer: dict[str, Any]) -> list[tuple[int, str, str]]:
     return [(one["epoch"], one["account"], one["why"]) for one in answer["passed_over"]]
 
 
-def pay_past_the_relayer(house: House, epoch: int, account: str) -> None:
+def pay_past_the_relayer(house: House, epoch: int, account: Address) -> None:
     """Somebody else sends the claim of a line."""
     line = next(line for line in house.get(f"/epochs/{epoch}/claims/{account}"))
     proof = [bytes.fromhex(node[2:]) for node in line["proof"]]

@@ -29,7 +29,8 @@ Body = dict[str, Any]
 
 
 def post(house: House, data: bytes) -> Response:
-    return house.client.post("/v1/messages", content=data)
+    answer: Response = house.client.post("/v1/messages", content=data)
+    return answer
 
 
 def has(house: House, verifier: LocalAccount | None = None) -> messages.Has:
@@ -206,7 +207,7 @@ def test_what_the_rules_refuse_has_their_code(stage: House, refused: Refusal) ->
     """By who has no part in it, about what is not there, and again in other words."""
     stranger = key_of("stranger")
     own = stage.run.commitment(stage.run.nodes[0])
-    cases = [
+    cases: list[tuple[Any, LocalAccount, dict[str, Any]]] = [
         (has(stage, stranger), stranger, {}),
         (replace(has(stage), run=b"\7" * 32), verifier_keys()[0], {}),
         (replace(own, tokens=own.tokens + 1), stage.run.nodes[0], {"first_path": [], "last_path": []}),

@@ -43,7 +43,8 @@ def _epoch(number: int = 1, signer: LocalAccount | None = None, **changes: Any) 
     def send(house: House) -> Response:
         message: EpochRoot = replace(house.root_message(), **changes)
         body = house.cosigned(message, signer or verifier_keys()[0])
-        return house.client.post(f"/v1/epochs/{number}/signatures", json=body)
+        answer: Response = house.client.post(f"/v1/epochs/{number}/signatures", json=body)
+        return answer
 
     return send
 
@@ -52,14 +53,16 @@ def _forged(spoil: Callable[[bytes], bytes]) -> Case:
     def send(house: House) -> Response:
         body = house.cosigned(house.root_message(), verifier_keys()[0])
         spoilt = spoil(bytes.fromhex(body["signature"][2:]))
-        return house.client.post("/v1/epochs/1/signatures", json={**body, "signature": "0x" + spoilt.hex()})
+        answer: Response = house.client.post("/v1/epochs/1/signatures", json={**body, "signature": "0x" + spoilt.hex()})
+        return answer
 
     return send
 
 
 def _in_anothers_name(house: House) -> Response:
     body = house.cosigned(house.root_message(), verifier_keys()[0])
-    return house.client.post("/v1/epochs/1/signatures", json={**body, "signer": verifier_keys()[1].address})
+    answer: Response = house.client.post("/v1/epochs/1/signatures", json={**body, "signer": verifier_keys()[1].address})
+    return answer
 
 
 def _claim(account: str, number: int = 1) -> Case:
@@ -229,7 +232,8 @@ def test_ballots_count_once_and_only_while_the_vote_is_open(owned: House) -> Non
 
 
 def _vote(house: House, proposal: str, body: dict[str, Any]) -> Response:
-    return house.client.post(f"/v1/proposals/{proposal}/ballots", json=body)
+    answer: Response = house.client.post(f"/v1/proposals/{proposal}/ballots", json=body)
+    return answer
 
 
 def test_a_bad_signature_does_not_displace_the_holders_own(owned: House) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from contracts.wire.states import TransferEnd
 from ledger import cosign
 from ledger.books import journal
 from ledger.storage.store import Store
@@ -34,7 +35,7 @@ def book(store: Store) -> None:
     made = list(rows())
     with store.write() as session:
         journal.record_new(session, made)
-        for end in ("voided", "posted"):
+        for end in (TransferEnd.VOIDED, TransferEnd.POSTED):
             names = [row["id"] for number, row in enumerate(made) if (number % 3 == 0) == (end == "voided")]
             journal.resolve_all(session, names, end, 1)
             journal.resolve_all(session, names, end, 1)
@@ -90,7 +91,7 @@ def test_only_the_epochs_that_are_shown_cost_a_digest(house: House, monkeypatch:
     with house.ledger.store.write() as session:
         session.add_all(made)
     asked: list[Any] = []
-    monkeypatch.setattr(cosign, "_key", lambda ledger, message: asked.append(message) or str(message.epoch))
+    monkeypatch.setattr(cosign, "_key", lambda ledger, message: asked.append(message) or str(message.epoch))  # type: ignore[func-returns-value]
     assert [epoch["epoch"] for epoch in house.get("/epochs", after=7, limit=2)] == [8, 9]
     assert [epoch["epoch"] for epoch in house.get("/epochs")] == list(range(1, 101))
     assert len(asked) == 102

@@ -47,7 +47,8 @@ def body(house: House, account: LocalAccount, /, signer: LocalAccount | None = N
 
 
 def ask(house: House, given: dict[str, Any], epoch: int = 1) -> Response:
-    return house.client.post(f"/v1/epochs/{epoch}/signed-claims", json=given)
+    answer: Response = house.client.post(f"/v1/epochs/{epoch}/signed-claims", json=given)
+    return answer
 
 
 def unchanged(house: House, given: dict[str, Any], status: int, code: str) -> None:

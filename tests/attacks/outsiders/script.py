@@ -17,7 +17,7 @@ from eth_account.signers.local import LocalAccount
 from fastapi.testclient import TestClient
 from httpx import Client, Response
 
-from contracts.ids import to_hex
+from contracts.ids import RunId, as_address, to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message, NodeFault, VerifierFault, to_json
 from contracts.messages.signatures import sign
@@ -40,7 +40,7 @@ from tests.contracts.protocol.log.signed_run import SignedRun, hashed
 from tests.deployed import PARAMS
 from trainer.log_view.view import LogView
 
-NOBODY = "0x" + "00" * 20
+NOBODY = as_address("0x" + "00" * 20)
 FOR_EVER = 2**64 - 1
 REPLAY = 1
 """uint16 of the reason that a replay gives."""
@@ -259,7 +259,7 @@ class Script(SignedRun):
             verifier=verifier.address,
             what=WHAT.index(awaited.what),
             proof=bytes.fromhex(awaited.proof[2:]) if awaited.proof else b"\0" * 32,
-            party=party,
+            party=as_address(party),
             segment=int(awaited.party) if looks else NO_SEGMENT,
             since=since,
             root=self.root_at(since),
@@ -323,7 +323,7 @@ class Script(SignedRun):
 
     def nothing_to_merge(self) -> None:
         """No proof was posted, so that nobody has to merge: the round is merged already."""
-        assert self.state.runs[to_hex(self.run)].merged == self.round.number
+        assert self.state.runs[RunId(to_hex(self.run))].merged == self.round.number
 
     def claim(self, number: int, account: str) -> None:
         """Anybody has an account's lines minted."""

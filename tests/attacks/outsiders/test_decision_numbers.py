@@ -14,6 +14,7 @@ from eth_account.signers.local import LocalAccount
 
 from contracts.bindings.governor import description_of
 from contracts.errors import CommonweightError
+from contracts.ids import RunId
 from contracts.messages.for_log import RunTerms
 from contracts.protocol.chain.reading import ChainReader
 from contracts.protocol.judge.chain_events import Decided
@@ -161,7 +162,7 @@ def test_a_run_goes_on_after_odd_decisions(decided: tuple[Script, LocalAccount])
     run.block()
     outcomes = [json.loads(leaf)["applied"] for leaf in run.leaves if '"kind":"decision-taken"' in leaf]
     assert outcomes == [False] * (len(ON_CHAIN) + 1) + [True]
-    assert RunConfig.from_json(run.state.runs["0x" + run.run.hex()].config).clip == "2"
+    assert RunConfig.from_json(run.state.runs[RunId("0x" + run.run.hex())].config).clip == "2"
     run.play()
     assert run.paid(run.nodes[0]) == 2 * 10**21
 

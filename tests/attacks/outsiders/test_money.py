@@ -11,7 +11,8 @@ import pytest
 from contracts.bindings.governor import description_of
 from contracts.ids import to_hex
 from contracts.messages import for_log as messages
-from contracts.messages.signatures import Domain, Message, recover, sign
+from contracts.messages.for_contracts import Message
+from contracts.messages.signatures import Domain, recover, sign
 from contracts.protocol.log import signed
 from contracts.protocol.log.signed import Envelope
 from contracts.protocol.maintainers import Maintainers

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from contracts.ids import to_hex
+from contracts.ids import RunId, as_address, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.signatures import digest
@@ -139,7 +139,9 @@ def test_one_stake_counts_in_one_run(tmp_path: Path) -> None:
     with script(tmp_path, **rules, minNodes=2) as first:
         first.service.stake(first.nodes[0], STAKE)
         first.block()
-        assert not first.state.runs[to_hex(first.run)].round, "the run waits for a second node until the stake is known"
+        assert not first.state.runs[RunId(to_hex(first.run))].round, (
+            "the run waits for a second node until the stake is known"
+        )
         runs = [first, *(another(first, nonce=nonce, **rules) for nonce in (2, 3))]
         second = key("node 1")
         first.send(messages.Enrolment(first.run, second.address, second.address, 1, PROFILE, 1), second)
@@ -256,7 +258,7 @@ def test_no_salt_is_tried_when_the_beacon_is_known(run: Script) -> None:
 def test_a_node_is_not_paid_at_the_zero_address(run: Script) -> None:
     """X2: no mint could pay it, and its line would stand in an epoch for ever."""
     node = key("newcomer")
-    zero = messages.Enrolment(run.run, node.address, "0x" + "00" * 20, 1, PROFILE, 1)
+    zero = messages.Enrolment(run.run, node.address, as_address("0x" + "00" * 20), 1, PROFILE, 1)
     with pytest.raises(Refused) as refused:
         run.send(zero, node)
     assert (refused.value.status, refused.value.code) == (422, "bad-field")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from contracts.ids import to_hex
+from contracts.ids import NO_PROOF, RunId, to_hex
 from contracts.messages import for_log as messages
 from contracts.protocol.judge.entries import BenchCalled, EpochClosed, Lapsed, Line, Posted
 from contracts.protocol.judge.errors import Differs
@@ -104,7 +104,7 @@ def _opening_with(listing: Any) -> Any:
     """The round's opening, its list changed."""
     opening = rounds.due_opening
 
-    def changed(state: Any, name: str, run: Any) -> Any:
+    def changed(state: Any, name: RunId, run: Any) -> Any:
         found = opening(state, name, run)
         counted = presence.members(state, run)
         return found and replace(found, nodes=listing(state, run, found.round, counted))
@@ -137,7 +137,7 @@ def test_an_epoch_that_pays_otherwise_is_found(run: Script, whose: str) -> None:
         run.finish(proof)
     close, lines = epochs._close, Protocol.lines
 
-    def dated_back(state: Any, name: str, about: Any) -> EpochClosed:
+    def dated_back(state: Any, name: RunId, about: Any) -> EpochClosed:
         about.earned = {0: dict(list(about.earned[0].items())[:1])}
         return close(state, name, about)
 
@@ -159,7 +159,9 @@ def test_what_is_decided_late_is_paid_when_it_is_decided(tmp_path: Path) -> None
         run.speak(slow, liar, dict.fromkeys(run.owed(slow, liar), Word.FALSE))
         run.speak(slow, honest)
         run.lapse(run.awaited(slow, What.WORDS, away.address), liar, honest)
-        assert run.state.runs[to_hex(run.run)].rounds[1].merge_set is None, "the round waits while somebody may speak"
+        assert run.state.runs[RunId(to_hex(run.run))].rounds[1].merge_set is None, (
+            "the round waits while somebody may speak"
+        )
         run.speak(slow, away)
         run.finish(slow)
         run.merge()
@@ -235,7 +237,7 @@ def test_a_beacon_that_was_known_draws_nothing_alone(run: Script) -> None:
     run.block()
     assert run.round.phase is Phase.CLOSED
     assert run.round.beacon is not None
-    missed = Awaited(What.SEEN, to_hex(run.run), 1, "", "")
+    missed = Awaited(What.SEEN, RunId(to_hex(run.run)), 1, NO_PROOF, "")
     first = run.round.beacon.hash
     run.lapse(missed)
     assert run.round.missed

@@ -12,7 +12,7 @@ import pytest
 
 from contracts.bindings.node_stakes import NodeStakes
 from contracts.chain.connection import ContractRejected, send
-from contracts.ids import to_hex
+from contracts.ids import Address, ProofId, to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.signatures import sign
 from ledger.epochs import settlement
@@ -47,7 +47,7 @@ def test_a_quick_runs_epochs_free_no_stake_of_a_slow_runs_round(tmp_path: Path) 
         service.stake(cheat, STAKE)
         slow.play(1)
         assert slow.round.listed[cheat.address].staked
-        name = to_hex(slow.commit(cheat))
+        name = ProofId(to_hex(slow.commit(cheat)))
         slow.false[cheat.address] = set(range(slow.config.segments))
         send(service.model.w3, cheat, nodes.request_withdrawal(STAKE))
         with other_nodes():
@@ -74,7 +74,7 @@ def test_a_pause_of_the_log_for_a_window_frees_no_stake(tmp_path: Path) -> None:
         service.stake(cheat, STAKE)
         run.play(1)
         run.make_final()
-        name = to_hex(run.commit(cheat))
+        name = ProofId(to_hex(run.commit(cheat)))
         run.false[cheat.address] = set(range(run.config.segments))
         send(model.w3, cheat, model.nodes.request_withdrawal(STAKE))
         run.block()
@@ -85,7 +85,9 @@ def test_a_pause_of_the_log_for_a_window_frees_no_stake(tmp_path: Path) -> None:
         for number in sorted(run.state.epochs):
             with service.ledger.store.read() as session:
                 root = settlement.root_message(service.ledger, settlement.require_epoch(session, number))
-            given = {v.address: sign(root, service.epoch_domain, bytes(v.key)) for v in run.verifiers[: run.state.k]}
+            given: dict[str, bytes] = {
+                v.address: sign(root, service.epoch_domain, bytes(v.key)) for v in run.verifiers[: run.state.k]
+            }
             send(model.w3, key_of("creator"), model.registry.propose(root, given))
             service.chain.increase_time(PARAMS.challenge_window + 1)
             service.chain.mine()
@@ -112,6 +114,6 @@ def _end_round(run: Any, *names: str) -> None:
         run.merge()
 
 
-def taken(nodes: NodeStakes, node: str) -> int:
+def taken(nodes: NodeStakes, node: Address) -> int:
     """What neither counts nor waits to be paid any more."""
     return STAKE - nodes.stake_of(node) - nodes.pending_of(node).amount

@@ -15,6 +15,7 @@ from benchmarks.weather.playing import Played
 from benchmarks.weather.said import said_by
 from benchmarks.weather.stops import STARTING, away, courses, unproven
 from benchmarks.weather.verdict import MUST_BE_NONE, is_good
+from contracts.ids import NO_PROOF, Address, ProofId, RunId, as_address
 from contracts.process.outage import Outage
 from contracts.protocol.judge import entries
 from contracts.protocol.judge.facts import Awaited, Committed, Reason, What
@@ -27,16 +28,16 @@ GOOD: dict[str, Any] = {
     "at_fault": [],
     "verifier_faults": [],
 }
-RUN, ADA, BEN = "0x01", "0xAda", "0xBen"
+RUN, ADA, BEN = RunId("0x01"), as_address("0xAda"), as_address("0xBen")
 
 
-def committed(node: str, number: int) -> Committed:
+def committed(node: Address, number: int) -> Committed:
     rest = {"theta": "", "inner": "", "inner_end": "", "gradient": "", "size": 1, "data_seed": "", "config": ""}
     return Committed(
         RUN,
         number,
         node,
-        f"{node} {number}",
+        ProofId(f"{node} {number}"),
         profile="",
         pledge="",
         segments=1,
@@ -66,9 +67,11 @@ def test_one_thing_that_must_not_be_is_enough(name: str) -> None:
 
 @pytest.mark.unit
 def test_a_void_proof_is_named_with_its_node_round_and_reason() -> None:
-    void = entries.Voided(f"{ADA} 1", Reason.WITHHELD, 3)
-    fault = entries.FaultDerived(f"{ADA} 1", ADA, True, Reason.WITHHELD, True)
-    found = log(opened(1), committed(ADA, 1), committed(BEN, 1), void, fault, entries.Posted(f"{BEN} 1", BEN, 5))
+    void = entries.Voided(ProofId(f"{ADA} 1"), Reason.WITHHELD, 3)
+    fault = entries.FaultDerived(ProofId(f"{ADA} 1"), ADA, True, Reason.WITHHELD, True)
+    found = log(
+        opened(1), committed(ADA, 1), committed(BEN, 1), void, fault, entries.Posted(ProofId(f"{BEN} 1"), BEN, 5)
+    )
     assert found.voids() == ["ada, round 1, entry 1: void: opening-withheld, segment 3"]
     assert found.at_fault == ["ada: opening-withheld, entry 4"]
     assert found.counts() == {"void": 1, "posted": 1}
@@ -78,7 +81,7 @@ def test_a_void_proof_is_named_with_its_node_round_and_reason() -> None:
 
 @pytest.mark.unit
 def test_who_was_awaited_and_did_not_commit_missed_the_round() -> None:
-    lapse = entries.Lapsed(Awaited(What.COMMITMENT, RUN, 1, "", BEN), 0, 1)
+    lapse = entries.Lapsed(Awaited(What.COMMITMENT, RUN, 1, NO_PROOF, BEN), 0, 1)
     found = log(opened(1), committed(ADA, 1), lapse, entries.RoundClosed(RUN, 1, (), 0))
     assert found.missed() == [("ben", 1)]
     assert found.lapsed == [("commitment", "ben", 1, 2)]
@@ -88,7 +91,7 @@ def test_who_was_awaited_and_did_not_commit_missed_the_round() -> None:
 
 @pytest.mark.unit
 def test_an_unproven_round_is_excused_only_by_a_node_away() -> None:
-    found = log(opened(1), committed(ADA, 1), entries.RoundClosed(RUN, 1, (f"{ADA} 1",), 0))
+    found = log(opened(1), committed(ADA, 1), entries.RoundClosed(RUN, 1, (ProofId(f"{ADA} 1"),), 0))
     played = Played(sizes=[(10.0, 1), (50.0, 2), (100.0, 3)])
     assert unproven(found, played) == ["ben, round 1: no commitment, open from 10 to 100 s"]
     played.down = [("ben", 20.0, 60.0), ("ada", 20.0, 90.0)]

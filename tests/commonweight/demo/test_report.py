@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from commonweight.demo.report import loss_figure, print_summary, write_report
@@ -126,6 +127,9 @@ def test_what_people_wrote_is_text_on_the_page(tmp_path: Path) -> None:
 
 
 def test_the_figure_draws_the_three_curves_from_one_start() -> None:
-    lines = {str(line.get_label()): list(line.get_ydata()) for line in loss_figure(summary()).axes[0].lines}
+    lines = {
+        str(line.get_label()): [float(y) for y in np.asarray(line.get_ydata())]
+        for line in loss_figure(summary()).axes[0].lines
+    }
     assert list(lines.values()) == [[4.0, 3.1, 2.7], [4.0, 3.4, 3.0], [4.0, 3.0, 2.6]]
     assert [label.split()[0] for label in lines] == ["together", "one", "data-parallel,"]

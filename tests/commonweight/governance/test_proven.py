@@ -27,14 +27,15 @@ from commonweight.governance.proposal_state import (
 from commonweight.governance.proven import ProposalDiffers, proven
 from contracts.bindings.governor import Action, proposal_id_of
 from contracts.chain.deployment import Deployment
+from contracts.ids import as_address
 from contracts.wire.votes import ProposalLine
 from tests.commonweight.conftest import Command
 from tests.wire import Typed, sample
 
 pytestmark = pytest.mark.unit
 NAMES = ("token", "timelock", "governor", "verifier_registry", "distributor", "splitter", "model_registry")
-PLACES = {name: "0x" + f"{number:02x}" * 20 for number, name in enumerate(NAMES, 0x21)}
-DEPLOYMENT = Deployment(31337, 1, "m", "0x" + "aa" * 32, "0x" + "bb" * 20, **PLACES)
+PLACES: dict[str, Any] = {name: "0x" + f"{number:02x}" * 20 for number, name in enumerate(NAMES, 0x21)}
+DEPLOYMENT = Deployment(31337, 1, "m", "0x" + "aa" * 32, as_address("0x" + "bb" * 20), **PLACES)
 EVIL = [Action("0x" + "21" * 20, bytes.fromhex("4b5179a0") + b"\1" * 64), Action("0x" + "66" * 20, b"", 5)]
 TEXT = "Take all.\nReally."
 EVIL_ID = str(proposal_id_of(EVIL, keccak(text=TEXT)))

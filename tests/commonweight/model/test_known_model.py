@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,9 +37,9 @@ def test_a_given_folder_is_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_folder_that_takes_no_file_has_it_checked_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chain, deployment = deployed(PARAMS, Devnet)
-    looked = []
-    check = remembered.check_genesis
-    monkeypatch.setattr(remembered, "check_genesis", lambda w3, d: (looked.append(d), check(w3, d)))
+    looked: list[Any] = []
+    check: Any = remembered.check_genesis  # type: ignore[attr-defined]
+    monkeypatch.setattr(remembered, "check_genesis", lambda w3, d: (looked.append(d), check(w3, d)))  # type: ignore[func-returns-value]
     (tmp_path / "file").write_text("no folder")
     for _ in range(2):
         remembered.check_once(connect_devnet(chain), deployment, tmp_path / "file" / "below")

@@ -13,6 +13,7 @@ from commonweight.model import runs
 from commonweight.model.runs import is_over, lines_of, run_lines
 from commonweight.terminal.watching import Look, WatchedState, watch
 from contracts.protocol.judge.facts import What
+from contracts.wire.states import RunPhase
 from tests.sources import ROOT
 
 pytestmark = pytest.mark.unit
@@ -59,7 +60,7 @@ def test_every_phase_and_stage_of_the_views_has_words() -> None:
 
 
 @pytest.mark.parametrize("phase", runs.PHASES)
-def test_every_phase_of_a_run_is_a_line(phase: str) -> None:
+def test_every_phase_of_a_run_is_a_line(phase: RunPhase) -> None:
     lines = list(lines_of(found(phase)))
     assert lines[1] == f"it {runs.PHASES[phase]}"
     assert lines[-1].strip().split(": ")[-1].startswith("commonweight ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import pytest
 
 from commonweight.standing import contributions, departures, funding, revenue
@@ -52,7 +54,7 @@ VALUES = dict.fromkeys(
 
 
 @pytest.mark.parametrize("states", TABLES, ids=lambda states: states.__name__)
-def test_every_state_is_one_sentence_with_a_command(states: type) -> None:
+def test_every_state_is_one_sentence_with_a_command(states: type[StrEnum]) -> None:
     check_table(states, TABLES[states], VALUES)
 
 

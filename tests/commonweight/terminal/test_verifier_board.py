@@ -6,10 +6,11 @@ import pytest
 from rich.console import Console
 
 from commonweight.terminal.verifier_board import LiveBoard, showing
+from contracts.ids import ProofId, as_address
 from verifier.duties.progress import VerifierProgress
 
 pytestmark = pytest.mark.unit
-PROOF = "0x" + "ab" * 32
+PROOF = ProofId("0x" + "ab" * 32)
 
 
 def drawn(board: LiveBoard) -> str:
@@ -21,8 +22,8 @@ def drawn(board: LiveBoard) -> str:
 def test_a_proof_is_one_row_with_its_error_and_limit() -> None:
     """From draw to verdict."""
     board = LiveBoard(Console(file=io.StringIO()))
-    board(VerifierProgress("drawn", 2, "0x" + "11" * 20, PROOF, "segments [1, 4]"))
-    board(VerifierProgress("verdict", 2, "0x" + "11" * 20, PROOF, "reject segment 4", 2, 0.5, 0.001))
+    board(VerifierProgress("drawn", 2, as_address("0x" + "11" * 20), PROOF, "segments [1, 4]"))
+    board(VerifierProgress("verdict", 2, as_address("0x" + "11" * 20), PROOF, "reject segment 4", 2, 0.5, 0.001))
     shown = drawn(board)
     assert shown.count(PROOF[:12]) == 1
     for text in ("segments [1, 4]", "reject segment 4", "0.5", "0.001", "2 segments checked"):

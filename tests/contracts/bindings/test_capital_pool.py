@@ -16,6 +16,7 @@ from contracts.bindings.currency import Currency
 from contracts.bindings.token import ModelToken
 from contracts.chain.connection import connect_devnet, load_artifact, send
 from contracts.devnet.chain import Devnet
+from contracts.ids import Address, as_address
 from tests.contracts.bindings.test_contracts import refused
 from tests.contracts.currencies import deploy_currency
 from tests.holds import Threat, holds
@@ -46,10 +47,10 @@ class Round:
         for payer in (self.ann, self.bob):
             self.act(self.owner, self.money.transfer(payer.address, 10_000))
 
-    def create(self, contract: str, *arguments: Any) -> str:
+    def create(self, contract: str, *arguments: Any) -> Address:
         artifact = load_artifact(contract)
         factory = self.w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-        return str(send(self.w3, self.owner, factory.constructor(*arguments))["contractAddress"])
+        return as_address(str(send(self.w3, self.owner, factory.constructor(*arguments))["contractAddress"]))
 
     def act(self, account: LocalAccount, call: Any) -> Any:
         return send(self.w3, account, call)

@@ -29,6 +29,7 @@ from contracts.genesis.check import check_genesis
 from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused
+from contracts.ids import NO_ADDRESS, Address, as_address
 from contracts.keccak import keccak256
 from contracts.merkle.payout_tree import Payout, PayoutTree
 from contracts.messages.for_contracts import EpochRoot, Message, VerifierFault
@@ -71,10 +72,12 @@ class World:
         self.rival: LocalAccount = Account.create()
         self.holder: LocalAccount = beside.holder if beside else Account.create()
         created = (Account.create() for _ in range(3))
-        self.verifiers = beside.verifiers if beside else sorted(created, key=lambda a: int(a.address, 16))
+        self.verifiers: list[LocalAccount] = (
+            beside.verifiers if beside else sorted(created, key=lambda a: int(a.address, 16))
+        )
         funded = [a.address for a in [self.deployer, self.rival, *self.verifiers]]
         chain = beside.chain if beside else StillChain(funded)
-        addresses = [v.address for v in self.verifiers]
+        addresses: list[str] = [v.address for v in self.verifiers]
         shared = beside.deployment if beside else None
         w3 = connect_devnet(chain)
         self.deployment: Deployment = deploy_model(w3, self.deployer, "m", "M", addresses, params, shared)
@@ -86,7 +89,7 @@ class World:
     @classmethod
     def fresh(cls) -> Self:
         """As it is at the start, on a chain of its own."""
-        made = copy(_template(cls))
+        made: Self = copy(_template(cls))  # type: ignore[arg-type]
         made._reach(twin(made.chain))
         return made
 
@@ -249,7 +252,7 @@ def test_a_funding_round_has_a_budget_for_its_hard_cap() -> None:
     with refused("AccessControlUnauthorizedAccount"):
         send(w3, owner, pool.cancel())
     with pytest.raises(GenesisRefused, match="the registry has"):
-        check_genesis(w3, replace(d, pool=""))
+        check_genesis(w3, replace(d, pool=NO_ADDRESS))
     with pytest.raises(GenesisRefused, match="more than the cap"):
         deploy_model(w3, owner, "n", "N", [owner.address], replace(terms, cap=150))
 
@@ -366,7 +369,7 @@ def test_holders_name_a_release_once(world: World) -> None:
         other.call({"from": Web3.to_checksum_address(world.deployment.timelock)})
 
 
-def challenge_of_a_deaf_contract(world: World, epoch: int) -> str:
+def challenge_of_a_deaf_contract(world: World, epoch: int) -> Address:
     """A contract that challenges an epoch as it is made, and reverts whatever is sent to it; returns its address."""
     selector, registry = keccak256(b"challenge(uint64)")[:4], bytes.fromhex(world.registry.address[2:])
     call = b"\x63" + selector + bytes.fromhex("60e01b5f5260") + bytes([epoch]) + bytes.fromhex("600452")  # its calldata
@@ -375,7 +378,7 @@ def challenge_of_a_deaf_contract(world: World, epoch: int) -> str:
     payable = {"type": "constructor", "inputs": [], "stateMutability": "payable"}
     made = world.w3.eth.contract(abi=[payable], bytecode=code).constructor()
     receipt = send(world.w3, world.deployer, made, value=world.registry.bond_now())
-    return str(receipt["contractAddress"])
+    return as_address(str(receipt["contractAddress"]))
 
 
 @holds(

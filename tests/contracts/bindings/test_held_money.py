@@ -48,7 +48,7 @@ def votes(world: World) -> None:
 def burnt(world: World) -> int:
     """What nobody has any more; none of it came to the holders' treasury."""
     assert world.w3.eth.get_balance(Web3.to_checksum_address(world.deployment.timelock)) == 0
-    return int(world.w3.eth.get_balance(NOBODY))
+    return int(world.w3.eth.get_balance(Web3.to_checksum_address(NOBODY)))
 
 
 def dispute(world: World, epoch: int, attempt: int = 0) -> None:
@@ -322,9 +322,9 @@ def test_a_verifier_may_leave_before_any_vote_could_free_it(world: World) -> Non
     with refused("VerifierSetStakeLocked"):
         act(world, leaver, world.registry.unstake())
     world.wait(PARAMS.node_withdrawal_delay + 1)
-    before = world.w3.eth.get_balance(world.registry.address)
+    before = world.w3.eth.get_balance(Web3.to_checksum_address(world.registry.address))
     act(world, leaver, world.registry.unstake())
-    assert before - world.w3.eth.get_balance(world.registry.address) == PARAMS.min_stake
+    assert before - world.w3.eth.get_balance(Web3.to_checksum_address(world.registry.address)) == PARAMS.min_stake
     act(world, others[0], world.registry.resign())  # fewer than k are left: nothing is signed any more, and it may go
     assert len(world.registry.verifiers()) == 1
 

@@ -14,6 +14,7 @@ from contracts.bindings.node_stakes import NodeStakes, Withdrawal
 from contracts.bindings.verifier_registry import in_signer_order
 from contracts.chain.connection import contract_at, send
 from contracts.devnet.chain import Devnet
+from contracts.ids import Address
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.messages.signatures import Domain, digest, sign
 from tests.contracts.bindings.test_contracts import PARAMS, World, refused
@@ -32,13 +33,13 @@ class Staking(World):
         self.stakes = NodeStakes(self.w3, self.registry.address)
         self.node = self.deployer.address
 
-    def fault(self, proof: bytes = b"p" * 32, node: str | None = None) -> NodeFault:
+    def fault(self, proof: bytes = b"p" * 32, node: Address | None = None) -> NodeFault:
         return NodeFault(self.model, node or self.node, proof, 2**40)
 
     def slash(self, fault: NodeFault) -> Any:
         return self.send(self.stakes.slash(fault, self.signatures(fault, self.verifiers[:2])))
 
-    def held(self, node: str | None = None) -> tuple[int, int]:
+    def held(self, node: Address | None = None) -> tuple[int, int]:
         """Stake and pending withdrawal."""
         return self.stakes.stake_of(node or self.node), self.stakes.pending_of(node or self.node).amount
 
@@ -227,7 +228,7 @@ def test_only_k_sorted_signatures_of_staked_verifiers_slash(world: Staking) -> N
     world.send(world.registry.punish(punishment, world.signatures(punishment, [first, second])))
     strangers: list[LocalAccount] = [world.holder, world.deployer]
     elsewhere = [sign(fault, Domain(1, world.registry.address), bytes(v.key)) for v in (first, second)]
-    refusals = (
+    refusals: tuple[tuple[str, list[bytes]], ...] = (
         ("VerifierSetTooFewSignatures", []),
         ("VerifierSetTooFewSignatures", [a]),
         ("VerifierSetSignersNotSorted", [b, a]),

@@ -17,7 +17,7 @@ from contracts.bindings.token import ModelToken
 from contracts.chain.connection import connect_devnet, contract_at, load_artifact, send
 from contracts.devnet.chain import Devnet
 from contracts.genesis.terms import BOUNDS
-from contracts.ids import ZERO_ADDRESS
+from contracts.ids import ZERO_ADDRESS, Address, as_address
 from tests.contracts.bindings.test_contracts import refused
 from tests.contracts.currencies import deploy_currency
 from tests.holds import Threat, holds
@@ -48,10 +48,10 @@ class Earnings:
         self.act(self.owner, self.token.reserve(cap))
         self.act(self.owner, self.money.approve(self.splitter.address, 2**256 - 1))
 
-    def create(self, contract: str, *arguments: Any) -> str:
+    def create(self, contract: str, *arguments: Any) -> Address:
         artifact = load_artifact(contract)
         factory = self.w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-        return str(send(self.w3, self.owner, factory.constructor(*arguments))["contractAddress"])
+        return as_address(str(send(self.w3, self.owner, factory.constructor(*arguments))["contractAddress"]))
 
     def act(self, account: LocalAccount, call: Any) -> Any:
         return send(self.w3, account, call)

@@ -17,6 +17,7 @@ from contracts.chain.event_history import EventHistory
 from contracts.devnet.chain import Devnet
 from contracts.errors import BadField
 from contracts.evm import log_pace
+from contracts.ids import as_address
 from tests.contracts.bindings.test_contracts import PARAMS, World, decided, refused
 from tests.holds import Threat, holds
 
@@ -74,8 +75,8 @@ def test_the_registry_is_older_than_its_models_registration(changed: World, monk
     block, address = changed.deployment.block, changed.registry.address
     created = changed.registry.created(block, 0)
     assert created < block
-    assert changed.w3.eth.get_code(address, created)
-    assert not changed.w3.eth.get_code(address, created - 1)
+    assert changed.w3.eth.get_code(Web3.to_checksum_address(address), created)
+    assert not changed.w3.eth.get_code(Web3.to_checksum_address(address), created - 1)
     monkeypatch.setattr(log_pace, "MOST_BLOCKS", 2)
     assert changed.registry.created(block, 0) == created
     with pytest.raises(BadField, match="before the creation"):
@@ -103,7 +104,8 @@ class Late(Devnet):
     def handle(self, request: Mapping[str, Any]) -> Any:
         """Answer, and remember."""
         if request["method"] == "eth_getLogs":
-            self.asked.append(tuple(int(request["params"][0][k], 16) for k in ("fromBlock", "toBlock")))
+            first, last = (int(request["params"][0][k], 16) for k in ("fromBlock", "toBlock"))
+            self.asked.append((first, last))
         return super().handle(request)
 
     def _number(self, tag: Any) -> int:
@@ -114,7 +116,7 @@ def test_final_blocks_are_read_once_in_pages_and_others_again(monkeypatch: pytes
     monkeypatch.setattr(log_pace, "MOST_BLOCKS", 5)
     net = Late([])
     w3 = connect_devnet(net)
-    history = EventHistory(contract_at(w3, "VerifierRegistry", "0x" + "11" * 20), SET_EVENTS, 0)
+    history = EventHistory(contract_at(w3, "VerifierRegistry", as_address("0x" + "11" * 20)), SET_EVENTS, 0)
     net.mine(16)
     assert history.until(16) == []
     assert net.asked == [(0, 4), (5, 9), (10, 12), (13, 16)]
@@ -147,7 +149,7 @@ def test_an_undecided_dispute_lapses_and_the_next_costs_double() -> None:
     assert (state.status, state.attempt, state.disputes, state.early) == (EpochStatus.NONE, 1, 1, True)
     assert [registry.stake_of(v.address) for v in world.verifiers] == 3 * [PARAMS.min_stake]
     # nobody could vote: the bond waits for its challenger
-    assert world.w3.eth.get_balance(timelock) == world.w3.eth.get_balance(NOBODY) == 0
+    assert world.w3.eth.get_balance(timelock) == world.w3.eth.get_balance(Web3.to_checksum_address(NOBODY)) == 0
     assert registry.held_of(registry.ground_of(1, 1), world.deployer.address).amount == PARAMS.bond
     again = world.root(world.payouts(1), attempt=1)
     world.send(registry.propose(again, world.signatures(again, world.verifiers[:2])))
@@ -198,12 +200,12 @@ def test_a_removed_verifiers_stake_waits_for_judgement() -> None:
         world.send(world.registry.finalize(epoch))
     theirs = world.root(world.payouts(5))
     world.send(world.registry.propose(theirs, world.signatures(theirs, [other, third])))
-    before = world.w3.eth.get_balance(world.registry.address)
+    before = world.w3.eth.get_balance(Web3.to_checksum_address(world.registry.address))
     send(world.w3, leaver, world.registry.unstake())  # one that others signed holds it no longer
-    assert before - world.w3.eth.get_balance(world.registry.address) == PARAMS.min_stake
+    assert before - world.w3.eth.get_balance(Web3.to_checksum_address(world.registry.address)) == PARAMS.min_stake
     send(world.w3, leaver, world.registry.unstake())  # nothing is left to be paid
     assert world.registry.stake_of(leaver.address) == 0
-    assert before - world.w3.eth.get_balance(world.registry.address) == PARAMS.min_stake
+    assert before - world.w3.eth.get_balance(Web3.to_checksum_address(world.registry.address)) == PARAMS.min_stake
 
 
 def test_a_removed_verifier_has_its_stake_after_the_long_delay() -> None:

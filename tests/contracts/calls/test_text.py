@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from eth_typing.abi import ABIFunction
+from eth_utils.abi import abi_to_signature, filter_abi_by_type, get_abi_input_names, get_abi_input_types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from web3 import Web3
@@ -15,6 +17,7 @@ from contracts.calls.text import parse_call
 from contracts.calls.words import WORDS, contract_names, in_words
 from contracts.chain.connection import ContractRejected, connect_devnet, contract_at, load_artifact, rejections
 from contracts.errors import BadField
+from contracts.ids import Address, as_address
 from tests.chains import StillChain
 from tests.deployed import PARAMS, deployed, key_of
 
@@ -116,12 +119,11 @@ def _sample(kind: str) -> Any:
     return plain.get(kind, b"\1" * 32 if kind.startswith("bytes") else 1)
 
 
-def _asks_for_the_holders(contract: str, address: str, entry: dict[str, Any]) -> bool:
-    signature = f"{entry['name']}({','.join(part['type'] for part in entry['inputs'])})"
-    function = contract_at(W3, contract, address).get_function_by_signature(signature)
+def _asks_for_the_holders(contract: str, address: Address, entry: ABIFunction) -> bool:
+    function = contract_at(W3, contract, address).get_function_by_signature(abi_to_signature(entry))
     try:
         with rejections():
-            function(*(_sample(part["type"]) for part in entry["inputs"])).call({"from": ANN})
+            function(*map(_sample, get_abi_input_types(entry))).call({"from": ANN})
     except ContractRejected as error:
         return error.error in HOLDERS
     except Exception:
@@ -133,12 +135,12 @@ def test_every_power_of_the_holders_has_its_words() -> None:
     """Asked of the contracts themselves: whatever they refuse to a stranger for not being the timelock."""
     found = set()
     for address, contract in contract_names(DEPLOYMENT).items():
-        for entry in load_artifact(contract)["abi"]:
-            if entry["type"] != "function" or entry["stateMutability"] in ("view", "pure"):
+        for entry in filter_abi_by_type("function", load_artifact(contract)["abi"]):
+            if entry["stateMutability"] in ("view", "pure"):
                 continue
-            if any("tuple" in part["type"] for part in entry["inputs"]):
+            if any("tuple" in part["type"] for part in entry.get("inputs", ())):
                 continue
-            if _asks_for_the_holders(contract, address, entry) and entry["name"] not in GOVERNORS:
+            if _asks_for_the_holders(contract, as_address(address), entry) and entry["name"] not in GOVERNORS:
                 found.add(f"{contract}.{entry['name']}")
     assert len(found) > 15
     assert found - WORDS.keys() == set()
@@ -158,8 +160,8 @@ def test_a_preview_reads_the_present_value_and_the_outcome() -> None:
 def test_every_reading_is_a_getter_with_arguments_of_the_call(name: str) -> None:
     contract, function = name.split(".")
     getter, names = READINGS[name]
-    abi = {(entry["name"], entry["type"]): entry for entry in load_artifact(contract)["abi"] if "name" in entry}
-    inputs = {part["name"] for part in abi[function, "function"]["inputs"]} | {"@timelock"}
-    assert set(names) <= inputs
-    assert len(abi[getter, "function"]["inputs"]) == len(names)
+    functions = filter_abi_by_type("function", load_artifact(contract)["abi"])
+    inputs = {entry["name"]: get_abi_input_names(entry) for entry in functions}
+    assert set(names) <= {*inputs[function], "@timelock"}
+    assert len(inputs[getter]) == len(names)
     assert Web3.is_address(DEPLOYMENT.timelock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from eth_utils.abi import filter_abi_by_type, get_abi_input_names
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from contracts.bindings.governor import Action
 from contracts.calls.words import LONGEST_DATA, LONGEST_READ, WORDS, contract_names, in_words
 from contracts.chain.connection import connect_devnet, contract_at, load_artifact
 from contracts.chain.deployment import Deployment
+from contracts.ids import Address
 from tests.chains import StillChain
 from tests.deployed import PARAMS, deployed, key_of
 from tests.holds import Threat, holds
@@ -85,7 +87,7 @@ def test_long_data_is_cut_and_the_cut_is_told() -> None:
     data=st.binary(max_size=300),
     value=st.integers(0, 2**256 - 1),
 )
-def test_no_bytes_end_it(target: str, selector: bytes, data: bytes, value: int) -> None:
+def test_no_bytes_end_it(target: Address, selector: bytes, data: bytes, value: int) -> None:
     call = in_words(W3, DEPLOYMENT, Action(target, selector + data, value))
     assert call.words
     if call.function:
@@ -96,7 +98,7 @@ def test_no_bytes_end_it(target: str, selector: bytes, data: bytes, value: int) 
 def test_every_line_of_words_is_of_a_function_and_its_arguments() -> None:
     for name, template in WORDS.items():
         contract, function = name.split(".")
-        abi = load_artifact(contract)["abi"]
-        inputs = [{part["name"] for part in f["inputs"]} for f in abi if f.get("name") == function]
+        functions = filter_abi_by_type("function", load_artifact(contract)["abi"])
+        inputs = [set(get_abi_input_names(entry)) for entry in functions if entry["name"] == function]
         asked = {part.split("}")[0].split(":")[0] for part in template.split("{")[1:]}
         assert any(asked <= given for given in inputs), name

@@ -16,10 +16,11 @@ from web3.exceptions import Web3Exception
 from contracts.chain.connection import ARTIFACTS, connect, contract_at, load_artifact
 from contracts.chain.event_table import EventTable
 from contracts.evm.errors import ChainUnfit
+from contracts.ids import as_address
 
 pytestmark = pytest.mark.unit
 
-ADDRESS = "0x" + "11" * 20
+ADDRESS = as_address("0x" + "11" * 20)
 W3: Web3 = connect("http://127.0.0.1:9")
 EVENTS = sorted(
     {

@@ -45,7 +45,7 @@ def copied(tail: bytes, end: str) -> bytes:
 def test_nobody_is_asked_for_a_contract(monkeypatch: pytest.MonkeyPatch, followed: bool | None, asked: int) -> None:
     """The second case shows that the first one can fail."""
     lookups: list[Any] = []
-    monkeypatch.setattr(web3.eth.eth, "handle_offchain_lookup", lambda *given, **_: lookups.append(given) or b"")
+    monkeypatch.setattr(web3.eth.eth, "handle_offchain_lookup", lambda *given, **_: lookups.append(given) or b"")  # type: ignore[func-returns-value]
     account = Account.create()
     chain = Devnet([account.address])
     contract = bait(chain, account)

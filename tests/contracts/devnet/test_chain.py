@@ -10,6 +10,7 @@ from eth_account import Account
 from contracts.chain.connection import ContractRejected, connect, connect_devnet, contract_at, load_artifact, send
 from contracts.devnet.chain import Devnet
 from contracts.devnet.http import DevnetServer
+from contracts.ids import as_address
 
 pytestmark = pytest.mark.integration
 
@@ -22,7 +23,7 @@ def test_over_http_clock_moves_and_reverts_carry_data() -> None:
         artifact = load_artifact("ModelToken")
         factory = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
         receipt = send(w3, account, factory.constructor("n", "s", 10, account.address, account.address))
-        token = contract_at(w3, "ModelToken", receipt["contractAddress"])
+        token = contract_at(w3, "ModelToken", as_address(str(receipt["contractAddress"])))
         with pytest.raises(ContractRejected) as refused:
             send(w3, account, token.functions.mint(b"1" * 32, account.address, 5))
         assert refused.value.error == "ModelTokenReserveExceeded"

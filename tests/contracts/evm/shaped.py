@@ -44,7 +44,9 @@ class Shaped:
 
     def _of(self, part: str, plain: Mapping[str, Any]) -> dict[str, Any]:
         left_out = self._shape.get("without", {}).get(part, ())
-        shaped = {name: value for name, value in plain.items() if name not in left_out} | self._shape.get(part, {})
+        shaped: dict[str, Any] = {
+            name: value for name, value in plain.items() if name not in left_out
+        } | self._shape.get(part, {})
         if part == "receipt":
             shaped["logs"] = [self._of("log", log) for log in plain["logs"]]
         if part == "block" and any(isinstance(sent, dict) for sent in plain["transactions"]):

@@ -135,7 +135,7 @@ def test_no_answer_at_all_breaks_a_parser(method: str, result: Any) -> None:
         return
 
 
-WHOLE = {
+WHOLE: dict[str, dict[str, Any]] = {
     "eth_getBlockByNumber": {**BLOCK, "baseFeePerGas": "0x7"},
     "eth_getTransactionReceipt": RECEIPT,
     "eth_getTransactionByHash": SENT,

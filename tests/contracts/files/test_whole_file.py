@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+from fcntl import flock
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_where_nothing_can_be_locked_age_tells_what_was_left(tmp_path: Path, mon
 
 
 def test_a_part_that_was_swept_before_its_lock_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, made = whole_file.flock, list[str]()
+    lock, made = flock, list[str]()
 
     def late(handle: int, operation: int) -> None:
         if not made:

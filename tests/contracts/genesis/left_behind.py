@@ -11,7 +11,7 @@ from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import contract_at
 from contracts.chain.deployment import Deployment
 from contracts.genesis.powers import ADMIN, role
-from contracts.ids import ZERO_ADDRESS
+from contracts.ids import ZERO_ADDRESS, Address
 from contracts.messages.for_contracts import EpochRoot
 from contracts.messages.signatures import Domain, sign
 from tests.contracts.genesis.maker import Tampered, Town
@@ -80,7 +80,7 @@ def _first_epoch(town: Town, d: Deployment) -> None:
     town.act(registry.propose(root, {k.address: sign(root, domain, bytes(k.key)) for k in town.keys}))
 
 
-def _at(town: Town, kind: str, address: str) -> Contract:
+def _at(town: Town, kind: str, address: Address) -> Contract:
     return contract_at(town.w3, kind, address)
 
 

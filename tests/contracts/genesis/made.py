@@ -10,6 +10,7 @@ from web3 import Web3
 
 from contracts.chain.deployment import Deployment
 from contracts.genesis.params import Arguments
+from contracts.ids import NO_ADDRESS, as_address
 from tests.contracts.genesis.maker import Tampered, Town
 
 
@@ -42,13 +43,15 @@ def _prelude(runtime: bytes) -> bytes:
 def _written_before(town: Town, d: Deployment) -> Deployment:
     """The distributor's code at an address whose storage somebody wrote first."""
     address, creation = town.raw(_prelude(bytes(town.w3.eth.get_code(Web3.to_checksum_address(d.distributor)))))
-    assert town.w3.eth.get_code(Web3.to_checksum_address(address)) == town.w3.eth.get_code(d.distributor)
+    assert town.w3.eth.get_code(Web3.to_checksum_address(address)) == town.w3.eth.get_code(
+        Web3.to_checksum_address(d.distributor)
+    )
     found = list(d.creations)
     found[4] = creation
     return replace(d, creations=tuple(found))
 
 
-DECOY = "0x00000000000000000000000000000000DeaDBeef"
+DECOY = as_address("0x00000000000000000000000000000000DeaDBeef")
 MADE: dict[str, tuple[str, Tampered]] = {
     **{
         f"other code in {name}": ("was made by other code", Tampered(init_code={name: _flip(-60)}))
@@ -104,7 +107,7 @@ TOLD: dict[str, tuple[str, Tampered]] = {
     "another token": ("the registry has", Tampered(told=lambda t, d: replace(d, token=DECOY))),
     "no pool though there is one": (
         "the registry has",
-        Tampered(told=lambda t, d: replace(d, pool="", creations=d.creations[:-1])),
+        Tampered(told=lambda t, d: replace(d, pool=NO_ADDRESS, creations=d.creations[:-1])),
     ),
     "another model's pool": ("the registry has", Tampered(told=_foreign_pool)),
     "a registration of other contracts": (

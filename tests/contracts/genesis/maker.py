@@ -20,6 +20,7 @@ from contracts.devnet.chain import Devnet
 from contracts.genesis.deploy import FIELDS, ORDER, create
 from contracts.genesis.params import Arguments, GenesisParams, arguments_of
 from contracts.genesis.powers import ADMIN, GOVERNOR_ROLES, role
+from contracts.ids import Address, as_address
 from tests.contracts.currencies import deploy_currency
 
 SOUND = GenesisParams(
@@ -69,7 +70,7 @@ class Town:
         self.chain = Devnet([a.address for a in (self.deployer, self.rival, *self.keys)])
         self.w3: Web3 = connect_devnet(self.chain)
         receipt = create(self.w3, self.deployer, "ModelRegistry")
-        self.registry = (str(receipt["contractAddress"]), receipt["transactionHash"].to_0x_hex())
+        self.registry = (as_address(str(receipt["contractAddress"])), receipt["transactionHash"].to_0x_hex())
         self.coin = deploy_currency(self.w3, self.deployer, "PermitCurrency", 10**24).address
         self._made = 0
 
@@ -99,21 +100,27 @@ class Town:
         block = self.act(models.functions.register(t.entry(d).entry()))["blockNumber"]
         if t.hands_over_late:
             self._hand_over(d, p, t)
-        told = replace(d, block=block, creations=tuple(creations.get(a, "0x" + "00" * 32) for a in d.contracts()))
+        told = replace(
+            d, block=block, creations=tuple(creations.get(as_address(a), "0x" + "00" * 32) for a in d.contracts())
+        )
         return t.told(self, told)
 
-    def _create(self, contract: str, arguments: Arguments, t: Tampered) -> tuple[str, str]:
+    def _create(self, contract: str, arguments: Arguments, t: Tampered) -> tuple[Address, str]:
         code = bytes(HexBytes(load_artifact(contract)["bytecode"]))
-        arguments = t.arguments.get(contract, lambda _, a: a)(self, arguments)
+        if contract in t.arguments:
+            arguments = t.arguments[contract](self, arguments)
         factory = self.w3.eth.contract(abi=load_artifact(contract)["abi"], bytecode=code)
         behind = bytes(HexBytes(factory.constructor(*arguments).data_in_transaction))[len(code) :]
-        code = t.init_code.get(contract, lambda c: c)(code)
-        return self.raw(code + t.encoded.get(contract, lambda e: e)(behind))
+        if contract in t.init_code:
+            code = t.init_code[contract](code)
+        if contract in t.encoded:
+            behind = t.encoded[contract](behind)
+        return self.raw(code + behind)
 
-    def raw(self, data: bytes) -> tuple[str, str]:
+    def raw(self, data: bytes) -> tuple[Address, str]:
         """Make a contract by init code; its address and its creation."""
         nonce = self.w3.eth.get_transaction_count(self.deployer.address)
-        transaction = {
+        transaction: dict[str, Any] = {
             "data": data,
             "nonce": nonce,
             "gas": 12_000_000,
@@ -123,7 +130,7 @@ class Town:
         }
         signed = self.deployer.sign_transaction(transaction)
         receipt = self.w3.eth.wait_for_transaction_receipt(self.w3.eth.send_raw_transaction(signed.raw_transaction))
-        return str(receipt["contractAddress"]), receipt["transactionHash"].to_0x_hex()
+        return as_address(str(receipt["contractAddress"])), receipt["transactionHash"].to_0x_hex()
 
     def _planned(self, name: str, p: GenesisParams) -> Deployment:
         models = contract_at(self.w3, "ModelRegistry", self.registry[0])

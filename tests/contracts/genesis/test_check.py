@@ -110,10 +110,11 @@ def test_the_first_block_is_before_everything_that_was_said(town: Town) -> None:
 def test_terms_are_refused_before_anything_is_deployed(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "PRIVATE_CHAINS", frozenset())
     names, block = [k.address for k in town.keys], town.w3.eth.block_number
-    for changes, said in (
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"voting_period": 30, "late_quorum_extension": 30}, "voting_period is 30"),
         ({"threshold": 3}, "none could be punished"),
-    ):
+    )
+    for changes, said in cases:
         with pytest.raises(GenesisRefused, match=said):
             deploy_model(town.w3, town.deployer, "m", "M", names, replace(SOUND, **changes))
     with pytest.raises(GenesisRefused, match="is no name"):

@@ -18,6 +18,7 @@ from contracts.genesis.deploy import create, open_round
 from contracts.genesis.params import GenesisParams, round_terms
 from contracts.genesis.refused import GenesisRefused
 from contracts.genesis.rounds import check_minters, check_pool, check_round, minters
+from contracts.ids import as_address
 from tests.contracts.bindings.test_contracts import PARAMS, World
 from tests.contracts.currencies import deploy_currency
 from tests.holds import Threat, holds
@@ -106,7 +107,7 @@ def test_another_round_may_not_outvote_this_ones_buyers(world: World) -> None:
         other: (1_499, PoolStatus.OPEN),
     }
     world.carry(Action.of(world.token.set_budget(other, 10**6)), "a large one")
-    money = Currency(world.w3, cheap.funding_currency)
+    money = Currency(world.w3, as_address(cheap.funding_currency))
     world.send(money.approve(other, 1))
     world.send(contract_at(world.w3, "CapitalPool", other).functions.deposit(1))
     world.carry(Action.of(world.token.set_budget(other, 0)), "and no more")
@@ -192,6 +193,6 @@ def test_a_pool_for_another_treasury_is_a_foreign_minter(world: World) -> None:
     d, p = world.deployment, terms(world)
     deadline = world.now() + 86_400
     receipt = create(world.w3, world.rival, "CapitalPool", d.token, world.rival.address, round_terms(p, deadline))
-    world.carry(Action.of(world.token.set_budget(receipt["contractAddress"], 5)), "looks like ours")
+    world.carry(Action.of(world.token.set_budget(str(receipt["contractAddress"]), 5)), "looks like ours")
     with pytest.raises(GenesisRefused, match="could outvote all who pay in"):
         check_minters(world.w3, d)

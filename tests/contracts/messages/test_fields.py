@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import BadField
+from contracts.ids import as_address
 from contracts.messages.fields import LONGEST_LIST, from_json, to_json, type_string, typed_fields
 from contracts.messages.for_log import JUDGED, Has, SegmentVerdict, Verdict
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.unit
 
 WORD = SegmentVerdict(3, 2, 1, 10**18, 5)
 GOOD = to_json(WORD)
-VERDICT = Verdict(b"\1" * 32, "0x" + "ab" * 20, b"\2" * 32, b"\0" * 32, (WORD, WORD))
+VERDICT = Verdict(b"\1" * 32, as_address("0x" + "ab" * 20), b"\2" * 32, b"\0" * 32, (WORD, WORD))
 
 
 def test_a_type_names_the_structs_that_it_is_made_of() -> None:
@@ -55,7 +56,7 @@ def test_a_list_is_a_tuple_of_its_type() -> None:
         with pytest.raises(BadField):
             Verdict(b"\1" * 32, "0x" + "ab" * 20, b"\2" * 32, b"\0" * 32, words)  # type: ignore[arg-type]
     with pytest.raises(BadField):
-        Has(b"\1" * 32, 1, "0x" + "ab" * 20, (b"\1" * 31,))
+        Has(b"\1" * 32, 1, as_address("0x" + "ab" * 20), (b"\1" * 31,))
 
 
 def test_no_message_of_judgement_carries_a_deadline() -> None:

@@ -47,7 +47,7 @@ def receiver(ahead: float) -> Iterator[tuple[str, list[str]]]:
         def do_PUT(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             try:
-                bringer(self.headers.get_all(HEADER), BLOB, TO_SERVER, DOMAIN, lambda _: True, clock)
+                bringer(self.headers.get_all(HEADER, []), BLOB, TO_SERVER, DOMAIN, lambda _: True, clock)
                 said.append("taken")
             except CommonweightError as error:
                 said.append(error.code)

@@ -11,6 +11,7 @@ import pytest
 from eth_account import Account
 
 from contracts.errors import BadSignature, CommonweightError
+from contracts.ids import as_address
 from contracts.messages.fields import type_string
 from contracts.messages.signatures import Domain
 from contracts.mirrors import tickets
@@ -49,7 +50,9 @@ def asked(*texts: str, receiver: str = str(VERIFIER.address), domain: Domain = D
 
 def text(by: Any = NODE, **changes: Any) -> str:
     """A ticket for the verifier, or another one."""
-    made = UploadTicket(str(NODE.address), bytes.fromhex(BLOB), str(VERIFIER.address), NOW + LIFE)
+    made = UploadTicket(
+        as_address(str(NODE.address)), bytes.fromhex(BLOB), as_address(str(VERIFIER.address)), NOW + LIFE
+    )
     return Tickets(by, DOMAIN).signed(replace(made, **changes))[HEADER]
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from contracts.ids import NO_RUN, RunId
 from contracts.process.own_folder import FolderForeign, FolderInUse, FolderUnwritable, Owner, take_folder
 
 pytestmark = pytest.mark.unit
-NODE = Owner("node", "0x" + "11" * 20, 31337, "0x" + "22" * 32, "0x" + "33" * 32)
+NODE = Owner("node", "0x" + "11" * 20, 31337, "0x" + "22" * 32, RunId("0x" + "33" * 32))
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_two_processes_do_not_share_a_nodes_folder(tmp_path: Path) -> None:
 
 
 def test_processes_of_one_server_share_its_folder(tmp_path: Path) -> None:
-    server = replace(NODE, part="server", run="")
+    server = replace(NODE, part="server", run=NO_RUN)
     first, second = holder(tmp_path, server), holder(tmp_path, server)
     killed(first)
     killed(second)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.ids import ProofId
 from contracts.protocol.faults import fault_evidence, trace_of
 from contracts.protocol.judge.entries import Fault
 
@@ -16,10 +17,10 @@ def test_a_trace_depends_on_every_state_and_their_order() -> None:
 
 
 def test_evidence_tells_kinds_and_proofs_apart() -> None:
-    proofs = ("0x" + "1d" * 32, "0x" + "2d" * 32)
+    proofs = (ProofId("0x" + "1d" * 32), ProofId("0x" + "2d" * 32))
     assert len({fault_evidence(proof, fault) for proof in proofs for fault in Fault}) == 2 * len(Fault)
 
 
 def test_evidence_of_no_fault_of_the_machine_is_refused() -> None:
     with pytest.raises(ValueError, match="sleeping"):
-        fault_evidence("0x" + "1d" * 32, "sleeping")
+        fault_evidence(ProofId("0x" + "1d" * 32), "sleeping")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import InvalidPayout, InvalidTree
+from contracts.ids import as_address
 from contracts.merkle.payout_tree import Payout, PayoutTree, check_proof
 from contracts.protocol.payout_shares import split
 from tests.holds import Threat, holds
@@ -38,7 +39,7 @@ def test_impossible_split_is_refused(emission: int, weights: dict[str, int]) -> 
 
 
 def payouts(count: int) -> list[Payout]:
-    return [Payout(31337, "0x" + "aa" * 20, 1, i, f"0x{i + 1:040x}", 0, 10**18 + i) for i in range(count)]
+    return [Payout(31337, "0x" + "aa" * 20, 1, i, as_address(f"0x{i + 1:040x}"), 0, 10**18 + i) for i in range(count)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 16, 33])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from contracts.errors import BadField
+from contracts.ids import as_address
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.pledge import Pledge, draw_pledge
 
 pytestmark = pytest.mark.unit
-NODE, OTHER = "0x" + "11" * 20, "0x" + "22" * 20
+NODE, OTHER = as_address("0x" + "11" * 20), as_address("0x" + "22" * 20)
 KEY, RUN = b"\x01" * 32, b"\x02" * 32
 
 

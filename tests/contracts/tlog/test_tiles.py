@@ -81,9 +81,10 @@ def _changed(data: object) -> str:
     draw = data.draw  # type: ignore[attr-defined]
     path = draw(TILES).path()
     at = draw(st.integers(0, len(path)))
-    return (
+    spoilt: str = (
         path[:at] + draw(st.sampled_from(["", "0", "x", "/", ".", "x000/", "../"])) + path[at + draw(st.booleans()) :]
     )
+    return spoilt
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,10 @@ def test_numbers_of_64_bits_are_read_and_written_as_they_came() -> None:
         word = dict.fromkeys(("theta", "momentum", "theta_blob", "momentum_blob"), "0x" + "ab" * 32)
         check_as(MergeWord, {**word, "held_out_loss": said})
         assert read_as(MergeWord, {**word, "held_out_loss": said}).held_out_loss == number
-    for said in (str(2**64), "1", "-1", 1.0, "x"):
+    others: tuple[str | float, ...] = (str(2**64), "1", "-1", 1.0, "x")
+    for other in others:
         with pytest.raises(AnswerMisfit, match="held_out_loss"):
-            read_as(MergeWord, {**word, "held_out_loss": said})
+            read_as(MergeWord, {**word, "held_out_loss": other})
 
 
 def test_a_body_that_no_server_takes_names_its_field() -> None:

@@ -14,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
+from contracts.wire.states import TransferEnd
 from ledger.books import journal
 from ledger.errors import JournalConflict, NotFound
 from ledger.storage.store import Store
@@ -62,8 +63,8 @@ class Journal(RuleBasedStateMachine):
         self.session = Session(shared_store(self.kind).engine)
         if self.kind == "sqlite":
             self.session.connection().execute(text("BEGIN"))  # rolled back at the end: every example starts empty
-        self.made: dict[str, tuple[object, ...]] = {}
-        self.ends: dict[str, str] = {}
+        self.made: dict[str, tuple[str, str, str, int, bool]] = {}
+        self.ends: dict[str, TransferEnd] = {}
 
     @rule(
         target=transfers, name=IDS, amount=AMOUNTS, pending=st.booleans(), book=BOOKS, debit=ACCOUNTS, credit=ACCOUNTS
@@ -84,8 +85,8 @@ class Journal(RuleBasedStateMachine):
         again = Transfer(id=name, book=book, debit=debit, credit=credit, amount=amount, pending=pending, made=99)
         journal.record(self.session, again)
 
-    @rule(name=transfers, outcome=st.sampled_from(["posted", "voided"]))
-    def resolve(self, name: str, outcome: str) -> None:
+    @rule(name=transfers, outcome=st.sampled_from(TransferEnd))
+    def resolve(self, name: str, outcome: TransferEnd) -> None:
         pending = bool(self.made[name][4])
         if pending and self.ends.setdefault(name, outcome) == outcome:
             journal.resolve(self.session, name, outcome, 2)
@@ -97,10 +98,10 @@ class Journal(RuleBasedStateMachine):
     def resolve_unknown(self, name: str) -> None:
         if name not in self.made:
             with pytest.raises(NotFound):
-                journal.resolve(self.session, name, "posted", 2)
+                journal.resolve(self.session, name, TransferEnd.POSTED, 2)
 
-    @rule(names=st.lists(IDS, min_size=1, max_size=4), amount=AMOUNTS, outcome=st.sampled_from(["posted", "voided"]))
-    def crash(self, names: list[str], amount: int, outcome: str) -> None:
+    @rule(names=st.lists(IDS, min_size=1, max_size=4), amount=AMOUNTS, outcome=st.sampled_from(TransferEnd))
+    def crash(self, names: list[str], amount: int, outcome: TransferEnd) -> None:
         """A transaction dies after several records and ends: the model does not move."""
         with self.session.begin_nested() as doomed:
             for name in names:
@@ -167,7 +168,7 @@ def test_what_fails_in_one_transaction_leaves_nothing(store: Store) -> None:
 def test_a_resolution_survives_reopening(store: Store) -> None:
     with store.write() as session:
         journal.record(session, transfer(amount=2**200))
-        journal.resolve(session, "t", "posted", 3)
+        journal.resolve(session, "t", TransferEnd.POSTED, 3)
     reopened = Store(str(store.engine.url))
     with reopened.read() as session:
         assert journal.balances(session, "work") == {"ada": -(2**200), "ben": 2**200}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -174,10 +174,11 @@ def test_the_smallest_logs(store: Store, size: int) -> None:
     with store.read() as session:
         leaves = [entry.body.encode() for entry in log.bodies(session, 0, 9)]
         assert (log.size(session), log.root(session, size)) == (size, SHA256_TREE.root(leaves))
-        for call in (
+        calls: tuple[Callable[[], object], ...] = (
             lambda: log.tree(session).inclusion_proof(size, size),
             lambda: log.tree(session).consistency_proof(0, size),
-        ):
+        )
+        for call in calls:
             with pytest.raises(InvalidTree):
                 call()
         if size:

@@ -220,7 +220,7 @@ def send_bytes(house: House, account: LocalAccount, call: ContractFunction) -> N
     """The call, with bytes that are no text where its text is HOLE."""
     data = bytes.fromhex(call._encode_transaction_data()[2:]).replace(HOLE.encode(), NO_TEXT)
     w3, fee = house.place.w3, house.place.w3.eth.gas_price * 2
-    transaction = {
+    transaction: dict[str, Any] = {
         "to": call.address,
         "data": data,
         "gas": 3_000_000,

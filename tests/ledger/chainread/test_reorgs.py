@@ -120,7 +120,8 @@ def test_a_chain_that_grew_shorter_is_followed_back(relay: Relay, monkeypatch: p
     mint(relay, 0)
     look(relay.ledger)
     assert len(pending(relay.ledger)) == 3
-    real, before = reorgs._block, headers(relay.ledger)
+    real: Any = reorgs._block
+    before = headers(relay.ledger)
     shorter = max(before) - 1
     monkeypatch.setattr(reorgs, "_block", lambda ledger, which: real(ledger, shorter if which == "latest" else which))
     reorgs.track(relay.ledger)

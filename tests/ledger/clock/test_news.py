@@ -47,7 +47,8 @@ QUIET = {
 
 
 def all_kinds(base: type) -> set[type]:
-    return {kind for kind in base.__subclasses__() if dataclasses.is_dataclass(kind)}
+    kinds: list[type] = base.__subclasses__()
+    return {kind for kind in kinds if dataclasses.is_dataclass(kind)}
 
 
 def example(kind: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -100,7 +101,8 @@ def test_who_rests_is_woken_by_a_commit_and_by_the_end(changes: Changes, monkeyp
     made, stop, woken = KeeperPulse(changes, 0.0), threading.Event(), list[bool]()
     made.begun()
     made.ended(False, None)
-    for wake in (lambda: changes.committed(quiet=False), stop.set):
+    wakes: tuple[Callable[[], object], ...] = (lambda: changes.committed(quiet=False), stop.set)
+    for wake in wakes:
         resting = threading.Thread(target=lambda: woken.append(made.rest(stop, 600)))
         resting.start()
         wake()

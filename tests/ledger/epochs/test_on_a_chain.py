@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from eth_account.signers.local import LocalAccount
 from sqlmodel import select
 
 from contracts.chain.connection import send
 from contracts.errors import CommonweightError
+from contracts.ids import ProofId, as_address
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.messages.signatures import sign
+from contracts.protocol.faults import fault_evidence
 from contracts.protocol.judge.entries import Fault
 from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.log.follower import audit
@@ -49,7 +52,7 @@ def entered(ledger: Ledger) -> list[Block]:
     """The blocks in the log."""
     with ledger.store.read() as session:
         texts = leaves(session)
-    return [e for e in (read(text, ledger.judge.domain, str) for text in texts) if isinstance(e, Block)]
+    return [e for e in (read(text, ledger.judge.domain, as_address) for text in texts) if isinstance(e, Block)]
 
 
 def test_an_honest_run_is_paid_on_the_chain(served: Served, ledger: Ledger) -> None:
@@ -63,12 +66,12 @@ def test_an_honest_run_is_paid_on_the_chain(served: Served, ledger: Ledger) -> N
         assert line is not None
         audit(run.leaves, ledger.judge.functions, ledger.judge.domain)
         require_sound(ledger)
-        settlement.claim(ledger, 1, line.account)
+        settlement.claim(ledger, 1, as_address(line.account))
         outbox.flush(ledger)
         for _ in range(3):
             run.block()
             run.settle()
-        assert served.model.token.balance_of(line.account) == line.amount
+        assert served.model.token.balance_of(as_address(line.account)) == line.amount
         with ledger.store.read() as session:
             assert journal.balance(session, "units", f"minted:{line.account}") == line.amount
         require_sound(ledger)
@@ -78,7 +81,7 @@ def test_the_keeper_enters_final_blocks_as_they_are_due(served: Served, ledger: 
     keeper.step(ledger)
     (first,) = entered(ledger)
     with ledger.store.read() as session:
-        assert isinstance(read(leaves(session)[0], ledger.judge.domain, str), Rules)
+        assert isinstance(read(leaves(session)[0], ledger.judge.domain, as_address), Rules)
         with ledger.judge.view(session) as state:
             assert sorted(n for n, v in state.verifiers.items() if v.admitted and v.stake == PARAMS.min_stake) == [
                 v.address for v in sorted(verifier_keys(), key=lambda v: v.address)
@@ -191,7 +194,7 @@ def test_faults_are_signed_as_the_machine_lets_them_and_slashed(
     """The machine's list is given here: how it comes to be is tested with the machine."""
     blocks.follow(ledger)
     node, bad, *others = key_of("creator"), *verifier_keys()
-    proof, evidence_of = "0x" + "1d" * 32, faults.fault_evidence
+    proof, evidence_of = ProofId("0x" + "1d" * 32), fault_evidence
     signable = {(proof, node.address, ""), (proof, bad.address, str(Fault.WRONG_TRACE))}
     with ledger.store.write() as session:
         ledger.judge.at_end(session).signable |= signable
@@ -201,11 +204,11 @@ def test_faults_are_signed_as_the_machine_lets_them_and_slashed(
     evidence = evidence_of(proof, Fault.WRONG_TRACE)
     about_verifier = VerifierFault(served.model.model, bad.address, evidence, 2**64 - 1)
 
-    def given(message: NodeFault | VerifierFault, author: object) -> None:
-        signature = sign(message, served.model.epoch_domain, bytes(author.key))  # type: ignore[attr-defined]
-        faults.sign(ledger, message, signature, author.address)  # type: ignore[attr-defined]
+    def given(message: NodeFault | VerifierFault, author: LocalAccount) -> None:
+        signature = sign(message, served.model.epoch_domain, bytes(author.key))
+        faults.sign(ledger, message, signature, author.address)
 
-    refused = [
+    refused: list[tuple[NodeFault | VerifierFault, LocalAccount]] = [
         (about_verifier, bad),
         (about_verifier, node),
         (replace(about_node, deadline=2**63), others[0]),

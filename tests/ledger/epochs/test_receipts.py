@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contracts.ids import as_address
+from contracts.ids import Address, as_address
 from contracts.merkle.payout_tree import Payout, check_proof
 from contracts.messages.for_contracts import EpochRoot, from_json
 from contracts.messages.for_log import Commitment
@@ -36,7 +36,7 @@ def paid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paid]:
         yield ledger, run
 
 
-def accounts(run: ServedRun) -> list[str]:
+def accounts(run: ServedRun) -> list[Address]:
     bodies = [json.loads(leaf) for leaf in run.leaves]
     return [body["message"]["payout"] for body in bodies if body["kind"] == "enrolment"]
 

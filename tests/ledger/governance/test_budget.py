@@ -8,6 +8,7 @@ import pytest
 from sqlmodel import col, select
 
 from contracts.chain.connection import send
+from contracts.ids import as_address
 from ledger.errors import RelayBudgetSpent
 from ledger.relay import budget
 from ledger.relay.budget import VoteShare
@@ -35,7 +36,7 @@ def test_an_account_has_a_part_of_the_day_by_its_share(electorate: House) -> Non
 def test_strangers_leave_a_quarter_of_the_day_for_what_passed(electorate: House) -> None:
     ledger, day = electorate.ledger, electorate.ledger.relay.daily_gas
     with ledger.store.write() as session:
-        mine = budget.left(ledger, session, budget.EVERYBODY).everybody
+        mine = budget.left(ledger, session, as_address(budget.EVERYBODY)).everybody
         spare = mine - day // budget.CARRYING
         for number in range(spare // ledger.relay.account_gas):
             budget.take(
@@ -52,14 +53,14 @@ def test_what_small_holders_have_is_one_part_of_the_day(electorate: House) -> No
     ledger = electorate.ledger
     part = ledger.relay.daily_gas // budget.SMALL
     with ledger.store.write() as session:
-        before = budget.left(ledger, session, budget.EVERYBODY, VoteShare(0, 0)).everybody
+        before = budget.left(ledger, session, as_address(budget.EVERYBODY), VoteShare(0, 0)).everybody
         number = 0
         while budget.left(ledger, session, key_of(f"small {number}").address, VoteShare(10, 0)).account == budget.LEAST:
             budget.take(ledger, session, key_of(f"small {number}").address, budget.LEAST, VoteShare(10, 0))
             number += 1
         with pytest.raises(RelayBudgetSpent):
             budget.take(ledger, session, key_of(f"small {number}").address, budget.LEAST, VoteShare(10, 0))
-        taken = before - budget.left(ledger, session, budget.EVERYBODY, VoteShare(0, 0)).everybody
+        taken = before - budget.left(ledger, session, as_address(budget.EVERYBODY), VoteShare(0, 0)).everybody
         budget.take(ledger, session, WHALE, ledger.relay.account_gas, VoteShare(500_000, 0))
         session.rollback()
     assert part - budget.LEAST <= taken <= part + part // 10  # each has a little of its own beside

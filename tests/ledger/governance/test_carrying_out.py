@@ -144,7 +144,8 @@ def sent(house: House, data: bytes, **fields: Any) -> Any:
     """The receipt of the owner's transaction, which must be done."""
     eth = house.place.w3.eth
     nonce = eth.get_transaction_count(OWNER.address)
-    made = {"data": data, "gas": 500_000, "gasPrice": 2 * eth.gas_price, "chainId": eth.chain_id, "nonce": nonce}
+    price, chain = 2 * eth.gas_price, eth.chain_id
+    made: dict[str, Any] = {"data": data, "gas": 500_000, "gasPrice": price, "chainId": chain, "nonce": nonce}
     raw = OWNER.sign_transaction({**made, **fields}).raw_transaction
     receipt = eth.wait_for_transaction_receipt(eth.send_raw_transaction(raw))
     assert receipt["status"] == 1

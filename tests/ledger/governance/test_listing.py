@@ -11,6 +11,7 @@ import contracts.calls.words
 from contracts.bindings.governor import Action
 from contracts.calls.words import MOST_READ, MOST_WORDS, calls_in_words
 from contracts.chain.connection import send
+from contracts.ids import Address
 from tests.house import House
 
 pytestmark = pytest.mark.integration
@@ -34,7 +35,7 @@ def test_who_reads_a_page_pays_for_nothing_that_strangers_wrote(house: House, mo
     read: list[int] = []
     decoded = contracts.calls.words._decoded
 
-    def counted(w3: Any, name: str, target: str, data: bytes) -> Any:
+    def counted(w3: Any, name: str, target: Address, data: bytes) -> Any:
         read.append(len(data))
         return decoded(w3, name, target, data)
 

@@ -7,6 +7,7 @@ import pytest
 from commonweight.commands.holder.gov import BEFORE
 from contracts.bindings.token import ModelToken
 from contracts.chain.connection import contract_at, send
+from contracts.ids import Address
 from ledger.chainread import indexer
 from ledger.fsck.governance import check_governance
 from ledger.governance import relaying, votes
@@ -73,7 +74,7 @@ def test_two_that_weigh_at_once_count_a_vote_once(electorate: House, monkeypatch
     asked = ModelToken.past_votes
     inside = False
 
-    def slow(token: ModelToken, account: str, timestamp: int) -> int:
+    def slow(token: ModelToken, account: Address, timestamp: int) -> int:
         nonlocal inside
         if not inside:
             inside = True

@@ -82,6 +82,7 @@ def test_a_message_is_answered_with_its_place_and_what_followed(ledger: Ledger, 
     for fact, answer in answers:
         if answer is None:
             continue
+        assert answer.index is not None
         assert run.leaves[answer.index] == write(fact)
         assert give(ledger, fact) == answer
     kept = [answer for _, answer in answers if answer is not None]

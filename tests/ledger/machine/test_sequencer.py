@@ -31,6 +31,7 @@ from ledger.context import Ledger
 from ledger.errors import DatabaseUnreachable, JournalConflict, LedgerBusy
 from ledger.intake import door
 from ledger.machine import replica, sequencer
+from ledger.machine.effects import cause
 from ledger.machine.replica import Entered, PreparedFact, Replica
 from ledger.machine.sequencer import Sequencer
 from ledger.storage.store import Store
@@ -137,7 +138,7 @@ def test_what_is_refused_hurts_nobody_beside_it(ledger: Ledger, opened: Opened, 
 def test_what_fails_otherwise_is_tried_alone_and_hurts_nobody(
     ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad, cause = parse_envelope(opened.texts[3])[0], replica.cause
+    bad = parse_envelope(opened.texts[3])[0]
 
     def failing(at: Any, found: Any, envelope: Any, name: Any) -> None:
         if envelope == bad:

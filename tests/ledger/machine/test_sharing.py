@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any, cast
 
 import pytest
 
-from contracts.ids import to_hex
+from contracts.ids import RunId, to_hex
 from contracts.messages import for_log as messages
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.snapshot import dump
@@ -22,7 +23,7 @@ ABOUT = {"run", "awaited", "proof"}
 def test_every_fact_is_about_one_run_or_none() -> None:
     about_a_run = [kind for kind in kinds(facts, facts.Fact).values() if kind not in (facts.Rules, facts.Block)]
     assert len(about_a_run) > 12
-    assert [kind for kind in about_a_run if not ABOUT & {field.name for field in fields(kind)}] == []
+    assert [kind for kind in about_a_run if not ABOUT & {field.name for field in fields(cast(Any, kind))}] == []
 
 
 def following(run: SignedRun, leaves: list[str]) -> Sharing:
@@ -41,7 +42,7 @@ def following(run: SignedRun, leaves: list[str]) -> Sharing:
 def test_late_messages_change_one_machine_alone() -> None:
     run = SignedRun(rounds=1)
     run.play()
-    name, over = to_hex(run.run), len(run.leaves)
+    name, over = RunId(to_hex(run.run)), len(run.leaves)
     committed = following(run, run.leaves)
     assert committed.state.runs[name].over
     writing = following(run, [])
@@ -49,8 +50,8 @@ def test_late_messages_change_one_machine_alone() -> None:
     assert writing.state.runs[name] is committed.state.runs[name]
     node = run.nodes[0]
     run.send(messages.Leave(run.run, node.address, 10**6), node)
-    late, digests = run.verifiers[-1], tuple(hashed(kind, 1) for kind in ("theta", "momentum") * 2)
-    run.send(messages.Merge(run.run, 1, late.address, run.merge_root, *digests, 5), late)
+    late, (a, b, c, d) = run.verifiers[-1], (hashed(kind, 1) for kind in ("theta", "momentum") * 2)
+    run.send(messages.Merge(run.run, 1, late.address, run.merge_root, a, b, c, d, 5), late)
     before, own = dump(committed.state), committed.state.runs[name]
     for leaf in run.leaves[over:]:
         writing.take(leaf)
@@ -68,8 +69,8 @@ def test_a_run_that_goes_on_is_shared_with_nobody() -> None:
     committed = following(run, run.leaves)
     copied, before = committed.copy(), dump(committed.state)
     assert dump(copied) == before
-    state = copied.runs[to_hex(run.run)]
-    assert state is not committed.state.runs[to_hex(run.run)]
+    state = copied.runs[RunId(to_hex(run.run))]
+    assert state is not committed.state.runs[RunId(to_hex(run.run))]
     state.nodes.clear()
     copied.nonces.clear()
     assert dump(committed.state) == before

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.ids import as_address
 from contracts.messages.for_log import Contribution
 from contracts.messages.signatures import sign
 from contracts.protocol.log.leaf import Entry, read
@@ -22,7 +23,7 @@ AUTHOR, MAINTAINER = key_of("author").address, key_of("mia")
 
 def entries_of(house: House, epoch: int) -> dict[int, Entry]:
     indices = receipt_of(house.ledger, epoch, AUTHOR).entries
-    return {index: read(house.run.leaves[index], house.ledger.chain.domain, str) for index in indices}
+    return {index: read(house.run.leaves[index], house.ledger.chain.domain, as_address) for index in indices}
 
 
 def test_a_vote_between_a_rounds_opening_and_the_credit_is_shown(tmp_path: Path) -> None:

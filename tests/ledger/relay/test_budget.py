@@ -28,7 +28,7 @@ def frugal(tmp_path: Path, database: str) -> Iterator[House]:
 
 def proposed(house: House, name: str, holder: int = 0) -> int:
     body = house.proposal_body(house.wallets[holder], name, [("clip", "2")])
-    status = house.client.post("/v1/proposals", json=body).status_code
+    status: int = house.client.post("/v1/proposals", json=body).status_code
     house.step()
     return status
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from contracts.wire.states import CallState
 from ledger.errors import WrongCallState
 from ledger.relay import call_state
-from ledger.relay.call_state import CallState, Inclusion
+from ledger.relay.call_state import Inclusion
 from ledger.relay_rules import RelayRules
 from ledger.storage.tables import Outgoing
 from tests.foundry.forge import ROOT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -131,7 +132,7 @@ def test_a_nonce_is_replaced_once_what_took_it_is_final(relay: Relay) -> None:
     """Before, a reorg might still put ours in its place, and the call would be done twice."""
     relay.claim(0, 1)
     nonce = relay.count()
-    with armed("outbox.sending", lambda: relay.external(nonce)):
+    with armed("outbox.sending", partial(_spend, relay, nonce)):
         relay.flush()
     assert "underpriced" in str(relay.rows[0].error)
     relay.anvil.mine()
@@ -150,7 +151,7 @@ def test_a_nonce_is_replaced_once_what_took_it_is_final(relay: Relay) -> None:
 def test_a_nonce_stays_ours_where_a_reorg_undoes_what_took_it(relay: Relay) -> None:
     relay.claim(0)
     nonce = relay.count()
-    with armed("outbox.sending", lambda: relay.external(nonce)):
+    with armed("outbox.sending", partial(_spend, relay, nonce)):
         relay.flush()
     relay.mine(2)
     relay.anvil.reorg(2, [(relay.attempts[0].raw, 0)])
@@ -329,3 +330,7 @@ def test_what_a_budget_paid_for_is_tried_once_and_for_no_more(relay: Relay) -> N
     relay.mine()
     relay.finish()
     assert (relay.row.state, len(relay.attempts), relay.supply) == ("dead", 1, 0)
+
+
+def _spend(relay: Relay, nonce: int) -> None:
+    relay.external(nonce)

@@ -10,6 +10,7 @@ from requests.exceptions import ConnectionError as ChainUnreachable
 from sqlmodel import col, select
 from web3.exceptions import TransactionNotFound
 
+from contracts.ids import Address
 from ledger.epochs import settlement
 from ledger.relay import outbox
 from ledger.storage.tables import Attempt, Outgoing
@@ -117,7 +118,7 @@ def test_a_retry_sends_the_same_bytes(house: House, monkeypatch: pytest.MonkeyPa
     assert (row.state, sent) == ("final", raw(house) * 3)
 
 
-def claims_of(house: House) -> str:
+def claims_of(house: House) -> Address:
     """Bring an epoch to final and queue the first wallet's claim; returns the wallet."""
     house.start().play_round()
     house.settle_epoch()
@@ -217,7 +218,7 @@ def test_a_transaction_that_reverts_when_mined_is_failed(house: House, monkeypat
     assert (books[f"minted:{wallet}"], house.ledger.chain.token.total_supply()) == ("500", 500)
 
 
-def _mint_directly(house: House, wallet: str) -> None:
+def _mint_directly(house: House, wallet: Address) -> None:
     """The creator pays the gas of the same claim."""
     (line,) = house.get(f"/epochs/1/claims/{wallet}")
     proof = [bytes.fromhex(n[2:]) for n in line["proof"]]
@@ -273,9 +274,7 @@ def test_the_api_lists_every_hash_of_a_call(house: House) -> None:
     assert (line["state"], line["hashes"], line["tries"]) == ("final", [line["hash"]], 0)
 
 
-def test_without_an_external_transaction_nothing_is_resigned(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_external_transaction_nothing_is_resigned(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that counts our nonce as used, for good, but has lost our receipt: lack of a receipt is no proof."""
 
     def lost(name: object) -> None:

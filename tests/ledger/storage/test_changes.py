@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -105,7 +106,7 @@ def test_a_commit_before_ones_own_is_not_taken_for_it(store: Store, heard: Calla
         before = heard()
         write_elsewhere(store, f"other {number}")
         write(store, f"own {number}", quiet=True)
-        until(lambda before=before: heard() > before)
+        until(partial(_is_past, heard, before))
 
 
 def test_a_watcher_whose_connection_is_lost_listens_again(
@@ -193,3 +194,7 @@ def test_a_watcher_that_breaks_goes_on(store: Store, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(store.changes, "_again", broken)
     with store.changes.watched() as changes:
         until(lambda: changes.count, 20)
+
+
+def _is_past(heard: Callable[[], int], before: int) -> bool:
+    return heard() > before

@@ -65,7 +65,7 @@ def test_a_flipped_bit_in_any_column_breaks_the_seal(house: House) -> None:
             columns = {name: getattr(row, name) for name in type(row).model_fields}
             for name, value in columns.items():
                 if name != "seal":
-                    assert seal_of(row.__tablename__, columns | {name: flipped(value)}) != row.seal, (row, name)
+                    assert seal_of(str(row.__tablename__), columns | {name: flipped(value)}) != row.seal, (row, name)
 
 
 def test_an_updated_row_is_sealed_anew(house: House) -> None:

@@ -271,7 +271,7 @@ def test_a_writer_sees_what_was_committed_while_it_waited(store: Store, database
 def test_writers_at_once_lose_no_entry(store: Store, database: str) -> None:
     """Each appends at the index after the last: two that overlapped would take the same one."""
     stores = [store, store, Store(database), Store(database)]
-    threads = [threading.Thread(target=lambda s=s: [_append(s) for _ in range(5)]) for s in stores]
+    threads = [threading.Thread(target=_append_five, args=(s,)) for s in stores]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -463,3 +463,8 @@ def test_what_the_database_refuses_is_no_busy_database(store: Store) -> None:
     attempt: AbstractContextManager[Session] = store.write()
     with pytest.raises(DBAPIError, match="nowhere"), attempt as session:
         session.execute(text("SELECT * FROM nowhere"))
+
+
+def _append_five(store: Store) -> None:
+    for _ in range(5):
+        _append(store)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from contracts.ids import Address, as_address
 from contracts.protocol.run_config import RunConfig
 from tests.holds import Threat, holds
 from tests.trainer.conftest import NODE, SEED
@@ -37,14 +38,16 @@ def test_every_input_changes_the_draw() -> None:
         batch_offsets(SEED, 0, NODE, 0, 4, 10**6),
         batch_offsets(b"\x08" * 32, 0, NODE, 0, 4, 10**6),
         batch_offsets(SEED, 1, NODE, 0, 4, 10**6),
-        batch_offsets(SEED, 0, "0x" + "22" * 20, 0, 4, 10**6),
+        batch_offsets(SEED, 0, as_address("0x" + "22" * 20), 0, 4, 10**6),
         batch_offsets(SEED, 0, NODE, 1, 4, 10**6),
     ]
     assert len({tuple(draw) for draw in draws}) == 5
 
 
 def test_the_spelling_of_the_address_makes_no_difference() -> None:
-    assert batch_offsets(SEED, 0, "0x" + "AB" * 20, 0, 4, 99) == batch_offsets(SEED, 0, "0x" + "ab" * 20, 0, 4, 99)
+    assert batch_offsets(SEED, 0, as_address("0x" + "AB" * 20), 0, 4, 99) == batch_offsets(
+        SEED, 0, as_address("0x" + "ab" * 20), 0, 4, 99
+    )
 
 
 def test_offsets_are_golden_and_reach_both_ends(golden: Callable[[str, object], None]) -> None:
@@ -62,6 +65,6 @@ def test_offsets_are_golden_and_reach_both_ends(golden: Callable[[str, object], 
         (SEED, 0, NODE, 0, 0),
     ],
 )
-def test_bad_requests_are_refused(seed: bytes, round_number: int, node: str, step: int, limit: int) -> None:
+def test_bad_requests_are_refused(seed: bytes, round_number: int, node: Address, step: int, limit: int) -> None:
     with pytest.raises(InvalidBatchRequest):
         batch_offsets(seed, round_number, node, step, 1, limit)

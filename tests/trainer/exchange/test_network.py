@@ -20,8 +20,9 @@ from contracts.mirrors.book import Book
 from contracts.mirrors.peer import Limits, Peer, PeerUnreachable, Reply
 from contracts.mirrors.tickets import HEADER, TO_SERVER, Tickets, bringer
 from contracts.tlog.tiles import Tile
+from tests.contracts.protocol.log.signed_run import DOMAIN
 from tests.holds import Threat, holds
-from tests.trainer.node.test_parts import DOMAIN, ONE
+from tests.trainer.node.test_parts import ONE
 from tests.trainer.world import deployment
 from tests.verifier.mirror import hostile
 from tests.verifier.mirror.world import raw_server

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.ids import to_hex
+from contracts.ids import RunId, as_address, to_hex
 from contracts.messages import for_log as messages
 from contracts.protocol.judge import chain_events
 from contracts.protocol.judge.rules import presence
@@ -69,7 +69,7 @@ def test_a_node_with_another_text_signs_nothing(tmp_path: Path, stack: ExitStack
     assert place.village.corpus.digest in told
     assert load_corpus([other]).digest in told
     assert "--data" in told
-    assert NODE.address not in place.village.state.runs[to_hex(place.village.run)].nodes
+    assert NODE.address not in place.village.state.runs[RunId(to_hex(place.village.run))].nodes
 
 
 @pytest.mark.integration
@@ -123,7 +123,7 @@ def village(tmp_path: Path) -> Village:
 
 
 def why(village: Village, profile: bytes) -> str:
-    return obstacle(village.state, village.state.runs[to_hex(village.run)], to_hex(profile))
+    return obstacle(village.state, village.state.runs[RunId(to_hex(village.run))], to_hex(profile))
 
 
 @pytest.mark.unit
@@ -142,7 +142,7 @@ def test_a_verifier_that_was_removed_judges_nothing(village: Village) -> None:
 
 @pytest.mark.unit
 def test_a_portable_run_is_open_to_any_machine(village: Village) -> None:
-    run = village.state.runs[to_hex(village.run)]
+    run = village.state.runs[RunId(to_hex(village.run))]
     run.config = replace(village.config, profile="portable").to_json()
     assert why(village, OTHER) == ""
 
@@ -151,13 +151,13 @@ def test_a_portable_run_is_open_to_any_machine(village: Village) -> None:
 
 
 def member_of(place: Place):  # type: ignore[no-untyped-def]
-    return place.village.state.runs[to_hex(place.village.run)].nodes.get(NODE.address)
+    return place.village.state.runs[RunId(to_hex(place.village.run))].nodes.get(NODE.address)
 
 
 def enrolled_once(place: Place, nonce: int) -> None:
     """As by a clock that was far ahead once: another payout, so that the node has something to change."""
     profile = configure_determinism("exact").digest()
-    message = messages.Enrolment(place.village.run, NODE.address, place.houses[0].name, 900, profile, nonce)
+    message = messages.Enrolment(place.village.run, NODE.address, as_address(place.houses[0].name), 900, profile, nonce)
     place.village.send(message, NODE)
 
 

@@ -14,7 +14,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from contracts.ids import to_hex
+from contracts.ids import NO_PROOF, RunId, to_hex
 from contracts.messages import for_log as messages
 from contracts.mirrors.peer import Limits
 from contracts.protocol.judge.facts import Awaited, What
@@ -321,14 +321,14 @@ def test_who_lapsed_comes_back(tmp_path: Path, stack: ExitStack) -> None:
         root, nothing = place.village.root_at(since), b"\0" * 32
         lapse = messages.Lapse(place.village.run, 1, verifier.address, 0, nothing, NODE.address, 2**32 - 1, since, root)
         place.village.send(lapse, verifier)
-    member = place.village.state.runs[to_hex(place.village.run)].nodes[NODE.address]
+    member = place.village.state.runs[RunId(to_hex(place.village.run))].nodes[NODE.address]
     assert member.away is not None
     with place.node():
         place.until(lambda: member.away is None)
 
 
 def awaited(place: Place) -> Awaited:
-    return Awaited(What.COMMITMENT, to_hex(place.village.run), 1, "", NODE.address)
+    return Awaited(What.COMMITMENT, RunId(to_hex(place.village.run)), 1, NO_PROOF, NODE.address)
 
 
 def commitments(place: Place) -> set[str]:

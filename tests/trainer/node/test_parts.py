@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from contracts.ids import ProofId, RunId, to_hex
+from contracts.ids import NO_ADDRESS, ProofId, RunId, as_address, to_hex
 from contracts.messages import for_log as messages
 from contracts.mirrors.book import Book
 from contracts.mirrors.urls import NOWHERE
@@ -101,7 +101,7 @@ def test_a_list_of_mirrors_of_another_form_is_refused(tmp_path: Path) -> None:
 )
 def test_loopback_is_allowed_where_the_deployment_says_so(api: str, first: tuple[str, ...], expected: bool) -> None:
     settings = NodeSettings(
-        api_url=api, deployment=deployment(first), rpc_url="", run="0x", key="", payout="", folder=Path()
+        api_url=api, deployment=deployment(first), rpc_url="", run=RunId("0x"), key="", payout=NO_ADDRESS, folder=Path()
     )
     assert settings.loopback() is expected
 
@@ -141,7 +141,9 @@ def test_what_the_leaves_say_is_gleaned() -> None:
     verifiers = {v.address for v in run.verifiers}
     assert (found.admitted, found.k, set(found.keys)) == (verifiers, 2, verifiers)
     assert found.terms[to_hex(run.run)].leaseSeconds == 20
-    assert found.blobs[run.state.runs[to_hex(run.run)].theta] == [run.state.runs[to_hex(run.run)].theta[2:]]
+    assert found.blobs[run.state.runs[RunId(to_hex(run.run))].theta] == [
+        run.state.runs[RunId(to_hex(run.run))].theta[2:]
+    ]
 
 
 def test_a_log_key_counts_under_its_verifiers_own_signature() -> None:
@@ -162,7 +164,9 @@ def test_a_log_key_counts_under_its_verifiers_own_signature() -> None:
 def test_a_chain_node_that_does_not_answer_leaves_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admitted, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(admitted, "require_present", lambda _w3, _deployment: None)
-    judges = ByChain("http://127.0.0.1:9", replace(deployment(), verifier_registry=DOMAIN.verifying_contract))
+    judges = ByChain(
+        "http://127.0.0.1:9", replace(deployment(), verifier_registry=as_address(DOMAIN.verifying_contract))
+    )
     answers: list[Any] = [["0xa"], OSError("no")]
 
     def verifiers() -> list[str]:

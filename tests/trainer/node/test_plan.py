@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.ids import ProofId, RunId, as_address
 from contracts.messages import for_log as messages
 from contracts.protocol.judge.state import Stage
 from tests.contracts.protocol.log.signed_run import SignedRun
@@ -32,7 +33,7 @@ def test_a_state_is_handed_out_while_its_proof_is_read() -> None:
     """A pledge once it is asked for."""
     run = SignedRun(nodes=1)
     (made,) = run.commit_all()
-    name = "0x" + made.hex()
+    name = ProofId("0x" + made.hex())
     entries = run.entries(run.nodes[0], 1)
     opening = run.opening(name, 0, entries)
     pledge = messages.PledgeReveal(made, b"\0" * 32, 2**32 - 1)
@@ -61,7 +62,7 @@ def test_of_ones_place_the_newest_word_is_handed() -> None:
     node = run.nodes[0].address
     assert standing(run.state, messages.Leave(run.run, node, 2)) == WAITS
     assert standing(run.state, messages.Leave(run.run, node, 1)) == OVER
-    stranger = "0x" + "11" * 20
+    stranger = as_address("0x" + "11" * 20)
     assert standing(run.state, messages.Enrolment(run.run, stranger, stranger, 1, b"\6" * 32, 1)) == WAITS
     assert standing(run.state, messages.Enrolment(b"\7" * 32, stranger, stranger, 1, b"\6" * 32, 1)) == OVER
 
@@ -71,7 +72,7 @@ def test_a_return_is_handed_while_its_author_is_away() -> None:
     node = run.nodes[0].address
     message = messages.Return(run.run, node, 10, b"\0" * 32)
     assert standing(run.state, message) == OVER
-    run.state.runs["0x" + run.run.hex()].nodes[node].away = 9
+    run.state.runs[RunId("0x" + run.run.hex())].nodes[node].away = 9
     assert standing(run.state, message) == WAITS
-    run.state.runs["0x" + run.run.hex()].nodes[node].away = 10
+    run.state.runs[RunId("0x" + run.run.hex())].nodes[node].away = 10
     assert standing(run.state, message) == OVER

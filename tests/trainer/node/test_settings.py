@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from contracts.chain.deployment import Deployment, InvalidDeployment
+from contracts.ids import as_address
 from contracts.process.setting_errors import InvalidSetting
 from tests.verifier.conftest import NOWHERE
 from trainer.node.settings import NodeSettings
 
 pytestmark = pytest.mark.unit
 PREFIX = "COMMONWEIGHT_NODE_"
-ZERO = "0x" + "00" * 20
+ZERO = as_address("0x" + "00" * 20)
 PLACE = Deployment(1, 0, "m", "0x" + "00" * 32, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)
 GIVEN: dict[str, Any] = {
     "api_url": "https://server.example",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from contracts.ids import as_address
 from contracts.protocol.judge.state import NodeState, Phase, Stage
 from trainer.exchange.handing import ParcelRefusal
 from trainer.node.settings import NodeProgress
@@ -17,7 +18,7 @@ from trainer.node.status import NodePhase, NodeStatus, status_of
 from trainer.node.story import MIRROR_SECONDS, Story
 
 pytestmark = pytest.mark.unit
-NODE, RUN = "0xNode", "0x" + "11" * 32
+NODE, RUN = as_address("0xNode"), "0x" + "11" * 32
 
 
 def proof(stage: Stage, number: int, node: str = NODE, run: str = RUN) -> Any:

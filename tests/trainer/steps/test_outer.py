@@ -18,7 +18,7 @@ def _weights(seed: int) -> dict[str, np.ndarray]:
 
 
 def test_one_node_by_hand() -> None:
-    theta, gradient = {"w": np.float32([1.0])}, {"w": np.float32([0.5])}
+    theta, gradient = {"w": np.array([1.0], np.float32)}, {"w": np.array([0.5], np.float32)}
     new, momentum = merge(theta, zero_momentum(theta), [gradient], 0.5, 0.5)
     assert momentum["w"] == 0.5
     assert new["w"] == 1.0 - 0.5 * (0.5 + 0.5 * 0.5)
@@ -39,15 +39,15 @@ def test_two_rounds_are_golden(golden: Callable[[str, object], None]) -> None:
 def test_products_and_sums_round_separately() -> None:
     """float32 of mu * m is 1 + 2^-11; a fused multiply-add would keep the 2^-24 and not give zero."""
     mu = float(np.float32(1 + 2**-12) / 2)
-    theta = {"w": np.float32([0.0])}
-    momentum = {"w": np.float32([2 * (1 + 2**-12)])}
-    _, new = merge(theta, momentum, [{"w": np.float32([-(1 + 2**-11)])}], 1.0, mu)
+    theta = {"w": np.array([0.0], np.float32)}
+    momentum = {"w": np.array([2 * (1 + 2**-12)], np.float32)}
+    _, new = merge(theta, momentum, [{"w": np.array([-(1 + 2**-11)], np.float32)}], 1.0, mu)
     assert new["w"][0] == 0.0
 
 
 def test_the_order_of_nodes_matters_so_the_caller_fixes_it() -> None:
-    theta = {"w": np.float32([0.0])}
-    parts = [{"w": np.float32([value])} for value in (1e8, -1e8, 1.0)]
+    theta = {"w": np.array([0.0], np.float32)}
+    parts = [{"w": np.array([value], np.float32)} for value in (1e8, -1e8, 1.0)]
     one, _ = merge(theta, zero_momentum(theta), parts, 1.0, 0.0)
     other, _ = merge(theta, zero_momentum(theta), parts[::-1], 1.0, 0.0)
     assert one["w"] != other["w"]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from contracts.protocol.run_config import RunConfig
 from tests.holds import Threat, holds
 from trainer.steps import self_test
 from trainer.steps.determinism import configure_determinism
+from trainer.steps.inner_step import inner_step
 from trainer.steps.variants import Variant, choose
 
 VARIABLES: tuple[dict[str, str], ...] = (
@@ -96,11 +98,11 @@ def test_a_switch_that_is_turned_later_is_looked_at_again(monkeypatch: pytest.Mo
     before = configure_determinism("exact")
     assert configure_determinism("exact") == before
     looked = list[RunConfig]()
-    whole = self_test.inner_step
-    monkeypatch.setattr(self_test, "inner_step", lambda *given: (looked.append(given[0]), whole(*given)))
+    whole: Any = inner_step
+    monkeypatch.setattr(self_test, "inner_step", lambda *given: (looked.append(given[0]), whole(*given)))  # type: ignore[func-returns-value]
     assert configure_determinism("exact") == before
     assert not looked, "the same process in the same state has computed it once"
-    torch.backends.mkldnn.enabled = not torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = not torch.backends.mkldnn.enabled  # type: ignore[assignment]
     configure_determinism("exact")
     assert len(looked) == self_test.STEPS * len(self_test._CASES)
 
@@ -108,7 +110,7 @@ def test_a_switch_that_is_turned_later_is_looked_at_again(monkeypatch: pytest.Mo
 @pytest.mark.unit
 def test_a_step_that_is_off_by_a_last_bit_is_another_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     configure_determinism("exact")
-    honest, whole = self_test._digest.__wrapped__(None, ()), self_test.inner_step
+    honest, whole = self_test._digest.__wrapped__(None, ()), inner_step
 
     def off(config, model, state, batch):  # type: ignore[no-untyped-def]
         result = whole(config, model, state, batch)

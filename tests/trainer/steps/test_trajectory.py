@@ -54,7 +54,7 @@ def test_the_pseudo_gradient_is_start_minus_end(config: RunConfig, start: Tensor
     assert trajectory.pseudo_gradient_digest == state_digest(trajectory.pseudo_gradient)
     for name, value in trajectory.pseudo_gradient.items():
         assert value.dtype == np.float32
-        assert np.array_equal(value, start[name] - trajectory.end_state[name])
+        assert np.array_equal(value, np.subtract(start[name], trajectory.end_state[name]))
 
 
 def test_states_kept_in_a_folder_are_the_same_bytes(

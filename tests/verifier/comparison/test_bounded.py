@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from contracts.ids import as_address
 from contracts.protocol.limits import MARGIN, METRICS, LimitTable, PairLimits, pair_key
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 from contracts.tensors.tensorfile import unpack
@@ -35,7 +37,7 @@ def batches(tmp_path_factory: pytest.TempPathFactory) -> BatchSource:
     path = tmp_path_factory.mktemp("corpus") / "text.txt"
     path.write_text("".join(f"line {i}: the quick brown fox, {i * i} times\n" for i in range(800)))
     corpus: Corpus = load_corpus([path])
-    return batch_source(corpus.train, CONFIG, b"\7" * 32, 1, "0x" + "11" * 20)
+    return batch_source(corpus.train, CONFIG, b"\7" * 32, 1, as_address("0x" + "11" * 20))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,8 @@ def test_a_cheat_in_the_last_step_only_stays_in_the_first_moment(
 
 def test_a_scaled_update_shows_in_the_projection(honest: Boundaries) -> None:
     start, end = honest[5], honest[6]
-    scaled = {n: start[n] + (end[n] - start[n]) * 1.001 if n.startswith("theta.") else end[n] for n in end}
+    change: dict[str, Any] = {n: np.subtract(end[n], start[n]) for n in end}
+    scaled = {n: start[n] + change[n] * 1.001 if n.startswith("theta.") else end[n] for n in end}
     assert distance(CONFIG, start, scaled, end).values["slope"] == pytest.approx(1e-3, rel=0.02)
 
 
@@ -157,7 +160,7 @@ def test_honest_residuals_point_anywhere_and_a_push_does_not(
     for s in range(LEAST_ROUNDS):
         end = segment_end(CONFIG, honest[s], s, batches, OTHERS[0])
         noise.add(residual(honest[s], end, honest[s + 1]))
-        pushed = end | {n: (end[n] + 3e-9 * d).astype(np.float32) for n, d in direction.items()}
+        pushed = end | {n: np.add(end[n], 3e-9 * d).astype(np.float32) for n, d in direction.items()}
         push.add(residual(honest[s], pushed, honest[s + 1]))
     noise.save(tmp_path / "noise.json")
     assert not Drift.load(tmp_path / "noise.json").suspicious

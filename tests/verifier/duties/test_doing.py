@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from contracts.ids import to_hex
+from contracts.ids import NO_PROOF, ProofId, RunId, as_address, to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import EpochRoot, NodeFault, VerifierFault
 from contracts.messages.signatures import Domain, recover
@@ -27,6 +27,7 @@ from tests.contracts.protocol.log.signed_run import DOMAIN, SignedRun, hashed
 from tests.verifier.town import REGISTRY, Party, make_party, text_of
 from verifier.duties import come_back, epochs, faults, hold, lapse, read, reveal, see, trace
 from verifier.mirror.exchange.handing_on import Look, MirrorAnswer
+from verifier.mirror.store.stopwatch import Absence
 from verifier.replay.holding import Measured, Question
 from verifier.replay.replaying import FALSE, REPLAY, TRUE, Said, Segment
 from verifier.replica.errors import LogWaits
@@ -172,7 +173,7 @@ def test_no_secret_is_shown_that_the_log_does_not_await(tmp_path: Path) -> None:
     """F26: a verifier showed the link of whatever round the server named."""
     party = make_party(tmp_path, anchored_by(tmp_path))
     assert party.due(duties.Reveal) == []
-    reveal.reveal(party.world, [duties.Reveal(to_hex(party.made.run), 9)])
+    reveal.reveal(party.world, [duties.Reveal(RunId(to_hex(party.made.run)), 9)])
     assert party.sent == []
 
 
@@ -234,7 +235,9 @@ def test_many_words_come_in_messages_that_the_log_can_hold(tmp_path: Path, monke
 
 def test_a_message_of_the_longest_words_fits_into_a_leaf() -> None:
     longest = messages.SegmentVerdict(2**32 - 1, 2, 1, 2**256 - 1, 2**256 - 1)
-    message = messages.Verdict(b"\1" * 32, "0x" + "ab" * 20, b"\1" * 32, b"\1" * 32, (longest,) * read.MOST_WORDS)
+    message = messages.Verdict(
+        b"\1" * 32, as_address("0x" + "ab" * 20), b"\1" * 32, b"\1" * 32, (longest,) * read.MOST_WORDS
+    )
     assert len(canonical(Envelope(message, (b"\1" * 65,), {}).body())) < LARGEST_LEAF // 2
 
 
@@ -341,7 +344,7 @@ def party_with_a_slow_segment(folder: Path) -> tuple[Party, duties.Read, int]:
     (duty,) = party.due(duties.Read)
     common = made.state.proofs[duty.proof].common
     slow = next(number for number in duty.segments if number != common)
-    party.world.blobs.has = lambda name: True  # type: ignore[method-assign]
+    party.world.blobs.has = lambda digest: True  # type: ignore[method-assign]
     party.work.answers = {f"segment {number}": says(TRUE) for number in duty.segments if number != slow}
     return party, duty, slow
 
@@ -513,7 +516,7 @@ def test_no_epoch_is_signed_while_the_log_lacks_held_messages(tmp_path: Path) ->
 
 def test_a_fault_is_signed_once_with_the_chains_evidence(tmp_path: Path) -> None:
     made = closed()
-    party, proof = make_party(tmp_path, made), "0x" + "3" * 64
+    party, proof = make_party(tmp_path, made), ProofId("0x" + "3" * 64)
     node, verifier = made.nodes[0].address, made.verifiers[1].address
     own = SignFault(proof, party.world.address, "two-words")
     due = [own, SignFault(proof, node, ""), SignFault(proof, verifier, "two-words")]
@@ -533,10 +536,10 @@ def test_who_lapsed_comes_back_with_a_head_that_holds_it(tmp_path: Path) -> None
     made.see()
     party = make_party(tmp_path, made)
     away = party.world.address
-    awaited = facts.Awaited(facts.What.SECRET, to_hex(made.run), 1, "", away)
+    awaited = facts.Awaited(facts.What.SECRET, RunId(to_hex(made.run)), 1, NO_PROOF, away)
     since = made.state.open[awaited]
     for verifier in made.verifiers[1:]:
-        said = lapse.lapse_message(verifier.address, lapse.Absence(awaited, since), made.root_at(since))
+        said = lapse.lapse_message(verifier.address, Absence(awaited, since), made.root_at(since))
         made.send(said, verifier)
     party.follow()
     (duty,) = party.due(duties.ComeBack)
@@ -581,10 +584,10 @@ def test_a_verifier_says_all_that_the_machine_awaits_in_a_round(tmp_path: Path) 
     assert made.round.phase is Phase.MERGING
 
 
-def closed_at(early: bool) -> tuple[SignedRun, str]:
+def closed_at(early: bool) -> tuple[SignedRun, ProofId]:
     """Of one chain's blocks the round is closed after the first or the second: another one is its beacon."""
     made = SignedRun(nodes=1, rounds=2, panel=0, samples=3)
-    proof = to_hex(made.commit(made.nodes[0]))
+    proof = ProofId(to_hex(made.commit(made.nodes[0])))
     number, time = made.number, made.time
 
     def block(after: int, seconds: int, parent: int) -> None:
@@ -637,7 +640,7 @@ def test_a_trace_sealed_on_an_abandoned_branch_is_not_shown(tmp_path: Path) -> N
 
 def test_a_fault_is_signed_once_others_hold_what_shows_it(tmp_path: Path) -> None:
     """A branch that an operator shows to one verifier alone convicts nobody."""
-    party, proof = make_party(tmp_path, closed()), "0x" + "3" * 64
+    party, proof = make_party(tmp_path, closed()), ProofId("0x" + "3" * 64)
     due = [SignFault(proof, party.made.nodes[0].address, "")]
     asked: list[int] = []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from contracts.ids import to_hex
+from contracts.ids import NO_PROOF, ProofId, RunId, as_address, to_hex
 from contracts.messages import for_log as messages
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import chain_events, facts
@@ -205,11 +205,11 @@ def test_a_restart_sends_the_same_lapse_and_no_second_one(tmp_path: Path) -> Non
 
 
 def test_messages_say_what_is_awaited_as_the_log_reads_it() -> None:
-    run, proof, node = "0x" + "1" * 64, "0x" + "2" * 64, "0x" + "Ab" * 20
+    run, proof, node = RunId("0x" + "1" * 64), ProofId("0x" + "2" * 64), as_address("0x" + "Ab" * 20)
     for what in What:
         of_round = what in (What.COMMITMENT, What.SECRET, What.SEEN)
         party = {What.SEEN: "", What.SECOND_LOOK: "7"}.get(what, node)
-        absence = Absence(Awaited(what, run, 3, "" if of_round else proof, party), 9)
+        absence = Absence(Awaited(what, run, 3, NO_PROOF if of_round else proof, party), 9)
         found = lapse.lapse_message(node, absence, bytes.fromhex(run[2:]))
         assert to_hex(found.root) == run
         assert (WHAT[found.what], found.since, found.round) == (what, 9, 3)
@@ -268,7 +268,7 @@ def test_a_round_that_is_long_over_keeps_nobody_from_signing(tmp_path: Path) -> 
     """Its other verifiers were all removed: two new ones answer, and an epoch and a fault are signed."""
     made = SignedRun(nodes=1)
     made.play(1)
-    assert made.state.runs[to_hex(made.run)].rounds
+    assert made.state.runs[RunId(to_hex(made.run))].rounds
     left = rotated(made, stay=1)
     party = make_party(tmp_path, made)
     assert lapse.watch(party.world, seen(party, *left[1:]), chain=True)(1)
@@ -325,7 +325,7 @@ def test_an_outage_makes_no_slow_node_look_quick(tmp_path: Path, outage: str) ->
     honest, hasty = made.nodes
     delivers(party, honest, hasty)
     passes(party, 10)
-    assert party.world.stopwatch.took(to_hex(made.run))[honest.address] >= hour
+    assert party.world.stopwatch.took(RunId(to_hex(made.run)))[honest.address] >= hour
     made.see()
     made.read_all()
     made.merge()
@@ -351,10 +351,10 @@ def test_what_others_called_missing_is_no_measure(tmp_path: Path) -> None:
     delivers(party, quick)
     party.pass_time(10)
     lapse.watch(party.world, party.look(), chain=False)
-    assert party.world.stopwatch.took(to_hex(made.run)) == {}
+    assert party.world.stopwatch.took(RunId(to_hex(made.run))) == {}
     passes(party, 10)
     assert absence.awaited not in made.state.open
-    assert set(party.world.stopwatch.took(to_hex(made.run))) == {quick.address}
+    assert set(party.world.stopwatch.took(RunId(to_hex(made.run)))) == {quick.address}
 
 
 def test_time_that_passed_on_a_fork_ends_nothing_on_the_log(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from contracts.ids import to_hex
+from contracts.ids import NO_PROOF, RunId, to_hex
 from contracts.messages.for_contracts import from_json
 from contracts.messages.for_log import Has, RunTerms
 from contracts.protocol.judge.facts import Awaited, What
@@ -26,9 +26,9 @@ PERIOD = 60.0
 
 def allowed(made: SignedRun, node: int, passed: float = 1.0, took: Mapping[str, float] | None = None) -> Allowed:
     """Bounds for a node's commitment, after `passed` seconds of it."""
-    run, log = to_hex(made.run), Collected.empty()
+    run, log = RunId(to_hex(made.run)), Collected.empty()
     log.terms = {run: terms_of(made)}
-    awaited = Awaited(What.COMMITMENT, run, made.round.number, "", made.nodes[node].address)
+    awaited = Awaited(What.COMMITMENT, run, made.round.number, NO_PROOF, made.nodes[node].address)
     return lapse_periods.allowed(made.state, log, awaited, passed, lambda found: found, took or {})
 
 
@@ -54,7 +54,7 @@ def made() -> SignedRun:
 
 def delivered(made: SignedRun, *nodes: int) -> None:
     for number in nodes:
-        made.state.runs[to_hex(made.run)].nodes[made.nodes[number].address].delivered = True
+        made.state.runs[RunId(to_hex(made.run))].nodes[made.nodes[number].address].delivered = True
 
 
 @holds(
@@ -108,7 +108,8 @@ def test_a_newcomer_has_a_multiple_of_what_the_slowest_took(made: SignedRun) -> 
 
 def test_a_dawdling_node_delays_no_more_than_an_absent_one(made: SignedRun) -> None:
     """Committing a second before it would lapse, it had four times as long in each round: 24, 96, 384 periods."""
-    slow, quick, took = made.nodes[0].address, made.nodes[1].address, {}
+    slow, quick = made.nodes[0].address, made.nodes[1].address
+    took: dict[str, float] = {}
     waits = []
     for _ in range(5):
         bound = allowed(made, 0, passed=5.0, took=took).period

@@ -10,7 +10,7 @@ from typing import Any
 from eth_account.signers.local import LocalAccount
 
 from contracts.chain.deployment import Deployment
-from contracts.ids import to_hex
+from contracts.ids import as_address, to_hex
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.merkle.stored_tree import GrowingTree
 from contracts.messages.for_contracts import Message
@@ -31,7 +31,7 @@ OPERATOR = LogSigner.of(bytes(key("operator").key))
 
 def deployment(mirrors: tuple[str, ...] = ()) -> Deployment:
     """Of a signed run, with the operator's key."""
-    none = "0x" + "00" * 20
+    none = as_address("0x" + "00" * 20)
     return Deployment(
         DOMAIN.chain_id,
         1,
@@ -42,9 +42,9 @@ def deployment(mirrors: tuple[str, ...] = ()) -> Deployment:
         none,
         none,
         none,
-        "0x" + "cd" * 20,
+        as_address("0x" + "cd" * 20),
         none,
-        DOMAIN.verifying_contract,
+        as_address(DOMAIN.verifying_contract),
         log=OPERATOR.public.vkey(),
         mirrors=mirrors,
     )

@@ -10,7 +10,7 @@ import pytest
 from web3.exceptions import Web3Exception
 
 from contracts.bindings.verifier_registry import EpochState, EpochStatus, VerifierRegistry
-from contracts.ids import to_hex
+from contracts.ids import RunId, to_hex
 from contracts.protocol.chain.reading import BlockNotFinal, ChainReader
 from contracts.protocol.judge.chain_events import Quorum, VerifierStands
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded
@@ -113,7 +113,7 @@ def test_a_node_that_does_not_answer_finds_nothing() -> None:
 # ---- roots
 
 ROOT, OTHER = b"\1" * 32, b"\2" * 32
-CLOSED = EpochClosed(1, 0, "0xrun", 1, 1, 10, 10, (), to_hex(ROOT), 2_000, 1_000)
+CLOSED = EpochClosed(1, 0, RunId("0xrun"), 1, 1, 10, 10, (), to_hex(ROOT), 2_000, 1_000)
 AT = 41
 STANDS = EpochState(EpochStatus.FINAL, 0, 0, False, 10, "", 0, 0, ROOT, 0, AT + 1, 0, b"\7" * 32)
 

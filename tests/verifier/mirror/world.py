@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from contracts.ids import Address, RunId, as_address
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.merkle.stored_tree import GrowingTree
 from contracts.messages import for_log as messages
@@ -51,8 +52,8 @@ from verifier.mirror.store.parsing import Reader
 DOMAIN = Domain(31337, "0x" + "ab" * 20)
 NODE, *VERIFIERS = (Account.from_key(bytes([i]) * 32) for i in range(1, 18))
 RUN = b"\1" * 32
-RUN_ID = "0x" + RUN.hex()
-READER = Reader(DOMAIN, lambda proof: str(NODE.address))
+RUN_ID = RunId("0x" + RUN.hex())
+READER = Reader(DOMAIN, lambda proof: NODE.address)
 ORIGIN = "log.example/commonweight"
 OPERATOR = SigningKey(b"\7" * 32)
 LOG = OPERATOR.verifier(ORIGIN, SignatureType.NOTE)
@@ -79,17 +80,17 @@ def address(url: str, sequence: int = 1, key: LocalAccount = VERIFIERS[0]) -> by
     return leaf(messages.MirrorAddress(key.address, url, sequence), key)
 
 
-def blob(data: bytes, key: str = str(NODE.address), size: int | None = None, round_number: int = 1) -> Announcement:
+def blob(data: bytes, key: Address = NODE.address, size: int | None = None, round_number: int = 1) -> Announcement:
     """The announcement of these bytes."""
     place = BlobOrigin(key, RUN_ID, round_number)
     return Announcement(blake3(data).hexdigest(), BlobKind.STATE, len(data) if size is None else size, place)
 
 
 def ticket(
-    name: str, receiver: str = str(VERIFIERS[0].address), by: LocalAccount = NODE, **changes: Any
+    name: str, receiver: Address = VERIFIERS[0].address, by: LocalAccount = NODE, **changes: Any
 ) -> dict[str, str]:
     """The header under which a key brings a blob to a verifier."""
-    made = UploadTicket(str(by.address), bytes.fromhex(name), receiver, int(time.time()) + LIFE)
+    made = UploadTicket(as_address(str(by.address)), bytes.fromhex(name), receiver, int(time.time()) + LIFE)
     return Tickets(by, DOMAIN).signed(replace(made, **changes))
 
 

@@ -106,8 +106,8 @@ def test_every_cheat_at_every_rate_loses_at_the_plans_stake(plan: AuditPlan) -> 
     honest = plan.reward - plan.cost
     for faked in range(1, plan.segments + 1):
         for rate in (plan.floor, (plan.floor + 1) / 2, Fraction(1)):
-            assert plan.profit(faked, plan.stake, rate) < min(0, honest)
-            assert plan.profit(faked, plan.least_stake, rate) <= min(0, honest)
+            assert plan.profit(faked, plan.stake, rate) < min(Fraction(0), honest)
+            assert plan.profit(faked, plan.least_stake, rate) <= min(Fraction(0), honest)
 
 
 @given(plans())
@@ -115,10 +115,10 @@ def test_every_cheat_at_every_rate_loses_at_the_plans_stake(plan: AuditPlan) -> 
 def test_no_smaller_stake_would_do(plan: AuditPlan) -> None:
     honest = plan.reward - plan.cost
     for faked in range(1, plan.segments + 1):
-        assert plan.profit(faked, plan.needed(faked), plan.floor) == min(0, honest)
+        assert plan.profit(faked, plan.needed(faked), plan.floor) == min(Fraction(0), honest)
     assume(plan.least_stake > 0)
-    assert plan.profit(plan.worst, plan.least_stake, plan.floor) == min(0, honest)
-    assert plan.profit(plan.worst, plan.least_stake * Fraction(999, 1000), plan.floor) > min(0, honest)
+    assert plan.profit(plan.worst, plan.least_stake, plan.floor) == min(Fraction(0), honest)
+    assert plan.profit(plan.worst, plan.least_stake * Fraction(999, 1000), plan.floor) > min(Fraction(0), honest)
 
 
 @pytest.mark.parametrize(

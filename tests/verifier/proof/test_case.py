@@ -11,7 +11,7 @@ import pytest
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import BadSignature, CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import ProofId, to_hex
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.mirrors.places import FolderPlace
 from contracts.mirrors.reading import LogReader
@@ -32,20 +32,20 @@ def run() -> SignedRun:
     return made
 
 
-def proofs(run: SignedRun) -> list[str]:
+def proofs(run: SignedRun) -> list[ProofId]:
     """Ids of all proofs, in the order of their entries."""
     drawn = (json.loads(leaf) for leaf in run.leaves)
     return [body["proof"] for body in drawn if body["kind"] == "panel-drawn"]
 
 
-def gathered(run: SignedRun, proof: str) -> Gathered:
+def gathered(run: SignedRun, proof: ProofId) -> Gathered:
     found = Gathered(proof, DOMAIN)
     for index, leaf in enumerate(run.leaves):
         found.take(index, leaf.encode())
     return found
 
 
-def case(run: SignedRun, proof: str, change: Callable[[dict[int, str]], None] = lambda _: None) -> Case:
+def case(run: SignedRun, proof: ProofId, change: Callable[[dict[int, str]], None] = lambda _: None) -> Case:
     kept = dict(gathered(run, proof).kept)
     change(kept)
     return case_of(proof, kept, DOMAIN)
@@ -70,7 +70,7 @@ def test_no_more_is_kept_than_one_proof_needs(run: SignedRun) -> None:
     kinds = [json.loads(leaf)["kind"] for leaf in first.kept.values()]
     assert kinds.count("commitment") == kinds.count("run-terms") == kinds.count("round-opened") == 1
     assert len(first.kept) < len(run.leaves) / 3
-    assert gathered(run, "0x" + "12" * 32).kept == {}
+    assert gathered(run, ProofId("0x" + "12" * 32)).kept == {}
 
 
 def test_outer_states_are_forgotten_beyond_a_bound(run: SignedRun, monkeypatch: pytest.MonkeyPatch) -> None:

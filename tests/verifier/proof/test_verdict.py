@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from contracts.ids import ProofId, as_address
 from contracts.protocol.judge.entries import FaultDerived, Posted, Undecided, Voided
 from contracts.protocol.judge.facts import Reason
 from verifier.proof.case import Case
@@ -14,15 +15,15 @@ from verifier.proof.replay import Heard, SegmentFinding, verdict
 
 pytestmark = pytest.mark.unit
 
-POSTED = Posted("p", "a", 1)
+POSTED = Posted(ProofId("p"), as_address("a"), 1)
 
 
 def voided(segment: int | None = 1, reason: Reason = Reason.REPLAY) -> Voided:
-    return Voided("p", reason, segment)
+    return Voided(ProofId("p"), reason, segment)
 
 
 def finding(segment: int, replay: str, right: bool | None = True, agrees: bool | None = None) -> SegmentFinding:
-    return SegmentFinding(segment, replay, "", 0.0, 0.0, "", (Heard("v", "true", "", right),), "", agrees)
+    return SegmentFinding(segment, replay, "", 0.0, 0.0, "", (Heard(as_address("v"), "true", "", right),), "", agrees)
 
 
 def said(end: Any, *findings: SegmentFinding) -> bool | None:
@@ -43,7 +44,7 @@ def said(end: Any, *findings: SegmentFinding) -> bool | None:
         (voided(), [finding(1, "untold")], None),
         (POSTED, [], None),
         (None, [finding(0, "true")], None),
-        (Undecided("p"), [finding(0, "true")], True),
+        (Undecided(ProofId("p")), [finding(0, "true")], True),
     ],
 )
 def test_what_was_decided_beside_the_replays(end: Any, findings: list[SegmentFinding], holds: bool | None) -> None:
@@ -55,16 +56,20 @@ def test_what_was_decided_beside_the_replays(end: Any, findings: list[SegmentFin
     [
         (None, None, "pending"),
         (POSTED, None, "posted"),
-        (Undecided("p"), None, "undecided"),
+        (Undecided(ProofId("p")), None, "undecided"),
         (voided(), None, "voided (replay-mismatch, segment 1)"),
         (
             voided(),
-            FaultDerived("p", "n", True, Reason.REPLAY, True),
+            FaultDerived(ProofId("p"), as_address("n"), True, Reason.REPLAY, True),
             "voided (replay-mismatch, segment 1, at fault)",
         ),
-        (voided(None), FaultDerived("p", "n", False, Reason.CANARY, False), "voided (canary, no fault)"),
+        (
+            voided(None),
+            FaultDerived(ProofId("p"), as_address("n"), False, Reason.CANARY, False),
+            "voided (canary, no fault)",
+        ),
     ],
 )
 def test_how_it_ended_is_said(end: Any, fault: FaultDerived | None, shown: str) -> None:
     none: Any = None
-    assert Case("p", none, none, none, none, end=end, fault=fault).outcome == shown
+    assert Case(ProofId("p"), none, none, none, none, end=end, fault=fault).outcome == shown

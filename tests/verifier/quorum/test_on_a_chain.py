@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from eth_account.signers.local import LocalAccount
 
 from contracts.bindings.node_stakes import NodeStakes
 from contracts.bindings.verifier_registry import EpochStatus
+from contracts.ids import ProofId
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.protocol.faults import fault_evidence
 from tests.contracts.bindings.test_contracts import PARAMS, World
@@ -29,7 +29,7 @@ def contracts(world: World, number: int = 0) -> QuorumContracts:
     return QuorumContracts(world.w3, world.deployment, world.verifiers[number])
 
 
-def signed(world: World, message: Charter, by: Sequence[Any]) -> DueMessage:
+def signed(world: World, message: Charter, by: list[LocalAccount]) -> DueMessage:
     return DueMessage("0x", "", message, 0.0, world.signatures(message, by))
 
 
@@ -76,7 +76,7 @@ def test_a_cheats_stake_is_taken(world: World) -> None:
 
 def test_a_verifiers_stake_is_taken_by_the_others(world: World) -> None:
     party = world.verifiers[2].address
-    fault = VerifierFault(world.model, party, fault_evidence("0x" + "3" * 64, "two-words"), EVER)
+    fault = VerifierFault(world.model, party, fault_evidence(ProofId("0x" + "3" * 64), "two-words"), EVER)
     assert contracts(world).bring(signed(world, fault, world.verifiers[:2])) == f"stake of {party}"
     assert world.registry.stake_of(party) < PARAMS.min_stake
 
@@ -87,8 +87,8 @@ def test_each_has_its_turn(world: World) -> None:
 
 def test_the_accused_is_not_among_those_who_bring_its_fault(world: World) -> None:
     """The registry refuses a judge of its own case, with all other signatures of the call."""
-    accused = min(world.verifiers, key=lambda verifier: str(verifier.address))
-    fault = VerifierFault(world.model, accused.address, fault_evidence("0x" + "3" * 64, "two-words"), EVER)
+    accused = min(world.verifiers, key=lambda verifier: str(verifier.address).lower())
+    fault = VerifierFault(world.model, accused.address, fault_evidence(ProofId("0x" + "3" * 64), "two-words"), EVER)
     before = world.registry.stake_of(accused.address)
     honest = next(n for n, verifier in enumerate(world.verifiers) if verifier is not accused)
     assert contracts(world, honest).bring(signed(world, fault, world.verifiers)) == f"stake of {accused.address}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts.ids import ProofId, RunId
 from contracts.protocol.judge.chain_events import Decided
 from contracts.protocol.judge.entries import (
     DecisionTaken,
@@ -28,7 +29,7 @@ from verifier.receipt.work import ReceiptReader
 
 pytestmark = pytest.mark.unit
 
-ACCOUNT, NODE, RUN, PROOF = key("account").address, key("node").address, "0xrun", "0xproof"
+ACCOUNT, NODE, RUN, PROOF = key("account").address, key("node").address, RunId("0xrun"), ProofId("0xproof")
 CLOSED = EpochClosed(1, 0, RUN, 1, 1, 10, 10, (), "0xroot", 2_000, 1_000)
 ENROLLED = Enrolled(RUN, NODE, ACCOUNT, 1, "", 1)
 COMMITTED = Committed(RUN, 1, NODE, PROOF, "", "", "", "", 1, "", "", "", "", 4, 512)
@@ -61,7 +62,7 @@ def lines(*entries: Entry, closing: int = 50) -> list[str]:
         ),
         ((Undecided(PROOF),), "undecided"),
         ((Undecided(PROOF), POSTED), "posted"),
-        ((RoundClosed(RUN, 1, ("0xother",), 5),), "out: k verifiers did not hold it when the round closed"),
+        ((RoundClosed(RUN, 1, (ProofId("0xother"),), 5),), "out: k verifiers did not hold it when the round closed"),
         ((RoundClosed(RUN, 1, (PROOF,), 5),), "no end is shown"),
         ((), "no end is shown"),
     ],
@@ -76,7 +77,7 @@ def test_what_is_posted_behind_the_closing_is_the_next_epochs() -> None:
     ]
 
 
-def opened(maintainers: str, run: str = RUN) -> RoundOpened:
+def opened(maintainers: str, run: RunId = RUN) -> RoundOpened:
     config = RunConfig(maintainers=maintainers).to_json()
     return RoundOpened(run, 1, "", "", config, "", 1, 2, (), ())
 
@@ -109,7 +110,7 @@ def test_a_receipt_without_a_configuration_says_so() -> None:
         (opened(f"2:{MIA},{MO}"), replace(CREDITED, signers=(MIA,))),
         (opened(f"2:{MIA},{MO}"), *voted(3, f"1:{MO}"), CREDITED),
         (opened(f"1:{MIA}"), *voted(3, f"2:{MIA},{MO}", taken=False), CREDITED),
-        (opened(f"2:{MIA},{MO}", run="0xother"), CREDITED),
+        (opened(f"2:{MIA},{MO}", run=RunId("0xother")), CREDITED),
         (opened(f"1:{MIA}"), voted(3, f"2:{MIA},{MO}")[1], CREDITED),
         (opened(f"1:{MIA}"), *voted(3, "nonsense"), CREDITED),
     ],
@@ -125,7 +126,7 @@ def test_who_is_no_maintainer_vouches_for_nothing(entries: tuple[Entry, ...]) ->
     [
         (COMMITTED, POSTED),
         (replace(ENROLLED, payout=NODE), COMMITTED, POSTED),
-        (ENROLLED, replace(COMMITTED, run="0xother")),
+        (ENROLLED, replace(COMMITTED, run=RunId("0xother"))),
         (ENROLLED, POSTED),
         (ENROLLED, VOIDED),
         (ENROLLED, COMMITTED, replace(POSTED, account=NODE)),
@@ -133,7 +134,7 @@ def test_who_is_no_maintainer_vouches_for_nothing(entries: tuple[Entry, ...]) ->
         (ENROLLED, COMMITTED, POSTED, POSTED),
         (ENROLLED, COMMITTED, VOIDED, POSTED),
         (replace(CREDITED, account=NODE),),
-        (replace(CREDITED, run="0xother"),),
+        (replace(CREDITED, run=RunId("0xother")),),
         (MergeSet(RUN, 1, (), ()),),
     ],
 )

@@ -45,7 +45,7 @@ def test_another_gradient_than_the_committed_one_is_refused(work: Honest) -> Non
 
 def test_a_gradient_that_leads_elsewhere_is_refused(work: Honest) -> None:
     """376 times as long as an honest one, and committed to: the end that follows from it is not the committed one."""
-    gradient = {name: value * np.float32(376) for name, value in work.done.pseudo_gradient.items()}
+    gradient = {name: np.multiply(value, np.float32(376)) for name, value in work.done.pseudo_gradient.items()}
     shelf = work.shelf()
     shelf.put(pack(gradient))
     asked = replace(work.held(gradient), gradient=to_hex(state_digest(gradient)))
@@ -74,7 +74,8 @@ def test_nan_and_other_layouts_are_refused(work: Honest) -> None:
     def spoil(tensors: Tensors) -> None:
         next(iter(tensors.values())).reshape(-1)[0] = np.inf
 
-    for gradient in (changed(work.done.pseudo_gradient, spoil), {"theta.x": np.zeros(3, np.float32)}):
+    spoilt: tuple[Tensors, ...] = (changed(work.done.pseudo_gradient, spoil), {"theta.x": np.zeros(3, np.float32)})
+    for gradient in spoilt:
         shelf = work.shelf()
         shelf.put(pack(gradient))
         asked = replace(work.held(gradient), gradient=to_hex(state_digest(gradient)))

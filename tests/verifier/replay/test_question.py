@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts.ids import as_address
 from contracts.process.record import Record
 from verifier.replay.combining import Basis, Step
 from verifier.replay.holding import Measured
@@ -14,8 +15,8 @@ from verifier.replay.question import UNSOUND, Done, Late, Missing, Request, Unab
 from verifier.replay.replaying import JUDGE, TRUE, Said, Segment
 
 pytestmark = pytest.mark.unit
-ASKED = Segment("cfg", 3, "0xN", "p", "d", 2, "s", "sb", "e", "eb", "t", ("a", "b"), True, "lim")
-STANDS: list[tuple[dict[str, Any]]] = [
+ASKED = Segment("cfg", 3, as_address("0xN"), "p", "d", 2, "s", "sb", "e", "eb", "t", ("a", "b"), True, "lim")
+STANDS: list[tuple[Record, dict[str, Any]]] = [
     (
         Basis("c", "t", ("x",), "m", (), (("g", "b"),), "pl"),
         {

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 @pytest.mark.parametrize("config", [TINY, replace(TINY, layers=3, d_model=64, heads=4)])
 def test_sizes_are_those_of_the_files(config: object) -> None:
     for tensors in (layout(config), theta_layout(config)):  # type: ignore[arg-type]
-        zeros = {name: np.zeros(shape, DTYPES[kind]) for name, (kind, shape) in tensors.items()}  # type: ignore[call-overload]
+        zeros = {name: np.zeros(shape, DTYPES[kind]) for name, (kind, shape) in tensors.items()}
         assert packed_size(tensors) == len(pack(zeros))
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from contracts.process.record import Record
 from verifier.jobs.rows import JobRow, JobState, Key, Order
-from verifier.replay import work
 from verifier.replay.pace import LEAST_SECONDS, MULTIPLE, Effort
 from verifier.replay.question import Request, Task
 from verifier.replay.work import Work
@@ -83,7 +82,7 @@ def test_what_was_asked_of_rounds_that_are_over_is_forgotten() -> None:
 
 def test_bytes_that_a_worker_did_not_find_are_asked_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(work.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("verifier.replay.work.time.monotonic", lambda: now[0])
     board = Board([None, {"holds": True}])
     ask = asks(board, {"x", "y"}, [])
     assert ask() is None
@@ -123,7 +122,7 @@ EFFORT = Effort("a configuration", 40.0)
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(work.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("verifier.replay.work.time.monotonic", lambda: now[0])
     return now
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from contracts.ids import to_hex
+from contracts.ids import as_address, to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.signatures import digest
 from contracts.protocol.judge import chain_events, facts
@@ -117,14 +117,14 @@ def test_messages_are_collected_and_forgotten_with_their_epoch(tmp_path: Path) -
         lambda block: replace(block, hash="0x" + "9" * 64),
         lambda block: replace(block, parent_time=block.parent_time + 1),
         lambda block: replace(block, events=block.events[1:]),
-        lambda block: replace(block, events=(*block.events, chain_events.NodeStake("0x" + "ab" * 20, 1))),
+        lambda block: replace(block, events=(*block.events, chain_events.NodeStake(as_address("0x" + "ab" * 20), 1))),
         lambda block: replace(block, more=True),
     ],
     ids=["time", "hash", "parent", "missing", "invented", "more"],
 )
 def test_a_block_that_the_operator_made_up_is_refused(tmp_path: Path, change: object) -> None:
     copy, index = unsigned(), index_of("block")
-    block = read(copy.leaves[index].decode(), DOMAIN, str)
+    block = read(copy.leaves[index].decode(), DOMAIN, as_address)
     assert isinstance(block, facts.Block)
     copy.leaves[index] = write(change(block)).encode()  # type: ignore[operator]
     made = replica(tmp_path, copy)
@@ -163,7 +163,7 @@ def test_a_derived_entry_that_does_not_follow_is_refused(tmp_path: Path, kind: s
     elif how == "swapped":
         copy.leaves[index], copy.leaves[index + 1] = copy.leaves[index + 1], copy.leaves[index]
     else:
-        entry: Any = read(copy.leaves[index].decode(), DOMAIN, str)
+        entry: Any = read(copy.leaves[index].decode(), DOMAIN, as_address)
         copy.leaves[index] = write(replace(entry, **ANOTHER[kind])).encode()
     made = replica(tmp_path, copy)
     with pytest.raises(LogFailed) as failed:
@@ -214,7 +214,9 @@ def test_a_chain_node_that_lags_makes_the_head_wait(tmp_path: Path) -> None:
 
 
 def test_a_block_of_many_parts_is_compared_part_by_part(tmp_path: Path) -> None:
-    events = tuple(chain_events.NodeStake(to_hex(number.to_bytes(20, "big")), number + 1) for number in range(2_000))
+    events = tuple(
+        chain_events.NodeStake(as_address(to_hex(number.to_bytes(20, "big"))), number + 1) for number in range(2_000)
+    )
     made = SignedRun()
     block = facts.Block(2, 2_000, "0x" + "7" * 64, events, 1_900)
     parts = split(block)
@@ -236,8 +238,8 @@ def test_a_block_of_many_parts_is_compared_part_by_part(tmp_path: Path) -> None:
     assert chain.asked == [1, 2], "the chain is asked once a block"
     wrong = Unsigned([leaf.encode() for leaf in made.leaves])
     other = replica(tmp_path / "wrong", wrong, chain)
-    for events in (parts[1].events[1:], parts[1].events[2:]):
-        wrong.leaves[before + 1] = write(replace(parts[1], events=events)).encode()
+    for fewer in (parts[1].events[1:], parts[1].events[2:]):
+        wrong.leaves[before + 1] = write(replace(parts[1], events=fewer)).encode()
         with pytest.raises(LogFailed) as failed:
             other.admit(len(wrong.leaves))
         assert failed.value.index == before + 1, "a refused part lets no other one in"
@@ -331,7 +333,7 @@ def test_an_entry_that_breaks_the_machine_leaves_nothing(tmp_path: Path, monkeyp
     copy = unsigned(index_of("commitment"))
     made, collect = replica(tmp_path, copy), Collected.add
     made.over(copy)
-    monkeypatch.setattr(Collected, "add", lambda *_: {}["a bug"])
+    monkeypatch.setattr(Collected, "add", lambda *_: dict[str, Any]()["a bug"])
     with pytest.raises(LogFailed) as failed:
         made.admit(index + 1)
     assert failed.value.index == index_of("run-terms")

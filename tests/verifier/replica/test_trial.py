@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import NO_PROOF, Address, ProofId, RunId, to_hex
 from contracts.messages import for_log as messages
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import Refused, UnknownSubject
@@ -31,7 +31,7 @@ STRANGER = key("stranger").address
 def entries() -> tuple[list[Any], SignedRun]:
     made = SignedRun(rounds=2)
     made.play(2)
-    authors = {}
+    authors: dict[ProofId, Address] = {}
     found = []
     for leaf in made.leaves:
         entry = read(leaf, DOMAIN, lambda proof: authors[proof], checked=False)
@@ -83,24 +83,24 @@ def open_round() -> SignedRun:
 def test_what_the_machine_refuses_is_not_welcome() -> None:
     """For every kind: the machine's own refusal, and it is Refused and nothing else."""
     made = SignedRun(rounds=2)
-    state, run = made.state, to_hex(made.run)
+    state, run = made.state, RunId(to_hex(made.run))
     node, verifier = made.nodes[0].address, made.verifiers[0].address
     wrong: list[Fact] = [
-        facts.Has(run, 1, STRANGER, ("0x01",)),
-        facts.Has(run, 1, verifier, ("0x01",)),
-        facts.Has(run, 9, verifier, ("0x01",)),
+        facts.Has(run, 1, STRANGER, (ProofId("0x01"),)),
+        facts.Has(run, 1, verifier, (ProofId("0x01"),)),
+        facts.Has(run, 9, verifier, (ProofId("0x01"),)),
         facts.Seen(run, 1, verifier, 3, "0x"),
         facts.Secret(run, 1, verifier, "0x00"),
         facts.MergeSigned(run, 1, verifier, "0x", "0x"),
-        facts.Opened("0x05", 1, "0x", "0x"),
-        facts.Words("0x05", verifier, ()),
-        facts.PledgeOpened("0x05", "0x", None),
-        facts.TraceShown("0x05", verifier, "0x"),
-        facts.Lapse(verifier, facts.Awaited(facts.What.SECRET, run, 1, "", verifier), 3),
-        facts.Lapse(STRANGER, facts.Awaited(facts.What.COMMITMENT, run, 1, "", node), 3),
+        facts.Opened(ProofId("0x05"), 1, "0x", "0x"),
+        facts.Words(ProofId("0x05"), verifier, ()),
+        facts.PledgeOpened(ProofId("0x05"), "0x", None),
+        facts.TraceShown(ProofId("0x05"), verifier, "0x"),
+        facts.Lapse(verifier, facts.Awaited(facts.What.SECRET, run, 1, NO_PROOF, verifier), 3),
+        facts.Lapse(STRANGER, facts.Awaited(facts.What.COMMITMENT, run, 1, NO_PROOF, node), 3),
         facts.Returned(run, node, 5),
         facts.Left(run, STRANGER, 1),
-        facts.Left("0x09", node, 1),
+        facts.Left(RunId("0x09"), node, 1),
         facts.Enrolled(run, STRANGER, STRANGER, 1, "0x77", 1),
         facts.Enrolled(run, node, node, 1, to_hex(b"\6" * 32), 1),
         facts.Anchored(run, STRANGER, "0x", 5, "0x", 9),
@@ -121,9 +121,9 @@ def test_late_messages_are_welcome_where_the_machine_enters_them() -> None:
     proof = made.commit(made.nodes[0])
     for verifier in made.verifiers[:2]:
         made.send(messages.Has(made.run, 1, verifier.address, (proof,)), verifier)
-    state, run, last = made.state, to_hex(made.run), made.verifiers[2].address
+    state, run, last = made.state, RunId(to_hex(made.run)), made.verifiers[2].address
     assert made.round.phase is Phase.CLOSED
-    late: list[Fact] = [facts.Has(run, 1, last, (to_hex(proof),))]
+    late: list[Fact] = [facts.Has(run, 1, last, (ProofId(to_hex(proof)),))]
     made.see()
     made.verifiers = made.verifiers[:2]
     made.read_all()
@@ -155,11 +155,11 @@ def test_a_heartbeat_is_welcome_while_its_node_is_awaited() -> None:
 def test_a_message_of_unknown_subjects_is_refused_before_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     """One proof nine hundred times took five seconds of the machine's turn."""
     made = SignedRun(nodes=2)
-    proof = to_hex(made.commit(made.nodes[0]))
+    proof = ProofId(to_hex(made.commit(made.nodes[0])))
     made.block()
     copied: list[object] = []
-    monkeypatch.setattr(trial, "deepcopy", lambda value: copied.append(value) or deepcopy(value))
-    many = facts.Has(to_hex(made.run), 1, made.verifiers[0].address, (proof,) * 900)
+    monkeypatch.setattr(trial, "deepcopy", lambda value: copied.append(value) or deepcopy(value))  # type: ignore[func-returns-value]
+    many = facts.Has(RunId(to_hex(made.run)), 1, made.verifiers[0].address, (proof,) * 900)
     with pytest.raises(UnknownSubject):
         check_entry(made.state, many)
     assert copied == []
@@ -179,7 +179,7 @@ def test_a_refused_opening_copies_no_proof(monkeypatch: pytest.MonkeyPatch) -> N
     (proof,) = made.round.closed
     boundary = min(made.state.proofs[proof].segments)
     copied: list[object] = []
-    monkeypatch.setattr(trial, "deepcopy", lambda value: copied.append(value) or deepcopy(value))
+    monkeypatch.setattr(trial, "deepcopy", lambda value: copied.append(value) or deepcopy(value))  # type: ignore[func-returns-value]
     with pytest.raises(Refused):
         check_entry(made.state, facts.Opened(proof, boundary, "0x" + "11" * 64, "0x" + "22" * 32, ()))
     assert copied == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.ids import to_hex
+from contracts.ids import RunId, to_hex
 from contracts.messages.for_log import VerifierAnchor
 from contracts.protocol.judge.facts import Word
 from contracts.protocol.judge.state import Stage
@@ -42,11 +42,11 @@ def test_an_honest_round_is_posted_merged_and_signed_for(tmp_path: Path) -> None
         roots = {body["message"]["logRoot"] for _, body in found.signatures}
         assert len(roots) == 1
         assert {body["signer"] for _, body in found.signatures} == {v.address for v in found.run.verifiers}
-        run = found.run.state.runs[to_hex(found.run.run)]
+        run = found.run.state.runs[RunId(to_hex(found.run.run))]
         assert run.theta != run.created.theta
         for number, process in enumerate(found.processes):
             with process.world.replica.reading() as state:
-                merge = process.world.replica.collected.blobs[state.runs[to_hex(found.run.run)].theta]
+                merge = process.world.replica.collected.blobs[state.runs[RunId(to_hex(found.run.run))].theta]
             assert all(process.mirror.blobs.has(name) for name in merge), "who signs serves the result"
             key = process.world.secrets.log_key().verifier(process.address, SignatureType.COSIGNATURE)
             verify_cosignature(head_of(found, number), key)

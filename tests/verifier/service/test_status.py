@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
+from contracts.ids import Address, as_address
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.state import Phase, VerifierState
-from tests.contracts.protocol.judge.court import Court
+from tests.contracts.protocol.judge.court import RUN, V0, V1, V2, Court
 from verifier.service.status import VerifierPhase, VerifierStatus, status_of
 
 pytestmark = pytest.mark.unit
 
 
-def of(court: Court, verifier: str = "v0") -> VerifierStatus:
-    return status_of(court.state, court.state.runs["r"], verifier)
+def of(court: Court, verifier: Address = V0) -> VerifierStatus:
+    return status_of(court.state, court.state.runs[RUN], verifier)
 
 
 def test_a_round_is_followed_from_its_opening_to_the_next() -> None:
@@ -26,8 +27,8 @@ def test_a_round_is_followed_from_its_opening_to_the_next() -> None:
     court.seen()
     court.block()
     assert of(court) == VerifierStatus(VerifierPhase.READING, 1)
-    court.secret("v0", "1")
-    court.secret("v1", "2")
+    court.secret(V0, "1")
+    court.secret(V1, "2")
     for proof in proofs:
         court.open(proof)
         court.post(proof)
@@ -38,27 +39,27 @@ def test_a_round_is_followed_from_its_opening_to_the_next() -> None:
 
 def changed(**verifier: Any) -> Court:
     court = Court(min_nodes=3)
-    court.state.verifiers["v0"] = VerifierState(**{"admitted": True, "stake": 10, **verifier})
+    court.state.verifiers[V0] = VerifierState(**{"admitted": True, "stake": 10, **verifier})
     return court
 
 
 def without_anchor(court: Court) -> Court:
-    del court.state.runs["r"].anchors["v0"]
+    del court.state.runs[RUN].anchors[V0]
     return court
 
 
 def anchored(court: Court, first: int, length: int = 10) -> Court:
-    court.state.runs["r"].anchors["v0"] = [facts.Anchored("r", "v0", "v0", length, "exact", first)]
+    court.state.runs[RUN].anchors[V0] = [facts.Anchored(RUN, V0, V0, length, "exact", first)]
     return court
 
 
 def away(court: Court) -> Court:
-    court.state.runs["r"].away["v0"] = 5
+    court.state.runs[RUN].away[V0] = 5
     return court
 
 
 def over(court: Court) -> Court:
-    court.state.runs["r"].over = True
+    court.state.runs[RUN].over = True
     return court
 
 
@@ -84,8 +85,8 @@ def test_what_keeps_it_from_its_work_is_named(status: VerifierPhase) -> None:
 
 
 def test_no_status_is_left_out() -> None:
-    assert status_of(Court().state, None, "v0").status is VerifierPhase.ABSENT
-    assert of(Court(), "nobody").status is VerifierPhase.NOT_ADMITTED
+    assert status_of(Court().state, None, V0).status is VerifierPhase.ABSENT
+    assert of(Court(), as_address("nobody")).status is VerifierPhase.NOT_ADMITTED
     of_rounds = {VerifierPhase.HOLDING, VerifierPhase.DRAWING, VerifierPhase.READING, VerifierPhase.MERGING}
     assert set(CASES) | of_rounds | {VerifierPhase.ABSENT} == set(VerifierPhase)
 
@@ -99,5 +100,5 @@ def test_every_phase_has_a_status() -> None:
 
 def test_who_sits_in_no_round_waits_for_the_next() -> None:
     court = Court()
-    court.round.verifiers = frozenset({"v1", "v2"})
+    court.round.verifiers = frozenset({V1, V2})
     assert of(court) == VerifierStatus(VerifierPhase.WAITING, 2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from contracts.ids import to_hex
+from contracts.ids import RunId, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.mirrors.slots import Sender
@@ -75,7 +75,7 @@ def test_a_key_has_what_its_rounds_in_flight_need(tmp_path: Path) -> None:
     party = make_party(tmp_path, made)
     text = made.config.to_json()
     node, verifier = made.nodes[0].address, made.verifiers[1].address
-    run = "0x" + made.run.hex()
+    run = RunId("0x" + made.run.hex())
     assert party.welcome.budget(BlobOrigin(node, run, 1)) == weights_size(text), "no draw asks for a state yet"
     assert party.welcome.budget(BlobOrigin(node, run, 2)) == 0
     assert party.welcome.budget(BlobOrigin(verifier, run, 2)) == 6 * weights_size(text)
@@ -96,7 +96,7 @@ def test_states_have_room_once_draws_ask_for_them(tmp_path: Path) -> None:
         (proof,) = state.proofs.values()
         asked = {side for segment in proof.segments for side in (segment, segment + 1)}
     assert 2 <= len(asked) <= 5
-    place = BlobOrigin(node, "0x" + made.run.hex(), 1)
+    place = BlobOrigin(node, RunId("0x" + made.run.hex()), 1)
     assert party.welcome.budget(place) == weights_size(text) + len(asked) * state_size(text)
 
 
@@ -111,9 +111,9 @@ def test_of_many_commitments_of_a_round_one_has_a_gradient(tmp_path: Path) -> No
         party.hold(text)
         names.append(name.hex())
     assert blobs.sizes(names[0]) == {1_000}
-    for name in names[1:]:
+    for other in names[1:]:
         with pytest.raises(NotAnnounced):
-            blobs.sizes(name)
+            blobs.sizes(other)
     with blobs.receive(names[0]) as receiving:
         receiving.write(bytes(1_000))
         receiving.finish()
@@ -124,7 +124,7 @@ def test_of_many_commitments_of_a_round_one_has_a_gradient(tmp_path: Path) -> No
     assert (
         blobs.missing(),
         blobs.has(names[0]),
-        blobs.announced_bytes(BlobOrigin(node, "0x" + made.run.hex(), 1)),
+        blobs.announced_bytes(BlobOrigin(node, RunId("0x" + made.run.hex()), 1)),
     ) == (
         [gradient],
         False,
@@ -148,7 +148,7 @@ def test_questions_for_unannounced_bytes_read_no_messages_again(
     party = make_party(tmp_path, made)
     looks: list[int] = []
     found = Announcer._new
-    monkeypatch.setattr(Announcer, "_new", lambda announcer: looks.append(1) or found(announcer))
+    monkeypatch.setattr(Announcer, "_new", lambda announcer: looks.append(1) or found(announcer))  # type: ignore[func-returns-value]
     text, name = committing(made)
     party.hold(text)
     for _ in range(5):
@@ -182,7 +182,7 @@ def test_a_boundary_has_one_file(tmp_path: Path) -> None:
 def test_who_may_vouch_is_asked_one_by_one(tmp_path: Path) -> None:
     made = SignedRun(nodes=1)
     party = make_party(tmp_path, made)
-    run, one, other = to_hex(made.run), *sorted(key(f"maintainer {i}").address for i in range(2))
+    run, (one, other) = RunId(to_hex(made.run)), sorted(key(f"maintainer {i}").address for i in range(2))
     credited = facts.Credited(run, "a key", 1, made.nodes[0].address, 1, ())
     welcome = party.welcome.is_welcome
     assert not welcome(Vouching(credited)), "the run has no maintainers"
@@ -208,7 +208,7 @@ def test_a_merges_files_outlive_their_epoch_while_they_are_used(tmp_path: Path) 
     made = SignedRun(nodes=1, rounds=4)
     made.play(1)
     party = make_party(tmp_path, made)
-    run = "0x" + made.run.hex()
+    run = RunId("0x" + made.run.hex())
     theta = hashed("theta", 1).hex()
     announcer, blobs = party.world.blobs._announcer, party.world.blobs  # type: ignore[attr-defined]
     announcer.announce(blobs)

@@ -12,6 +12,7 @@ import pytest
 from eth_account import Account
 
 from contracts.chain.deployment import Deployment
+from contracts.ids import RunId, as_address
 from contracts.protocol.run_config import RunConfig
 from tests.strange_names import STRANGE
 from tests.verifier.honest import Honest
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.integration
 
 
 def settings(folder: Path, text: Path) -> VerifierSettings:
-    nobody = "0x" + "cd" * 20
+    nobody = as_address("0x" + "cd" * 20)
     deployment = Deployment(
         chain_id=1,
         block=0,
@@ -49,7 +50,7 @@ def settings(folder: Path, text: Path) -> VerifierSettings:
         api_url="http://127.0.0.1:9",
         rpc_url="http://127.0.0.1:9",
         deployment=deployment,
-        run="0x00",
+        run=RunId("0x00"),
         key=key,
         folder=folder,
         data=(text,),

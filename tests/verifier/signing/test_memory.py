@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from contracts.ids import ProofId
 from contracts.protocol.judge.facts import Word
 from tests.holds import Threat, holds
 from verifier.signing.memory import Memory
 
 pytestmark = pytest.mark.unit
 
-PROOF, OTHER = "0x" + "1" * 64, "0x" + "2" * 64
+PROOF, OTHER = ProofId("0x" + "1" * 64), ProofId("0x" + "2" * 64)
 ROOT = b"\3" * 32
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.ids import to_hex
+from contracts.ids import Address, RunId, as_address, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.judge.protocol import Protocol, secret_leaf
@@ -19,11 +19,11 @@ from verifier.signing.secrets import IN_TIME, RoundSecrets, next_first
 
 pytestmark = pytest.mark.unit
 
-RUN = to_hex(b"\1" * 32)
-OWN = "0x" + "ab" * 20
+RUN = RunId(to_hex(b"\1" * 32))
+OWN = as_address("0x" + "ab" * 20)
 
 
-def secrets(folder: Path, verifier: str = OWN) -> RoundSecrets:
+def secrets(folder: Path, verifier: Address = OWN) -> RoundSecrets:
     return RoundSecrets(folder / "verifier.secret", verifier)
 
 
@@ -66,7 +66,7 @@ def test_a_shown_secret_is_the_anchored_one_of_its_round(tmp_path: Path) -> None
 def test_no_secret_leads_to_another_one(tmp_path: Path) -> None:
     """Each differs in every part of its place, and none is a hash of another (as the links of a chain are)."""
     made = secrets(tmp_path)
-    every = [made.secret(run, first, place) for run in (RUN, "0x02") for first in (1, 2) for place in range(50)]
+    every = [made.secret(run, first, place) for run in (RUN, RunId("0x02")) for first in (1, 2) for place in range(50)]
     assert len(set(every)) == len(every)
     shown = made.secret(RUN, 1, 7)
     leaves = {secret_leaf(b"\1" * 32, OWN, place, made.secret(RUN, 1, place)) for place in range(50)}
@@ -77,7 +77,7 @@ def test_no_secret_leads_to_another_one(tmp_path: Path) -> None:
 
 def test_the_next_anchor_comes_in_time_and_follows_on_the_last(tmp_path: Path) -> None:
     made = SignedRun(rounds=9_999)
-    name = to_hex(made.run)
+    name = RunId(to_hex(made.run))
     run, state = made.state.runs[name], made.state
     verifier = made.verifiers[0].address
     own = secrets(tmp_path, verifier)
@@ -98,16 +98,16 @@ def test_the_next_anchor_comes_in_time_and_follows_on_the_last(tmp_path: Path) -
 
 def test_a_late_anchor_counts_from_the_next_round_but_one(tmp_path: Path) -> None:
     made = SignedRun(rounds=9_999)
-    run = made.state.runs[to_hex(made.run)]
+    run = made.state.runs[RunId(to_hex(made.run))]
     run.round, run.merged = 500, 499
     assert next_first(made.state, run, made.verifiers[0].address) == 502
     run.merged = 500
     assert next_first(made.state, run, made.verifiers[0].address) == 501
-    assert next_first(made.state, run, "0x" + "99" * 20) == 501, "a first anchor"
+    assert next_first(made.state, run, as_address("0x" + "99" * 20)) == 501, "a first anchor"
 
 
 def test_no_anchor_is_due_beyond_the_end_of_the_run(tmp_path: Path) -> None:
     made = SignedRun(rounds=60)
-    run = made.state.runs[to_hex(made.run)]
+    run = made.state.runs[RunId(to_hex(made.run))]
     run.round, run.merged = 58, 57
     assert next_first(made.state, run, made.verifiers[0].address) is None

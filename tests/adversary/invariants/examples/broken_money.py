@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.ids import ProofId, as_address
 from contracts.protocol.judge.entries import EpochClosed, EpochEnded, Line, Posted, RunOver
 from contracts.protocol.judge.facts import Committed, Credited, RunCreated
 from tests.adversary.history import History
 from tests.adversary.invariants import identities, money, shares
 from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, entry, insert
+from tests.adversary.invariants.examples.play import RUN
 from tests.adversary.invariants.examples.stories import cheat, honest
 from tests.adversary.invariants.examples.stories_of_money import cut_again, holders, lapsed
 
+PAY_A, PAY_B = as_address("pay-0xa"), as_address("pay-0xB")
+CODER, MAINTAINER = as_address("c"), as_address("m1")
+
 
 def _lines(first: int, second: int) -> tuple[Line, ...]:
-    return Line("pay-0xB", 0, second), Line("pay-0xa", 0, first)
+    return Line(PAY_B, 0, second), Line(PAY_A, 0, first)
 
 
 def _last(h: History, **fields: object) -> None:
@@ -43,7 +48,7 @@ def _over_the_limit(h: History) -> None:
 
 
 def _with_code(first: int, second: int, code: int) -> tuple[Line, ...]:
-    return (*_lines(first, second), Line("pay-code", 1, code))
+    return (*_lines(first, second), Line(as_address("pay-code"), 1, code))
 
 
 def _goes_to_the_next_earners(h: History) -> None:
@@ -53,7 +58,7 @@ def _goes_to_the_next_earners(h: History) -> None:
 
 def _owed_to_one(h: History) -> None:
     """Of what is owed one account is paid the whole limit."""
-    change(h, at(h, EpochClosed, epoch=2), lines=(Line("pay-0xa", 0, 40),))
+    change(h, at(h, EpochClosed, epoch=2), lines=(Line(PAY_A, 0, 40),))
 
 
 def _pays_again(h: History) -> None:
@@ -61,7 +66,7 @@ def _pays_again(h: History) -> None:
 
 
 def _pays_a_little(h: History) -> None:
-    _last(h, total=1, lines=(Line("pay-0xa", 0, 1),))
+    _last(h, total=1, lines=(Line(PAY_A, 0, 1),))
 
 
 def _struck_is_owed(h: History) -> None:
@@ -86,7 +91,7 @@ def _unpaid_end(h: History) -> None:
 
 
 def _late_credit(h: History) -> None:
-    insert(h, at(h, RunOver), Credited("run", "late", 1, "pay-code", 7, ("m1",)))
+    insert(h, at(h, RunOver), Credited(RUN, "late", 1, as_address("pay-code"), 7, (MAINTAINER,)))
 
 
 def _created_again(h: History, **fields: object) -> None:
@@ -97,13 +102,13 @@ def _twin(h: History) -> None:
     """A second proof of one node and round is posted, and paid."""
     place = at(h, Posted, proof="run/2/0xa")
     twin = replace(entry(h, Committed, proof="run/2/0xa"), proof="twin")
-    insert(h, place, twin, Posted("twin", "pay-0xa", 500))
+    insert(h, place, twin, Posted(ProofId("twin"), PAY_A, 500))
     _last(h, lines=_lines(67, 33))
 
 
 def _other_account(h: History) -> None:
     change(h, at(h, Posted, proof="run/2/0xa"), account="pay-x")
-    _last(h, lines=(Line("pay-0xB", 0, 50), Line("pay-x", 0, 50)))
+    _last(h, lines=(Line(PAY_B, 0, 50), Line(as_address("pay-x"), 0, 50)))
 
 
 def _more_tokens(h: History) -> None:
@@ -124,12 +129,16 @@ def _credited_elsewhere(h: History) -> None:
 
 def _unvouched(h: History) -> None:
     h.maintainers = frozenset({"m1"})
-    insert(h, at(h, EpochClosed), Credited("run", "work", 1, "c", 0, ("c",)))
+    insert(h, at(h, EpochClosed), Credited(RUN, "work", 1, CODER, 0, (CODER,)))
 
 
 CASES = (
     Case(money.lines_make_the_total, honest, lambda h: _last(h, lines=_lines(49, 49))),
-    Case(money.lines_make_the_total, honest, lambda h: _last(h, lines=(*_lines(50, 50), Line("pay-0xa", 1, 0)))),
+    Case(
+        money.lines_make_the_total,
+        honest,
+        lambda h: _last(h, lines=(*_lines(50, 50), Line(PAY_A, 1, 0))),
+    ),
     Case(money.total_is_due_or_cut, honest, _pays_less),
     Case(money.total_is_due_or_cut, holders, _over_the_limit),
     Case(money.total_is_due_or_cut, lapsed, _lapse_cancels),
@@ -142,12 +151,24 @@ CASES = (
     Case(money.carried_is_unpaid, holders, _struck_is_owed),
     Case(money.carried_is_unpaid, cut_again, lambda h: _ends_with(h, ours=False, carried=101)),
     Case(shares.pay_stays_with_who_earned_it, honest, lambda h: _last(h, lines=_lines(60, 40))),
-    Case(shares.pay_stays_with_who_earned_it, honest, lambda h: _last(h, lines=(Line("pay-0xa", 0, 100),))),
-    Case(shares.pay_stays_with_who_earned_it, honest, lambda h: _last(h, lines=(*_lines(49, 49), Line("pay-x", 0, 2)))),
+    Case(shares.pay_stays_with_who_earned_it, honest, lambda h: _last(h, lines=(Line(PAY_A, 0, 100),))),
+    Case(
+        shares.pay_stays_with_who_earned_it,
+        honest,
+        lambda h: _last(h, lines=(*_lines(49, 49), Line(as_address("pay-x"), 0, 2))),
+    ),
     Case(shares.pay_stays_with_who_earned_it, holders, _goes_to_the_next_earners),
     Case(shares.pay_stays_with_who_earned_it, cut_again, _owed_to_one),
-    Case(money.lines_are_distinct, honest, lambda h: _last(h, lines=(*_lines(25, 50), Line("pay-0xa", 0, 25)))),
-    Case(money.lines_are_distinct, honest, lambda h: _last(h, lines=(*_lines(25, 50), Line("pay-0xA", 0, 25)))),
+    Case(
+        money.lines_are_distinct,
+        honest,
+        lambda h: _last(h, lines=(*_lines(25, 50), Line(PAY_A, 0, 25))),
+    ),
+    Case(
+        money.lines_are_distinct,
+        honest,
+        lambda h: _last(h, lines=(*_lines(25, 50), Line(as_address("pay-0xA"), 0, 25))),
+    ),
     Case(money.nothing_is_left, honest, _unpaid_end),
     Case(money.nothing_is_left, honest, _late_credit),
     Case(money.epochs_join, honest, lambda h: _last(h, first_round=1)),
@@ -161,6 +182,10 @@ CASES = (
     Case(identities.credits_are_vouched, honest, _unvouched),
     Case(identities.one_credit, holders, _credited_twice),
     Case(identities.one_credit, holders, _credited_elsewhere),
-    Case(identities.nothing_after_the_run, honest, lambda h: append(h, Credited("run", "late", 1, "c", 7, ("m1",)))),
+    Case(
+        identities.nothing_after_the_run,
+        honest,
+        lambda h: append(h, Credited(RUN, "late", 1, CODER, 7, (MAINTAINER,))),
+    ),
     Case(identities.nothing_after_the_run, cheat, lambda h: append(h, entry(h, Posted))),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.ids import ProofId
 from contracts.protocol.judge.entries import (
     Drawn,
     Lapsed,
@@ -27,13 +28,13 @@ from contracts.protocol.judge.facts import (
 from tests.adversary.history import History
 from tests.adversary.invariants import merges, paid
 from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, entry, insert, listed
-from tests.adversary.invariants.examples.play import A, B
+from tests.adversary.invariants.examples.play import RUN, A, B
 from tests.adversary.invariants.examples.stories import away, honest, nothing_posted
 
-A1, A2, B1, B2 = "run/1/0xa", "run/2/0xa", "run/1/0xB", "run/2/0xB"
+A1, A2, B1, B2 = ProofId("run/1/0xa"), ProofId("run/2/0xa"), ProofId("run/1/0xB"), ProofId("run/2/0xB")
 
 
-def truth(history: History, proof: str, **fields: object) -> None:
+def truth(history: History, proof: ProofId, **fields: object) -> None:
     """Another truth about a proof."""
     for name, value in fields.items():
         setattr(history.work[proof], name, value)
@@ -61,7 +62,7 @@ def _unserved_word(h: History) -> None:
 def _silent_reader(h: History) -> None:
     """v2 lapses with its words; nobody asks the bench."""
     index = at(h, Words, proof=A1, verifier="v2")
-    h.entries[index] = Lapsed(Awaited(What.WORDS, "run", 1, A1, "v2"), index - 1, 1)
+    h.entries[index] = Lapsed(Awaited(What.WORDS, RUN, 1, A1, "v2"), index - 1, 1)
 
 
 def _due_is_false(h: History) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.ids import NO_PROOF, Address, ProofId
 from contracts.protocol.judge.chain_events import ChainEvent, NodeSlashed, VerifierStands
 from contracts.protocol.judge.entries import (
     EpochClosed,
@@ -21,28 +22,28 @@ from contracts.protocol.judge.facts import Awaited, Block, Lapse, Reason, Seen, 
 from tests.adversary.history import Deviation, History
 from tests.adversary.invariants import departures, ends, nodes, quiet, verifiers
 from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, insert, listed
-from tests.adversary.invariants.examples.play import A, B
+from tests.adversary.invariants.examples.play import RUN, V1, V2, V3, A, B
 from tests.adversary.invariants.examples.stories import away, cheat, honest, undecided, unserved
 from tests.adversary.invariants.reading import Reading
 
-A1, B1, B2 = "run/1/0xa", "run/1/0xB", "run/2/0xB"
-NODE_LATE = Awaited(What.COMMITMENT, "run", 1, "", A)
+A1, B1, B2 = ProofId("run/1/0xa"), ProofId("run/1/0xB"), ProofId("run/2/0xB")
+NODE_LATE = Awaited(What.COMMITMENT, RUN, 1, NO_PROOF, A)
 
 
 def _event(event: ChainEvent) -> Block:
     return Block(99, 9999, "hash99", (event,), 9998)
 
 
-def _lapsed(what: What, proof: str, party: str) -> Lapsed:
-    return Lapsed(Awaited(what, "run", 1, proof, party), 0, 1)
+def _lapsed(what: What, proof: ProofId, party: str) -> Lapsed:
+    return Lapsed(Awaited(what, RUN, 1, proof, party), 0, 1)
 
 
-def _slashed(verifier: str) -> Block:
+def _slashed(verifier: Address) -> Block:
     return _event(VerifierStands(verifier, True, 9, slashed=True))
 
 
-def _fault(verifier: str, fault: Fault) -> VerifierFault:
-    return VerifierFault("run", 1, A1, verifier, fault)
+def _fault(verifier: Address, fault: Fault) -> VerifierFault:
+    return VerifierFault(RUN, 1, A1, verifier, fault)
 
 
 def _departs(history: History, kind: str, index: int, found: bool) -> None:
@@ -67,8 +68,8 @@ def _stop(history: History, complete: bool) -> None:
 def _chatter(history: History) -> None:
     """One message more than a round may take."""
     limit = quiet.messages_of_a_round(3, 2, 1, 2)
-    more = limit - Reading(history).rounds["run", 1].messages + 1
-    insert(history, at(history, RoundMerged), *(Seen("run", 1, "v1", 0, "root") for _ in range(more)))
+    more = limit - Reading(history).rounds[RUN, 1].messages + 1
+    insert(history, at(history, RoundMerged), *(Seen(RUN, 1, V1, 0, "root") for _ in range(more)))
 
 
 def _uncounted(history: History) -> None:
@@ -77,7 +78,7 @@ def _uncounted(history: History) -> None:
 
 def _silent_log(history: History) -> None:
     """Messages that belong to no round of the run."""
-    append(history, *(Seen("run", 9, "v1", 0, "root") for _ in range(100)))
+    append(history, *(Seen(RUN, 9, V1, 0, "root") for _ in range(100)))
 
 
 NODES = (
@@ -101,29 +102,33 @@ VERIFIERS = (
     Case(
         verifiers.present_without_fault,
         honest,
-        lambda h: append(h, _fault("v1", Fault.FELL_SILENT)),
+        lambda h: append(h, _fault(V1, Fault.FELL_SILENT)),
     ),
     Case(
         verifiers.honest_without_false_words,
         away,
-        lambda h: append(h, _fault("v3", Fault.FALSE_WORD)),
+        lambda h: append(h, _fault(V3, Fault.FALSE_WORD)),
     ),
     Case(
         verifiers.honest_without_false_words,
         away,
-        lambda h: append(h, _fault("v3", Fault.TWO_WORDS)),
+        lambda h: append(h, _fault(V3, Fault.TWO_WORDS)),
     ),
     Case(verifiers.honest_is_not_overruled, cheat, lambda h: change(h, at(h, Overruled), verifier="v1")),
-    Case(verifiers.honest_is_not_overruled, unserved, lambda h: append(h, Overruled("run", B1, "v1", 4))),
+    Case(
+        verifiers.honest_is_not_overruled,
+        unserved,
+        lambda h: append(h, Overruled(RUN, B1, V1, 4)),
+    ),
     Case(
         verifiers.present_keeps_its_stake,
         honest,
-        lambda h: append(h, _slashed("v1")),
+        lambda h: append(h, _slashed(V1)),
     ),
     Case(
         verifiers.present_keeps_its_stake,
         cheat,
-        lambda h: append(h, _slashed("v2")),
+        lambda h: append(h, _slashed(V2)),
     ),
 )
 
@@ -160,8 +165,8 @@ ENDS = (
 )
 QUIET = (
     Case(quiet.nobody_is_late, honest, lambda h: append(h, Lapsed(NODE_LATE, 0, 1))),
-    Case(quiet.nobody_is_late, honest, lambda h: append(h, Lapse("v1", NODE_LATE, 0))),
-    Case(quiet.nobody_is_late, honest, lambda h: append(h, SeatsFilled(A1, ("v3",)))),
+    Case(quiet.nobody_is_late, honest, lambda h: append(h, Lapse(V1, NODE_LATE, 0))),
+    Case(quiet.nobody_is_late, honest, lambda h: append(h, SeatsFilled(A1, (V3,)))),
     Case(quiet.everything_is_posted, honest, lambda h: drop(h, at(h, Posted))),
     Case(quiet.everything_is_posted, honest, lambda h: drop(h, at(h, Posted, proof=B2))),
     Case(quiet.rounds_are_short, honest, _chatter),

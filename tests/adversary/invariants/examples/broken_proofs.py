@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from contracts.ids import ProofId
 from contracts.protocol.judge.entries import (
     BenchCalled,
     Fault,
@@ -25,7 +26,7 @@ from contracts.protocol.judge.facts import PledgeOpened, Reason, SegmentWord, Tr
 from tests.adversary.history import History
 from tests.adversary.invariants import causes_due, causes_ends, causes_words
 from tests.adversary.invariants.examples.edit import Case, append, at, change, drop, entry, insert, move, terms
-from tests.adversary.invariants.examples.play import A
+from tests.adversary.invariants.examples.play import RUN, V1, V2, V3, A
 from tests.adversary.invariants.examples.stories import (
     canary,
     cheat,
@@ -37,8 +38,8 @@ from tests.adversary.invariants.examples.stories import (
     withheld,
 )
 
-A1, A2, B1 = "run/1/0xa", "run/2/0xa", "run/1/0xB"
-BENCH = ("v1", "v2", "v3")
+A1, A2, B1 = ProofId("run/1/0xa"), ProofId("run/2/0xa"), ProofId("run/1/0xB")
+BENCH = (V1, V2, V3)
 
 
 def _word(h: History, verifier: str, *words: SegmentWord) -> None:
@@ -62,7 +63,7 @@ def _ends_undecided(h: History) -> None:
 
 def _fault(fault: Fault) -> Callable[[History], None]:
     """v1, who spoke as the bench did, has this fault."""
-    return lambda h: append(h, VerifierFault("run", 1, B1, "v1", fault))
+    return lambda h: append(h, VerifierFault(RUN, 1, B1, V1, fault))
 
 
 def _named_and_drawn(h: History) -> None:
@@ -80,7 +81,7 @@ def _drifts(h: History) -> None:
 
 def _copied(h: History) -> None:
     h.sealed[A1, "v1"] = "its own"
-    append(h, TraceShown(A1, "v1", "of another"))
+    append(h, TraceShown(A1, V1, "of another"))
 
 
 WORDS = (
@@ -117,7 +118,11 @@ WORDS = (
     Case(causes_words.panels_spoke, honest, lambda h: drop(h, at(h, Words, proof=A1, verifier="v2"))),
     Case(causes_words.panels_spoke, honest, lambda h: change(h, at(h, PanelDrawn), seats=BENCH)),
     Case(causes_words.panels_spoke, honest, lambda h: move(h, at(h, PanelSpoken), at(h, PanelDrawn))),
-    Case(causes_words.overruled_by_the_bench, canary, lambda h: append(h, Overruled("run", B1, "v1", 4))),
+    Case(
+        causes_words.overruled_by_the_bench,
+        canary,
+        lambda h: append(h, Overruled(RUN, B1, V1, 4)),
+    ),
     Case(causes_words.overruled_by_the_bench, cheat, lambda h: change(h, at(h, Overruled), until=0)),
     Case(causes_words.overruled_by_the_bench, cheat, lambda h: move(h, at(h, Overruled), at(h, SegmentDecided))),
     Case(
@@ -143,7 +148,7 @@ ENDS = (
     Case(
         causes_ends.traces_come_after_the_end,
         honest,
-        lambda h: insert(h, at(h, Posted, proof=A1), TraceShown(A1, "v1", "trace")),
+        lambda h: insert(h, at(h, Posted, proof=A1), TraceShown(A1, V1, "trace")),
     ),
     Case(causes_ends.traces_come_after_the_end, honest, _copied),
     Case(causes_ends.faults_end_a_void, cheat, lambda h: change(h, at(h, FaultDerived), node=A)),
@@ -170,7 +175,7 @@ DUE = (
     Case(
         causes_due.two_words_are_a_fault,
         honest,
-        lambda h: append(h, Words(A1, "v1", (SegmentWord(0, Word.FALSE, Reason.REPLAY),))),
+        lambda h: append(h, Words(A1, V1, (SegmentWord(0, Word.FALSE, Reason.REPLAY),))),
     ),
     Case(causes_due.silence_is_a_fault, silent, lambda h: drop(h, at(h, VerifierFault))),
     Case(causes_due.silence_is_a_fault, traces, lambda h: drop(h, at(h, VerifierFault, fault=Fault.TRACE_WITHHELD))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.ids import NO_PROOF, ProofId, as_address
 from contracts.protocol.judge.chain_events import NodeStake, VerifierStands
 from contracts.protocol.judge.entries import (
     BeaconFixed,
@@ -50,7 +51,7 @@ from tests.adversary.invariants.examples.edit import (
     move,
     terms,
 )
-from tests.adversary.invariants.examples.play import FULL, B
+from tests.adversary.invariants.examples.play import FULL, RUN, V2, V3, B
 from tests.adversary.invariants.examples.stories import (
     away,
     beacon_missed,
@@ -58,7 +59,7 @@ from tests.adversary.invariants.examples.stories import (
     honest,
 )
 
-A1, A2, B1, B2 = "run/1/0xa", "run/2/0xa", "run/1/0xB", "run/2/0xB"
+A1, A2, B1, B2 = ProofId("run/1/0xa"), ProofId("run/2/0xa"), ProofId("run/1/0xB"), ProofId("run/2/0xB")
 READS = (Drawn, OpeningsClosed, Words, Secret)
 
 
@@ -77,7 +78,7 @@ def _audited_less_with_a_stake(history: History) -> None:
 
 def _awaits_a_third(h: History) -> None:
     """A third node is listed and awaited, and the round closes without it."""
-    insert(h, at(h, RoundOpened, round=2), Enrolled("run", "0xc", "pay-c", 1, "cpu", 1))
+    insert(h, at(h, RoundOpened, round=2), Enrolled(RUN, as_address("0xc"), as_address("pay-c"), 1, "cpu", 1))
     opened = entry(h, RoundOpened, round=2)
     third = replace(opened.nodes[0], node="0xc", payout="pay-c", inner="joiner", staked=False)
     change(h, at(h, RoundOpened, round=2), nodes=(*opened.nodes, third))
@@ -103,7 +104,7 @@ def _seen_elsewhere(h: History) -> None:
 
 def _left_out(h: History) -> None:
     """Node B delivered in round 1 and is not in round 2, in which it lapsed before; so it is awaited in round 3."""
-    awaited = Awaited(What.COMMITMENT, "run", 2, "", B)
+    awaited = Awaited(What.COMMITMENT, RUN, 2, NO_PROOF, B)
     drop(h, *(i for i, e in enumerate(h.entries) if isinstance(e, Lapse | Lapsed) and e.awaited == awaited))
     change(h, at(h, RoundOpened, round=2), nodes=entry(h, RoundOpened, round=2).nodes[:1])
     listed(h, 3, B, awaited=True)
@@ -136,7 +137,11 @@ ROUNDS = (
     Case(causes_rounds.verifiers_stand, honest, lambda h: change_event(h, VerifierStands, admitted=False)),
     Case(causes_rounds.verifiers_stand, honest, lambda h: change_event(h, VerifierStands, stake=99)),
     Case(causes_rounds.nodes_are_enrolled, honest, lambda h: drop(h, at(h, Enrolled))),
-    Case(causes_rounds.nodes_are_enrolled, honest, lambda h: insert(h, at(h, RoundOpened, round=2), Left("run", B, 2))),
+    Case(
+        causes_rounds.nodes_are_enrolled,
+        honest,
+        lambda h: insert(h, at(h, RoundOpened, round=2), Left(RUN, B, 2)),
+    ),
     Case(causes_rounds.nodes_are_enrolled, honest, _other_payout),
     Case(causes_rounds.nodes_are_enrolled, honest, _twice_listed),
     Case(causes_rounds.nodes_are_enrolled, honest, lambda h: terms(h, profiles=("gpu",))),
@@ -158,7 +163,7 @@ ROUNDS = (
     Case(
         causes_rounds.beacon_missed_without_k,
         beacon_missed,
-        lambda h: insert(h, at(h, BeaconMissed), Seen("run", 1, "v2", at(h, RoundClosed), "root")),
+        lambda h: insert(h, at(h, BeaconMissed), Seen(RUN, 1, V2, at(h, RoundClosed), "root")),
     ),
     Case(causes_rounds.beacon_missed_without_k, beacon_missed, lambda h: change(h, at(h, BeaconMissed), block=3)),
 )
@@ -183,13 +188,17 @@ PANELS = (
     Case(
         causes_panels.seats_are_filled_in_order,
         honest,
-        lambda h: insert(h, at(h, PledgeOpened), SeatsFilled(A1, ("v3",))),
+        lambda h: insert(h, at(h, PledgeOpened), SeatsFilled(A1, (V3,))),
     ),
     Case(causes_panels.draws_follow, honest, lambda h: h.draws.update({(A1, "v1"): (1, 2)})),
     Case(causes_panels.draws_follow, honest, lambda h: drop(h, at(h, Secret))),
-    Case(causes_panels.secrets_come_from_seats, honest, lambda h: append(h, Secret("run", 1, "v3", "secret-v3"))),
+    Case(
+        causes_panels.secrets_come_from_seats,
+        honest,
+        lambda h: append(h, Secret(RUN, 1, V3, "secret-v3")),
+    ),
     Case(causes_panels.openings_are_complete, honest, lambda h: drop(h, at(h, Opened, proof=A1, boundary=3))),
     Case(causes_panels.openings_are_complete, honest, _unopened),
-    Case(causes_panels.openings_are_complete, honest, lambda h: append(h, OpeningsClosed(A1, "v3"))),
+    Case(causes_panels.openings_are_complete, honest, lambda h: append(h, OpeningsClosed(A1, V3))),
 )
 CASES = (*ROUNDS, *BEACONS, *PANELS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.ids import NO_PROOF, ProofId
 from contracts.protocol.judge.chain_events import EpochFinal, EpochLapsed, EpochLimit, EpochStruck
 from contracts.protocol.judge.entries import DecisionTaken as Taken
 from contracts.protocol.judge.entries import (
@@ -32,7 +33,7 @@ from tests.adversary.invariants.examples.edit import (
     insert,
     move,
 )
-from tests.adversary.invariants.examples.play import A
+from tests.adversary.invariants.examples.play import RUN, V1, V2, V3, A
 from tests.adversary.invariants.examples.stories import (
     away,
     honest,
@@ -43,7 +44,7 @@ from tests.adversary.invariants.examples.stories import (
 )
 from tests.adversary.invariants.examples.stories_of_money import cut_again, holders, lapsed
 
-A1, A2, B1, B2 = "run/1/0xa", "run/2/0xa", "run/1/0xB", "run/2/0xB"
+A1, A2, B1, B2 = ProofId("run/1/0xa"), ProofId("run/2/0xa"), ProofId("run/1/0xB"), ProofId("run/2/0xB")
 
 
 def _stands_until_later(h: History) -> None:
@@ -65,7 +66,7 @@ def _since_too_late(h: History) -> None:
 
 
 def _lapses(h: History, awaited: Awaited, index: int) -> None:
-    words = (Lapse("v1", awaited, index - 1), Lapse("v2", awaited, index - 1))
+    words = (Lapse(V1, awaited, index - 1), Lapse(V2, awaited, index - 1))
     insert(h, index, *words, Lapsed(awaited, index - 1, 1))
 
 
@@ -81,7 +82,7 @@ def _renamed_epoch(h: History) -> None:
 
 
 def _opened_in_time() -> tuple[Entry, ...]:
-    return (*(Opened(B1, side, "s", "b") for side in (0, 1, 2)), OpeningsClosed(B1, "v1"))
+    return (*(Opened(B1, side, "s", "b") for side in (0, 1, 2)), OpeningsClosed(B1, V1))
 
 
 def _closes_for_nothing(h: History) -> None:
@@ -101,7 +102,7 @@ LAPSES = (
     Case(
         causes_lapses.lapsed_was_not_given,
         away,
-        lambda h: insert(h, at(h, Lapsed), Secret("run", 1, "v3", "secret-v3")),
+        lambda h: insert(h, at(h, Lapsed), Secret(RUN, 1, V3, "secret-v3")),
     ),
     Case(
         causes_lapses.lapsed_was_not_given,
@@ -116,22 +117,22 @@ LAPSES = (
     Case(
         causes_lapses.lapsed_was_not_given,
         honest,
-        lambda h: _lapses(h, Awaited(What.COMMITMENT, "run", 2, "", A), at(h, RoundClosed, 1)),
+        lambda h: _lapses(h, Awaited(What.COMMITMENT, RUN, 2, NO_PROOF, A), at(h, RoundClosed, 1)),
     ),
     Case(
         causes_lapses.lapsed_was_not_given,
         honest,
-        lambda h: _lapses(h, Awaited(What.WORDS, "run", 2, A2, "v1"), at(h, PanelDrawn, proof=B2)),
+        lambda h: _lapses(h, Awaited(What.WORDS, RUN, 2, A2, "v1"), at(h, PanelDrawn, proof=B2)),
     ),
     Case(
         causes_lapses.lapsed_was_awaited,
         honest,
-        lambda h: _lapses(h, Awaited(What.SECRET, "run", 1, "", "v3"), at(h, MergeSet)),
+        lambda h: _lapses(h, Awaited(What.SECRET, RUN, 1, NO_PROOF, "v3"), at(h, MergeSet)),
     ),
     Case(
         causes_lapses.lapsed_was_awaited,
         honest,
-        lambda h: _lapses(h, Awaited(What.TRACE, "run", 1, A1, "v3"), at(h, MergeSet)),
+        lambda h: _lapses(h, Awaited(What.TRACE, RUN, 1, A1, "v3"), at(h, MergeSet)),
     ),
 )
 EPOCHS = (
@@ -139,7 +140,7 @@ EPOCHS = (
     Case(
         causes_epochs.decisions_have_a_ground,
         holders,
-        lambda h: insert(h, at(h, Taken), Taken("run", 0, False, "unknown")),
+        lambda h: insert(h, at(h, Taken), Taken(RUN, 0, False, "unknown")),
     ),
     Case(causes_epochs.decisions_are_taken, holders, lambda h: drop(h, at(h, Taken))),
     Case(causes_epochs.decisions_are_taken, holders, lambda h: move(h, at(h, Taken), len(h.entries))),

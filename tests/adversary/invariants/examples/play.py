@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from contracts.ids import NO_PROOF, Address, ProofId, RunId, as_address
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge import entries as derived
 from contracts.protocol.judge.facts import Awaited, Reason, What, Word
 from tests.adversary.history import Entry, History, Work
 
-VERIFIERS = ("v1", "v2", "v3")
-A, B = "0xa", "0xB"
+RUN = RunId("run")
+V1, V2, V3 = (as_address(f"v{i}") for i in (1, 2, 3))
+VERIFIERS = (V1, V2, V3)
+A, B = as_address("0xa"), as_address("0xB")
 FULL = 1_000_000
 TERMS = facts.Terms(
     emission=100,
@@ -42,16 +45,16 @@ class Play:
     def __init__(self, strategy: str, corrupt: Iterable[str] = (), away: Iterable[str] = ()) -> None:
         honest = frozenset(VERIFIERS) - set(corrupt)
         self.history = History(1, strategy, 2, VERIFIERS, honest, honest - set(away), period=100, segments=4)
-        self.run, self.number, self.time, self.blocks, self.epochs = "run", 0, 1000, 0, 0
+        self.run, self.number, self.time, self.blocks, self.epochs = RUN, 0, 1000, 0, 0
         self.theta, self.momentum = "theta0", "momentum0"
         self.inner: dict[str, str] = {}
         self.opened: derived.RoundOpened | None = None
         self.closing = -1
-        self.posted: list[str] = []
-        self.shares = Counter[tuple[str, int]]()
+        self.posted: list[ProofId] = []
+        self.shares = Counter[tuple[Address, int]]()
         """Weights by account and kind, since the last epoch closed."""
-        self.owed = Counter[tuple[str, int]]()
-        self.earned = Counter[tuple[str, int]]()
+        self.owed = Counter[tuple[Address, int]]()
+        self.earned = Counter[tuple[Address, int]]()
         """Units of the newest epoch."""
         self.paid_rounds = 0
 
@@ -71,9 +74,12 @@ class Play:
 
     def begin(self, terms: facts.Terms = TERMS) -> None:
         """The rules, a run, its verifiers and its two nodes."""
-        self.add(facts.Rules("1"), facts.RunCreated(self.run, "0xC", 1, terms, "{}", "theta0", "momentum0", "joiner"))
+        self.add(
+            facts.Rules("1"),
+            facts.RunCreated(self.run, as_address("0xC"), 1, terms, "{}", "theta0", "momentum0", "joiner"),
+        )
         self.add(*(facts.Anchored(self.run, v, f"anchor-{v}", 100, "cpu", 1) for v in VERIFIERS))
-        self.add(*(facts.Enrolled(self.run, node, f"pay-{node}", 1, "cpu", 1) for node in (A, B)))
+        self.add(*(facts.Enrolled(self.run, node, as_address(f"pay-{node}"), 1, "cpu", 1) for node in (A, B)))
         stand = (chain_events.VerifierStands(v, True, 100) for v in VERIFIERS)
         stakes = (chain_events.NodeStake(node, 10) for node in (A, B))
         self.block(chain_events.Quorum(2, 100), chain_events.EpochLimit(1000), *stand, *stakes)
@@ -83,7 +89,9 @@ class Play:
         self.number, self.posted = self.number + 1, []
         nodes = tuple(
             replace(
-                derived.Listed(node, f"pay-{node}", self.inner.get(node, "joiner"), "cpu", FULL, True, True),
+                derived.Listed(
+                    node, as_address(f"pay-{node}"), self.inner.get(node, "joiner"), "cpu", FULL, True, True
+                ),
                 **changes.get(short, {}),
             )
             for short, node in (("a", A), ("b", B))
@@ -93,9 +101,9 @@ class Play:
         )
         self.add(self.opened)
 
-    def commit(self, node: str, **truth: Any) -> str:
+    def commit(self, node: Address, **truth: Any) -> ProofId:
         """A node's commitment, and the truth about it."""
-        proof = f"{self.run}/{self.number}/{node}"
+        proof = ProofId(f"{self.run}/{self.number}/{node}")
         known: dict[str, Any] = {"false": frozenset[int](), "in_time": True, "serves": True, "shown": {0, 1, 2, 3}}
         self.history.work[proof] = Work(proof, self.run, self.number, node, **{**known, **truth})
         inner = self.inner.get(node, "joiner")
@@ -120,7 +128,9 @@ class Play:
         )  # isort: skip
         return proof
 
-    def close(self, *proofs: str, seen: Iterable[str] = VERIFIERS, has: Iterable[str] = VERIFIERS) -> facts.Block:
+    def close(
+        self, *proofs: ProofId, seen: Iterable[Address] = VERIFIERS, has: Iterable[Address] = VERIFIERS
+    ) -> facts.Block:
         """`Has`, the closing entry, `Seen` and the beacon's block."""
         self.add(*(facts.Has(self.run, self.number, v, proofs) for v in has))
         self.closing = self.add(derived.RoundClosed(self.run, self.number, proofs, self.time + TERMS.span))
@@ -133,36 +143,36 @@ class Play:
         self.add(derived.BeaconFixed(self.run, self.number, block.number, block.hash))
         return block
 
-    def panel(self, proof: str, *order: str, seats: int = 2, audited: bool = True) -> int:
+    def panel(self, proof: ProofId, *order: Address, seats: int = 2, audited: bool = True) -> int:
         """Coin and panel."""
         first = order[:seats]
         for verifier in first:
             self.history.draws[proof, verifier] = DRAWS[verifier]
         return self.add(derived.PanelDrawn(proof, f"hash{self.blocks}", audited, order, first))
 
-    def fill(self, proof: str, verifier: str) -> int:
+    def fill(self, proof: ProofId, verifier: Address) -> int:
         """The next of the order sits down."""
         self.history.draws[proof, verifier] = DRAWS[verifier]
         return self.add(derived.SeatsFilled(proof, (verifier,)))
 
-    def secret(self, verifier: str) -> None:
+    def secret(self, verifier: Address) -> None:
         """A verifier's secret of the round, once."""
         secret = facts.Secret(self.run, self.number, verifier, f"secret-{verifier}")
         if secret not in self.history.entries:
             self.add(secret)
 
-    def draw(self, proof: str, verifier: str) -> int:
+    def draw(self, proof: ProofId, verifier: Address) -> int:
         """Secret and draw."""
         self.secret(verifier)
         return self.add(derived.Drawn(proof, verifier, DRAWS[verifier]))
 
-    def openings(self, proof: str, verifier: str) -> int:
+    def openings(self, proof: ProofId, verifier: Address) -> int:
         """All openings for a draw."""
         boundaries = {side for segment in DRAWS[verifier] for side in (segment, segment + 1)}
         self.add(*(facts.Opened(proof, side, f"state{side}", f"blob{side}") for side in sorted(boundaries)))
         return self.add(derived.OpeningsClosed(proof, verifier))
 
-    def words(self, proof: str, verifier: str, **words: Word) -> int:
+    def words(self, proof: ProofId, verifier: Address, **words: Word) -> int:
         """Words by segment (s0, s1, ...)."""
         said = tuple(
             facts.SegmentWord(int(name[1:]), word, Reason.REPLAY if word is Word.FALSE else None)
@@ -170,27 +180,27 @@ class Play:
         )
         return self.add(facts.Words(proof, verifier, said, f"seal-{verifier}"))
 
-    def read(self, proof: str, verifier: str, **others: Word) -> None:
+    def read(self, proof: ProofId, verifier: Address, **others: Word) -> None:
         """Draw, openings, and words: true but where told otherwise."""
         self.draw(proof, verifier)
         self.openings(proof, verifier)
         words = {f"s{segment}": Word.TRUE for segment in DRAWS[verifier]}
         self.words(proof, verifier, **{**words, **others})
 
-    def lapse(self, what: What, party: str, since: int, proof: str = "", period: int = 1) -> int:
+    def lapse(self, what: What, party: str, since: int, proof: ProofId = NO_PROOF, period: int = 1) -> int:
         """Two verifiers say that it did not come, and it lapses."""
         awaited = Awaited(what, self.run, self.number, proof, party)
         authors = [verifier for verifier in VERIFIERS if verifier != party][:2]
         self.add(*(facts.Lapse(author, awaited, since) for author in authors))
         return self.add(derived.Lapsed(awaited, since, period))
 
-    def post(self, proof: str) -> None:
+    def post(self, proof: ProofId) -> None:
         """The pledge, and the post."""
         self.add(derived.PanelSpoken(proof), facts.PledgeOpened(proof, "salt", None))
         node = self.history.work[proof].node
-        self.add(derived.Posted(proof, f"pay-{node}", 500))
+        self.add(derived.Posted(proof, as_address(f"pay-{node}"), 500))
         self.posted.append(proof)
-        self.shares[f"pay-{node}", 0] += 500
+        self.shares[as_address(f"pay-{node}"), 0] += 500
 
     def merge(self) -> None:
         """Merge set, signatures, and the merged state (the old one where nothing was posted)."""
@@ -204,9 +214,9 @@ class Play:
         self.add(derived.RoundMerged(self.run, self.number, self.theta, self.momentum))
         self.inner |= {self.history.work[proof].node: f"end-{proof}" for proof in proofs}
 
-    def credit(self, subject: str, account: str, weight: int) -> None:
+    def credit(self, subject: str, account: Address, weight: int) -> None:
         """A contribution of code."""
-        self.add(facts.Credited(self.run, subject, 1, account, weight, ("m1",)))
+        self.add(facts.Credited(self.run, subject, 1, account, weight, (as_address("m1"),)))
         self.shares[account, 1] += weight
 
     def epoch(self, limit: int = 1000) -> derived.EpochClosed:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from contracts.ids import ProofId
 from contracts.protocol.judge import entries as derived
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Reason, What, Word
 from tests.adversary.history import History
-from tests.adversary.invariants.examples.play import TERMS, A, B, Play
+from tests.adversary.invariants.examples.play import RUN, TERMS, V1, V2, V3, A, B, Play
 from tests.adversary.invariants.tables import MESSAGES
 
-BENCH = ("v1", "v2", "v3")
+BENCH = (V1, V2, V3)
 
 
 def finish(play: Play) -> History:
@@ -28,7 +29,7 @@ def counted(history: History) -> History:
     return history
 
 
-def calm_round(play: Play, **listed: dict[str, Any]) -> tuple[str, str]:
+def calm_round(play: Play, **listed: dict[str, Any]) -> tuple[ProofId, ProofId]:
     """Both nodes work, the panels draw; nothing is read yet."""
     play.open(**listed)
     first, second = play.commit(A), play.commit(B)
@@ -36,15 +37,15 @@ def calm_round(play: Play, **listed: dict[str, Any]) -> tuple[str, str]:
     return first, second
 
 
-def read_and_post(play: Play, proof: str) -> None:
+def read_and_post(play: Play, proof: ProofId) -> None:
     """Two seats read a proof, and it is posted."""
     play.panel(proof, *BENCH)
-    play.read(proof, "v1")
-    play.read(proof, "v2")
+    play.read(proof, V1)
+    play.read(proof, V2)
     play.post(proof)
 
 
-def spared(play: Play, proof: str) -> None:
+def spared(play: Play, proof: ProofId) -> None:
     """The coin spares a proof, and it is posted."""
     play.panel(proof, audited=False)
     play.post(proof)
@@ -64,7 +65,7 @@ def honest() -> History:
     return finish(play)
 
 
-def _false_segment(later: bool = False, **truth: Any) -> tuple[Play, str]:
+def _false_segment(later: bool = False, **truth: Any) -> tuple[Play, ProofId]:
     """Node B computes segment 1 falsely; v1 draws it and says so, and the bench is called. v3 is corrupt."""
     play = Play("cheat", corrupt=["v3"])
     play.begin()
@@ -78,23 +79,23 @@ def _false_segment(later: bool = False, **truth: Any) -> tuple[Play, str]:
     play.close(first, second)
     read_and_post(play, first)
     play.panel(second, *BENCH)
-    play.read(second, "v1", s1=Word.FALSE)
+    play.read(second, V1, s1=Word.FALSE)
     play.add(derived.BenchCalled(second, 1, BENCH))
     return play, second
 
 
-def _decide_false(play: Play, proof: str, reason: Reason = Reason.REPLAY) -> None:
+def _decide_false(play: Play, proof: ProofId, reason: Reason = Reason.REPLAY) -> None:
     play.add(derived.SegmentDecided(proof, 1, False, reason), derived.Voided(proof, reason, 1))
 
 
 def cheat() -> History:
     """The bench holds it false, over the word of the corrupt v3; the node is at fault, and audited fully afterwards."""
     play, proof = _false_segment()
-    play.words(proof, "v3", s1=Word.TRUE)
-    play.read(proof, "v2", s1=Word.FALSE)
+    play.words(proof, V3, s1=Word.TRUE)
+    play.read(proof, V2, s1=Word.FALSE)
     _decide_false(play, proof)
-    play.add(derived.Overruled("run", proof, "v3", 4))
-    play.add(derived.VerifierFault("run", 1, proof, "v3", derived.Fault.PASSED_A_FAKE))
+    play.add(derived.Overruled(RUN, proof, V3, 4))
+    play.add(derived.VerifierFault(RUN, 1, proof, V3, derived.Fault.PASSED_A_FAKE))
     play.add(facts.PledgeOpened(proof, "salt", None))
     play.add(derived.FaultDerived(proof, B, True, Reason.REPLAY, True))
     play.merge()
@@ -108,7 +109,7 @@ def cheat() -> History:
 def late_cheat() -> History:
     """After an honest round and its epoch, node B cheats, and is at fault."""
     play, proof = _false_segment(later=True)
-    play.read(proof, "v2", s1=Word.FALSE)
+    play.read(proof, V2, s1=Word.FALSE)
     _decide_false(play, proof)
     play.add(facts.PledgeOpened(proof, "salt", None))
     play.add(derived.FaultDerived(proof, B, True, Reason.REPLAY, True))
@@ -118,7 +119,7 @@ def late_cheat() -> History:
 def canary() -> History:
     """Its pledge names the segment: the node is excused, once."""
     play, proof = _false_segment(fake=1)
-    play.read(proof, "v2", s1=Word.FALSE)
+    play.read(proof, V2, s1=Word.FALSE)
     _decide_false(play, proof)
     play.add(facts.PledgeOpened(proof, "salt", 1))
     play.add(derived.FaultDerived(proof, B, False, Reason.CANARY, False))
@@ -128,8 +129,8 @@ def canary() -> History:
 def unserved() -> History:
     """v2 gets no bytes, v3 lies: `false` and `unserved` count together once the second look is over."""
     play, proof = _false_segment(serves=False)
-    play.read(proof, "v2", s1=Word.UNSERVED)
-    play.words(proof, "v3", s1=Word.TRUE)
+    play.read(proof, V2, s1=Word.UNSERVED)
+    play.words(proof, V3, s1=Word.TRUE)
     look = play.add(derived.SecondLook(proof, 1))
     play.lapse(What.SECOND_LOOK, "1", look, proof)
     _decide_false(play, proof)
@@ -149,7 +150,7 @@ def withheld() -> History:
     play.close(first, second)
     read_and_post(play, first)
     play.panel(second, *BENCH)
-    since = play.draw(second, "v1")
+    since = play.draw(second, V1)
     late = play.lapse(What.OPENINGS, "v1", since, second)
     play.lapse(What.OPENINGS, "v1", late, second, period=2)
     play.add(derived.Voided(second, Reason.WITHHELD, None), facts.PledgeOpened(second, "salt", None))
@@ -165,20 +166,20 @@ def silent() -> History:
     first, second = play.commit(A), play.commit(B)
     play.close(first, second)
     play.panel(first, *BENCH)
-    play.read(first, "v1")
-    play.draw(first, "v2")
-    late = play.lapse(What.WORDS, "v2", play.openings(first, "v2"), first)
+    play.read(first, V1)
+    play.draw(first, V2)
+    late = play.lapse(What.WORDS, "v2", play.openings(first, V2), first)
     play.add(derived.BenchCalled(first, 0, BENCH), derived.BenchCalled(first, 2, BENCH))
-    play.fill(first, "v3")
-    play.words(first, "v1", s2=Word.TRUE)
-    play.read(first, "v3", s2=Word.TRUE)
+    play.fill(first, V3)
+    play.words(first, V1, s2=Word.TRUE)
+    play.read(first, V3, s2=Word.TRUE)
     play.add(derived.SegmentDecided(first, 0, True, None), derived.SegmentDecided(first, 2, True, None))
     play.lapse(What.WORDS, "v2", late, first, period=2)
-    play.add(derived.VerifierFault("run", 1, first, "v2", derived.Fault.FELL_SILENT))
+    play.add(derived.VerifierFault(RUN, 1, first, V2, derived.Fault.FELL_SILENT))
     play.post(first)
-    play.panel(second, "v1", "v3")
-    play.read(second, "v1")
-    play.read(second, "v3")
+    play.panel(second, V1, V3)
+    play.read(second, V1)
+    play.read(second, V3)
     play.post(second)
     return finish(play)
 
@@ -192,13 +193,13 @@ def traces() -> History:
         for verifier in BENCH:
             play.read(proof, verifier)
         play.post(proof)
-        play.add(*(facts.TraceShown(proof, verifier, "trace") for verifier in ("v1", "v2")))
+        play.add(*(facts.TraceShown(proof, verifier, "trace") for verifier in (V1, V2)))
     first, second = play.posted
-    play.add(facts.TraceShown(first, "v3", "wrong"))
-    play.add(derived.VerifierFault("run", 1, first, "v3", derived.Fault.WRONG_TRACE))
+    play.add(facts.TraceShown(first, V3, "wrong"))
+    play.add(derived.VerifierFault(RUN, 1, first, V3, derived.Fault.WRONG_TRACE))
     late = play.lapse(What.TRACE, "v3", len(play.history.entries) - 1, second)
     play.lapse(What.TRACE, "v3", late, second, period=2)
-    play.add(derived.VerifierFault("run", 1, second, "v3", derived.Fault.TRACE_WITHHELD))
+    play.add(derived.VerifierFault(RUN, 1, second, V3, derived.Fault.TRACE_WITHHELD))
     return finish(play)
 
 
@@ -219,11 +220,11 @@ def away() -> History:
     play = Play("away", away=["v3"])
     play.begin()
     first, second = calm_round(play)
-    since = play.panel(first, "v1", "v3", "v2")
-    play.read(first, "v1")
+    since = play.panel(first, V1, V3, V2)
+    play.read(first, V1)
     play.lapse(What.SECRET, "v3", since)
-    play.fill(first, "v2")
-    play.read(first, "v2")
+    play.fill(first, V2)
+    play.read(first, V2)
     play.post(first)
     read_and_post(play, second)
     play.merge()
@@ -240,10 +241,10 @@ def away() -> History:
     return finish(play)
 
 
-def _read_by_two(play: Play, proof: str) -> None:
-    play.panel(proof, "v1", "v2")
-    play.read(proof, "v1")
-    play.read(proof, "v2")
+def _read_by_two(play: Play, proof: ProofId) -> None:
+    play.panel(proof, V1, V2)
+    play.read(proof, V1)
+    play.read(proof, V2)
     play.post(proof)
 
 
@@ -253,10 +254,10 @@ def beacon_missed() -> History:
     play.begin()
     play.open(b={"rate": 50_000})
     proofs = play.commit(A), play.commit(B)
-    play.close(*proofs, seen=["v1"])
+    play.close(*proofs, seen=[V1])
     play.lapse(What.SEEN, "", len(play.history.entries) - 1)
-    since = play.add(derived.BeaconMissed("run", 1, play.blocks, play.time + TERMS.span))
-    play.add(*(facts.Seen("run", 1, verifier, since, "root") for verifier in ("v1", "v2")))
+    since = play.add(derived.BeaconMissed(RUN, 1, play.blocks, play.time + TERMS.span))
+    play.add(*(facts.Seen(RUN, 1, verifier, since, "root") for verifier in (V1, V2)))
     play.beacon()
     for proof in proofs:
         read_and_post(play, proof)
@@ -270,9 +271,9 @@ def undecided() -> History:
     first, second = calm_round(play)
     read_and_post(play, first)
     play.panel(second, *BENCH)
-    play.draw(second, "v1")
+    play.draw(second, V1)
     play.merge()
     play.add(derived.Undecided(second))
     play.final(play.epoch())
-    play.add(derived.RunOver("run"))
+    play.add(derived.RunOver(RUN))
     return play.history

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.ids import as_address
 from contracts.protocol.judge import chain_events
 from contracts.protocol.judge import entries as derived
 from tests.adversary.history import History
 from tests.adversary.invariants.examples import stories
-from tests.adversary.invariants.examples.play import TERMS, Play
+from tests.adversary.invariants.examples.play import RUN, TERMS, Play
 from tests.adversary.invariants.examples.stories import calm_round, counted, read_and_post
 
 
@@ -17,12 +18,12 @@ def holders() -> History:
     play = Play("holders")
     play.begin()
     play.block(chain_events.Decided(1, "rounds", "2"), chain_events.EpochLimit(60))
-    play.add(derived.DecisionTaken("run", 1, True, "rounds = 2"))
+    play.add(derived.DecisionTaken(RUN, 1, True, "rounds = 2"))
     for proof in calm_round(play):
         read_and_post(play, proof)
     play.merge()
     play.final(play.epoch(limit=60))
-    play.credit("commit-1", "pay-code", 1000)
+    play.credit("commit-1", as_address("pay-code"), 1000)
     for proof in calm_round(play):
         read_and_post(play, proof)
     play.merge()
@@ -32,7 +33,7 @@ def holders() -> History:
     again = replace(epoch, attempt=1, root="root2.2", lines=(), total=0)
     play.add(again)
     play.final(again, struck=True)
-    play.add(derived.RunOver("run"))
+    play.add(derived.RunOver(RUN))
     return counted(play.history)
 
 
@@ -53,7 +54,7 @@ def cut_again() -> History:
     play.final(again)
     play.final(play.epoch(limit=40))
     play.final(play.epoch(limit=40))
-    play.add(derived.RunOver("run"))
+    play.add(derived.RunOver(RUN))
     return play.history
 
 
@@ -74,7 +75,7 @@ def lapsed() -> History:
     play.add(again)
     play.final(again)
     play.final(play.epoch(limit=60))
-    play.add(derived.RunOver("run"))
+    play.add(derived.RunOver(RUN))
     return play.history
 
 

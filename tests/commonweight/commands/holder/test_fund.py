@@ -27,6 +27,7 @@ from contracts.devnet.chain import Devnet
 from contracts.devnet.http import DevnetServer
 from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
+from contracts.ids import Address
 from tests.commonweight.conftest import PASSPHRASE, Command, Said
 from tests.contracts.currencies import deploy_currency
 
@@ -53,7 +54,7 @@ class Setting:
         key = () if verb == "show" or not keyed else ("--keystore", self.folder / "payer.json")
         return self.command(group, verb, *options, *reached, *key)
 
-    def money_of(self, account: str) -> int:
+    def money_of(self, account: Address) -> int:
         return self.money.balance_of(account)
 
     def wait(self, seconds: int) -> None:

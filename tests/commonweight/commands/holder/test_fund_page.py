@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from web3 import Web3
 
 from contracts.chain.connection import connect
 from contracts.devnet.chain import Devnet
@@ -26,7 +28,8 @@ def test_the_page_works_as_written(commonweight: Command, tmp_path: Path, monkey
         subprocess.run(["bash", "-n"], input=block, text=True, check=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COMMONWEIGHT_PASSPHRASE", "only for trying out")
-    chain, begun = Devnet(), []
+    chain = Devnet()
+    begun: list[Any] = []
     with DevnetServer(chain, "127.0.0.1", 0, 60.0) as served:
         monkeypatch.setenv("COMMONWEIGHT_RPC", served.url)
         lines = ShellLines(commonweight, begun.append)
@@ -44,7 +47,7 @@ def test_the_page_works_as_written(commonweight: Command, tmp_path: Path, monkey
         shown, released = lines.said[-2][1], lines.said[-1][1]
         assert shown.startswith("due 1,000 TEST (100000 units) of distribution 1, in 0x"), shown
         assert released == f"paid 1,000 TEST (100000 units) to {lines.names['payer']}, of distributions 1\n"
-        assert connect(served.url).eth.get_balance(lines.names["owner"]) > 9_000 * 10**18
+        assert connect(served.url).eth.get_balance(Web3.to_checksum_address(lines.names["owner"])) > 9_000 * 10**18
 
 
 def wait(chain: Devnet, seconds: int) -> None:

@@ -78,7 +78,7 @@ def test_a_keeper_beside_the_server_sends_what_is_queued(house: House, tmp_path:
     (tmp_path / "deployment.json").write_text(house.place.deployment.to_json())
     write_keystore(tmp_path / "operator.json", bytes(house.operator.key), PASSPHRASE, iterations=1)
     with DevnetServer(house.place.chain, "127.0.0.1", 0, 3600.0) as chain:
-        command = [
+        command: list[str | Path] = [
             sys.executable,
             "-m",
             "commonweight",

@@ -16,6 +16,7 @@ from contracts.devnet.chain import Devnet
 from contracts.evm import log_pace
 from contracts.evm.errors import ChainUnfit
 from contracts.genesis.creation import first_block
+from contracts.ids import ProofId, RunId
 from contracts.messages.for_contracts import NodeFault, VerifierFault
 from contracts.protocol.chain import logs as chain_logs
 from contracts.protocol.chain.reading import BlockNotFinal, ChainReader, DueBlocks
@@ -45,7 +46,7 @@ from tests.limited_rpc import REFUSALS, Limited
 pytestmark = pytest.mark.integration
 
 STAKE = PARAMS.min_stake
-PROOF = "0x" + "1d" * 32
+PROOF = ProofId("0x" + "1d" * 32)
 NOT_FOLLOWED = {
     "EIP712DomainChanged": "the domain is that of the deployment",
     "RoleGranted": "powers of the timelock, which the genesis check looks at",
@@ -190,7 +191,7 @@ def test_a_verifiers_slash_belongs_to_the_fault_that_was_signed(world: Chain) ->
 
 
 def test_evidence_differs_by_proof_and_fault() -> None:
-    other = "0x" + "1e" * 32
+    other = ProofId("0x" + "1e" * 32)
     assert len({fault_evidence(proof, fault) for proof in (PROOF, other) for fault in Fault}) == 2 * len(Fault)
 
 
@@ -347,12 +348,12 @@ def test_a_beacon_is_due_before_anything_else(world: Chain) -> None:
     for target in range(began + 1, times[-1] + 1, 7):
         first = next(n for n, time in enumerate(times) if time >= target)
         for beacons in ((target,), (times[-1] + 9, target), (target, target + 1)):
-            state = replace(world.state, runs={"r": _run(*beacons)})
+            state = replace(world.state, runs={RunId("r"): _run(*beacons)})
             assert world.reader.due(DueBlocks.of(state), 1) == first
             apply(deepcopy(state), world.reader.block(state, first))  # the machine lets nobody pass over a beacon
-    later = replace(world.state, runs={"r": _run(times[-1] + 1)})
+    later = replace(world.state, runs={RunId("r"): _run(times[-1] + 1)})
     assert world.reader.due(DueBlocks.of(later), 10**6) == world.head()  # a stake was said
-    fixed = replace(world.state, runs={"r": _run(began + 1, phase=Phase.READING)})
+    fixed = replace(world.state, runs={RunId("r"): _run(began + 1, phase=Phase.READING)})
     assert world.reader.due(DueBlocks.of(fixed), 10**6) == world.head()
 
 
@@ -455,5 +456,5 @@ def _block(world: Chain) -> Block:
 
 
 def _run(*beacon_times: int, phase: Phase = Phase.CLOSED) -> RunState:
-    rounds = {n: RoundState(run="r", number=n, phase=phase, beacon_time=t) for n, t in enumerate(beacon_times)}
+    rounds = {n: RoundState(run=RunId("r"), number=n, phase=phase, beacon_time=t) for n, t in enumerate(beacon_times)}
     return RunState(cast(Any, None), "", "", "", rounds=rounds)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.ids import ProofId, as_address
 from contracts.protocol.chain.logs import DecodedLog
 from contracts.protocol.chain.translation import Translation
 from contracts.protocol.judge.chain_events import ChainEvent, Decided, NodeSlashed, NodeStake
@@ -17,13 +20,13 @@ from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
-ONE, TWO = "0x" + "11" * 20, "0x" + "22" * 20
+ONE, TWO = as_address("0x" + "11" * 20), as_address("0x" + "22" * 20)
 PROOF = b"\1" * 32
 HASH = "0x" + "66" * 32
 
 
 def state(**stakes: int) -> State:
-    made = State(Protocol(1, ONE, "0x" + "33" * 32, TWO))
+    made = State(Protocol(1, ONE, b"\x33" * 32, TWO))
     made.stakes = {{"one": ONE, "two": TWO}[name]: stake for name, stake in stakes.items()}
     return made
 
@@ -32,7 +35,7 @@ def stake(node: str, amount: int) -> tuple[str, dict[str, object]]:
     return "NodeStakeChanged", {"node": node, "stake": amount}
 
 
-def events(before: State, *logs: tuple[str, dict[str, object]]) -> tuple[ChainEvent, ...]:
+def events(before: State, *logs: tuple[str, Mapping[str, object]]) -> tuple[ChainEvent, ...]:
     said = [DecodedLog(name, arguments, 7, place, HASH) for place, (name, arguments) in enumerate(logs)]
     return Translation(before, 10).of(said)
 
@@ -50,7 +53,7 @@ def test_stakes_of_nothing_are_no_events(staked: int) -> None:
 def test_only_the_last_stake_of_a_node_is_an_event_in_its_place() -> None:
     slashed, decided = ("NodeSlashed", {"proof": PROOF}), ("Decision", {"sequence": 1, "key": "k", "value": "v"})
     found = events(state(), stake(ONE, 1), stake(TWO, 7), slashed, stake(ONE, 2), decided, stake(TWO, 8))
-    proof = "0x" + PROOF.hex()
+    proof = ProofId("0x" + PROOF.hex())
     assert found == (NodeSlashed(proof), NodeStake(ONE, 2), Decided(1, "k", "v"), NodeStake(TWO, 8))
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from contracts.ids import Address, ProofId, RunId, as_address
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived, Line
 from contracts.protocol.judge.errors import NotBound, NotSeated, Refused
@@ -18,7 +19,12 @@ from contracts.protocol.judge.facts import Awaited, Fact, SegmentWord, What, Wor
 from contracts.protocol.judge.machine import VERSION, apply, due, replay
 from contracts.protocol.judge.state import ProofState, RoundState, State
 
-VERIFIERS, NODES = ("v0", "v1", "v2"), ("n0", "n1")
+RUN = RunId("r")
+V0, V1, V2, V3 = (as_address(f"v{i}") for i in range(4))
+N0, N1 = (as_address(f"n{i}") for i in range(2))
+CREATOR, MAINTAINER = as_address("creator"), as_address("maintainer")
+STRANGER, WALLET = as_address("stranger"), as_address("wallet")
+VERIFIERS, NODES = (V0, V1, V2), (N0, N1)
 TERMS = facts.Terms(
     emission=1000,
     rounds_per_epoch=1,
@@ -57,7 +63,7 @@ class Plain:
     def is_audited(self, beacon: str, proof: str, rate: int) -> bool:
         return mix("coin", beacon, proof) % 1_000_000 < rate
 
-    def panel_order(self, beacon: str, proof: str, verifiers: Sequence[str]) -> tuple[str, ...]:
+    def panel_order(self, beacon: str, proof: str, verifiers: Sequence[Address]) -> tuple[Address, ...]:
         return tuple(sorted(verifiers))
 
     def common_segment(self, beacon: str, proof: str, segments: int) -> int:
@@ -107,7 +113,9 @@ class Plain:
         if "maintainer" not in signers:
             raise NotBound("no quorum of maintainers")
 
-    def lines(self, epoch: int, config: str, contributed: dict[int, dict[str, int]], total: int) -> tuple[Line, ...]:
+    def lines(
+        self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int
+    ) -> tuple[Line, ...]:
         weights = {(a, kind): w for kind, given in contributed.items() for a, w in given.items()}
         whole = sum(weights.values())
         if not whole or not total:
@@ -129,17 +137,17 @@ class Court:
         self.log: list[Fact | Derived] = []
         self.fakes: dict[str, int | None] = {}
         self.time = 1000
-        self.verifiers = tuple(f"v{i}" for i in range(2 * k - 1))
+        self.verifiers = tuple(as_address(f"v{i}") for i in range(2 * k - 1))
         self.enter(facts.Rules(VERSION))
         events: list[chain_events.ChainEvent] = [chain_events.Quorum(k, 10)]
         events += [chain_events.VerifierStands(v, True, 10) for v in self.verifiers]
         events += [chain_events.NodeStake(n, stakes) for n in NODES]
         self.block(*events)
-        self.enter(facts.RunCreated("r", "creator", 1, replace(TERMS, **terms), config, "theta0", "momentum0", "zero"))
+        self.enter(facts.RunCreated(RUN, CREATOR, 1, replace(TERMS, **terms), config, "theta0", "momentum0", "zero"))
         for verifier in self.verifiers:
-            self.enter(facts.Anchored("r", verifier, verifier, 10, "exact", 1))
+            self.enter(facts.Anchored(RUN, verifier, verifier, 10, "exact", 1))
         for node in NODES:
-            self.enter(facts.Enrolled("r", node, f"wallet of {node}", 1, "exact", 1))
+            self.enter(facts.Enrolled(RUN, node, as_address(f"wallet of {node}"), 1, "exact", 1))
 
     def enter(self, fact: Fact) -> list[Derived]:
         """Enter a fact; what follows."""
@@ -155,10 +163,10 @@ class Court:
     @property
     def round(self) -> RoundState:
         """The newest round."""
-        run = self.state.runs["r"]
+        run = self.state.runs[RUN]
         return run.rounds[run.round]
 
-    def proof(self, node: str = "n0") -> ProofState:
+    def proof(self, node: Address = N0) -> ProofState:
         """A node's proof of the newest round."""
         return self.state.proofs[self.round.proofs[node]]
 
@@ -170,12 +178,12 @@ class Court:
 
     # -- a round ------------------------------------------------------------------------------------------------------
 
-    def commitment(self, node: str, fake: int | None = None, **changes: Any) -> facts.Committed:
+    def commitment(self, node: Address, fake: int | None = None, **changes: Any) -> facts.Committed:
         """What an honest node commits to."""
-        current, name = self.round, f"proof of {node} in {self.round.number}"
+        current, name = self.round, ProofId(f"proof of {node} in {self.round.number}")
         self.fakes[name] = fake
         base = facts.Committed(
-            run="r",
+            run=RUN,
             round=current.number,
             node=node,
             proof=name,
@@ -193,35 +201,35 @@ class Court:
         )
         return replace(base, **changes)
 
-    def commit(self, node: str, fake: int | None = None, **changes: Any) -> str:
+    def commit(self, node: Address, fake: int | None = None, **changes: Any) -> ProofId:
         """Commit; the proof's id."""
         fact = self.commitment(node, fake, **changes)
         self.enter(fact)
         return fact.proof
 
-    def has(self, *proofs: str, by: Sequence[str] = ()) -> list[Derived]:
+    def has(self, *proofs: ProofId, by: Sequence[Address] = ()) -> list[Derived]:
         """Verifiers, k without names, hold the gradients."""
         by = by or self.verifiers[: self.state.k]
-        return [d for v in by for d in self.enter(facts.Has("r", self.round.number, v, proofs))]
+        return [d for v in by for d in self.enter(facts.Has(RUN, self.round.number, v, proofs))]
 
-    def seen(self, by: Sequence[str] = (), root: str = "root") -> None:
+    def seen(self, by: Sequence[Address] = (), root: str = "root") -> None:
         """Verifiers, k without names, saw the closing entry before the beacon."""
         by = by or self.verifiers[: self.state.k]
         for verifier in by:
-            self.enter(facts.Seen("r", self.round.number, verifier, self.round.closed_at, root))
+            self.enter(facts.Seen(RUN, self.round.number, verifier, self.round.closed_at, root))
 
-    def secret(self, verifier: str, segments: str) -> list[Derived]:
+    def secret(self, verifier: Address, segments: str) -> list[Derived]:
         """A verifier's secret of the newest round, which names its segments: `1+2`."""
         place = self.round.number - 1
-        return self.enter(facts.Secret("r", self.round.number, verifier, f"secret:{verifier}:{place}:{segments}"))
+        return self.enter(facts.Secret(RUN, self.round.number, verifier, f"secret:{verifier}:{place}:{segments}"))
 
-    def open(self, proof: str, *boundaries: int) -> list[Derived]:
+    def open(self, proof: ProofId, *boundaries: int) -> list[Derived]:
         """Open boundaries; without any, all that are asked for."""
         segments = self.state.proofs[proof].segments
         wanted = boundaries or sorted({b for s in segments for b in (s, s + 1)} - self.state.proofs[proof].opened)
         return [d for b in wanted for d in self.enter(facts.Opened(proof, b, f"state{b}", f"blob{b}"))]
 
-    def say(self, proof: str, verifier: str, trace: str = "trace", **words: str) -> list[Derived]:
+    def say(self, proof: ProofId, verifier: Address, trace: str = "trace", **words: str) -> list[Derived]:
         """Words by segment: `s1="true"`; with none, true on all that the verifier owes."""
         from contracts.protocol.judge.rules.seats import owed
 
@@ -232,54 +240,54 @@ class Court:
         )
         return self.enter(facts.Words(proof, verifier, said, Plain().seal_trace(verifier, trace)))
 
-    def pledge(self, proof: str) -> list[Derived]:
+    def pledge(self, proof: ProofId) -> list[Derived]:
         """The node opens what it sealed."""
         return self.enter(facts.PledgeOpened(proof, "salt", self.fakes[proof]))
 
-    def lapse(self, what: What, proof: str, party: str, by: Sequence[str] = ("v1", "v2")) -> list[Derived]:
+    def lapse(self, what: What, proof: ProofId, party: str, by: Sequence[Address] = (V1, V2)) -> list[Derived]:
         """Verifiers say that it did not come."""
-        awaited = Awaited(what, "r", self.round.number, proof, party)
+        awaited = Awaited(what, RUN, self.round.number, proof, party)
         since = self.state.open[awaited]
         return [d for v in by for d in self.enter(facts.Lapse(v, awaited, since))]
 
-    def merge(self, by: Sequence[str] = ("v0", "v1")) -> list[Derived]:
+    def merge(self, by: Sequence[Address] = (V0, V1)) -> list[Derived]:
         """Verifiers sign the outer step."""
         number = self.round.number
-        signed = [facts.MergeSigned("r", number, v, f"theta{number}", f"momentum{number}") for v in by]
+        signed = [facts.MergeSigned(RUN, number, v, f"theta{number}", f"momentum{number}") for v in by]
         return [d for fact in signed for d in self.enter(fact)]
 
     # -- stretches of honest work -------------------------------------------------------------------------------------
 
-    def close(self, **fakes: int | None) -> tuple[str, ...]:
+    def close(self, **fakes: int | None) -> tuple[ProofId, ...]:
         """All nodes commit and the round closes; the proofs, in order of node."""
         proofs = tuple(self.commit(node, fakes.get(node)) for node in NODES)
         self.has(*proofs)
         return proofs
 
-    def drawn(self, **fakes: int | None) -> tuple[str, ...]:
+    def drawn(self, **fakes: int | None) -> tuple[ProofId, ...]:
         """The round is closed, seen, and its panels are drawn."""
         proofs = self.close(**fakes)
         self.seen()
         self.block()
         return proofs
 
-    def read(self, first: str = "1", second: str = "2", **fakes: int | None) -> tuple[str, ...]:
+    def read(self, first: str = "1", second: str = "2", **fakes: int | None) -> tuple[ProofId, ...]:
         """The seats have drawn these segments, and all that was asked for is open."""
         proofs = self.drawn(**fakes)
-        self.secret("v0", first)
-        self.secret("v1", second)
+        self.secret(V0, first)
+        self.secret(V1, second)
         for proof in proofs:
             self.open(proof)
         return proofs
 
-    def post(self, proof: str) -> list[Derived]:
+    def post(self, proof: ProofId) -> list[Derived]:
         """The seats say true, the pledge is opened, and the traces are shown."""
-        for verifier in ("v0", "v1"):
+        for verifier in (V0, V1):
             self.say(proof, verifier)
         return [*self.pledge(proof), *self.show(proof)]
 
-    def show(self, proof: str, trace: str = "trace") -> list[Derived]:
+    def show(self, proof: ProofId, trace: str = "trace") -> list[Derived]:
         """Who sealed a trace shows it, where it is awaited."""
         sealed = self.state.proofs[proof]
         awaited = [a.party for a in sealed.awaits if a.what is What.TRACE]
-        return [d for verifier in awaited for d in self.enter(facts.TraceShown(proof, verifier, trace))]
+        return [d for verifier in awaited for d in self.enter(facts.TraceShown(proof, as_address(verifier), trace))]

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from contracts.ids import NO_PROOF, as_address
 from contracts.protocol.judge import chain_events, entries, facts
 from contracts.protocol.judge.entries import Derived, EpochClosed
 from contracts.protocol.judge.errors import Differs, NotBound
 from contracts.protocol.judge.machine import apply, replay
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import kinds
-from tests.contracts.protocol.judge.court import Court, Plain
+from tests.contracts.protocol.judge.court import RUN, V0, V1, V2, Court, Plain
 from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
@@ -35,22 +36,23 @@ def lively_log() -> list[Any]:
     court.block()
     court.seen()
     court.block()
-    court.secret("v0", "1")
-    court.lapse(facts.What.SECRET, "", "v1", by=["v0", "v2"])
-    court.secret("v2", "2")
+    court.secret(V0, "1")
+    court.lapse(facts.What.SECRET, NO_PROOF, V1, by=[V0, V2])
+    court.secret(V2, "2")
     proof, other = court.round.closed
     for name in (proof, other):
         court.open(name)
-    court.say(proof, "v0", s0="true", s1="false")
-    court.say(proof, "v2", s0="true", s2="unserved")
-    court.say(proof, "v1", s1="false", s2="true")
+    court.say(proof, V0, s0="true", s1="false")
+    court.say(proof, V2, s0="true", s2="unserved")
+    court.say(proof, V1, s1="false", s2="true")
     court.pledge(proof)
     court.show(proof)
-    for verifier in ("v0", "v2"):
+    for verifier in (V0, V2):
         court.say(other, verifier)
     court.pledge(other)
     court.show(other)
     closed = court.merge()[1]
+    assert isinstance(closed, EpochClosed)
     court.block(chain_events.EpochFinal(1, 0, closed.root))
     return court.log
 
@@ -60,24 +62,24 @@ def troubled_log() -> list[Any]:
     court = Court("rounds=1")
     court.close()
     court.block()
-    court.lapse(facts.What.SEEN, "", "")
+    court.lapse(facts.What.SEEN, NO_PROOF, "")
     court.seen()
     court.block()
-    for verifier in ("v0", "v1", "v2"):
+    for verifier in (V0, V1, V2):
         court.secret(verifier, "1")
     proof, other = court.round.closed
     for name in (proof, other):
         court.open(name)
-    court.say(other, "v0", s0="true", s1="false")
-    court.say(other, "v1")
-    court.say(other, "v2")
+    court.say(other, V0, s0="true", s1="false")
+    court.say(other, V1)
+    court.say(other, V2)
     court.pledge(other)
     court.show(other)
-    court.say(proof, "v0", s0="true", s1="false")
-    court.say(proof, "v1")
-    court.say(proof, "v2", s0="true", s1="unserved")
-    court.say(proof, "v1", s1="false")
-    court.lapse(facts.What.SECOND_LOOK, proof, "1", by=["v0", "v2"])
+    court.say(proof, V0, s0="true", s1="false")
+    court.say(proof, V1)
+    court.say(proof, V2, s0="true", s1="unserved")
+    court.say(proof, V1, s1="false")
+    court.lapse(facts.What.SECOND_LOOK, proof, "1", by=[V0, V2])
     court.pledge(proof)
     court.show(proof)
     court.merge()
@@ -89,10 +91,10 @@ def stuck_log() -> list[Any]:
     """One liar and one who is gone: undecided."""
     court = Court()
     proof, other = court.read()
-    court.say(proof, "v0", s0="true", s1="false")
-    court.say(proof, "v1")
+    court.say(proof, V0, s0="true", s1="false")
+    court.say(proof, V1)
     for _ in range(2):
-        court.lapse(facts.What.WORDS, proof, "v2", by=["v0", "v1"])
+        court.lapse(facts.What.WORDS, proof, V2, by=[V0, V1])
     court.post(other)
     court.merge()
     return court.log
@@ -118,7 +120,7 @@ def test_an_honest_log_holds() -> None:
 def test_the_first_entry_names_the_rules() -> None:
     state = State(Plain())
     with pytest.raises(NotBound):
-        apply(state, facts.Left("r", "n", 1))
+        apply(state, facts.Left(RUN, as_address("n"), 1))
     with pytest.raises(NotBound):
         apply(state, facts.Rules("0.1.0"))
     assert state.size == 0

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import CommonweightError
+from contracts.ids import as_address
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.errors import Refused
 from contracts.protocol.judge.facts import Fact
@@ -97,8 +98,8 @@ def test_a_fact_that_is_refused_changes_nothing() -> None:
 def test_sets_and_dictionaries_keep_their_elements_and_order() -> None:
     state = State(signed_run().functions)
     state.credited = {"b", "a"}
-    state.nonces = {("x", 2**200), ("x", 1)}
-    state.stakes = {"z": 1, "a": 2}
+    state.nonces = {(as_address("x"), 2**200), (as_address("x"), 1)}
+    state.stakes = {as_address("z"): 1, as_address("a"): 2}
     again = restore(dump(state), signed_run().functions)
     assert (again.credited, again.nonces, list(again.stakes)) == ({"a", "b"}, {("x", 2**200), ("x", 1)}, ["z", "a"])
 

@@ -15,7 +15,7 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts.ids import to_hex
+from contracts.ids import ProofId, RunId, as_address, to_hex
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.merkle.stored_tree import StoredTree
 from contracts.messages import for_log as messages
@@ -73,7 +73,7 @@ class SignedRun:
     @staticmethod
     def protocol() -> Protocol:
         """The functions of its deployment."""
-        return Protocol(DOMAIN.chain_id, "0x" + "cd" * 20, MODEL, key("creator").address)
+        return Protocol(DOMAIN.chain_id, as_address("0x" + "cd" * 20), MODEL, key("creator").address)
 
     @property
     def state(self) -> State:
@@ -83,7 +83,7 @@ class SignedRun:
     @property
     def round(self) -> RoundState:
         """The newest round."""
-        run = self.state.runs[to_hex(self.run)]
+        run = self.state.runs[RunId(to_hex(self.run))]
         return run.rounds[run.round]
 
     def add(self, entry: facts.Rules | facts.Block | Envelope) -> list[Derived]:
@@ -208,7 +208,7 @@ class SignedRun:
             messages.RoundSecret(self.run, self.round.number, verifier.address, secret), verifier, path=path
         )
 
-    def open(self, proof: str) -> None:
+    def open(self, proof: ProofId) -> None:
         """Open all that is asked for."""
         state = self.state.proofs[proof]
         node = next(n for n in self.nodes if n.address == state.commitment.node)
@@ -217,7 +217,7 @@ class SignedRun:
         for boundary in asked:
             self.send(self.opening(proof, boundary, entries), node, path=self.path(entries, boundary))
 
-    def opening(self, proof: str, boundary: int, entries: list[bytes]) -> messages.StateOpening:
+    def opening(self, proof: ProofId, boundary: int, entries: list[bytes]) -> messages.StateOpening:
         """One boundary."""
         entry = entries[boundary]
         blob = hashed("state", proof, boundary)
@@ -227,7 +227,7 @@ class SignedRun:
         """From one boundary to the root."""
         return [to_hex(node) for node in KECCAK_TREE.inclusion_proof(entries, boundary)]
 
-    def say(self, proof: str, verifier: LocalAccount) -> None:
+    def say(self, proof: ProofId, verifier: LocalAccount) -> None:
         """True on all that a verifier owes."""
         due = owed(self.state.proofs[proof], verifier.address)
         if not due:
@@ -238,7 +238,7 @@ class SignedRun:
         message = messages.Verdict(name, verifier.address, root, bytes.fromhex(witness[2:]), words)
         self.send(message, verifier)
 
-    def open_pledge(self, proof: str) -> list[Derived]:
+    def open_pledge(self, proof: ProofId) -> list[Derived]:
         """The node opens what it sealed."""
         commitment = self.state.proofs[proof].commitment
         node = next(n for n in self.nodes if n.address == commitment.node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.ids import ProofId, RunId, as_address
 from contracts.protocol.judge import entries
 from contracts.protocol.judge.chain_events import Decided, NodeStake
 from contracts.protocol.judge.entries import Line, Listed
@@ -15,7 +16,8 @@ from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
-DIGEST, ADDRESS = "0x" + "ab" * 32, "0x" + "Ab" * 20
+DIGEST, ADDRESS = "0x" + "ab" * 32, as_address("0x" + "Ab" * 20)
+RUN, PROOF = RunId(DIGEST), ProofId(DIGEST)
 NODES, VERIFIERS = RANGES["max_nodes"][1], 64
 
 
@@ -46,7 +48,7 @@ LINES = tuple(Line(ADDRESS, 0, 2**160) for _ in range(MOST_PAID))
 """What is owed adds up: far more than an emission may be."""
 LARGEST = (
     entries.RoundOpened(
-        run=DIGEST,
+        run=RUN,
         round=2**40,
         theta=DIGEST,
         momentum=DIGEST,
@@ -57,10 +59,10 @@ LARGEST = (
         verifiers=(ADDRESS,) * VERIFIERS,
         nodes=(Listed(ADDRESS, ADDRESS, DIGEST, DIGEST, 10**6, False, False),) * NODES,
     ),
-    entries.RoundClosed(DIGEST, 2**40, (DIGEST,) * NODES, 2**40),
-    entries.MergeSet(DIGEST, 2**40, (DIGEST,) * NODES, (DIGEST,) * NODES),
-    entries.PanelDrawn(DIGEST, DIGEST, True, (ADDRESS,) * VERIFIERS, (ADDRESS,) * VERIFIERS),
-    entries.EpochClosed(2**40, 9, DIGEST, 1, 2**40, 2**140, 2**140, LINES, DIGEST, 2**40, 2**40),
+    entries.RoundClosed(RUN, 2**40, (PROOF,) * NODES, 2**40),
+    entries.MergeSet(RUN, 2**40, (PROOF,) * NODES, (DIGEST,) * NODES),
+    entries.PanelDrawn(PROOF, DIGEST, True, (ADDRESS,) * VERIFIERS, (ADDRESS,) * VERIFIERS),
+    entries.EpochClosed(2**40, 9, RUN, 1, 2**40, 2**140, 2**140, LINES, DIGEST, 2**40, 2**40),
 )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.ids import ProofId, RunId, as_address
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import EpochClosed, Lapsed, Line
 from contracts.protocol.log.codec import InvalidLeaf, canonical, from_object, from_wire, parse, slug, to_wire
 
 pytestmark = pytest.mark.unit
 
-CLOSED = EpochClosed(1, 1, "r", 1, 2, 2**80, 2**80, (Line("a", 0, 2**80),), "root", 5, 4)
+CLOSED = EpochClosed(1, 1, RunId("r"), 1, 2, 2**80, 2**80, (Line(as_address("a"), 0, 2**80),), "root", 5, 4)
 
 
 def test_names_are_those_of_the_classes() -> None:
@@ -18,7 +19,7 @@ def test_names_are_those_of_the_classes() -> None:
 
 
 def test_an_entry_reads_back() -> None:
-    awaited = facts.Awaited(facts.What.WORDS, "r", 1, "p", "v")
+    awaited = facts.Awaited(facts.What.WORDS, RunId("r"), 1, ProofId("p"), "v")
     for entry in (CLOSED, Lapsed(awaited, 7, 2), facts.SegmentWord(1, facts.Word.TRUE)):
         assert from_object(type(entry), parse(canonical(to_wire(entry)))) == entry
 

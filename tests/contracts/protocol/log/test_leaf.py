@@ -11,6 +11,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from contracts.errors import BadField, BadSignature, CommonweightError, InvalidTree
+from contracts.ids import ProofId, RunId
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
@@ -154,7 +155,9 @@ def test_what_each_field_means() -> None:
     assert understood(write(envelope(messages.Verdict, witness=b"\0" * 32))).witness == ""
     assert understood(write(envelope(messages.PledgeReveal, fake=2))).fake == 2
     lapse = understood(write(envelope(messages.Lapse)))
-    assert lapse.awaited == facts.Awaited(What.WORDS, "0x" + RUN.hex(), 1, "0x" + PROOF.hex(), OTHER.address)
+    assert lapse.awaited == facts.Awaited(
+        What.WORDS, RunId("0x" + RUN.hex()), 1, ProofId("0x" + PROOF.hex()), OTHER.address
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from eth_account import Account
 
 from contracts.errors import BadField, CommonweightError
-from contracts.ids import to_hex
+from contracts.ids import as_address, to_hex
 from contracts.messages.signatures import sign
 from contracts.protocol.judge.facts import RunCreated
 from contracts.protocol.limits import METRICS, InvalidLimits, LimitTable, PairLimits, pair_key
@@ -37,7 +37,7 @@ def created(config: RunConfig, **beside: object) -> RunCreated:
     """The run as every copy of the log reads it."""
     terms = replace(TERMS, config=config.digest(), profiles=(CPU, GPU))
     envelope = Envelope(terms, (sign(terms, DOMAIN, bytes(CREATOR.key)),), {"config": config.to_json(), **beside})
-    found = read(write(envelope), DOMAIN, str)
+    found = read(write(envelope), DOMAIN, as_address)
     assert isinstance(found, RunCreated)
     return found
 
@@ -51,7 +51,7 @@ def test_pairs_are_those_whose_limits_separate_cheats_from_work() -> None:
     """Either may be the node; a pair whose limits are as wide as a cheat judges nobody."""
     one, other = to_hex(CPU), to_hex(GPU)
     found = created(BOUNDED, limits=TABLE.to_json())
-    assert found.terms.pairs == {(one, one), (other, other), (one, other), (other, one)}
+    assert found.terms.pairs == frozenset({(one, one), (other, other), (one, other), (other, one)})
     assert (found.terms.exact, found.limits) == (False, TABLE.to_json())
 
 

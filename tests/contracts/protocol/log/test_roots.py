@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contracts.ids import to_hex
+from contracts.ids import as_address, to_hex
 from contracts.merkle.positional_tree import SHA256_TREE
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
@@ -34,8 +34,8 @@ def late(made: SignedRun) -> messages.Lapse:
     """A commitment is awaited."""
     awaited, since = next((a, s) for a, s in made.state.open.items() if a.what is What.COMMITMENT)
     what, nothing = WHAT.index(awaited.what), b"\0" * 32
-    place = (made.run, 1, made.verifiers[0].address, what, nothing, awaited.party, 2**32 - 1, since)
-    return messages.Lapse(*place, made.root_at(since))
+    by, party, root = made.verifiers[0].address, as_address(awaited.party), made.root_at(since)
+    return messages.Lapse(made.run, 1, by, what, nothing, party, 2**32 - 1, since, root)
 
 
 def read(made: SignedRun) -> messages.Verdict:

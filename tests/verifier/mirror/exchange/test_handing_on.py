@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.ids import as_address
 from contracts.mirrors.peer import Limits, Peer
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
@@ -77,7 +78,9 @@ class Party:
 
 def bring(party: Party) -> None:
     """The node brings DATA to a verifier."""
-    CLIENT.put(f"{party.url}/blobs/{NAME}", content=DATA, headers=ticket(NAME, party.name)).raise_for_status()
+    CLIENT.put(
+        f"{party.url}/blobs/{NAME}", content=DATA, headers=ticket(NAME, as_address(party.name))
+    ).raise_for_status()
 
 
 @dataclass

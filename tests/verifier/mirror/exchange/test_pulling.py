@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from contracts.errors import BadSignature
 from contracts.messages import for_log as messages
-from contracts.messages.signatures import sign
+from contracts.messages.signatures import recover, sign
 from contracts.mirrors.peer import Peer, PeerMisbehaved
 from contracts.protocol.log.codec import canonical, slug
 from contracts.protocol.log.signed import Envelope
@@ -57,7 +57,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         return call
 
-    monkeypatch.setattr(parsing, "recover", counted("recovered", parsing.recover))
+    monkeypatch.setattr(parsing, "recover", counted("recovered", recover))
     monkeypatch.setattr(Reader, "parse", counted("read", Reader.parse))
     return found
 

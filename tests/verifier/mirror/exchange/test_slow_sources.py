@@ -24,9 +24,9 @@ from tests.verifier.mirror.exchange.test_handing_on import (
     fill,
     know,
     outcomes,
-    until,
 )
 from tests.verifier.mirror.world import Operator, blob, has, serving
+from tests.waiting import until
 from verifier.mirror.exchange.handing_on import MirrorAnswer
 from verifier.mirror.http.routes import mirror_app
 

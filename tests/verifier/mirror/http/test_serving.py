@@ -14,6 +14,7 @@ import httpx
 import pytest
 from blake3 import blake3
 
+from contracts.ids import as_address
 from contracts.mirrors.slots import Slots
 from contracts.mirrors.timed_protocol import TimedProtocol
 from contracts.tlog.mirror import origin_hash
@@ -190,7 +191,7 @@ def test_no_stranger_shuts_a_verifiers_entries_out(
         log = origin_hash(ORIGIN)
         carried = client.post("/add-entries", content=operator.upload(), headers=ticket(log, by=VERIFIERS[1]))
         assert carried.status_code == 200
-        other_receiver = ticket(log, str(VERIFIERS[2].address), VERIFIERS[1])
+        other_receiver = ticket(log, as_address(str(VERIFIERS[2].address)), VERIFIERS[1])
         for bad in (ticket(log, by=NODE), ticket("11" * 32, by=VERIFIERS[1]), other_receiver):
             assert client.post("/add-entries", content=operator.upload(), headers=bad).status_code == 403
     finally:
@@ -209,7 +210,7 @@ def test_slow_uploads_keep_no_honest_blob_out(client: httpx.Client, mirror: Mirr
     names = [blake3(data).hexdigest() for data in others]
     mirror.blobs.announce(blob(DATA))
     for data in others:
-        mirror.blobs.announce(blob(data, str(VERIFIERS[-1].address)))
+        mirror.blobs.announce(blob(data, as_address(str(VERIFIERS[-1].address))))
     mirror.verifiers = list
     open_ = [raw for name in names for raw in begin_uploads(client, put(name, by=VERIFIERS[-1]), 5)]
     open_ += begin_uploads(client, put(NAME), 5)

@@ -12,6 +12,7 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from contracts.ids import as_address
 from contracts.mirrors.tickets import SKEW, TO_SERVER
 from tests.holds import Threat, holds
 from tests.verifier.mirror.http.test_routes import DATA, NAME, refused
@@ -22,7 +23,7 @@ from verifier.mirror.http.routes import Mirror
 pytestmark = pytest.mark.integration
 
 STRANGER = Account.from_key(b"\x63" * 32)
-OTHER = str(VERIFIERS[1].address)
+OTHER = as_address(str(VERIFIERS[1].address))
 
 TICKETS: dict[str, tuple[int, str, Callable[[], dict[str, str]]]] = {
     "none": (422, "invalid-ticket", dict),

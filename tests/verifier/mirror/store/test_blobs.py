@@ -16,6 +16,7 @@ import pytest
 from blake3 import blake3
 
 from contracts.files.whole_file import DiskFull
+from contracts.ids import RunId, as_address
 from contracts.messages import for_log as messages
 from contracts.mirrors.slots import Sender
 from tests.alone import alone
@@ -104,7 +105,7 @@ def test_more_bytes_than_announced_stop_at_once(tmp_path: Path) -> None:
 def test_a_false_size_of_another_keeps_no_blob_out(tmp_path: Path) -> None:
     """Whoever announces somebody else's digest with another size widens the bound, and nothing else."""
     kept = store(tmp_path)
-    kept.announce(blob(DATA, "thief", size=5))
+    kept.announce(blob(DATA, as_address("thief"), size=5))
     kept.announce(blob(DATA))
     put(kept, DATA)
     assert kept.has(NAME)
@@ -131,7 +132,7 @@ def test_a_key_has_its_share_and_no_more(tmp_path: Path) -> None:
     kept.announce(blob(DATA))
     with pytest.raises(QuotaSpent):
         kept.announce(blob(b"y" * 5_000))
-    kept.announce(blob(b"y" * 5_000, "another"))
+    kept.announce(blob(b"y" * 5_000, as_address("another")))
     kept.forget(RUN_ID, 1)
     kept.announce(blob(b"y" * 5_000))
 
@@ -196,9 +197,10 @@ def test_a_subject_has_one_blob_at_a_time(tmp_path: Path) -> None:
 
 
 def test_each_announcer_of_a_digest_sends_it_at_its_best_terms(tmp_path: Path) -> None:
+    a, b = as_address("a"), as_address("b")
     rates = {RUN_ID: 9, "other run": 5}
     kept = BlobStore(tmp_path, lambda key: 10**6, lambda key, run: Sender(key, (key, run) == ("a", RUN_ID), rates[run]))
-    for key, run in (("a", RUN_ID), ("a", "other run"), ("b", RUN_ID)):
+    for key, run in ((a, RUN_ID), (a, RunId("other run")), (b, RUN_ID)):
         kept.announce(replace(blob(DATA), place=BlobOrigin(key, run, 1)))
     assert kept.senders(NAME) == {"a": Sender("a", True, 5), "b": Sender("b", False, 9)}
     with pytest.raises(NotAnnounced):
@@ -270,7 +272,7 @@ def test_messages_announce_their_blobs() -> None:
 def test_the_machine_is_asked_while_the_store_is_free(tmp_path: Path) -> None:
     free: list[bool] = []
 
-    def budget(_key: str) -> int:
+    def budget(_place: BlobOrigin) -> int:
         free.append(elsewhere(lambda: kept.missing()))
         return 10**6
 
@@ -285,7 +287,7 @@ def test_bytes_get_their_name_without_a_look_for_news(tmp_path: Path) -> None:
 
     class LooksForNews(BlobStore):
         def sizes(self, digest: str) -> frozenset[int]:
-            free.append(elsewhere(lambda: self.forget("another run", 0)))
+            free.append(elsewhere(lambda: self.forget(RunId("another run"), 0)))
             return super().sizes(digest)
 
     kept = LooksForNews(tmp_path, lambda _: 10**6)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import BadSignature
+from contracts.ids import Address, as_address
 from contracts.messages import for_log as kinds
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.errors import UnknownSubject
@@ -252,10 +253,10 @@ def test_a_message_on_a_lost_proof_is_read_once_known_again(tmp_path: Path) -> N
     """A killed process may have been further than what lies under its own head."""
     known = True
 
-    def author_of(_proof: str) -> str:
+    def author_of(_proof: str) -> Address:
         if not known:
             raise UnknownSubject("no such proof")
-        return str(NODE.address)
+        return as_address(NODE.address)
 
     reader, opening = Reader(READER.domain, author_of), pledge()
     first = MessageStore(tmp_path / "messages.db", reader, lambda _: True)
@@ -286,7 +287,7 @@ def test_who_signed_is_asked_before_the_machine_is(tmp_path: Path) -> None:
     asked: list[str] = []
 
     def told(name: str) -> Callable[[object], bool]:
-        return lambda _: asked.append(name) is None
+        return lambda _: asked.append(name) is None  # type: ignore[func-returns-value]
 
     kept = MessageStore(tmp_path / "messages.db", READER, told("machine"), told("part"))
     real, other = (VERIFIERS[number].address.encode() for number in (1, 0))

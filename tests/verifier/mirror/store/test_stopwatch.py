@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.ids import NO_PROOF, ProofId, RunId, as_address
 from contracts.protocol.judge.facts import Awaited, What
 from tests.alone import alone
 from tests.holds import Threat, holds
@@ -28,10 +29,11 @@ from verifier.mirror.store.stopwatch import (
 )
 
 pytestmark = pytest.mark.unit
+RUN = RunId("run")
 
-WORDS = Absence(Awaited(What.WORDS, "run", 1, "proof", "verifier"), 7)
-OPENINGS = Absence(Awaited(What.OPENINGS, "run", 1, "proof", "node"), 8)
-COMMITMENT = Absence(Awaited(What.COMMITMENT, "run", 1, "", "node"), 3)
+WORDS = Absence(Awaited(What.WORDS, RUN, 1, ProofId("proof"), "verifier"), 7)
+OPENINGS = Absence(Awaited(What.OPENINGS, RUN, 1, ProofId("proof"), "node"), 8)
+COMMITMENT = Absence(Awaited(What.COMMITMENT, RUN, 1, NO_PROOF, "node"), 3)
 LONGEST = 3.0
 
 
@@ -235,29 +237,29 @@ def test_a_nodes_time_is_at_least_that_of_the_chain(world: World) -> None:
     world.look(missing=COMMITMENT, chain=3_000.0, counts=False)
     world.restart()
     world.chain = opened + 3_600
-    came = [Came("run", 1, "node", opened), Came("run", 1, "unseen", opened)]
+    came = [Came(RUN, 1, as_address("node"), opened), Came(RUN, 1, as_address("unseen"), opened)]
     world.watch.look({}, came)
-    assert world.watch.took("run") == {"node": 3_600, "unseen": 3_600}
+    assert world.watch.took(RUN) == {"node": 3_600, "unseen": 3_600}
     world.chain += 500
     world.watch.look({}, came)
-    assert world.watch.took("run")["node"] == 3_600, "noted once a round"
-    world.watch.look({}, [Came("run", 2, "node", world.chain - 7)])
-    assert world.watch.took("run") == {"node": 7, "unseen": 3_600}
-    assert world.watch.took("another") == {}
+    assert world.watch.took(RUN)["node"] == 3_600, "noted once a round"
+    world.watch.look({}, [Came(RUN, 2, as_address("node"), world.chain - 7)])
+    assert world.watch.took(RUN) == {"node": 7, "unseen": 3_600}
+    assert world.watch.took(RunId("another")) == {}
 
 
 def test_what_a_node_took_is_no_less_than_was_measured(world: World) -> None:
     for _ in range(5):
         world.look(missing=COMMITMENT)
-    world.watch.look({}, [Came("run", 1, "node", world.chain)])
-    assert world.watch.took("run") == {"node": 4 * LONGEST}
+    world.watch.look({}, [Came(RUN, 1, as_address("node"), world.chain)])
+    assert world.watch.took(RUN) == {"node": 4 * LONGEST}
 
 
 def test_what_ended_without_a_commitment_is_no_measure(world: World) -> None:
     for _ in range(5):
         world.look(missing=COMMITMENT)
     world.watch.look({})
-    assert world.watch.took("run") == {}
+    assert world.watch.took(RUN) == {}
 
 
 def test_without_a_bound_nothing_is_due(world: World) -> None:
@@ -286,7 +288,7 @@ def test_what_was_released_is_known_until_it_is_final(world: World) -> None:
     for _ in range(9):
         world.look()
     assert not world.watch.release(WORDS)
-    world.watch.forget("run", 1)
+    world.watch.forget(RUN, 1)
     assert world.watch.released() == []
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.ids import RunId
 from contracts.protocol.judge.entries import RoundOpened
 from contracts.protocol.judge.rules import rounds
 from contracts.protocol.judge.rules.obstacles import Missing, Obstacle, obstacles
 from contracts.protocol.judge.state import RunState, State
 from tests.adversary.sim import simulate
-from tests.contracts.protocol.judge.court import Court
+from tests.contracts.protocol.judge.court import RUN, V1, V2, Court
 
 pytestmark = pytest.mark.unit
 
@@ -18,7 +19,7 @@ def test_a_round_opens_exactly_where_nothing_is_missing(monkeypatch: pytest.Monk
     """In every state of histories with hostile parties."""
     opened, seen = rounds.due_opening, set[Obstacle]()
 
-    def compared(state: State, name: str, run: RunState) -> RoundOpened | None:
+    def compared(state: State, name: RunId, run: RunState) -> RoundOpened | None:
         found, missing = opened(state, name, run), obstacles(state, run)
         assert (found is None) == bool(missing), missing
         seen.update(one.obstacle for one in missing)
@@ -31,7 +32,7 @@ def test_a_round_opens_exactly_where_nothing_is_missing(monkeypatch: pytest.Monk
 
 
 def missing(court: Court) -> list[str]:
-    return [str(found) for found in obstacles(court.state, court.state.runs["r"])]
+    return [str(found) for found in obstacles(court.state, court.state.runs[RUN])]
 
 
 def test_what_is_missing_is_counted() -> None:
@@ -49,10 +50,10 @@ def test_a_run_that_ended_says_so() -> None:
 
 def test_a_missing_verifier_is_counted() -> None:
     court = Court(min_nodes=3)
-    run = court.state.runs["r"]
-    run.away.update({"v1": 5, "v2": 5})
+    run = court.state.runs[RUN]
+    run.away.update({V1: 5, V2: 5})
     assert Missing(Obstacle.REACHABLE, 1, 2) in obstacles(court.state, run)
-    del run.anchors["v2"], run.anchors["v1"]
+    del run.anchors[V2], run.anchors[V1]
     found = obstacles(court.state, run)
     assert Missing(Obstacle.VERIFIERS, 1, 3) in found
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from contracts.ids import NO_PROOF, Address, ProofId, as_address
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import BeaconFixed, BeaconMissed, Lapsed, PanelDrawn, RoundClosed, RoundOpened
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import What
 from contracts.protocol.judge.state import Phase, Stage
-from tests.contracts.protocol.judge.court import Court, block_hash
+from tests.contracts.protocol.judge.court import N0, N1, RUN, STRANGER, V0, V1, V2, Court, block_hash
 from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
@@ -19,10 +20,10 @@ pytestmark = pytest.mark.unit
 
 def test_a_round_closes_when_k_verifiers_hold_every_proof() -> None:
     court = Court()
-    first, second = court.commit("n0"), court.commit("n1")
-    assert court.has(first, second, by=["v0"]) == []
-    closed = court.has(first, second, by=["v1"])
-    assert closed == [RoundClosed("r", 1, (first, second), court.time + 30)]
+    first, second = court.commit(N0), court.commit(N1)
+    assert court.has(first, second, by=[V0]) == []
+    closed = court.has(first, second, by=[V1])
+    assert closed == [RoundClosed(RUN, 1, (first, second), court.time + 30)]
 
 
 @holds(
@@ -33,49 +34,49 @@ def test_a_round_closes_when_k_verifiers_hold_every_proof() -> None:
 def test_bytes_that_fewer_than_k_hold_are_out_and_blameless() -> None:
     """F14: nothing is merged or judged that could vanish, and no coin is known yet."""
     court = Court()
-    kept, gone = court.commit("n0"), court.commit("n1")
+    kept, gone = court.commit(N0), court.commit(N1)
     court.has(kept)
-    court.has(gone, by=["v0"])
-    closed = court.lapse(What.COMMITMENT, "", "n1")
-    assert closed[-1] == RoundClosed("r", 1, (kept,), court.time + 30)
+    court.has(gone, by=[V0])
+    closed = court.lapse(What.COMMITMENT, NO_PROOF, N1)
+    assert closed[-1] == RoundClosed(RUN, 1, (kept,), court.time + 30)
     assert court.state.proofs[gone].stage is Stage.OUT
-    assert court.state.reserved == {"n0": 100}
+    assert court.state.reserved == {N0: 100}
 
 
 def test_one_verifier_alone_lapses_nobody() -> None:
     """F13, F29: neither a clock nor the operator's word ends a node's time."""
     court = Court()
-    assert court.lapse(What.COMMITMENT, "", "n1", by=["v2"]) == []
+    assert court.lapse(What.COMMITMENT, NO_PROOF, N1, by=[V2]) == []
     assert court.round.phase is Phase.OPEN
 
 
 def test_a_lapsed_node_is_not_awaited_until_it_returns() -> None:
     court = Court("rounds=3")
-    court.has(court.commit("n0"))
-    lapsed = court.lapse(What.COMMITMENT, "", "n1")[0]
+    court.has(court.commit(N0))
+    lapsed = court.lapse(What.COMMITMENT, NO_PROOF, N1)[0]
     assert isinstance(lapsed, Lapsed)
     assert lapsed.period == 1
     court.seen()
     court.block()
-    court.secret("v0", "1")
-    court.secret("v1", "2")
-    court.open("proof of n0 in 1")
-    court.post("proof of n0 in 1")
+    court.secret(V0, "1")
+    court.secret(V1, "2")
+    court.open(ProofId("proof of n0 in 1"))
+    court.post(ProofId("proof of n0 in 1"))
     opened = court.merge()[-1]
     assert isinstance(opened, RoundOpened)
-    assert [(node.node, node.awaited) for node in opened.nodes] == [("n0", True), ("n1", False)]
+    assert [(node.node, node.awaited) for node in opened.nodes] == [(N0, True), (N1, False)]
     with pytest.raises(OutOfTime):
-        court.enter(facts.Returned("r", "n1", 5))
-    court.enter(facts.Returned("r", "n1", court.state.size))
-    assert court.state.runs["r"].nodes["n1"].away is None
+        court.enter(facts.Returned(RUN, N1, 5))
+    court.enter(facts.Returned(RUN, N1, court.state.size))
+    assert court.state.runs[RUN].nodes[N1].away is None
 
 
 def test_who_was_not_awaited_may_commit_until_the_round_closes() -> None:
     court = Court("rounds=3")
-    court.has(court.commit("n0"))
-    court.lapse(What.COMMITMENT, "", "n1")
+    court.has(court.commit(N0))
+    court.lapse(What.COMMITMENT, NO_PROOF, N1)
     with pytest.raises(OutOfTime):
-        court.commit("n1")
+        court.commit(N1)
 
 
 @holds(
@@ -95,12 +96,12 @@ def test_a_commitment_is_bound_to_the_public_inputs() -> None:
         {"segments": 5},
     ):
         with pytest.raises(NotBound):
-            court.commit("n0", **changes)
+            court.commit(N0, **changes)
     with pytest.raises(NotSeated):
-        court.enter(replace(court.commitment("n0"), node="stranger"))
-    court.commit("n0")
+        court.enter(replace(court.commitment(N0), node=STRANGER))
+    court.commit(N0)
     with pytest.raises(AlreadySaid):
-        court.commit("n0", proof="another")
+        court.commit(N0, proof="another")
 
 
 def test_the_beacon_draws_once_k_saw_the_closing_entry() -> None:
@@ -109,8 +110,8 @@ def test_the_beacon_draws_once_k_saw_the_closing_entry() -> None:
     court.seen()
     assert court.block(seconds=10) == []
     fixed, *drawn = court.block(seconds=25)
-    order, beacon = ("v0", "v1", "v2"), block_hash(court.time)
-    assert fixed == BeaconFixed("r", 1, court.time, beacon)
+    order, beacon = (V0, V1, V2), block_hash(court.time)
+    assert fixed == BeaconFixed(RUN, 1, court.time, beacon)
     assert drawn == [PanelDrawn(name, beacon, True, order, order[:2]) for name in (first, second)]
 
 
@@ -137,27 +138,27 @@ def test_a_beacon_unseen_by_k_is_drawn_later_and_all_is_read() -> None:
     court = Court(audit_floor=1, stakes=100)
     court.close()
     closed_at = court.round.closed_at
-    court.seen(by=["v0"])
+    court.seen(by=[V0])
     court.block()
-    missed = court.lapse(What.SEEN, "", "")
+    missed = court.lapse(What.SEEN, NO_PROOF, "")
     assert [type(entry) for entry in missed] == [Lapsed, BeaconMissed]
     with pytest.raises(AlreadySaid):
-        court.enter(facts.Seen("r", 1, "v0", closed_at, "root"))
+        court.enter(facts.Seen(RUN, 1, V0, closed_at, "root"))
     assert [type(entry) for entry in court.block()] == [BeaconFixed]
-    court.seen(by=["v0"])
-    court.seen(by=["v1"])
-    for node in ("n0", "n1"):
+    court.seen(by=[V0])
+    court.seen(by=[V1])
+    for node in (N0, N1):
         assert court.proof(node).audited
-        assert list(court.proof(node).seats) == ["v0", "v1", "v2"]
+        assert list(court.proof(node).seats) == [V0, V1, V2]
 
 
 def test_a_root_of_another_log_is_refused() -> None:
     court = Court()
     court.close()
     court.state.leaves, court.state.roots = court.state.size, {court.round.closed_at: "this log's"}
-    court.seen(by=["v0"], root="this log's")
+    court.seen(by=[V0], root="this log's")
     with pytest.raises(NotBound, match="another log"):
-        court.seen(by=["v1"], root="another root")
+        court.seen(by=[V1], root="another root")
     assert [type(entry) for entry in court.block()] == [BeaconFixed]
 
 
@@ -169,16 +170,16 @@ def test_nobody_passes_over_the_beacons_block() -> None:
         court.enter(facts.Block(10**6, court.time + 400, "later", (), court.time + 390))
 
 
-@pytest.mark.parametrize("by", ["stranger", "n0"])
-def test_strangers_have_no_word_in_a_round(by: str) -> None:
+@pytest.mark.parametrize("by", ["stranger", N0])
+def test_strangers_have_no_word_in_a_round(by: Address) -> None:
     court = Court()
-    proof = court.commit("n0")
+    proof = court.commit(N0)
     with pytest.raises(NotSeated):
         court.has(proof, by=[by])
     with pytest.raises(NotSeated):
-        court.lapse(What.COMMITMENT, "", "n1", by=[by])
+        court.lapse(What.COMMITMENT, NO_PROOF, N1, by=[by])
     with pytest.raises(UnknownSubject):
-        court.has("no such proof")
+        court.has(ProofId("no such proof"))
 
 
 def test_seen_is_refused_early_of_another_entry_and_twice() -> None:
@@ -187,26 +188,26 @@ def test_seen_is_refused_early_of_another_entry_and_twice() -> None:
         court.seen()
     court.close()
     with pytest.raises(NotBound):
-        court.enter(facts.Seen("r", 1, "v0", court.round.closed_at - 1, "root"))
-    court.seen(by=["v0"])
+        court.enter(facts.Seen(RUN, 1, V0, court.round.closed_at - 1, "root"))
+    court.seen(by=[V0])
     with pytest.raises(AlreadySaid):
-        court.seen(by=["v0"])
+        court.seen(by=[V0])
 
 
 def test_at_least_k_sit_whatever_the_manifest_says() -> None:
     court = Court(panel=1)
     court.drawn()
-    assert list(court.proof().seats) == ["v0", "v1"]
+    assert list(court.proof().seats) == [V0, V1]
 
 
 def test_an_absent_verifier_sits_last() -> None:
     court = Court()
     court.close()
-    court.state.runs["r"].away["v0"] = 5
+    court.state.runs[RUN].away[V0] = 5
     court.seen()
     court.block()
-    assert court.proof().order == ("v1", "v2", "v0")
-    assert list(court.proof().seats) == ["v1", "v2"]
+    assert court.proof().order == (V1, V2, V0)
+    assert list(court.proof().seats) == [V1, V2]
 
 
 def test_a_block_may_take_several_entries() -> None:
@@ -214,22 +215,22 @@ def test_a_block_may_take_several_entries() -> None:
     court = Court()
     court.close()
     court.seen()
-    first = facts.Block(2000, 2000, "hash", (chain_events.NodeStake("x", 1),), 1000, more=True)
+    first = facts.Block(2000, 2000, "hash", (chain_events.NodeStake(as_address("x"), 1),), 1000, more=True)
     assert court.enter(first) == []
     with pytest.raises(NotBound):
         court.enter(facts.Block(2001, 2001, "other", (), 2000))
-    drawn = court.enter(replace(first, events=(chain_events.NodeStake("y", 1),), more=False))
+    drawn = court.enter(replace(first, events=(chain_events.NodeStake(as_address("y"), 1),), more=False))
     assert [type(entry) for entry in drawn] == [BeaconFixed, PanelDrawn, PanelDrawn]
 
 
 def test_nobody_says_has_seen_or_lapse_twice() -> None:
     court = Court()
     proofs = court.close()
-    court.has(*proofs, by=["v2"])
+    court.has(*proofs, by=[V2])
     with pytest.raises(AlreadySaid):
-        court.has(*proofs, by=["v2"])
+        court.has(*proofs, by=[V2])
     court.seen()
     court.block()
-    court.seen(by=["v2"])
+    court.seen(by=[V2])
     with pytest.raises(AlreadySaid):
-        court.seen(by=["v2"])
+        court.seen(by=[V2])
