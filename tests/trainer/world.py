@@ -405,9 +405,17 @@ class Council:
         packed = (pack(theta), pack(momentum))
         names = [blake3(data).digest() for data in packed]
         self.server.blobs |= {name.hex(): data for name, data in zip(names, packed, strict=True)}
-        a, b, (c, d) = state_digest(theta), state_digest(momentum), names
-        root = self.village.merge_root
-        message = messages.Merge(self.village.run, duty.round, verifier.address, root, a, b, c, d, 5)
+        message = messages.Merge(
+            self.village.run,
+            duty.round,
+            verifier.address,
+            self.village.merge_root,
+            state_digest(theta),
+            state_digest(momentum),
+            names[0],
+            names[1],
+            5,
+        )
         self.village.send(message, verifier)
 
     def _outer(self, number: int) -> tuple[Tensors, Tensors]:

@@ -50,8 +50,8 @@ def test_late_messages_change_one_machine_alone() -> None:
     assert writing.state.runs[name] is committed.state.runs[name]
     node = run.nodes[0]
     run.send(messages.Leave(run.run, node.address, 10**6), node)
-    late, (a, b, c, d) = run.verifiers[-1], (hashed(kind, 1) for kind in ("theta", "momentum") * 2)
-    run.send(messages.Merge(run.run, 1, late.address, run.merge_root, a, b, c, d, 5), late)
+    late, theta, momentum = run.verifiers[-1], hashed("theta", 1), hashed("momentum", 1)
+    run.send(messages.Merge(run.run, 1, late.address, run.merge_root, theta, momentum, theta, momentum, 5), late)
     before, own = dump(committed.state), committed.state.runs[name]
     for leaf in run.leaves[over:]:
         writing.take(leaf)
