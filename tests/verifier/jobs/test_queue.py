@@ -105,7 +105,7 @@ def test_twelve_segments_fan_out_over_two_workers(bench: Bench, tmp_path: Path) 
     assert sorted(name for name, _ in runs(tmp_path)) == sorted(map(str, SEGMENTS))
 
 
-@holds("A killed worker changes no verdict", by="verifier/jobs/rows.py:JobRowRows.finish", against=Threat.CRASH)
+@holds("A killed worker changes no verdict", by="verifier/jobs/rows.py:JobRows.finish", against=Threat.CRASH)
 def test_a_killed_workers_segment_is_taken_up_and_counted_once(bench: Bench, tmp_path: Path) -> None:
     hasty, examined = bench.impatient(), fan_of(tmp_path, (0, 1, 2, 3), held=[2])
     killed = kill_while_running(hasty, examined, "2", tmp_path)
