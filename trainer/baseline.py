@@ -1,4 +1,4 @@
-"""What DiLoCo is compared with: one node alone, and all nodes with their gradients averaged at every step."""
+"""The baselines of DiLoCo: one node alone, and all nodes with their gradients averaged at every step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trainer.steps.inner_step import inner_step
 
 
 class PublicRound(NamedTuple):
-    """What a baseline needs of one round: configuration, 32-byte data seed, and nodes whose batches it trains on."""
+    """One round for a baseline: configuration, 32-byte data seed, and the nodes whose batches it trains on."""
 
     config: RunConfig
     data_seed: bytes

@@ -1,4 +1,4 @@
-"""A node that keeps verifiers honest: now and then a segment of its work is wrong, and it says so when all have spoken.
+"""A node that keeps verifiers honest: some rounds have a wrong segment, which its pledge names after the verdicts.
 
 That segment is trained for real, on other batches of the same text: only a replay tells it from honest work. It costs
 the node its full compute and the round's pay.
@@ -14,15 +14,15 @@ from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 
 
 class Canary(Conduct):
-    """Honest, but for a share of rounds of `rate_ppm` parts per million that nobody but this node knows."""
+    """Honest, but for a secret share of rounds: `rate_ppm` parts per million."""
 
     def __init__(self, rate_ppm: int) -> None:
         self.canary_ppm = rate_ppm
 
-    def run_inner(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
+    def run_inner(self, task: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The round's work, with other batches in the pledged segment."""
-        batches = elsewhere(job.batches(), job.config.steps, job.config.segment, self.pledge(job).fake)
-        return run_inner(job.config, job.start, batches, on_step, folder)
+        batches = elsewhere(task.batches(), task.config.steps, task.config.segment, self.pledge(task).fake)
+        return run_inner(task.config, task.start, batches, on_step, folder)
 
 
 def elsewhere(batches: BatchSource, steps: int, segment: int, fake: int) -> BatchSource:

@@ -1,7 +1,7 @@
-"""The server as a command asks it: typed calls, signed messages, blobs checked against their names.
+"""The client of commands: typed calls, signed messages, blobs checked against their names.
 
-What is no answer of ours (contracts/wire/answers.py) is asked for again, with growing pauses, since every request is
-idempotent; a refusal of ours is final. Processes that are left running use trainer/exchange/network.py instead.
+A request without an answer of ours (contracts/wire/answers.py) is sent again, with growing pauses, since every request
+is idempotent; a refusal of ours is final. Processes that are left running use trainer/exchange/network.py instead.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from contracts.wire.network import Network
 MOST_BYTES = 2**29
 """Of one answer: no file of a run that a server takes is larger."""
 PATIENCE_SECONDS = 30.0
-"""For how long weather is waited out."""
+"""Of weather: for so long a request is sent again."""
 FIRST_WAIT = 0.3
 LONGEST_WAIT = 10.0
 OCTETS = "application/octet-stream"
@@ -68,7 +68,7 @@ class ApiUnreachable(CommonweightError):
 
 
 class OtherApi(CommonweightError):
-    """A server answers at the address, and is not one of this software."""
+    """The server at the address is not one of this software."""
 
     code = "other-api"
 
@@ -81,7 +81,7 @@ class BlobCorrupt(CommonweightError):
 
 @dataclass(frozen=True)
 class _Answer:
-    """The whole of one."""
+    """A whole response."""
 
     status: int
     media_type: str
@@ -89,8 +89,8 @@ class _Answer:
 
 
 class _Weather(Exception):
-    """No answer, or none of ours. `problem` is what a server in trouble says of itself, `least` the seconds for which
-    it wants to be left alone."""
+    """No answer, or none of ours. `problem` is the document of a server in trouble, `least` its Retry-After in
+    seconds."""
 
     def __init__(self, why: str, status: int = 0, problem: Problem | None = None, least: float | None = None) -> None:
         super().__init__(why)
@@ -100,9 +100,9 @@ class _Weather(Exception):
 
 
 class ApiClient:
-    """A server as one key sees it; without a key only reading works. `cache` keeps blobs on disk.
+    """A server for one key; without a key only reading works. `cache` is a folder of blobs.
 
-    `patience` is for how many seconds weather is waited out, and `say` takes a line about it now and then.
+    For `patience` seconds a request is sent again in weather, and `say` takes a line about it now and then.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class ApiClient:
         return self._patiently(_json, "POST", path, json=body)
 
     def give(self, message: Message, **beside: Any) -> Accepted:
-        """Sign a message of judgement and hand it to the server in its one text. Raises ApiProblem, ApiUnreachable."""
+        """Sign a message for the log and hand it to the server in its one text. Raises ApiProblem, ApiUnreachable."""
         signature = sign(message, self.domain, bytes(self.account.key))
         return self.hand(leaf_text(Envelope(message, (signature,), beside)))
 
@@ -174,21 +174,21 @@ class ApiClient:
         return read_as(Accepted, self._patiently(_json, "POST", "/messages", content=text.encode()))
 
     def blob(self, name: str) -> bytes:
-        """Bytes that hash to their name, from the cache where they lie there. Raises BlobCorrupt and ApiProblem.
+        """Bytes that hash to their name, from the cache where it has them. Raises BlobCorrupt and ApiProblem.
 
-        A disk flips bits as a network does: what was kept is hashed too, and fetched again where it is spoilt.
+        A disk flips bits as a network does: a cached file is hashed too, and fetched again where it is spoilt.
         """
         if not _BLOB_NAME.fullmatch(name):
             raise BlobCorrupt(f"{name[:80]!r} is not the name of a blob")
-        kept = None if self._cache is None else self._cache / name
-        data = None if kept is None else _kept(kept, name)
+        file = None if self._cache is None else self._cache / name
+        data = None if file is None else _kept(file, name)
         if data is not None:
             return data
         data = self._patiently(_octets, "GET", f"/blobs/{name}")
         if blake3(data).hexdigest() != name:
             raise BlobCorrupt(f"{name} came with other bytes")
-        if kept is not None:
-            _write(kept, data)
+        if file is not None:
+            _write(file, data)
         return data
 
     def news(self, size: int, seconds: float) -> int:
@@ -203,7 +203,7 @@ class ApiClient:
             raise OtherApi(f"{self.base_url} answers, but is no server of a model; check --api") from None
 
     def _patiently(self, read: Callable[[_Answer], T], method: str, path: str, **options: Any) -> T:
-        """Our answer, as `read` has it. Raises ApiProblem, and ApiUnreachable where weather outlasts the patience."""
+        """An answer of ours, decoded by `read`. Raises ApiProblem, and ApiUnreachable where weather lasts."""
         end = time.monotonic() + self._patience
         outage = Outage(self.base_url, self._say, grace=0.0)
         tries = Retrying(
@@ -214,14 +214,14 @@ class ApiClient:
             reraise=True,
         )
         try:
-            found = tries(lambda: read(self._answered(method, path, **options)))
+            result = tries(lambda: read(self._answered(method, path, **options)))
         except _Weather as weather:
             raise self._lasting(weather) from None
         outage.ended()
-        return found
+        return result
 
     def _answered(self, method: str, path: str, **options: Any) -> _Answer:
-        """One try. Raises ApiProblem for a refusal of ours, and _Weather for all else that was not asked for."""
+        """One try. Raises ApiProblem for a refusal of ours, and _Weather for any other failure."""
         try:
             answer, least = self._call(method, path, **options)
         except httpx.HTTPError as error:
@@ -232,46 +232,46 @@ class ApiClient:
         if refusal is not None:
             raise ApiProblem(answer.status, refusal.code, refusal.detail)
         problem = problem_in(answer.media_type, answer.body)
-        said = f"{problem.code}: {problem.detail}" if problem else _glimpse(answer)
-        raise _Weather(f"status {answer.status}, {said}", answer.status, problem, least)
+        detail = f"{problem.code}: {problem.detail}" if problem else _glimpse(answer)
+        raise _Weather(f"status {answer.status}, {detail}", answer.status, problem, least)
 
     def _call(self, method: str, path: str, **options: Any) -> tuple[_Answer, float | None]:
         """The whole answer, of MOST_BYTES at most, and its Retry-After. Raises ApiProblem and httpx's errors."""
         data = bytearray()
-        with self._http.stream(method, path, **options) as answer:
-            for chunk in answer.iter_bytes():
+        with self._http.stream(method, path, **options) as response:
+            for chunk in response.iter_bytes():
                 data += chunk
                 if len(data) > MOST_BYTES:
-                    raise ApiProblem(answer.status_code, "http-error", f"the answer has more than {MOST_BYTES} bytes")
-        headers = answer.headers
-        whole = _Answer(answer.status_code, headers.get("Content-Type", ""), bytes(data))
-        return whole, retry_after(headers.get("Retry-After"))
+                    raise ApiProblem(response.status_code, "http-error", f"the answer has more than {MOST_BYTES} bytes")
+        headers = response.headers
+        answer = _Answer(response.status_code, headers.get("Content-Type", ""), bytes(data))
+        return answer, retry_after(headers.get("Retry-After"))
 
     def _lasting(self, weather: _Weather) -> CommonweightError:
-        """What is said when the patience ends: the server's own word, where it is one."""
+        """The error when the patience ends: the server's own problem document, where it sent one."""
         if weather.problem is not None:
             return ApiProblem(weather.status, weather.problem.code, weather.problem.detail)
         return ApiUnreachable(f"{self.base_url} does not answer: {weather}{_through()}; check --api")
 
 
 def _http_client(base_url: str) -> httpx.Client:
-    """Raises ApiUnreachable for an address or a proxy that cannot be used here, however long one waits."""
+    """Raises ApiUnreachable for an address or a proxy that no waiting makes usable here."""
     try:
         return httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=60.0)
-    except (httpx.InvalidURL, ValueError, ImportError) as error:  # ImportError: what SOCKS takes is not installed
+    except (httpx.InvalidURL, ValueError, ImportError) as error:  # ImportError: packages for SOCKS are missing
         raise ApiUnreachable(f"{base_url} cannot be asked: {error}{_through()}; check --api") from error
     except OSError as error:  # of SSL_CERT_FILE and SSL_CERT_DIR
         raise ApiUnreachable(f"{base_url} cannot be asked: {error}; check SSL_CERT_FILE") from error
 
 
 def _through() -> str:
-    """The proxies of the environment, by which requests go."""
+    """The environment's proxies, as the end of a sentence."""
     proxies = {name: url for name, url in getproxies().items() if name in ("http", "https", "all")}
     return f"; the environment sends it through the proxy {', '.join(proxies.values())}" if proxies else ""
 
 
 def _json(answer: _Answer) -> Any:
-    """Raises _Weather for what is no JSON, as numbers without an end are: every answer of ours is."""
+    """Raises _Weather for a body that is no JSON, as NaN is none: every answer of ours is JSON."""
     try:
         return json.loads(answer.body, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
@@ -287,7 +287,7 @@ def _finite(text: str) -> float:
 
 
 def _octets(answer: _Answer) -> bytes:
-    """Raises _Weather for another media type than blobs have: somebody in between put a page there."""
+    """Raises _Weather for another media type than blobs have: a proxy in between sent a page."""
     if answer.media_type != OCTETS:
         raise _Weather(f"status {answer.status}, {_glimpse(answer)}")
     return answer.body
@@ -303,18 +303,18 @@ _backoff = wait_random_exponential(FIRST_WAIT, max=LONGEST_WAIT)
 
 
 def _pause(state: RetryCallState) -> float:
-    """Growing and spread, and as long as the server asked for."""
+    """Growing and spread, and no shorter than the server's Retry-After."""
     return max(_weather_of(state).least, FIRST_WAIT / 3, _backoff(state))
 
 
 def _glimpse(answer: _Answer) -> str:
-    """The beginning of what is no answer of ours, as a person may know it by."""
+    """The media type and the beginning of a response that is none of ours."""
     text = " ".join(answer.body[:2_000].decode(errors="replace").split())[:80]
     return f"{answer.media_type or 'no media type'}, {text!r}"
 
 
 def _kept(path: Path, name: str) -> bytes | None:
-    """What lies in the cache, if it is what its name says."""
+    """The bytes of a cached file, if they hash to its name."""
     try:
         data = path.read_bytes()
     except OSError:

@@ -1,6 +1,6 @@
-"""How a node behaves in a round: what it runs, what it commits to and what it opens.
+"""The behaviour of a node in a round: its training, its commitments and its openings.
 
-`Conduct` does all of it honestly; every cheat of trainer.cheats overrides the ones that it does otherwise.
+`Conduct` is honest in all of them; each cheat of trainer.cheats overrides the methods in which it is not.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 
 
 class NothingToCopy(CommonweightError):
-    """What a conduct lives on was not made public, or not in time: it does nothing in this round."""
+    """The work that a cheat copies was not made public in time: it does nothing in this round."""
 
     code = "nothing-to-copy"
 
 
 class Surroundings(Protocol):
-    """What a conduct sees beside its round: its key, the domain that it signs for, what is shown, and blobs by name."""
+    """The surroundings of a conduct: its key, the domain that it signs for, views of the log, and blobs by name."""
 
     domain: Domain
 
@@ -59,7 +59,7 @@ class Surroundings(Protocol):
 
 @dataclass(frozen=True)
 class RoundTask:
-    """What one round asks of one node; `start` is the full state."""
+    """One round of one node; `start` is the full state."""
 
     client: Surroundings
     round: RoundView
@@ -88,15 +88,15 @@ class RoundTask:
         return from_hex(self.round.data_seed)
 
     def batches(self) -> BatchSource:
-        """The batches that this node has to train on."""
+        """The batches of this node in this round."""
         return batch_source(self.corpus.train, self.config, self.data_seed, self.number, self.node)
 
 
 @dataclass(frozen=True)
 class Made:
-    """A commitment with what goes with it: the packed pseudo-gradient and the paths of first and last entry.
+    """A commitment before it is signed, with the packed pseudo-gradient and the paths of first and last entry.
 
-    `domain` is the EIP-712 domain that it is signed for; None is the deployment's own.
+    `domain` is the EIP-712 domain of the signature; None is the deployment's own.
     """
 
     message: Commitment
@@ -122,39 +122,39 @@ class Conduct:
     canary_ppm = 0
     """Share of rounds with a segment that is bad on purpose, parts per million."""
 
-    def pledge(self, job: RoundTask) -> Pledge:
-        """What the commitment seals of this round's work; the same for the same round. Raises BadField."""
-        key = bytes(job.client.account.key)
-        return draw_pledge(key, from_hex(job.run), job.number, job.config.segments, self.canary_ppm)
+    def pledge(self, task: RoundTask) -> Pledge:
+        """The pledge that the commitment seals; the same for the same round. Raises BadField."""
+        key = bytes(task.client.account.key)
+        return draw_pledge(key, from_hex(task.run), task.number, task.config.segments, self.canary_ppm)
 
-    def work(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
-        """The round's work as it is committed to, its end settled (J7). Raises StateMismatch and NonFiniteLoss."""
-        return settle(job.start, self.run_inner(job, on_step, folder))
+    def work(self, task: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
+        """The round's trajectory for the commitment, its end settled (J7). Raises StateMismatch and NonFiniteLoss."""
+        return settle(task.start, self.run_inner(task, on_step, folder))
 
-    def run_inner(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
+    def run_inner(self, task: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The steps of a round. Raises StateMismatch and NonFiniteLoss."""
-        return run_inner(job.config, job.start, job.batches(), on_step, folder)
+        return run_inner(task.config, task.start, task.batches(), on_step, folder)
 
-    def commitments(self, job: RoundTask, trajectory: Trajectory) -> Sequence[Made]:
-        """What to commit to, in the order in which it is sent; openings are for the last."""
-        return (commitment(job, trajectory, self.pledge(job)),)
+    def commitments(self, task: RoundTask, trajectory: Trajectory) -> Sequence[Made]:
+        """The round's commitments, in the order in which they are sent; openings are for the last."""
+        return (commitment(task, trajectory, self.pledge(task)),)
 
-    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
-        """What to open now, where `wanted` are the boundaries asked for and not opened yet."""
-        return [disclose(trajectory, boundary) for boundary in wanted]
+    def openings(self, task: RoundTask, trajectory: Trajectory, boundaries: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
+        """The openings of now, where `boundaries` are those that the log asks for and lacks."""
+        return [disclose(trajectory, boundary) for boundary in boundaries]
 
 
-def commitment(job: RoundTask, trajectory: Trajectory, pledge: Pledge) -> Made:
+def commitment(task: RoundTask, trajectory: Trajectory, pledge: Pledge) -> Made:
     """The commitment that follows from a settled trajectory."""
     entries = list(trajectory.boundary_entries)
     end = trajectory.end_state
     gradient = pack(trajectory.pseudo_gradient)
     message = Commitment(
-        run=from_hex(job.run),
-        round=job.number,
-        node=job.node,
-        startState=theta_digest(job.start),
-        innerState=inner_digest(job.start),
+        run=from_hex(task.run),
+        round=task.number,
+        node=task.node,
+        startState=theta_digest(task.start),
+        innerState=inner_digest(task.start),
         root=trajectory.root,
         boundaries=len(entries),
         endState=theta_digest(end),
@@ -162,17 +162,17 @@ def commitment(job: RoundTask, trajectory: Trajectory, pledge: Pledge) -> Made:
         gradient=trajectory.pseudo_gradient_digest,
         gradientBlob=blake3(gradient).digest(),
         gradientSize=len(gradient),
-        dataSeed=job.data_seed,
-        config=job.config.digest(),
-        profile=configure_determinism(job.config.profile).digest(),
-        pledge=pledge.seal(job.node),
-        tokens=job.config.tokens_per_round,
+        dataSeed=task.data_seed,
+        config=task.config.digest(),
+        profile=configure_determinism(task.config.profile).digest(),
+        pledge=pledge.seal(task.node),
+        tokens=task.config.tokens_per_round,
     )
-    first, last = (tuple(KECCAK_TREE.inclusion_proof(entries, place)) for place in (0, len(entries) - 1))
-    return Made(message, gradient, first, last)
+    first_path, last_path = (tuple(KECCAK_TREE.inclusion_proof(entries, index)) for index in (0, len(entries) - 1))
+    return Made(message, gradient, first_path, last_path)
 
 
 def disclose(trajectory: Trajectory, boundary: int) -> Disclosure:
-    """Boundary `boundary` as it was committed to. Raises UnknownSegment."""
+    """The committed boundary of this number. Raises UnknownSegment."""
     opening = trajectory.opening(boundary)
     return Disclosure(boundary, trajectory.boundary_entries[boundary], opening.packed, opening.proof)

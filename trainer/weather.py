@@ -1,4 +1,4 @@
-"""Who is away of those that a process needs, told in few lines; and the end for who does not want to wait for ever."""
+"""Outages of the sources that a process needs, told in few lines; and the end of a process that gives up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SERVER = ""
 
 
 class GaveUp(CommonweightError):
-    """Nobody answered for as long as the user wants to wait."""
+    """No source answered for as long as the user wants to wait."""
 
     code = "gave-up"
 
@@ -28,8 +28,8 @@ class Weather:
         self._give_up_after = give_up_after
 
     def look(self, troubles: Mapping[str, str | None], chain: str | None, needed: int) -> None:
-        """What is known now: why each source is away (None where it is not), why the chain node is, and how many
-        mirrors are needed.
+        """Note the newest look: for each source and for the chain node the reason of its outage (None without one), and
+        how many mirrors are needed.
 
         Raises GaveUp.
         """
@@ -47,11 +47,11 @@ class Weather:
 
 
 def _too_few(mirrors: Mapping[str, str | None], needed: int) -> str | None:
-    """Fewer than are needed show what the log is: nothing new can be acted on."""
+    """The line about too few mirrors, without which a process cannot act on new entries; None where they suffice."""
     answering = sum(why is None for why in mirrors.values())
     if answering >= needed:
         return None
     if not mirrors:
         return f"none has said where it is, and {needed} are needed"
-    first = next((f"; {name}: {why}" for name, why in mirrors.items() if why is not None), "")
-    return f"{answering} of {len(mirrors)} show the log, and {needed} are needed{first}"
+    example = next((f"; {name}: {why}" for name, why in mirrors.items() if why is not None), "")
+    return f"{answering} of {len(mirrors)} show the log, and {needed} are needed{example}"

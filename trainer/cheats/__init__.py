@@ -1,6 +1,6 @@
-"""Ways not to do the work, each a real node: what verification must catch (docs/attacks.md lists them all).
+"""The cheats that verification must catch, each a real node (docs/attacks.md lists them all).
 
-The catalogue loads no torch, so that a command line can name the cheats; what they run is loaded on use.
+The catalogue loads no torch, so that a command line can name the cheats; their code is loaded on use.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class UnknownCheat(CommonweightError):
 
 
 def conduct(cheat: str | None = None) -> Conduct:
-    """How a node of that name behaves; the honest way for None. Raises UnknownCheat."""
+    """The conduct of a cheat by its name; the honest one for None. Raises UnknownCheat."""
     from trainer.cheats.commitments import Worked
     from trainer.cheats.protocol import CONDUCTS
     from trainer.cheats.work import RUNNERS

@@ -1,4 +1,4 @@
-"""What each cheat is: how it works, what it would gain, and what stops it. The page docs/attacks.md is made of this."""
+"""The catalogue of cheats: how each works, its gain, and the rule that stops it. docs/attacks.md is made of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Cheat:
 
     @property
     def refused(self) -> bool:
-        """Whether a message of it is refused, rather than its proof void or out."""
+        """Whether one of its messages is refused, rather than its proof void or out."""
         return self.outcome in CODES
 
     def row(self) -> str:

@@ -1,4 +1,4 @@
-"""Lies in what is committed to: the pseudo-gradient, the proof's fields, its signature, or how often."""
+"""Lies in commitments: the pseudo-gradient, the proof's fields, its signature, or their number."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Alter = Callable[[RoundTask, Made], Made]
 
 
 class Worked(Conduct):
-    """Another inner loop than the honest one; all else follows from what it made."""
+    """Another inner loop than the honest one; all else follows from its trajectory."""
 
     def __init__(self, runner: InnerRunner) -> None:
         self._runner = runner
 
-    def run_inner(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
-        """What the runner does."""
-        return self._runner(job.config, job.start, job.batches(), on_step, folder)
+    def run_inner(self, task: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
+        """The runner's trajectory."""
+        return self._runner(task.config, task.start, task.batches(), on_step, folder)
 
 
 class OtherGradient(Conduct):
@@ -41,9 +41,9 @@ class OtherGradient(Conduct):
     def __init__(self, reshape: Reshape) -> None:
         self._reshape = reshape
 
-    def run_inner(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
+    def run_inner(self, task: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The honest trajectory with the other pseudo-gradient."""
-        real = super().run_inner(job, on_step, folder)
+        real = super().run_inner(task, on_step, folder)
         gradient = self._reshape(real.pseudo_gradient)
         return replace(real, pseudo_gradient=gradient, pseudo_gradient_digest=state_digest(gradient))
 
@@ -55,18 +55,18 @@ class Altered(Worked):
         super().__init__(runner)
         self._alter = alter
 
-    def commitments(self, job: RoundTask, trajectory: Trajectory) -> Sequence[Made]:
+    def commitments(self, task: RoundTask, trajectory: Trajectory) -> Sequence[Made]:
         """The altered one."""
-        return (self._alter(job, commitment(job, trajectory, self.pledge(job))),)
+        return (self._alter(task, commitment(task, trajectory, self.pledge(task))),)
 
 
 class Doubled(Altered):
     """Work done by a runner, the commitment to it, and then an altered one in its place."""
 
-    def commitments(self, job: RoundTask, trajectory: Trajectory) -> Sequence[Made]:
+    def commitments(self, task: RoundTask, trajectory: Trajectory) -> Sequence[Made]:
         """Both."""
-        first = commitment(job, trajectory, self.pledge(job))
-        return first, self._alter(job, first)
+        original = commitment(task, trajectory, self.pledge(task))
+        return original, self._alter(task, original)
 
 
 def scaled(factor: float) -> Reshape:
@@ -90,72 +90,72 @@ def with_entry(value: float) -> Reshape:
     return reshape
 
 
-def bait(_job: RoundTask, made: Made) -> Made:
+def bait(_task: RoundTask, draft: Made) -> Made:
     """Other gradient bytes, under their own name, than the gradient whose digest was signed."""
-    other = made.gradient[:-4] + bytes(4)
-    return replace(_with(made, gradientBlob=blake3(other).digest()), gradient=other)
+    gradient = draft.gradient[:-4] + bytes(4)
+    return replace(_with(draft, gradientBlob=blake3(gradient).digest()), gradient=gradient)
 
 
-def zero_steps(job: RoundTask, made: Made) -> Made:
+def zero_steps(task: RoundTask, draft: Made) -> Made:
     """A proof of no steps at all: one boundary, which is start and end."""
-    root = KECCAK_TREE.root([boundary_entry(job.start)])
-    still: Tensors = {n: np.zeros_like(v) for n, v in job.start.items() if n.startswith("theta.")}
-    data = pack(still)
-    message = _with(
-        made,
+    root = KECCAK_TREE.root([boundary_entry(task.start)])
+    zeros: Tensors = {n: np.zeros_like(v) for n, v in task.start.items() if n.startswith("theta.")}
+    data = pack(zeros)
+    altered = _with(
+        draft,
         root=root,
         boundaries=1,
-        endState=theta_digest(job.start),
-        innerEnd=inner_digest(job.start),
-        gradient=state_digest(still),
+        endState=theta_digest(task.start),
+        innerEnd=inner_digest(task.start),
+        gradient=state_digest(zeros),
         gradientBlob=blake3(data).digest(),
         gradientSize=len(data),
         tokens=0,
     )
-    return replace(message, gradient=data, first_path=(), last_path=())
+    return replace(altered, gradient=data, first_path=(), last_path=())
 
 
-def more_tokens(_job: RoundTask, made: Made) -> Made:
+def more_tokens(_task: RoundTask, draft: Made) -> Made:
     """Ten times the tokens that the round has."""
-    return _with(made, tokens=made.message.tokens * 10)
+    return _with(draft, tokens=draft.message.tokens * 10)
 
 
-def other_profile(_job: RoundTask, made: Made) -> Made:
+def other_profile(_task: RoundTask, draft: Made) -> Made:
     """A numerics profile that no verifier has."""
-    return _with(made, profile=keccak(b"a profile in which this is what one gets"))
+    return _with(draft, profile=keccak(b"a profile in which this is what one gets"))
 
 
-def other_end(_job: RoundTask, made: Made) -> Made:
+def other_end(_task: RoundTask, draft: Made) -> Made:
     """An end state that is not the last entry of the commitment."""
-    return _with(made, endState=keccak(b"a better end"))
+    return _with(draft, endState=keccak(b"a better end"))
 
 
-def other_run(job: RoundTask, made: Made) -> Made:
+def other_run(task: RoundTask, draft: Made) -> Made:
     """Bound to the data of another run: the newest round of the first other one, or none that exists."""
-    runs = [line for line in job.client.runs() if line.run != job.run and line.round > 0]
+    runs = [line for line in task.client.runs() if line.run != task.run and line.round > 0]
     if not runs:
-        return _with(made, dataSeed=keccak(b"the data of another run"))
-    theirs = job.client.round(runs[0].run, runs[0].round)
-    return _with(made, dataSeed=from_hex(theirs.data_seed))
+        return _with(draft, dataSeed=keccak(b"the data of another run"))
+    view = task.client.round(runs[0].run, runs[0].round)
+    return _with(draft, dataSeed=from_hex(view.data_seed))
 
 
-def other_chain(job: RoundTask, made: Made) -> Made:
+def other_chain(task: RoundTask, draft: Made) -> Made:
     """Signed for the same contracts on another chain."""
-    domain = job.client.domain
-    return replace(made, domain=Domain(domain.chain_id + 1, domain.verifying_contract))
+    domain = task.client.domain
+    return replace(draft, domain=Domain(domain.chain_id + 1, domain.verifying_contract))
 
 
-def impostor(job: RoundTask, made: Made) -> Made:
+def impostor(task: RoundTask, draft: Made) -> Made:
     """In another node's name, to take its place in the round, signed with this key."""
-    other = next((node for node in job.round.nodes if node != job.node), job.run[:42])
-    return _with(made, node=other)
+    victim = next((node for node in task.round.nodes if node != task.node), task.run[:42])
+    return _with(draft, node=victim)
 
 
-def second_thoughts(job: RoundTask, _made: Made) -> Made:
-    """A proof of the honest work, made after the first one fixed what would be drawn of that."""
-    done = settle(job.start, run_inner(job.config, job.start, job.batches()))
-    return commitment(job, done, Conduct().pledge(job))
+def second_thoughts(task: RoundTask, _draft: Made) -> Made:
+    """A proof of the honest work, made after the first proof fixed its own draw."""
+    trajectory = settle(task.start, run_inner(task.config, task.start, task.batches()))
+    return commitment(task, trajectory, Conduct().pledge(task))
 
 
-def _with(made: Made, **changes: object) -> Made:
-    return replace(made, message=replace(made.message, **changes))  # type: ignore[arg-type]
+def _with(draft: Made, **changes: object) -> Made:
+    return replace(draft, message=replace(draft.message, **changes))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Cheats that live on what others made public: their pseudo-gradients, their openings, their commitments.
+"""Cheats that copy the public work of others: their pseudo-gradients, their openings, their commitments.
 
 While a round is open its commitments stand in the log, paths and all, and their gradients are served. States are opened
 when the round is closed: nothing of this round can be copied from them in time.
@@ -28,7 +28,7 @@ from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 PATIENCE_SECONDS = 180.0
 LOOK_SECONDS = 0.5
 LIVE = frozenset(Stage) - {Stage.ENDED, Stage.OUT, Stage.UNDECIDED}
-"""Of a proof whose work may still count, or does."""
+"""Stages of a proof whose work counts, or still may."""
 
 
 class CopiedEnd(Conduct):
@@ -40,77 +40,77 @@ class CopiedEnd(Conduct):
     def __init__(self, noise: float = 0.0) -> None:
         self._noise = noise
 
-    def run_inner(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
+    def run_inner(self, task: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The line to the victim's end."""
-        victim = _wait_for_proof(job).message
-        gradient = _gradient(job, victim)
-        end: Tensors = {name: np.subtract(value, gradient[name]) for name, value in theta_of(job.start).items()}
-        return towards(end, self._noise)(job.config, job.start, job.batches(), on_step, folder)
+        victim = _wait_for_proof(task).message
+        gradient = _gradient(task, victim)
+        end: Tensors = {name: np.subtract(value, gradient[name]) for name, value in theta_of(task.start).items()}
+        return towards(end, self._noise)(task.config, task.start, task.batches(), on_step, folder)
 
 
 class SharedWork(Conduct):
     """A second identity: the batches, and so the states, of another node of the round under this key."""
 
-    def run_inner(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
+    def run_inner(self, task: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The twin's work."""
-        twin = next((node for node in job.round.nodes if node != job.node), None)
+        twin = next((node for node in task.round.nodes if node != task.node), None)
         if twin is None:
             raise NothingToCopy("this node is alone in the round")
-        batches = batch_source(job.corpus.train, job.config, job.data_seed, job.number, twin)
-        return run_inner(job.config, job.start, batches, on_step, folder)
+        batches = batch_source(task.corpus.train, task.config, task.data_seed, task.number, twin)
+        return run_inner(task.config, task.start, batches, on_step, folder)
 
 
 class StaleStart(Conduct):
     """Trains from the previous round's weights, and says that they were this round's."""
 
-    def run_inner(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
+    def run_inner(self, task: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """All steps from the stale weights."""
-        stale = _weights(job, job.client.round(job.run, job.number - 1))
-        return from_theta(stale)(job.config, job.start, job.batches(), on_step, folder)
+        stale = _weights(task, task.client.round(task.run, task.number - 1))
+        return from_theta(stale)(task.config, task.start, task.batches(), on_step, folder)
 
 
 class CopiedTrajectory(Conduct):
-    """Runs nothing: commits to another's root under its own key, and opens what the other one opens of it."""
+    """Runs nothing: commits to a victim's root under its own key, and opens the boundaries that the victim opens."""
 
     def __init__(self) -> None:
         self._victim = NO_PROOF
 
-    def work(self, job: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:  # noqa: ARG002
-        """The victim's trajectory, as far as it is public: its states are not."""
-        view = self._find(job)
+    def work(self, task: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:  # noqa: ARG002
+        """The public part of the victim's trajectory: its states are not public."""
+        view = self._find(task)
         message = view.message
         self._victim = view.proof
         return Trajectory(
             boundary_entries=(),
             root=message.root,
             kept=(),
-            pseudo_gradient=_gradient(job, message),
+            pseudo_gradient=_gradient(task, message),
             pseudo_gradient_digest=message.gradient,
-            end_state=dict(job.start),
+            end_state=dict(task.start),
             losses=(),
             tokens=message.tokens,
         )
 
-    def commitments(self, job: RoundTask, trajectory: Trajectory) -> Sequence[Made]:  # noqa: ARG002
+    def commitments(self, task: RoundTask, trajectory: Trajectory) -> Sequence[Made]:  # noqa: ARG002
         """The victim's commitment with this node's name and round."""
-        view = job.client.proof(self._victim)
-        theirs = view.message
-        mine = replace(theirs, node=job.node, round=job.number, pledge=self.pledge(job).seal(job.node))
-        return (Made(mine, job.client.blob(theirs.gradientBlob.hex()), view.first_path, view.last_path),)
+        view = task.client.proof(self._victim)
+        original = view.message
+        message = replace(original, node=task.node, round=task.number, pledge=self.pledge(task).seal(task.node))
+        return (Made(message, task.client.blob(original.gradientBlob.hex()), view.first_path, view.last_path),)
 
-    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
-        """What the victim has opened of it by now; what else was drawn of this copy it does not have."""
-        opened = job.client.proof(self._victim).openings
-        return [_disclosed(job, boundary, opened[boundary]) for boundary in wanted if boundary in opened]
+    def openings(self, task: RoundTask, trajectory: Trajectory, boundaries: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
+        """The boundaries that the victim has opened by now; this node has no others of those that were drawn."""
+        opened = task.client.proof(self._victim).openings
+        return [_disclosed(task, boundary, opened[boundary]) for boundary in boundaries if boundary in opened]
 
-    def _find(self, job: RoundTask) -> ProofView:
-        return _wait_for_proof(job)
+    def _find(self, task: RoundTask) -> ProofView:
+        return _wait_for_proof(task)
 
 
 class FrontRun(CopiedTrajectory):
-    """The same, and opens nothing: it hopes that it is not drawn."""
+    """The same without openings: a bet on not being drawn."""
 
-    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
+    def openings(self, task: RoundTask, trajectory: Trajectory, boundaries: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
         """Nothing."""
         return []
 
@@ -118,42 +118,42 @@ class FrontRun(CopiedTrajectory):
 class ReplayedRound(CopiedTrajectory):
     """A posted commitment of the previous round, signed anew for this one."""
 
-    def _find(self, job: RoundTask) -> ProofView:
-        found = _proof_in(job, job.number - 1, {Stage.POSTED})
-        if found is None:
+    def _find(self, task: RoundTask) -> ProofView:
+        view = _proof_in(task, task.number - 1, {Stage.POSTED})
+        if view is None:
             raise NothingToCopy("no posted proof of another node's previous round is held any more")
-        return found
+        return view
 
 
-def _wait_for_proof(job: RoundTask) -> ProofView:
+def _wait_for_proof(task: RoundTask) -> ProofView:
     """A commitment of another node to this round, as soon as the log has one. Raises NothingToCopy."""
     end = time.monotonic() + PATIENCE_SECONDS
-    while (found := _proof_in(job, job.number, LIVE)) is None:
+    while (view := _proof_in(task, task.number, LIVE)) is None:
         if time.monotonic() > end:
             raise NothingToCopy("no other node committed in time")
         time.sleep(LOOK_SECONDS)
-    return found
+    return view
 
 
-def _proof_in(job: RoundTask, number: int, stages: Set[Stage]) -> ProofView | None:
-    lines = job.client.round(job.run, number).proofs
-    line = next((line for line in lines if line.stage in stages and line.node != job.node), None)
-    return None if line is None else job.client.proof(line.proof)
+def _proof_in(task: RoundTask, number: int, stages: Set[Stage]) -> ProofView | None:
+    lines = task.client.round(task.run, number).proofs
+    line = next((line for line in lines if line.stage in stages and line.node != task.node), None)
+    return None if line is None else task.client.proof(line.proof)
 
 
-def _gradient(job: RoundTask, message: Commitment) -> Tensors:
-    return unpack(job.client.blob(message.gradientBlob.hex()), theta_layout(job.config))
+def _gradient(task: RoundTask, message: Commitment) -> Tensors:
+    return unpack(task.client.blob(message.gradientBlob.hex()), theta_layout(task.config))
 
 
-def _weights(job: RoundTask, begun: RoundView) -> Tensors:
-    """Of a round's start: those that the run began with follow from its configuration, others are served."""
-    first = initial_theta(job.config)
-    if to_hex(state_digest(first)) == begun.theta:
-        return first
-    return unpack(job.client.blob(begun.theta_blob), theta_layout(job.config))
+def _weights(task: RoundTask, view: RoundView) -> Tensors:
+    """The weights of a round's start: the run's first ones follow from its configuration, others are served."""
+    genesis = initial_theta(task.config)
+    if to_hex(state_digest(genesis)) == view.theta:
+        return genesis
+    return unpack(task.client.blob(view.theta_blob), theta_layout(task.config))
 
 
-def _disclosed(job: RoundTask, boundary: int, opened: OpeningView) -> Disclosure:
-    packed = job.client.blob(opened.blob)
-    entry = boundary_entry(unpack(packed, layout(job.config)))
-    return Disclosure(boundary, entry, packed, opened.path)
+def _disclosed(task: RoundTask, boundary: int, opening: OpeningView) -> Disclosure:
+    packed = task.client.blob(opening.blob)
+    entry = boundary_entry(unpack(packed, layout(task.config)))
+    return Disclosure(boundary, entry, packed, opening.path)

@@ -33,8 +33,8 @@ def fed(other: Other) -> InnerRunner:
 
 def own_text(config: RunConfig, _batches: BatchSource, step: int) -> Batch:
     """Windows of a text of one's own."""
-    places = (np.arange(config.batch)[:, None] * 31 + step * 7 + np.arange(config.context + 1)) % len(_OWN_TEXT)
-    return _shifted(_OWN_TEXT[places])
+    positions = (np.arange(config.batch)[:, None] * 31 + step * 7 + np.arange(config.context + 1)) % len(_OWN_TEXT)
+    return _shifted(_OWN_TEXT[positions])
 
 
 def easy(config: RunConfig, _batches: BatchSource, step: int) -> Batch:
@@ -90,5 +90,5 @@ def poisoned_last_step(config: RunConfig, batches: BatchSource, step: int) -> Ba
 
 
 def _shifted(windows: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Batch:
-    whole = windows.astype(np.int64)
-    return whole[:, :-1], whole[:, 1:]
+    tokens = windows.astype(np.int64)
+    return tokens[:, :-1], tokens[:, 1:]

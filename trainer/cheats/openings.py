@@ -1,4 +1,4 @@
-"""Lies in what is opened: nothing, the wrong thing, only what was done, or what nobody asked for."""
+"""Lies in openings: none, wrong states, only real states, or a boundary that nobody asked for."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from trainer.steps.trajectory import Trajectory, replay_segment
 
 
 class Withheld(Worked):
-    """Opens what was done (the first segment and the end), and never the boundaries between, which were not."""
+    """Opens the boundaries of the segment that was trained, and the end; never the made-up boundaries between."""
 
     def __init__(self) -> None:
         super().__init__(skip_middle)
 
-    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
-        """Only what stands a replay."""
-        safe = {0, 1, job.config.segments}
-        return super().openings(job, trajectory, [boundary for boundary in wanted if boundary in safe])
+    def openings(self, task: RoundTask, trajectory: Trajectory, boundaries: Sequence[int]) -> Sequence[Disclosure]:
+        """Only boundaries that pass a replay."""
+        safe = {0, 1, task.config.segments}
+        return super().openings(task, trajectory, [boundary for boundary in boundaries if boundary in safe])
 
 
 class OtherSegment(Worked):
-    """Opens the segment that was done wherever another one is asked for."""
+    """Opens the trained segment wherever another one is asked for."""
 
     def __init__(self) -> None:
         super().__init__(skip_middle)
 
-    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
+    def openings(self, task: RoundTask, trajectory: Trajectory, boundaries: Sequence[int]) -> Sequence[Disclosure]:  # noqa: ARG002
         """Bytes and path of boundary 0 or 1 under the number that was asked for."""
-        return [replace(disclose(trajectory, boundary % 2), boundary=boundary) for boundary in wanted]
+        return [replace(disclose(trajectory, boundary % 2), boundary=boundary) for boundary in boundaries]
 
 
 class LateWork(Worked):
-    """Skips, and does a segment only once it was drawn: the right state, but not the one committed to."""
+    """Skips, and trains a segment only once it was drawn: the right state, but not the committed one."""
 
     def __init__(self) -> None:
         super().__init__(skip_middle)
 
-    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
-        """States replayed after the draw, with the paths of those they replace."""
-        return [self._redone(job, trajectory, boundary) for boundary in wanted]
+    def openings(self, task: RoundTask, trajectory: Trajectory, boundaries: Sequence[int]) -> Sequence[Disclosure]:
+        """States replayed after the draw, with the paths of the states that they replace."""
+        return [self._redone(task, trajectory, boundary) for boundary in boundaries]
 
-    def _redone(self, job: RoundTask, trajectory: Trajectory, boundary: int) -> Disclosure:
+    def _redone(self, task: RoundTask, trajectory: Trajectory, boundary: int) -> Disclosure:
         committed = disclose(trajectory, boundary)
         if boundary == 0:
             return committed
-        state = job.start
+        state = task.start
         for segment in range(boundary):
-            state = replay_segment(job.config, state, segment, job.batches())
+            state = replay_segment(task.config, state, segment, task.batches())
         return replace(committed, entry=boundary_entry(state), packed=pack(state))
 
 
 class WrongBytes(Conduct):
     """Signs for the committed state and uploads another boundary's bytes."""
 
-    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
+    def openings(self, task: RoundTask, trajectory: Trajectory, boundaries: Sequence[int]) -> Sequence[Disclosure]:
         """The right entry with the wrong bytes."""
-        other = trajectory.packed_state(job.config.segments)
-        return [replace(disclose(trajectory, b), packed=other) for b in wanted if b != job.config.segments]
+        packed = trajectory.packed_state(task.config.segments)
+        return [replace(disclose(trajectory, b), packed=packed) for b in boundaries if b != task.config.segments]
 
 
 class Unasked(Worked):
@@ -71,7 +71,7 @@ class Unasked(Worked):
     def __init__(self) -> None:
         super().__init__(skip_middle)
 
-    def openings(self, job: RoundTask, trajectory: Trajectory, wanted: Sequence[int]) -> Sequence[Disclosure]:
+    def openings(self, task: RoundTask, trajectory: Trajectory, boundaries: Sequence[int]) -> Sequence[Disclosure]:
         """The end, as the boundary after the end."""
-        beyond = job.config.segments + 1
-        return [replace(disclose(trajectory, job.config.segments), boundary=beyond)] if wanted else []
+        beyond = task.config.segments + 1
+        return [replace(disclose(trajectory, task.config.segments), boundary=beyond)] if boundaries else []

@@ -37,10 +37,10 @@ def learning_rate(factor: str) -> InnerRunner:
 def frozen_layer(config: RunConfig, model: GPT, state: TrainState, batches: BatchSource, step: int) -> StepResult:
     """A step after which the first block is as before, moments included."""
     groups = (state.theta, state.m, state.v)
-    kept = [{name: value.clone() for name, value in g.items() if name.startswith(_FROZEN)} for g in groups]
+    copies = [{name: value.clone() for name, value in g.items() if name.startswith(_FROZEN)} for g in groups]
     result = inner_step(config, model, state, batches(step))
-    for group, before in zip(groups, kept, strict=True):
-        group |= before
+    for group, copy in zip(groups, copies, strict=True):
+        group |= copy
     return result
 
 
@@ -57,9 +57,9 @@ class NoiseModel(GPT):
             (v * torch.empty(v.shape).normal_(generator=self._generator)).sum() for _, v in self.named_parameters()
         ]
         logits = torch.zeros(*tokens.shape, self.tokens.num_embeddings)
-        first = torch.zeros(self.tokens.num_embeddings)
-        first[0] = 1.0
-        return logits + first * torch.stack(parts).sum()
+        one_hot = torch.zeros(self.tokens.num_embeddings)
+        one_hot[0] = 1.0
+        return logits + one_hot * torch.stack(parts).sum()
 
 
 def noise_model(config: RunConfig) -> GPT:

@@ -1,4 +1,4 @@
-"""Every cheat of the protocol by name: what a node does otherwise than the honest one around its work."""
+"""Every cheat of the protocol by name: the conduct of a node that is dishonest around its work."""
 
 from __future__ import annotations
 

@@ -117,8 +117,8 @@ def _along(start: Tensors, end: Tensors, factor: float) -> Tensors:
     scale = np.float32(factor)
     line: Tensors = {STEP_NAME: _steps_later(start, round(factor))}
     for name in end.keys() - {STEP_NAME}:
-        whole = factor > 1 and not name.startswith("theta.")
-        line[name] = end[name] if whole else start[name] + scale * (end[name] - start[name])  # type: ignore[operator]
+        stays = factor > 1 and not name.startswith("theta.")
+        line[name] = end[name] if stays else start[name] + scale * (end[name] - start[name])  # type: ignore[operator]
     return line
 
 

@@ -1,4 +1,4 @@
-"""Real steps whose states are not what is committed to, or that start or end elsewhere."""
+"""Real steps with other states than the committed ones, or from another start, or to another end."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _direction(size: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(_TARGET_SEED)
     count = min(_TARGETS, size)
     vector = torch.zeros(size)
-    places = torch.randperm(size, generator=generator)[:count]
+    indices = torch.randperm(size, generator=generator)[:count]
     signs = torch.randint(0, 2, (count,), generator=generator) * 2 - 1
-    vector[places] = signs / count**0.5
+    vector[indices] = signs / count**0.5
     return vector

@@ -1,4 +1,4 @@
-"""The inner loop of a cheat: the honest one, with its step, its model or what it shows of its states exchanged."""
+"""The inner loop of a cheat: the honest one, with another step, another model or other committed states."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Step = Callable[[RunConfig, GPT, TrainState, BatchSource, int], StepResult]
 
 Build = Callable[[RunConfig], GPT]
 Shown = Callable[[RunConfig, int, Tensors], Tensors]
-"""What is committed to at boundary `int` instead of the state there; a new mapping, or the same."""
+"""The state that is committed to at boundary `int` instead of the real one; a new mapping, or the same."""
 
 
 def honest_step(config: RunConfig, model: GPT, state: TrainState, batches: BatchSource, step: int) -> StepResult:
@@ -42,7 +42,7 @@ def stepping(
     shown: Shown = as_it_is,
     begin: Callable[[Tensors], Tensors] = at_the_start,
 ) -> InnerRunner:
-    """A runner that commits consistently to whatever these make of the round; boundary 0 is always its true start."""
+    """A runner that commits consistently to the states of these functions; boundary 0 is always the true start."""
 
     def run(
         config: RunConfig,

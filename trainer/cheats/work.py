@@ -1,4 +1,4 @@
-"""Every cheat of the work by name: what runs instead of the honest inner loop."""
+"""Every cheat of the work by name: the runner in place of the honest inner loop."""
 
 from __future__ import annotations
 
