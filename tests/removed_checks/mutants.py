@@ -331,8 +331,8 @@ PYTHON: dict[str, Mutant] = {
     ),
     "node: one head is enough": Mutant(
         "trainer/log_view/heads.py",
-        "return found[k - 1] if 0 < k <= len(found) else 0",
-        "return found[0] if found else 0",
+        "return descending[k - 1] if 0 < k <= len(descending) else 0",
+        "return descending[0] if descending else 0",
         ("tests/trainer/log_view/test_covered.py::test_one_verifier_alone_covers_nothing",),
     ),
     "node: a head under any key counts": Mutant(
@@ -343,20 +343,20 @@ PYTHON: dict[str, Mutant] = {
     ),
     "node: a name stands for the newest message": Mutant(
         "trainer/exchange/keeping.py",
-        "        if known is not None:\n            return known\n",
+        "        if existing is not None:\n            return existing\n",
         "",
         ("tests/trainer/exchange/test_keeping.py::test_a_name_stands_for_one_message_for_ever",),
     ),
     "node: weights by name": Mutant(
         "trainer/node/states.py",
-        "return found if to_hex(state_digest(found)) == digest else None",
-        "return found",
+        "return tensors if to_hex(state_digest(tensors)) == digest else None",
+        "return tensors",
         ("tests/trainer/node/test_parts.py::test_weights_come_by_digest_from_any_source_and_are_kept",),
     ),
     "node: boundaries of any commitment": Mutant(
         "trainer/node/boundaries.py",
-        "return found if fits and root in (None, found.root) else None",
-        "return found if fits else None",
+        "return trajectory if fits and root in (None, trajectory.root) else None",
+        "return trajectory if fits else None",
         ("tests/trainer/node/test_boundaries.py::test_what_does_not_fit_is_trained_anew",),
     ),
     "restart: from any log": Mutant(

@@ -1,4 +1,4 @@
-"""Tiles and blobs of sources that may be slow: none of them is waited for while another may have the same bytes."""
+"""Tiles and blobs of sources that may be slow: no source is waited for while another may have the same bytes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from trainer.exchange.handing import CALL_SECONDS, LEAST_RATE
 GRACE = 3.0
 """Seconds after which another source is asked for a blob beside a slow one."""
 TILE_GRACE, TURN_SECONDS, REST_SECONDS = 2.0, 6.0, 10.0
-"""Seconds for a tile, and for all tiles of one source in a look, beside the time of their bytes at LEAST_RATE; and
-how long a source that took longer is not asked."""
+"""Seconds for a tile, and for all tiles of one source in a look, beside the time of their bytes at LEAST_RATE; and the
+rest of a source that took longer."""
 
 
 class Counts(Protocol):
-    """Remembers how often in a row a source did not bring what it was asked for."""
+    """Failed requests of one source in a row."""
 
     failed: int
 
 
 class Blobs:
-    """What is asked for by its digest, of at most so many bytes: the first one that is right stays in `found`."""
+    """A race for one of several digests, of at most so many bytes: the first right blob stays in `found`."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -41,7 +41,7 @@ class Blobs:
 
         async def ask(pace: SourcePace) -> bool:
             pace.start()
-            counts.failed += 1  # until it did not: it may be left in the middle
+            counts.failed += 1  # until it succeeds: the race may leave it in the middle
             data = await self._read(peer, f"{path}{digest}", pace)
             pace.whole = True
             if data is None or (await asyncio.to_thread(blake3, data)).hexdigest() != digest:
@@ -70,28 +70,28 @@ class Tiles:
         self.rests_until = 0.0
 
     def turn(self) -> Turn:
-        """For one look at it."""
+        """The tiles of one look at it."""
         return Turn(self)
 
 
 class Turn:
-    """One look's tiles: they have an end as a whole."""
+    """One look's tiles, with a time limit for all together."""
 
     def __init__(self, tiles: Tiles) -> None:
         self._tiles = tiles
         self._waited = 0.0
         self._came = 0
 
-    async def tile(self, asked: Tile) -> bytes:
+    async def tile(self, tile: Tile) -> bytes:
         """A tile, or the entries under one. Raises PeerUnreachable and PeerMisbehaved."""
-        begun = time.monotonic()
-        if begun < self._tiles.rests_until:
+        start = time.monotonic()
+        if start < self._tiles.rests_until:
             raise PeerUnreachable("was slow, and is not asked for a while")
         if self._waited > TURN_SECONDS + self._came / LEAST_RATE:
             raise self._too_slow()
-        data = _Bounded(MAX_BUNDLE if asked.entries else WIDTH * HASH, SourcePace())
-        status = await self._read(f"{self._tiles.log}/{asked.path()}", data)
-        self._waited += time.monotonic() - begun
+        data = _Bounded(MAX_BUNDLE if tile.entries else WIDTH * HASH, SourcePace())
+        status = await self._read(f"{self._tiles.log}/{tile.path()}", data)
+        self._waited += time.monotonic() - start
         self._came += len(data.bytes)
         if status != 200:
             raise PeerUnreachable(f"answered {status}")
@@ -129,7 +129,7 @@ class _Bounded:
         self.most, self.pace, self.bytes = most, pace, bytearray()
 
     def take(self, chunk: bytes) -> None:
-        """The next ones."""
+        """Add the next bytes."""
         self.bytes += chunk
         self.pace.add(len(chunk))
         if len(self.bytes) > self.most:

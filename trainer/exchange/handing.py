@@ -1,7 +1,7 @@
-"""Handing messages and blobs to one target, again and again until nobody wants them: a courier for each target.
+"""Delivery of messages and blobs to one target, until nobody offers them any more: a courier for each target.
 
-Weather (contracts/wire/answers.py) is waited out; a refusal of ours is an answer, and is reported; what was taken is
-brought again after a while, since only the log and the verifiers' words say that it arrived.
+Weather (contracts/wire/answers.py) is waited out; a refusal of ours is an answer, and is reported. A parcel that was
+taken is brought again after a while, since only the log and the verifiers' words prove that it arrived.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from contracts.mirrors.peer import PeerUnreachable, Reply
 from contracts.wire.answers import is_done, refusal_in
 
 MESSAGE_AGAIN, BLOB_AGAIN = 60.0, 600.0
-"""Seconds after which something that a target took is brought to it once more."""
+"""Seconds after which a parcel that a target took is brought to it once more."""
 FIRST_WAIT, LONGEST_WAIT = 0.25, 30.0
 """Seconds until the next try: they double, and vary by half."""
 LEAST_RATE = 2**16
 """Bytes a second at which a blob must go out, beside CALL_SECONDS."""
 CALL_SECONDS = 30.0
 MOST_RETRY_AFTER = 60.0
-"""Seconds that a target may ask to be left alone: it is no reason to be late."""
+"""The largest Retry-After of a target that is obeyed, in seconds: it is no reason to be late."""
 
 
 class File(Protocol):
-    """Where a blob's bytes are."""
+    """A file with a blob's bytes."""
 
     def read_bytes(self) -> bytes:
         """All of them. Raises CommonweightError and OSError."""
@@ -46,7 +46,7 @@ class Parcel:
 
 @dataclass(frozen=True)
 class ParcelRefusal:
-    """What a target says against a parcel: a problem document's code and detail."""
+    """A target's refusal of a parcel: a problem document's code and detail."""
 
     target: str
     parcel: str
@@ -60,7 +60,7 @@ Put: TypeAlias = Callable[[str, bytes, float], Awaitable[Reply]]
 
 @dataclass
 class _Course:
-    """How it stands with one parcel at a target."""
+    """The delivery of one parcel to a target."""
 
     due: float = 0.0
     tries: int = 0
@@ -97,24 +97,24 @@ class Courier:
         self._pause = 0.0
 
     def offer(self, parcels: Sequence[Parcel]) -> None:
-        """All that is wanted at the target now, in this order."""
+        """Deliver these parcels from now on, in this order, and no others."""
         names = {parcel.name for parcel in parcels}
         self._courses = {name: course for name, course in self._courses.items() if name in names}
         self._parcels = tuple(parcels)
         self._news.set()
 
     def has(self, name: str) -> bool:
-        """Whether the target took it."""
+        """Whether the target took a parcel."""
         course = self._courses.get(name)
         return course is not None and course.taken
 
     def fails(self, name: str) -> bool:
-        """Whether it was brought several times in vain."""
+        """Whether a parcel was brought several times in vain."""
         course = self._courses.get(name)
         return course is not None and not course.taken and course.tries >= 3
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Deliver until the task is cancelled."""
         while True:
             self._news.clear()
             parcel, seconds = self._next()
@@ -125,7 +125,7 @@ class Courier:
                 await asyncio.sleep(0)  # a target that answers at once must not hold up the others
 
     async def bring(self, parcel: Parcel) -> None:
-        """One try. Raises nothing but CancelledError: all that happens is weather or an answer."""
+        """One try. Raises nothing but CancelledError: any failure is weather, or an answer."""
         course = self._courses.setdefault(parcel.name, _Course())
         course.tries += 1
         try:
@@ -156,8 +156,8 @@ class Courier:
         return await self._put(parcel.name, data, CALL_SECONDS + len(data) / LEAST_RATE)
 
     def _refusal(self, parcel: Parcel, reply: Reply) -> ParcelRefusal | None:
-        found = refusal_in(reply.status, reply.media_type, reply.body)
-        return None if found is None else ParcelRefusal(self._target, parcel.name, found.code, found.detail[:500])
+        problem = refusal_in(reply.status, reply.media_type, reply.body)
+        return None if problem is None else ParcelRefusal(self._target, parcel.name, problem.code, problem.detail[:500])
 
     def _weather(self, course: _Course, retry_after: float | None) -> None:
         self._failures += 1

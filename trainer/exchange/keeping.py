@@ -1,6 +1,6 @@
-"""What a node has to hand, on its disk before it is sent: messages under a name, and the blobs that they announce.
+"""The outbox of a node, on its disk before anything is sent: messages under a name, and the blobs that they announce.
 
-A name stands for one message for ever: who was killed hands the same one again, never another in its place.
+A name stands for one message for ever: a node that was killed sends the same message again, never another one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Kept:
 
     @cached_property
     def message(self) -> Message:
-        """What it says. Raises InvalidLeaf and BadField."""
+        """The message in the text. Raises InvalidLeaf and BadField."""
         body = parse(self.text)
         return read_envelope(SIGNED[body.pop("kind")], body).message
 
@@ -54,34 +54,34 @@ class KeptMessages:
         self._messages.mkdir(parents=True, exist_ok=True)
         sweep(self._messages)
         self._blobs.start()
-        found = [self._read(path) for path in sorted(self._messages.glob("*.json"))]
-        self._kept = {kept.name: kept for kept in found if kept is not None}
+        records = [self._read(path) for path in sorted(self._messages.glob("*.json"))]
+        self._kept = {record.name: record for record in records if record is not None}
         self._tidy()
 
     def __iter__(self) -> Iterator[Kept]:
         return iter(tuple(self._kept.values()))
 
     def get(self, name: str) -> Kept | None:
-        """What is kept under a name."""
+        """The message under a name, with its blob."""
         return self._kept.get(name)
 
     def put(self, name: str, text: str, blob: bytes | None = None) -> Kept:
-        """Write a message, its blob first; what the name stands for already stays."""
-        known = self._kept.get(name)
-        if known is not None:
-            return known
+        """Write a message, its blob first; a message that has the name already stays."""
+        existing = self._kept.get(name)
+        if existing is not None:
+            return existing
         digest = "" if blob is None else self._blobs.put(blob)
-        kept = Kept(name, text, digest)
+        record = Kept(name, text, digest)
         replace_file(self._path(name), json.dumps({"text": text, "blob": digest}).encode())
-        self._kept[name] = kept
-        return kept
+        self._kept[name] = record
+        return record
 
     def drop(self, name: str) -> None:
         """Forget a message, and its blob if no other one announces it."""
-        kept = self._kept.pop(name)
+        record = self._kept.pop(name)
         self._path(name).unlink(missing_ok=True)
-        if kept.blob and all(other.blob != kept.blob for other in self._kept.values()):
-            self._blobs.remove(kept.blob)
+        if record.blob and all(other.blob != record.blob for other in self._kept.values()):
+            self._blobs.remove(record.blob)
 
     def blob_path(self, digest: str) -> Path:
         """The file of a blob."""
@@ -91,18 +91,18 @@ class KeptMessages:
         return self._messages / f"{name}.json"
 
     def _tidy(self) -> None:
-        """Remove blobs that no message announces: a killed process wrote them first."""
-        wanted = {kept.blob for kept in self._kept.values()}
+        """Remove blobs that no message announces: a process was killed between blob and message."""
+        digests = {record.blob for record in self._kept.values()}
         for name in self._blobs.names():
-            if name not in wanted:
+            if name not in digests:
                 self._blobs.remove(name)
 
     def _read(self, path: Path) -> Kept | None:
-        """What cannot be read, or whose blob is spoilt, was never kept: it is made again."""
+        """A message of a file; None for one that cannot be read, or whose blob is spoilt: it is made again."""
         try:
             body = json.loads(path.read_bytes())
-            kept = Kept(path.stem, body["text"], body["blob"])
-            whole = not kept.blob or self._blobs.is_sound(kept.blob)
-            return kept if kept.message and whole else None
+            record = Kept(path.stem, body["text"], body["blob"])
+            is_sound = not record.blob or self._blobs.is_sound(record.blob)
+            return record if record.message and is_sound else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, CommonweightError):
             return None

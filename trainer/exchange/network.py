@@ -1,6 +1,6 @@
 """The node's side of the network: server and mirrors, each watched and supplied by tasks of its own.
 
-Who is slow or silent holds up nobody else, and never the node: what is known of each is looked at when it is needed.
+A slow or silent source holds up no other one, and never the node, which reads the newest note of each at its own time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One address: where the log stands, where messages and blobs go, and where other mirrors are listed."""
+    """One address, and its paths for the log, messages, blobs and the list of mirrors."""
 
     name: str
     peer: Peer
@@ -60,7 +60,7 @@ class Endpoint:
 
 @dataclass
 class _Watched:
-    """A source with its tasks, its courier, and the note that it shows last."""
+    """A source with its tasks, its courier, and its newest note."""
 
     source: Endpoint
     courier: Courier
@@ -68,9 +68,9 @@ class _Watched:
     tiles: Tiles
     note: bytes | None = None
     failed: int = 0
-    """Blobs in a row that it was asked for, and did not bring."""
+    """Requests for blobs in a row that failed."""
     trouble: str | None = "it was not asked yet"
-    """Why the last look at it was in vain; None where it was not."""
+    """Why the last look failed; None where it did not."""
 
 
 class PeerNetwork:
@@ -86,7 +86,7 @@ class PeerNetwork:
         limits: Limits | None = None,
         deployment: Deployment | None = None,
     ) -> None:
-        """Whether the server is of this `deployment` is asked where that is given."""
+        """The server must be of this `deployment`, where one is given."""
         self._deployment = deployment
         self._origin = origin
         self._book = book
@@ -104,17 +104,17 @@ class PeerNetwork:
         self.watch(())
 
     def close(self) -> None:
-        """End all that is under way."""
+        """End all tasks."""
         self._watched.clear()
         self._loop.call(self._server.peer.close())
         self._loop.close()
 
     def watch(self, verifiers: Sequence[str]) -> None:
-        """Keep to the server, and to the mirrors of these verifiers that have an address."""
+        """Watch the server, and those mirrors of these verifiers whose address is known."""
         self._loop.call(self._tend(self._book.urls(verifiers)))
 
     def server_clock(self) -> float | None:
-        """The server's clock now (Unix seconds), as its answers show it; None before one."""
+        """The server's clock now (Unix seconds), from its answers; None before the first one."""
         return self._server.peer.clock()
 
     def names(self) -> list[str]:
@@ -122,11 +122,11 @@ class PeerNetwork:
         return list(self._watched)
 
     def notes(self) -> dict[str, bytes]:
-        """What each source shows as the log's head."""
+        """The newest head of the log by source."""
         return {name: watched.note for name, watched in list(self._watched.items()) if watched.note is not None}
 
     def troubles(self) -> dict[str, str | None]:
-        """Why each source shows nothing now; None for those that do."""
+        """The reason of each source's outage; None without one."""
         return {name: watched.trouble for name, watched in list(self._watched.items())}
 
     def read(self, name: str) -> Read:
@@ -135,25 +135,25 @@ class PeerNetwork:
         return lambda tile: self._loop.call(turn.tile(tile))
 
     def blob(self, digest: str, most: int) -> bytes | None:
-        """Bytes of that name of at most this many, from the server or any mirror; None where nobody gives them now."""
-        found = self.any_blob((digest,), most)
-        return found[1] if found else None
+        """A blob of at most `most` bytes, from the server or any mirror; None where no source gives it now."""
+        result = self.any_blob((digest,), most)
+        return result[1] if result else None
 
     def any_blob(self, digests: Sequence[str], most: int) -> tuple[str, bytes] | None:
-        """As `blob`, under one of several names: whichever comes first."""
+        """As `blob`, under one of several names: the first one that comes."""
         return self._loop.call(self._any_blob(digests, most))
 
     def offer(self, parcels: Mapping[str, Sequence[Parcel]]) -> None:
-        """What each source is to be handed now; the others nothing."""
+        """Offer each source these parcels from now on; sources without any get nothing."""
         self._loop.soon(self._offer, dict(parcels))
 
     def courier(self, name: str) -> Courier | None:
-        """How it stands with what was offered to a source."""
+        """The courier of a source, which knows what was taken."""
         watched = self._watched.get(name)
         return watched.courier if watched else None
 
     def tell(self, data: bytes) -> None:
-        """A message to all mirrors at once, and no word of who took it: for signs of life."""
+        """Send a message to all mirrors at once, without waiting for their answers: for heartbeats."""
         self._loop.soon(self._tell, data)
 
     def _offer(self, parcels: Mapping[str, Sequence[Parcel]]) -> None:
@@ -167,11 +167,11 @@ class PeerNetwork:
                 watched.tasks = [*(t for t in watched.tasks if not t.done()), task]
 
     async def _tend(self, urls: Mapping[str, str]) -> None:
-        wanted = {SERVER: self._server} | {name: self._mirror(name, url) for name, url in urls.items()}
+        sources = {SERVER: self._server} | {name: self._mirror(name, url) for name, url in urls.items()}
         for name, watched in list(self._watched.items()):
-            if name not in wanted or wanted[name].peer.url != watched.source.peer.url:
+            if name not in sources or sources[name].peer.url != watched.source.peer.url:
                 _cancel(self._watched.pop(name))
-        for name, source in wanted.items():
+        for name, source in sources.items():
             if name not in self._watched:
                 self._begin(source)
 
@@ -182,11 +182,11 @@ class PeerNetwork:
         watched.tasks = [asyncio.create_task(self._poll(watched)), asyncio.create_task(courier.run())]
 
     async def _any_blob(self, digests: Sequence[str], most: int) -> tuple[str, bytes] | None:
-        """Those that failed lately are asked last."""
+        """Sources that failed lately are asked last."""
         blobs = Blobs(most)
         sources = sorted(self._watched.values(), key=lambda watched: watched.failed)
-        asked = [(watched, digest) for digest in digests for watched in sources]
-        await first([blobs.attempt(w, w.source.peer, w.source.blobs, digest) for w, digest in asked], GRACE, LEAST_RATE)
+        pairs = [(watched, digest) for digest in digests for watched in sources]
+        await first([blobs.attempt(w, w.source.peer, w.source.blobs, digest) for w, digest in pairs], GRACE, LEAST_RATE)
         return blobs.found
 
     def _mirror(self, name: str, url: str) -> Endpoint:
@@ -205,7 +205,7 @@ class PeerNetwork:
             except CommonweightError as error:
                 watched.trouble = error.detail
                 wait = self._longer(wait)
-            except Exception as error:  # a full disk, for one: this source is looked at again all the same
+            except Exception as error:  # for instance a full disk: the next look comes all the same
                 if watched.trouble is None:
                     logger.exception("a look at %s failed here", watched.source.peer.url)
                 watched.trouble = f"a look at it failed here: {error!r}"
@@ -216,7 +216,7 @@ class PeerNetwork:
         return min(max(LONGEST_WAIT, self._seconds), wait * 2)
 
     async def _look(self, watched: _Watched, looks: int) -> None:
-        """Raises PeerUnreachable and PeerMisbehaved, also for what is no answer of ours."""
+        """Raises PeerUnreachable and PeerMisbehaved, also for an answer that is none of ours."""
         source = watched.source
         if looks % LIST_EVERY == 0 and source is self._server and self._deployment is not None:
             await require_model(source.peer, self._deployment)
@@ -229,7 +229,7 @@ class PeerNetwork:
 
 
 def _note(reply: Reply) -> bytes | None:
-    """The head that it shows, None where it has none yet. Raises PeerMisbehaved for what no source of a log says."""
+    """The note with the log's head, None before the first one. Raises PeerMisbehaved for an answer of another kind."""
     if reply.status == 200:
         try:
             parse_note(reply.body)

@@ -1,4 +1,4 @@
-"""What goes to whom: every message to server and mirrors, a blob to the server and k mirrors that take it."""
+"""The parcels of each target: every message to server and mirrors, a blob to the server and k mirrors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SERVER = ""
 
 
 class Couriers(Protocol):
-    """Who can be reached, and how it stands with each."""
+    """The watched sources, each with its courier."""
 
     def names(self) -> list[str]: ...
 
@@ -22,28 +22,28 @@ class Couriers(Protocol):
 
 
 def offers(
-    kept: Iterable[tuple[Kept, bool, bool]], couriers: Couriers, blob_path: Callable[[str], Path], k: int
+    records: Iterable[tuple[Kept, bool, bool]], couriers: Couriers, blob_path: Callable[[str], Path], k: int
 ) -> dict[str, list[Parcel]]:
-    """By source, the messages first: who knows no message that announces a blob takes no blob.
+    """Parcels by source, the messages first: a target takes no blob that no message announces.
 
-    `kept` says of each message whether it and whether its blob is wanted. A blob announced by a message that is in the
-    log needs its message no more, since a mirror holds the log.
+    `records` say of each message whether it and whether its blob is wanted. A blob needs its message no more when the
+    message is in the log, since a mirror holds the log.
     """
     names = couriers.names()
-    found: dict[str, list[Parcel]] = {name: [] for name in names}
-    wanted = list(kept)
-    for one, message, _ in wanted:
+    parcels: dict[str, list[Parcel]] = {name: [] for name in names}
+    rows = list(records)
+    for record, message, _ in rows:
         if message:
             for name in names:
-                found[name].append(Parcel(one.name, one.text))
-    for digest in dict.fromkeys(one.blob for one, _, blob in wanted if blob and one.blob):
+                parcels[name].append(Parcel(record.name, record.text))
+    for digest in dict.fromkeys(record.blob for record, _, blob in rows if blob and record.blob):
         for name in targets(digest, couriers, k):
-            found[name].append(Parcel(digest, file=blob_path(digest)))
-    return found
+            parcels[name].append(Parcel(digest, file=blob_path(digest)))
+    return parcels
 
 
 def targets(digest: str, couriers: Couriers, k: int) -> list[str]:
-    """The server, and mirrors in an order of the blob's own until k of them may be expected to take it."""
+    """The server, and mirrors in an order of the blob's own, until k of them can be expected to take it."""
     names = couriers.names()
     mirrors = sorted((name for name in names if name != SERVER), key=lambda name: _place(digest, name))
     chosen = [name for name in names if name == SERVER]

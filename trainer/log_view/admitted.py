@@ -1,4 +1,4 @@
-"""Who the verifiers are, and how many decide: the chain's word, or the log's where no chain is asked."""
+"""The verifier set and its threshold k: by the chain, or by the log where no chain node is given."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ LOOK_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Admitted:
-    """Admitted verifiers, and k: how many of them decide, 0 where it is not known."""
+    """Admitted verifiers, and the threshold k, 0 where it is not known."""
 
     verifiers: frozenset[str] = frozenset()
     k: int = 0
 
 
 class Admission(Protocol):
-    """Says who is admitted now. `trouble` is why that is not known, or old."""
+    """A source of the verifier set. `trouble` is the reason why the set is unknown or old."""
 
     @property
     def trouble(self) -> str | None: ...
@@ -40,8 +40,8 @@ class Admission(Protocol):
 
 
 class ByChain:
-    """As the registry on the chain has it. A chain node that does not answer leaves what it said last; `trouble` says
-    why it did not, and None while it does."""
+    """By the registry on the chain. While the chain node does not answer, its last set stays, and `trouble` is the
+    reason; None while it answers."""
 
     def __init__(self, rpc_url: str, deployment: Deployment, clock: ClockWatch | None = None) -> None:
         """`clock` sees the time of the newest block at each look."""
@@ -54,7 +54,7 @@ class ByChain:
         self.trouble: str | None = None
 
     def now(self) -> Admitted:
-        """The newest word."""
+        """The newest set."""
         if time.monotonic() < self._next:
             return self._last
         self._next = time.monotonic() + LOOK_SECONDS
@@ -74,7 +74,7 @@ class ByChain:
 
 
 class ByLog:
-    """As the log's blocks have it: then the operator says who its judges are. Warns once, loudly."""
+    """By the log's blocks: then the operator names its own judges. Warns once, loudly."""
 
     trouble = None
 
@@ -83,6 +83,6 @@ class ByLog:
         warn("no chain node is given (rpc_url): who the verifiers are is believed of the operator's log")
 
     def now(self) -> Admitted:
-        """What the blocks in one's copy say."""
-        found = self._gleaned()
-        return Admitted(frozenset(found.admitted), found.k)
+        """The set by the blocks in this node's copy."""
+        gleaned = self._gleaned()
+        return Admitted(frozenset(gleaned.admitted), gleaned.k)

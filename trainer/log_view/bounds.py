@@ -1,5 +1,5 @@
-"""What a look at the log takes of one source at most, and how long it may last: whoever serves a log without an end, or
-at a trickle, is left for another one.
+"""Bounds of a look at the log, in bytes and seconds for each source: a source that serves a log without an end, or at a
+trickle, is left for another one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ BUNDLES = 64
 BYTES = 2**26
 """Bytes of entries of one source in a look."""
 SOURCE_SECONDS, LOOK_SECONDS = 10.0, 30.0
-"""For one source, and for all; a call that is under way then has its own end."""
+"""For one source, and for all; a call that is under way at the end has its own limit."""
 STEP = BUNDLES * WIDTH
 
 Clock = Callable[[], float]
@@ -29,7 +29,7 @@ class LookEnded(CommonweightError):
 
 
 class SourceShare:
-    """What one source may still give in a look."""
+    """The rest of one source's share in a look."""
 
     def __init__(self, read: Read, end: float, clock: Clock) -> None:
         self._read = read
@@ -39,7 +39,7 @@ class SourceShare:
         self._bytes = BYTES
 
     def read(self, tile: Tile) -> bytes:
-        """Its tile. Raises LookEnded, and what the source's own `read` raises."""
+        """A tile of the source. Raises LookEnded, and the errors of the source's own `read`."""
         if self._clock() >= self._end:
             raise LookEnded("it has had its time in this look")
         data = self._read(tile)
@@ -59,5 +59,5 @@ class Bounds:
         self._clock, self._end = clock, clock() + LOOK_SECONDS
 
     def share(self, read: Read) -> SourceShare:
-        """Of the next source."""
+        """The share of the next source."""
         return SourceShare(read, min(self._end, self._clock() + SOURCE_SECONDS), self._clock)

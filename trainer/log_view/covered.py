@@ -1,8 +1,8 @@
-"""The log as this node acts on it: the machine at the end of what lies under the heads of k verifiers, and no further.
+"""The log as this node acts on it: the machine at the end of the entries under the heads of k verifiers, no further.
 
-Nothing is fetched beyond the size that k of them show: the operator can sign a head of any size. What was covered once
-is on the disk: after a restart the node begins where it stood, and acts on nothing older. Where k verifiers show
-another log, and no k this one, its end was lost (docs/adr/0049-stored-data-names-its-owner.md): the copy is begun anew.
+Nothing is fetched beyond the size that k of them show: the operator can sign a head of any size. Covered entries are on
+the disk: after a restart the node begins where it stood, and acts on nothing older. Where k verifiers show another log,
+and no k this one, its end was lost (docs/adr/0049-stored-data-names-its-owner.md): the copy is begun anew.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ FED = 256
 SERVER = ""
 
 Shown = tuple[str, bytes, Checkpoint]
-"""Who shows a head (the server under no name), its note, and what it says."""
+"""A head that a source shows: the source's name (the server has none), the note, and the head in it."""
 
 logger = logging.getLogger(__name__)
 
 
 class CoveredLog:
-    """Follows one log. `lock` is held while the machine moves; `warn` is called once for each thing that is wrong.
+    """Follows one log. `lock` is held while the machine moves; `warn` is called once for each fault.
 
-    `on_entry` is called with each covered entry's text, after the machine took it; who asks for that reads all of them
-    again at a start, all others go on from a file that says where the machine stood.
+    `on_entry` is called with each covered entry's text, after the machine took it. With it all entries are read again
+    at a start; without it the machine goes on from the state in a file.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class CoveredLog:
         self._heads = Heads()
         self._penalties: Counter[str] = Counter()
         self._late: dict[str, int] = {}
-        """In which look a source did not bring what it shows: the others are asked before it."""
+        """The look in which a source did not bring the entries of its head: the others are asked before it."""
         self._looks = 0
         self._came_from: set[str] = set()
         self._said: set[tuple[str, str]] = set()
@@ -82,7 +82,7 @@ class CoveredLog:
 
     @property
     def state(self) -> State:
-        """Of the machine at the end of the covered prefix."""
+        """The machine's state at the end of the covered prefix."""
         return self.follower.state
 
     @property
@@ -92,7 +92,7 @@ class CoveredLog:
 
     @property
     def current(self) -> bool:
-        """Whether the node is where it stood already: nothing may be done on less."""
+        """Whether the node is where it stood before: it may not act on fewer entries."""
         return 0 < self.size >= self._least
 
     def head(self) -> tuple[int, bytes]:
@@ -100,53 +100,53 @@ class CoveredLog:
         return self.size, self.view.root(self.size)
 
     def look(self, notes: Mapping[str, bytes], read: Callable[[str], Read], admitted: Callable[[], Admitted]) -> None:
-        """Take over what server and mirrors show, and let the machine take what is covered by then.
+        """Fetch the entries that server and mirrors show, and let the machine take those that are covered.
 
-        Raises Differs where k verifiers signed what the machine does not derive.
+        Raises Differs where k verifiers signed entries that the machine does not derive.
         """
-        shown = list(self._shown(notes))
-        follows, against = self._follow(shown, self._most(shown, admitted()), read)
-        self._take_heads(shown, follows)
-        against += self._heads.compare(self.view)
-        for found in dict.fromkeys(against):
-            self._say("two-logs", found.shown_by, f"shows another log of the operator's, of {found.size} entries")
+        heads = list(self._shown(notes))
+        sizes, conflicts = self._follow(heads, self._most(heads, admitted()), read)
+        self._take_heads(heads, sizes)
+        conflicts += self._heads.compare(self.view)
+        for conflict in dict.fromkeys(conflicts):
+            self._say("two-logs", conflict.shown_by, f"shows another log of the operator's, of {conflict.size} entries")
         judges = admitted()
-        if self._retreats(shown, against) or self._begins_anew(shown, against, judges):
+        if self._retreats(heads, conflicts) or self._begins_anew(heads, conflicts, judges):
             return
         self._feed(max(self._heads.covered(judges.k, judges.verifiers), self._stood()))
 
     def close(self) -> None:
-        """Keep where the machine stands, and let the files go."""
+        """Write the machine's state, and close the files."""
         self._keep(now=True)
         self.view.close()
 
     # -- what others show ---------------------------------------------------------------------------------------------
 
     def _shown(self, notes: Mapping[str, bytes]) -> Iterator[Shown]:
-        """Heads under the operator's signature: who misled before comes last, then who was late, the longest ago first;
-        mirrors before the server, larger heads first."""
-        found: list[Shown] = []
+        """Heads under the operator's signature: sources that misled come last, before them late ones, the longest ago
+        first; mirrors before the server, larger heads first."""
+        heads: list[Shown] = []
         for name, note in notes.items():
             try:
-                found.append((name, note, self.view.verified(note)))
+                heads.append((name, note, self.view.verified(note)))
             except CommonweightError as error:
                 self._say("bad-head", name, f"shows no head of this log: {error.detail}")
-        yield from sorted(found, key=self._turn)
+        yield from sorted(heads, key=self._turn)
 
-    def _turn(self, shown: Shown) -> tuple[int, int, bool, int]:
-        name, _, head = shown
+    def _turn(self, shown_head: Shown) -> tuple[int, int, bool, int]:
+        name, _, head = shown_head
         return self._penalties[name], self._late.get(name, 0), name == SERVER, -head.size
 
-    def _most(self, shown: list[Shown], judges: Admitted) -> int:
-        """How many entries are worth having: what k verifiers show. Whose key stands in the log has to have signed.
+    def _most(self, heads: list[Shown], judges: Admitted) -> int:
+        """The size that k verifiers show. A verifier whose key is in the log must have signed its head.
 
-        Who believes the log of who they are reads on, a look's share at a time, until it names k.
+        A node that takes the verifier set from the log reads on, a look's share at a time, until the log names k.
         """
         if len(judges.verifiers) < max(1, judges.k) and judges == self._by_log():
             return self.view.size + STEP
         claims = {
             name: head.size
-            for name, note, head in shown
+            for name, note, head in heads
             if self._key(name) is None or self._signed(as_address(name), note)
         }
         return size_of_k(claims, judges.k, judges.verifiers)
@@ -155,34 +155,34 @@ class CoveredLog:
         return Admitted(frozenset(self.gleaned.admitted), self.gleaned.k)
 
     def _follow(
-        self, shown: list[Shown], most: int, read: Callable[[str], Read]
+        self, heads: list[Shown], most: int, read: Callable[[str], Read]
     ) -> tuple[dict[str, int], tuple[Contradiction, ...]]:
-        """Come up to each head in turn, and to `most` entries at the furthest; returns how many of those that are here
-        lie under each one's head, and heads that are of another log."""
+        """Come up to each head in turn, and to `most` entries at the furthest; returns by source how many entries of
+        this copy lie under its head, and the heads of another log."""
         bounds = Bounds(self._clock)
-        follows = dict[str, int]()
-        against = []
+        sizes = dict[str, int]()
+        conflicts = []
         self._looks += 1
-        for name, note, head in shown:
+        for name, note, head in heads:
             if self._is_spared(name, min(most, head.size)):
                 continue
             try:
                 self._extend(name, note, min(most, head.size), bounds, read)
-                follows[name] = min(head.size, self.view.size)
+                sizes[name] = min(head.size, self.view.size)
             except TwoLogs:
-                against.append(Contradiction(name, head.size, head.root))
+                conflicts.append(Contradiction(name, head.size, head.root))
             except CommonweightError as error:
                 self._late[name] = self._looks
                 logger.info("%s did not show the log up to %s: %s", name or "the server", head.size, error.detail)
-        return follows, tuple(against)
+        return sizes, tuple(conflicts)
 
     def _is_spared(self, name: str, most: int) -> bool:
-        """Whether who was late has nothing that is needed now."""
+        """Whether a late source has nothing that is needed now."""
         is_known = name == SERVER or self._heads.agreed.get(name, 0) >= most
         return name in self._late and self.view.size >= most and is_known
 
     def _extend(self, name: str, note: bytes, most: int, bounds: Bounds, read: Callable[[str], Read]) -> None:
-        """Raises TwoLogs, and what the source raises."""
+        """Raises TwoLogs, and the errors of the source."""
         before = self.view.size
         share = bounds.share(read(name))
         try:
@@ -195,20 +195,20 @@ class CoveredLog:
         else:
             self._late.pop(name, None)
 
-    def _take_heads(self, shown: list[Shown], follows: Mapping[str, int]) -> None:
-        """Cosignatures, by the keys that their verifiers bound to themselves in the log."""
-        for name, note, head in shown:
+    def _take_heads(self, heads: list[Shown], sizes: Mapping[str, int]) -> None:
+        """Count cosignatures, by the keys that their verifiers anchored in the log."""
+        for name, note, head in heads:
             if self._key(name) is None or not self._signed(as_address(name), note):
                 continue
             self._heads.take(as_address(name), head)
-            if name in follows:
-                self._heads.follows(as_address(name), follows[name])
+            if name in sizes:
+                self._heads.follows(as_address(name), sizes[name])
 
     def _key(self, name: str) -> bytes | None:
         return self.gleaned.keys.get(name)
 
     def _signed(self, name: Address, note: bytes) -> bool:
-        """Whether a verifier has signed the head that it shows, by the key that it bound to itself."""
+        """Whether a verifier has signed the head that it shows, by the key that it anchored."""
         key = self._key(name)
         try:
             read_head(note, self.view.log, name, key or b"")
@@ -217,11 +217,13 @@ class CoveredLog:
             return False
         return True
 
-    def _retreats(self, shown: list[Shown], against: tuple[Contradiction, ...]) -> bool:
-        """Where more mirrors show another log than this one, all that is not covered is given up."""
-        others = {found.shown_by for found in against if found.shown_by != SERVER and found.size > self.size}
-        with_us = {name for name, _, head in shown if name not in (SERVER, *others) and head.size > self.size}
-        if len(others) <= len(with_us) or self.view.size <= self.size:
+    def _retreats(self, heads: list[Shown], conflicts: tuple[Contradiction, ...]) -> bool:
+        """Drop all uncovered entries where more mirrors show another log than this one."""
+        dissenters = {
+            conflict.shown_by for conflict in conflicts if conflict.shown_by != SERVER and conflict.size > self.size
+        }
+        supporters = {name for name, _, head in heads if name not in (SERVER, *dissenters) and head.size > self.size}
+        if len(dissenters) <= len(supporters) or self.view.size <= self.size:
             return False
         self._penalties.update(self._came_from)
         self._came_from.clear()
@@ -230,14 +232,14 @@ class CoveredLog:
         self._heads.retreat(self.size)
         return True
 
-    def _begins_anew(self, shown: list[Shown], against: tuple[Contradiction, ...], judges: Admitted) -> bool:
-        """Where k verifiers signed heads of another log than what was acted on, and fewer than k go on with it."""
+    def _begins_anew(self, heads: list[Shown], conflicts: tuple[Contradiction, ...], judges: Admitted) -> bool:
+        """Begin anew where k verifiers signed heads of another log, and fewer than k go on with this one."""
         if not 0 < self.size == self.view.size:
             return False
-        others = {found.shown_by for found in against}
-        signed = {name: head.size for name, note, head in shown if self._is_signed(as_address(name), note, judges)}
-        theirs = [size for name, size in signed.items() if name in others]
-        ours = [size for name, size in signed.items() if name not in others and size >= self.size]
+        dissenters = {conflict.shown_by for conflict in conflicts}
+        signed = {name: head.size for name, note, head in heads if self._is_signed(as_address(name), note, judges)}
+        theirs = [size for name, size in signed.items() if name in dissenters]
+        ours = [size for name, size in signed.items() if name not in dissenters and size >= self.size]
         if judges.k < 1 or len(theirs) < judges.k or len(ours) >= judges.k:
             return False
         detail = f"of {self.size} entries is begun anew: {len(theirs)} verifiers show another log"
@@ -249,7 +251,7 @@ class CoveredLog:
         return name in judges.verifiers and self._key(name) is not None and self._signed(name, note)
 
     def _begin_anew(self, least: int) -> None:
-        """As with an empty folder, and nothing is done on fewer entries than k verifiers show."""
+        """Begin as with an empty folder; the node acts on no fewer entries than k verifiers show."""
         self._stand.unlink(missing_ok=True)
         self.gleaned, self._heads = Gleaned(self._domain), Heads()
         self.view.retreat(0)
@@ -264,7 +266,7 @@ class CoveredLog:
     # -- what is covered ----------------------------------------------------------------------------------------------
 
     def _stood(self) -> int:
-        """Where the node stood before a restart, if the copy still is what it acted on."""
+        """The size at which the node stood before a restart, if the copy is still the log that it acted on."""
         if not (self._least_root and 0 < self._least <= self.view.size):
             return 0
         if self.view.root(self._least).hex() == self._least_root:
@@ -291,10 +293,10 @@ class CoveredLog:
         self._keep()
 
     def _resume(self) -> None:
-        """Go on from where the machine stood, if that is covered, and of the log that is here."""
-        found = self._rest.read(self.follower.functions, self._stood()) if self._on_entry is None else None
-        if found is not None:
-            self.follower.state = found.state
+        """Go on from the machine's stored state, if it is covered, and of this log."""
+        rest = self._rest.read(self.follower.functions, self._stood()) if self._on_entry is None else None
+        if rest is not None:
+            self.follower.state = rest.state
 
     def _keep(self, now: bool = False) -> None:
         if not self.follower.due and self.size <= self.view.size:
@@ -307,9 +309,9 @@ class CoveredLog:
         except (OSError, ValueError, TypeError):
             return 0, ""
 
-    def _say(self, code: str, who: str, detail: str) -> None:
-        """Loudly, and once of each."""
-        if (code, who) not in self._said:
-            self._said.add((code, who))
-            logger.error("%s: %s %s", code, who or "the server", detail)
-            self._warn(code, f"{who or 'the server'} {detail}")
+    def _say(self, code: str, source: str, detail: str) -> None:
+        """Warn, once of each."""
+        if (code, source) not in self._said:
+            self._said.add((code, source))
+            logger.error("%s: %s %s", code, source or "the server", detail)
+            self._warn(code, f"{source or 'the server'} {detail}")

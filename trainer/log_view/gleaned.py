@@ -1,7 +1,7 @@
-"""What the copy's entries say beside the machine, covered or not: keys of cosignatures, blobs of weights, run terms.
+"""Facts of the copy's entries beside the machine, covered or not: keys of cosignatures, blobs of weights, run terms.
 
 Nothing here is believed: a key counts under its verifier's own signature, bytes count by their digest. Only where no
-chain is asked, the list of verifiers is what the log's blocks say.
+chain node is given, the verifier set is that of the log's blocks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Gleaned:
         self.k = 0
 
     def take(self, entry: bytes) -> None:
-        """Look at an entry; what it is no good for is passed over."""
+        """Look at an entry; all other kinds, and entries that cannot be read, are passed over."""
         kind = next((kind for kind in _KINDS if f'"kind":"{kind}"'.encode() in entry), None)
         if kind is None:
             return

@@ -1,4 +1,4 @@
-"""Cosigned heads: how much of the log lies under the heads of k verifiers, which is all that a node acts on (J2)."""
+"""Cosigned heads: the size of the log under the heads of k verifiers. A node acts on nothing else (J2)."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Contradiction:
 
 def size_of_k(sizes: Mapping[str, int], k: int, verifiers: Collection[str]) -> int:
     """The largest size that k of these verifiers reach; 0 for none."""
-    found = sorted((sizes.get(verifier, 0) for verifier in set(verifiers)), reverse=True)
-    return found[k - 1] if 0 < k <= len(found) else 0
+    descending = sorted((sizes.get(verifier, 0) for verifier in set(verifiers)), reverse=True)
+    return descending[k - 1] if 0 < k <= len(descending) else 0
 
 
 class Heads:
@@ -46,8 +46,8 @@ class Heads:
 
     def take(self, verifier: Address, head: Checkpoint) -> None:
         """A head that `read_head` verified; a smaller one than the newest changes nothing."""
-        known = self._newest.get(verifier)
-        if known is None or known.size <= head.size:
+        newest = self._newest.get(verifier)
+        if newest is None or newest.size <= head.size:
             self._newest[verifier] = head
 
     def follows(self, verifier: Address, size: int) -> None:
@@ -55,20 +55,20 @@ class Heads:
         self._agreed[verifier] = max(size, self._agreed.get(verifier, 0))
 
     def compare(self, view: LogView) -> tuple[Contradiction, ...]:
-        """Count the heads whose entries are here; returns those that are of another log, which count for nothing."""
-        found = []
+        """Count the heads whose entries are in the copy; returns heads of another log, which count for nothing."""
+        contradictions = []
         for verifier, head in self._newest.items():
             try:
                 view.check(head)
             except TwoLogs:
-                found.append(Contradiction(verifier, head.size, head.root))
+                contradictions.append(Contradiction(verifier, head.size, head.root))
                 continue
             if head.size <= view.size:
                 self.follows(as_address(verifier), head.size)
-        return tuple(found)
+        return tuple(contradictions)
 
     def retreat(self, size: int) -> None:
-        """The copy has given up what was beyond `size`: a head is compared again when its entries are here."""
+        """The copy dropped all beyond `size`: a head is compared again when its entries are back."""
         self._agreed = {verifier: min(size, agreed) for verifier, agreed in self._agreed.items()}
 
     def covered(self, k: int, verifiers: Collection[str]) -> int:
@@ -77,5 +77,5 @@ class Heads:
 
     @property
     def agreed(self) -> Mapping[str, int]:
-        """By verifier, up to where its heads are of this copy."""
+        """By verifier, the size up to which its heads are of this copy."""
         return self._agreed

@@ -19,12 +19,12 @@ _LENGTH = 2
 
 
 class LeafFile:
-    """Entries by their place; in memory are the places where they end. One thread at a time."""
+    """Entries by their index; in memory are the offsets where they end. One thread at a time."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        self._path, self._file = path, path.open("r+b", buffering=0)  # what a full disk refused stays nowhere
+        self._path, self._file = path, path.open("r+b", buffering=0)  # what a full disk refused is in no buffer
         self._ends = array("Q")
         self._scan()
 
@@ -35,11 +35,11 @@ class LeafFile:
         """Entries from `start` up to `end`."""
         if start >= end:
             return []
-        first = self._begin(start)
-        self._file.seek(first)
-        data = self._file.read(self._ends[end - 1] - first)
-        places = [self._begin(place) - first for place in range(start, end)] + [len(data)]
-        return [data[at + _LENGTH : after] for at, after in pairwise(places)]
+        offset = self._begin(start)
+        self._file.seek(offset)
+        data = self._file.read(self._ends[end - 1] - offset)
+        offsets = [self._begin(index) - offset for index in range(start, end)] + [len(data)]
+        return [data[lower + _LENGTH : upper] for lower, upper in pairwise(offsets)]
 
     def append(self, entries: Sequence[bytes]) -> None:
         """More entries, on the disk when this returns. Raises EntryTooLarge, DiskFull and OSError."""
@@ -61,25 +61,25 @@ class LeafFile:
         """Let the file go."""
         self._file.close()
 
-    def _write(self, at: int, data: bytes) -> None:
+    def _write(self, offset: int, data: bytes) -> None:
         handle = self._file.fileno()
-        left = memoryview(data)
-        while left:
-            written = os.pwrite(handle, left, at)
-            at = at + written
-            left = left[written:]
+        rest = memoryview(data)
+        while rest:
+            count = os.pwrite(handle, rest, offset)
+            offset = offset + count
+            rest = rest[count:]
 
-    def _begin(self, place: int) -> int:
-        return self._ends[place - 1] if place else 0
+    def _begin(self, index: int) -> int:
+        return self._ends[index - 1] if index else 0
 
     def _scan(self) -> None:
-        whole = os.fstat(self._file.fileno()).st_size
-        at = 0
+        size = os.fstat(self._file.fileno()).st_size
+        offset = 0
         with self._path.open("rb") as file:
-            while at + _LENGTH <= whole:
-                file.seek(at)
-                at += _LENGTH + int.from_bytes(file.read(_LENGTH), "big")
-                if at > whole:
+            while offset + _LENGTH <= size:
+                file.seek(offset)
+                offset += _LENGTH + int.from_bytes(file.read(_LENGTH), "big")
+                if offset > size:
                     break
-                self._ends.append(at)
+                self._ends.append(offset)
         self._file.truncate(self._begin(len(self)))

@@ -1,7 +1,7 @@
-"""Where a follower of the log stands, on the disk: a restart goes on from there instead of reading all entries again.
+"""The state of a follower of the log, on the disk: a restart goes on from there instead of reading all entries again.
 
-A file is believed only where its bytes hash to what its first line says, this code made it, and the log that is at hand
-has the root that stands there. Anybody may delete it.
+A file counts only where its bytes hash to the digest in its first line, this code made it, and the log at hand has the
+root in that line. Anybody may delete it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EVERY = 2_000
 
 @dataclass(frozen=True)
 class Rest:
-    """The machine's state after some entries, and what its owner keeps beside it (JSON)."""
+    """The machine's state after some entries, and its owner's own data (JSON)."""
 
     state: State
     beside: Any
@@ -42,19 +42,19 @@ class RestFile:
         self._last = 0
 
     def read(self, functions: Functions, most: int) -> Rest | None:
-        """What stands there, if it fits the first `most` entries of the log."""
+        """The stored state, if it fits the first `most` entries of the log."""
         self._last = 0
         try:
             head, _, body = self.path.read_bytes().partition(b"\n")
             size, (state, beside) = self._checked(json.loads(head), body, most), json.loads(body)
-            found = Rest(restore(state, functions), beside)
+            rest = Rest(restore(state, functions), beside)
         except (OSError, ValueError, TypeError, KeyError, RecursionError, CommonweightError):
             return None
         self._last = size
-        return found if found.state.size == size else None
+        return rest if rest.state.size == size else None
 
     def write(self, state: State, beside: Callable[[], Any], now: bool = False) -> None:
-        """Keep a state with no entry due, where enough came since the last one, or `now`. What fails is left out."""
+        """Write a state with no entry due, where enough came since the last, or `now`. A failed write is ignored."""
         if state.size - self._last < (1 if now else self._every):
             return
         body = json.dumps([dump(state), beside()]).encode()
@@ -64,10 +64,10 @@ class RestFile:
         self._last = state.size
 
     def _checked(self, head: Any, body: bytes, most: int) -> int:
-        """The size. Raises ValueError, KeyError, TypeError and what the log raises."""
+        """The size. Raises ValueError, KeyError, TypeError and the log's errors."""
         size = int(head["size"])
-        own = (head["code"], head["digest"]) == (code_version(), _hash(body))
-        if not own or size > most or self._root(size).hex() != head["root"]:
+        is_own = (head["code"], head["digest"]) == (code_version(), _hash(body))
+        if not is_own or size > most or self._root(size).hex() != head["root"]:
             raise ValueError("another log's, or spoilt")
         return size
 

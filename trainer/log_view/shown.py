@@ -1,4 +1,4 @@
-"""What the covered log shows of runs, rounds and proofs, as a conduct reads it; nothing here changes with the log."""
+"""Views of the covered log's runs, rounds and proofs for a conduct; a view does not change with the log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RunLine:
 
 @dataclass(frozen=True)
 class ProofLine:
-    """A proof of a round: whose it is, and where it stands."""
+    """A proof of a round: its node, and its stage."""
 
     proof: ProofId
     node: Address
@@ -29,8 +29,8 @@ class ProofLine:
 
 @dataclass(frozen=True)
 class RoundView:
-    """A round: the digest of the weights that it begins with, a file of them (empty where nobody named one), who is
-    listed, and what was committed to."""
+    """A round: the digest of its first weights, a file of them (empty where nobody named one), the listed nodes, and
+    the proofs."""
 
     run: RunId
     number: int
@@ -51,7 +51,7 @@ class OpeningView:
 
 @dataclass(frozen=True)
 class ProofView:
-    """A commitment with the paths beside it, and what was opened of it, by boundary."""
+    """A commitment with the paths beside it, and its openings by boundary."""
 
     proof: ProofId
     message: Commitment

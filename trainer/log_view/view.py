@@ -1,7 +1,7 @@
-"""A node's copy of the log: what the operator signed, proven by tiles, whoever served them.
+"""A node's copy of the log that the operator signed, proven by tiles of any source.
 
-An entry is kept as soon as its bundle hashes to a tile that lies under a signed head which follows on all that is here.
-What is beyond the heads of k verifiers is provisional: where the operator shows two logs, it can be given up.
+An entry is kept as soon as its bundle hashes to a tile under a signed head that follows on the whole copy. Entries
+beyond the heads of k verifiers are provisional: where the operator shows two logs, they can be dropped.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class LogView:
         self._leaves = LeafFile(folder / "leaves")
         self._tree = GrowingTree()
         self._kept = 0
-        """Entries under the head that stands on the disk."""
+        """Entries under the head on the disk."""
         self._load()
 
     @property
     def size(self) -> int:
-        """Entries that are here."""
+        """Entries in the copy."""
         return self._tree.size
 
     def root(self, size: int) -> bytes:
@@ -73,9 +73,9 @@ class LogView:
         self, note: bytes, read: Read, goes_on: Callable[[], bool] = lambda: True, most: int | None = None
     ) -> None:
         """Come up to the head in a note, or to the first `most` entries under it, with the tiles that `read` gives,
-        while `goes_on`. Where nothing is raised, all that is here lies under the head, or the head under it.
+        while `goes_on`. Where nothing is raised, the copy is a prefix of the head's log, or the head of the copy's.
 
-        Raises TwoLogs, InvalidTile, and what `verified` and `read` raise; what came before stays.
+        Raises TwoLogs, InvalidTile, and the errors of `verified` and `read`; entries that came before stay.
         """
         head = self.verified(note)
         self.check(head)
@@ -86,7 +86,7 @@ class LogView:
             self._kept = head.size
 
     def retreat(self, size: int) -> None:
-        """Give up all beyond the first `size` entries."""
+        """Drop all beyond the first `size` entries."""
         self._head.unlink(missing_ok=True)
         self._kept = 0
         self._leaves.truncate(size)
@@ -107,8 +107,8 @@ class LogView:
             self._append(self._bundle(reader, read, index)[self.size - begin : most - begin])
 
     def _bundle(self, reader: TileReader, read: Read, index: int) -> list[bytes]:
-        place = tile_of(0, index, reader.size, entries=True)
-        entries = parse_bundle(read(place), place.width)
+        tile = tile_of(0, index, reader.size, entries=True)
+        entries = parse_bundle(read(tile), tile.width)
         check_bundle(entries, reader.tile(tile_of(0, index, reader.size)))
         return entries
 
@@ -122,7 +122,7 @@ class LogView:
             self._on_entry(entry)
 
     def _load(self) -> None:
-        """What is on the disk counts if it lies under the head that stands beside it; else it is fetched again."""
+        """Load the entries on the disk if they lie under the head beside them; else they are fetched again."""
         try:
             head = self.verified(self._head.read_bytes())
             self._leaves.truncate(min(head.size, len(self._leaves)))
@@ -135,7 +135,7 @@ class LogView:
         self._grow()
 
     def _grow(self, quietly: bool = False) -> None:
-        """The tree over what is on the disk, from the first entry on."""
+        """Build the tree over the entries on the disk, from the first one on."""
         self._tree = GrowingTree()
         for start in range(0, len(self._leaves), LOADED):
             entries = self.entries(start, min(start + LOADED, len(self._leaves)))

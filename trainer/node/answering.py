@@ -1,4 +1,4 @@
-"""What a node answers to the covered log: its place in the run, its return, the openings of its work and its pledge."""
+"""A node's answers to the covered log: its enrolment, its return, the openings of its work and its pledge."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from trainer.steps.trajectory import BoundaryLost
 
 
 class Answers:
-    """One node's."""
+    """The answers of one node."""
 
     def __init__(
         self,
@@ -46,10 +46,10 @@ class Answers:
         self._shown: set[tuple[str, int]] = set()
         self._told = ""
         self.is_hindered = False
-        """Whether it does not enrol, since its work would not be decided."""
+        """Whether the node does not enrol, since its work would not be decided."""
 
     def take_place(self, run: RunState, leaving: bool) -> None:
-        """Enrol, or leave, where the covered log has it otherwise. Raises WrongCorpus before anything is signed."""
+        """Enrol, or leave, where the covered log does not show it. Raises WrongCorpus before anything is signed."""
         node = self._around.address
         member = run.nodes.get(self._around.address)
         name = from_hex(run.created.run)
@@ -65,10 +65,10 @@ class Answers:
         payout = self._settings.payout
         self._corpus.require(config.corpus_digest)
         profile = configure_determinism(config.profile).digest()
-        place = None if member is None or member.left else (member.enrolled.payout, member.enrolled.profile)
-        if place != (payout, to_hex(profile)) and self._may_join(run, config, to_hex(profile)):
-            first = self._settings.from_round
-            self._pen.keep(f"enrolment-{short}", Enrolment(name, node, payout, first, profile, nonce))
+        enrolment = None if member is None or member.left else (member.enrolled.payout, member.enrolled.profile)
+        if enrolment != (payout, to_hex(profile)) and self._may_join(run, config, to_hex(profile)):
+            from_round = self._settings.from_round
+            self._pen.keep(f"enrolment-{short}", Enrolment(name, node, payout, from_round, profile, nonce))
 
     def computes_as_listed(self, run: RunState) -> bool:
         """Whether the open round has this node under the profile of this process: under another one its commitment
@@ -80,12 +80,12 @@ class Answers:
         return listed.profile == to_hex(configure_determinism(RunConfig.from_json(run.config).profile).digest())
 
     def _nonce(self, member: NodeState | None) -> int:
-        """One more than the log took last. Of a member that the log forgot, or never had, the log's size: it was never
-        as large before, so that no message of old is said again."""
+        """One more than the nonce that the log took last. For a member that the log forgot, or never had, the log's
+        size: it was never as large before, so that no old message is repeated."""
         return self._log.state.size if member is None else member.sequence + 1
 
     def _may_join(self, run: RunState, config: RunConfig, profile: str) -> bool:
-        """Whether a verifier could decide the work; what is in the way is said when it changes."""
+        """Whether a verifier could decide the work; the obstacle is reported when it changes."""
         why = obstacle(self._log.state, run, profile)
         if why and why != self._told:
             self._report(NodeProgress("unjudged", 0, detail=why))
@@ -94,7 +94,7 @@ class Answers:
         return not self.is_hindered
 
     def give(self, state: State, duty: NodeDuty, works: dict[Key, TaskResult]) -> None:
-        """What a duty asks for, of the works that are here; one whose states the disk has lost is taken out."""
+        """Answer a duty from the works that are here; a work whose states the disk has lost is taken out."""
         if isinstance(duty, ComeBack):
             self._come_back(duty)
         elif isinstance(duty, Open):
@@ -109,16 +109,16 @@ class Answers:
             self._pen.keep(f"return-{duty.run[2:18]}-{duty.since}", message)
 
     def _open(self, proof: ProofState, boundaries: tuple[int, ...], works: dict[Key, TaskResult]) -> None:
-        """What the conduct opens of a work; what it has shown it is not asked for again."""
+        """Keep the conduct's openings of a work; a boundary that was shown before is not asked for again."""
         name = proof.commitment.proof
         work = works.get(key_of(proof))
-        wanted = [boundary for boundary in boundaries if (name, boundary) not in self._shown]
-        if work is None or not wanted:
+        missing = [boundary for boundary in boundaries if (name, boundary) not in self._shown]
+        if work is None or not missing:
             return
         try:
-            for shown in self._conduct.openings(work.job, work.trajectory, wanted):
-                self._show(name, shown)
-                self._shown.add((name, shown.boundary))
+            for opening in self._conduct.openings(work.job, work.trajectory, missing):
+                self._show(name, opening)
+                self._shown.add((name, opening.boundary))
         except NothingToCopy:
             return
         except BoundaryLost as error:
@@ -127,19 +127,19 @@ class Answers:
             )
             del works[work.key]
 
-    def _show(self, proof: ProofId, shown: Disclosure) -> None:
+    def _show(self, proof: ProofId, opening: Disclosure) -> None:
         message = StateOpening(
             from_hex(proof),
-            shown.boundary,
-            shown.entry[:32],
-            shown.entry[32:],
-            blake3(shown.packed).digest(),
-            len(shown.packed),
+            opening.boundary,
+            opening.entry[:32],
+            opening.entry[32:],
+            blake3(opening.packed).digest(),
+            len(opening.packed),
         )
-        self._pen.keep(f"opening-{proof}-{shown.boundary}", message, shown.packed, path=hexes(shown.path))
+        self._pen.keep(f"opening-{proof}-{opening.boundary}", message, opening.packed, path=hexes(opening.path))
 
     def _open_pledge(self, state: State, proof: ProofState) -> None:
-        """A pledge needs the key alone."""
+        """Keep the pledge's message; it needs the key alone."""
         name = proof.commitment.proof
         current = state.round_of(proof)
         config = RunConfig.from_json(current.config)

@@ -1,7 +1,7 @@
 """A round's boundary states on the disk, where they are too large for memory: a restart opens them without training.
 
-A folder holds the states, the gradient and, once all of them are there, a list of the entries that were committed to.
-What does not hash to them is work that was never done.
+A folder holds the states, the gradient and, once all of them are there, a list of the committed entries. Files that do
+not hash to them are work that was never done.
 """
 
 from __future__ import annotations
@@ -36,46 +36,46 @@ class Boundaries:
         self._folder = folder
 
     def folder(self, key: Key, config: RunConfig) -> Path | None:
-        """Where a round's states go; None, memory, while they are small."""
+        """The folder of a round's states; None where they are small: then they stay in memory."""
         state = sum(4 * math.prod(shape) for _, shape in layout(config).values())
         return None if state * (config.segments + 1) <= IN_MEMORY_BYTES else self._folder / _name(key)
 
-    def keep(self, key: Key, done: Trajectory) -> None:
-        """All of a round's states are in its folder, on the disk before the list says so.
+    def keep(self, key: Key, trajectory: Trajectory) -> None:
+        """Write a round's list once all its states are on the disk, in its folder.
 
         Raises DiskFull and OSError.
         """
         folder = self._folder / _name(key)
-        if not done.kept or not all(isinstance(kept, Path) for kept in done.kept):
+        if not trajectory.kept or not all(isinstance(state, Path) for state in trajectory.kept):
             return
-        for file in done.kept:
+        for file in trajectory.kept:
             sync_file(cast(Path, file))
-        replace_file(folder / GRADIENT, pack(done.pseudo_gradient))
-        said = {"entries": [entry.hex() for entry in done.boundary_entries], "tokens": done.tokens}
-        replace_file(folder / LIST, json.dumps(said).encode())
+        replace_file(folder / GRADIENT, pack(trajectory.pseudo_gradient))
+        body = {"entries": [entry.hex() for entry in trajectory.boundary_entries], "tokens": trajectory.tokens}
+        replace_file(folder / LIST, json.dumps(body).encode())
 
     def read(self, key: Key, config: RunConfig, start: Tensors, root: bytes | None) -> Trajectory | None:
-        """The work that was done from this start, if all of it is here and (with a root) was committed to."""
+        """The round's work from this start, if all of it is on the disk and (with a root) is the committed work."""
         try:
-            found = _read(self._folder / _name(key), config)
+            trajectory = _read(self._folder / _name(key), config)
         except (OSError, ValueError, KeyError, TypeError, CommonweightError):
             return None
-        fits = found.boundary_entries[0] == boundary_entry(start) and len(found.kept) == config.segments + 1
-        return found if fits and root in (None, found.root) else None
+        fits = trajectory.boundary_entries[0] == boundary_entry(start) and len(trajectory.kept) == config.segments + 1
+        return trajectory if fits and root in (None, trajectory.root) else None
 
     def forget_but(self, keys: set[Key]) -> None:
-        """Remove all other rounds'."""
-        wanted = {_name(key) for key in keys}
+        """Remove the folders of all other rounds."""
+        names = {_name(key) for key in keys}
         for folder in self._folder.glob("*"):
-            if folder.name not in wanted:
+            if folder.name not in names:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(folder: Path, config: RunConfig) -> Trajectory:
-    """Raises OSError, and a ValueError, KeyError, TypeError or InvalidTensorFile for what is spoilt."""
-    said = json.loads((folder / LIST).read_bytes())
-    entries = tuple(bytes.fromhex(text) for text in said["entries"])
-    files = tuple(folder / f"boundary-{place:04d}.safetensors" for place in range(len(entries)))
+    """Raises OSError, and a ValueError, KeyError, TypeError or InvalidTensorFile for spoilt files."""
+    body = json.loads((folder / LIST).read_bytes())
+    entries = tuple(bytes.fromhex(text) for text in body["entries"])
+    files = tuple(folder / f"boundary-{index:04d}.safetensors" for index in range(len(entries)))
     end: Tensors = {}
     for entry, file in zip(entries, files, strict=True):
         end = unpack(file.read_bytes(), layout(config))
@@ -90,7 +90,7 @@ def _read(folder: Path, config: RunConfig) -> Trajectory:
         pseudo_gradient_digest=state_digest(gradient),
         end_state=end,
         losses=(),
-        tokens=int(said["tokens"]),
+        tokens=int(body["tokens"]),
     )
 
 

@@ -1,8 +1,8 @@
-"""Whether a node's work could be decided: who of the verifiers computes as this machine does, by the covered log.
+"""Whether a node's work could be decided: the verifiers that compute as this machine does, by the covered log.
 
-In an exact run a verifier replays bit for bit, so one that computes otherwise has no word on the work: k equal words
-never come, and the proof is undecided and unpaid. The machine of rules lets any profile of the run's list enrol, and
-awaits its commitments. So a node looks before it enrols. It is never sure: a verifier may come, or go, a moment later.
+In an exact run a verifier replays bit for bit. A verifier that computes otherwise has no word on the work: k equal
+words never come, and the proof is undecided and unpaid. The machine of rules lets any profile of the run's list enrol,
+and awaits its commitments. So a node looks before it enrols. It is never sure: a verifier may come or go later.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from contracts.protocol.run_config import RunConfig
 from trainer.steps.profile import PORTABLE
 
 _TELLING = ("MKL_", "ATEN_CPU_CAPABILITY", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "GLIBC_TUNABLES", "LD_PRELOAD")
-"""Variables of the environment, or how they begin, that can change what torch computes."""
+"""Variables of the environment, or their prefixes, that can change torch's results."""
 
 
 def obstacle(state: State, run: RunState, profile: str) -> str:
-    """Why work under a profile (0x-hex) would not be decided, as a sentence with a remedy; empty where nothing is in
-    the way."""
+    """The reason why work under a profile (0x-hex) would not be decided, as a sentence with a remedy; empty without
+    one."""
     if RunConfig.from_json(run.config).profile == PORTABLE:
         return ""
     bound = [name for name in run.anchors if name in state.verifiers and state.verifiers[name].admitted]
@@ -40,6 +40,6 @@ def _able(run: RunState, bound: list[Address], profile: str) -> list[Address]:
 
 
 def _remedy() -> str:
-    found = sorted(name for name in os.environ if name.startswith(_TELLING))
-    unset = f"Unset what changes arithmetic (set here: {', '.join(found)}), use" if found else "Use"
+    variables = sorted(name for name in os.environ if name.startswith(_TELLING))
+    unset = f"Unset what changes arithmetic (set here: {', '.join(variables)}), use" if variables else "Use"
     return f"{unset} a machine with the torch and the processor of the verifiers, or join a run of the portable profile"

@@ -1,4 +1,4 @@
-"""The light node's loop: follow the log, do what the covered part of it asks for, hand what was made. And again."""
+"""The light node's loop: follow the log, do the duties of its covered part, deliver the messages. And again."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class LightNode:
     def __init__(
         self, settings: NodeSettings, report: Report, limits: Limits | None = None, conduct: Conduct | None = None
     ) -> None:
-        """`conduct` is how it behaves, where the settings do not say that."""
+        """`conduct` is the node's behaviour; without one the settings name it."""
         bound_recursion()
         self.settings = settings
         self._report = report
@@ -75,7 +75,7 @@ class LightNode:
         return self._around.address
 
     def take_part(self, stop: threading.Event, leave: threading.Event | None = None) -> None:
-        """Enrol, and do what is due, until `stop`; after `leave` only until nothing is due any more."""
+        """Enrol, and do all duties, until `stop`; after `leave` only until no duty is left."""
         leave = leave or threading.Event()
         self.network.start()
         self._pulse.start()
@@ -91,8 +91,8 @@ class LightNode:
             self.log.close()
 
     def _turn(self, leaving: bool) -> bool:
-        """A look, and what is due after it; returns whether the node is done. A full disk is weather: it is told, and
-        what it did not take is tried again."""
+        """A look, and the duties after it; returns whether the node is done. A full disk is weather: it is reported,
+        and a write that failed is tried again."""
         try:
             with named_full("the log's copy"):
                 self.look()
@@ -107,7 +107,7 @@ class LightNode:
         return is_done
 
     def look(self) -> None:
-        """What server and mirrors show now. Raises Differs and GaveUp."""
+        """Take the newest heads of server and mirrors. Raises Differs and GaveUp."""
         self._admitted = self._judges.now()
         self.network.watch(sorted(self._admitted.verifiers))
         self._weather.look(self.network.troubles(), self._judges.trouble, self._admitted.k)
@@ -115,20 +115,20 @@ class LightNode:
         self.log.look(self.network.notes(), self.network.read, self._judges.now)
 
     def _stand(self) -> None:
-        """Tell where this node is, whenever that changes; what keeps it from enrolling was told."""
+        """Report this node's status when it changes; the obstacle to enrolling was reported."""
         state = self.log.state
         status = status_of(state, state.runs.get(self.settings.run), self.address, self.log.current)
         if status.status is not NodePhase.JOINING or not self._answers.is_hindered:
             self._story.stands(status)
 
     def _watch_clock(self) -> None:
-        """By the server's clock, where no chain node is asked."""
-        shown = self.network.server_clock()
-        if shown is not None and not self.settings.rpc_url:
-            self._clock.date(shown)
+        """Compare this machine's clock with the server's, where no chain node is given."""
+        server_time = self.network.server_clock()
+        if server_time is not None and not self.settings.rpc_url:
+            self._clock.date(server_time)
 
     def _act(self, leaving: bool) -> bool:
-        """Everything that is due now; returns whether the node has left, and owes nothing."""
+        """Do all that is due now; returns whether the node has left, and owes nothing."""
         state = self.log.state
         run = self.log.state.runs.get(self.settings.run)
         if run is None:
@@ -157,16 +157,16 @@ class LightNode:
         self._pulse.follow((from_hex(run.created.run), run.round) if waits else None, max(1, lease))
 
     def _hand(self, state: State) -> None:
-        """Whatever the covered log does not show yet goes out, and what it shows is forgotten."""
+        """Offer the messages that the covered log does not show yet, and drop those that are done."""
         store = self._pen.store
-        found = list[tuple[Kept, bool, bool]]()
-        for kept in store:
-            stands = standing(state, kept.message)
-            if not stands.stays:
-                store.drop(kept.name)
+        records = list[tuple[Kept, bool, bool]]()
+        for record in store:
+            retention = standing(state, record.message)
+            if not retention.stays:
+                store.drop(record.name)
             else:
-                found.append((kept, stands.message, stands.blob))
-        self.network.offer(offers(found, self.network, store.blob_path, max(1, self._admitted.k)))
+                records.append((record, retention.message, retention.blob))
+        self.network.offer(offers(records, self.network, store.blob_path, max(1, self._admitted.k)))
         while self.network.refusals:
             self._story.refused(self.network.refusals.popleft(), SERVER)
 
@@ -197,9 +197,9 @@ class LightNode:
         self.network.tell(self._pen.text(message).encode())
 
     def _proofs(self, state: State) -> list[ProofState]:
-        """This node's proofs of its run that are held."""
-        mine = (proof for proof in state.proofs.values() if proof.commitment.node == self.address)
-        return [proof for proof in mine if proof.commitment.run == self.settings.run]
+        """This node's proofs of its run that the machine holds."""
+        proofs = (proof for proof in state.proofs.values() if proof.commitment.node == self.address)
+        return [proof for proof in proofs if proof.commitment.run == self.settings.run]
 
     def _is_ours(self, state: State, duty: NodeDuty) -> bool:
         run = state.proofs[duty.proof].commitment.run if isinstance(duty, (Open, OpenPledge)) else duty.run
@@ -217,5 +217,5 @@ class LightNode:
 def run_light_node(
     settings: NodeSettings, report: Report, stop: threading.Event, leave: threading.Event | None = None
 ) -> None:
-    """Enrol and take part until `stop`, or until what is due after `leave` is done."""
+    """Enrol and take part until `stop`, or until the duties after `leave` are done."""
     LightNode(settings, report).take_part(stop, leave)

@@ -1,4 +1,4 @@
-"""What a node says, signed once and kept on its disk before anybody gets it."""
+"""A node's messages, signed once and kept on its disk before they are sent."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Pen:
         if self.store.get(name) is None:
             self.store.put(name, self.text(message, **beside), blob)
 
-    def keep_commitment(self, name: str, made: Made) -> bool:
+    def keep_commitment(self, name: str, commitment: Made) -> bool:
         """Keep a commitment with its gradient; returns whether its name stands for this one."""
-        paths = {"first_path": hexes(made.first_path), "last_path": hexes(made.last_path)}
-        text = signed_text(made.message, made.domain or self.domain, self._key, paths)
-        return self.store.put(name, text, made.gradient).text == text
+        paths = {"first_path": hexes(commitment.first_path), "last_path": hexes(commitment.last_path)}
+        text = signed_text(commitment.message, commitment.domain or self.domain, self._key, paths)
+        return self.store.put(name, text, commitment.gradient).text == text
 
 
 def hexes(path: Sequence[bytes]) -> list[str]:
-    """A path as it stands beside a message."""
+    """A path as hex, for the data beside a message."""
     return [to_hex(node) for node in path]

@@ -1,4 +1,4 @@
-"""What of the kept messages and blobs is still to be handed: what the covered log says of each, and nothing else.
+"""Retention of kept messages and blobs: the covered log alone decides which of them are still to be delivered.
 
 A message is done when the log shows it, or shows that its time is over; a gradient when k verifiers named its proof; a
 state while its proof is read.
@@ -18,7 +18,7 @@ from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage,
 
 @dataclass(frozen=True)
 class Retention:
-    """Of one kept message: whether it and its blob are handed now, and whether it stays on the disk."""
+    """Of one kept message: whether it and its blob are to be delivered, and whether it stays on the disk."""
 
     message: bool = False
     blob: bool = False
@@ -29,13 +29,13 @@ OVER = Retention()
 
 
 def standing(state: State, message: Message) -> Retention:
-    """How it stands with a message at the end of the covered log."""
-    found = _OF.get(type(message))
-    return OVER if found is None else found(state, message)
+    """The retention of a message at the end of the covered log."""
+    rule = _OF.get(type(message))
+    return OVER if rule is None else rule(state, message)
 
 
 def _of_place(state: State, message: Enrolment | Leave) -> Retention:
-    """Of what a node says of its place only the newest counts."""
+    """Of a node's enrolments and leaves only the newest counts."""
     run = state.runs.get(RunId(to_hex(message.run)))
     if run is None or run.over:
         return OVER
@@ -56,16 +56,16 @@ def _of_commitment(state: State, message: Commitment) -> Retention:
     if current is None or current.phase is not Phase.OPEN:
         return OVER
     name = current.proofs.get(message.node)
-    held = name is not None and len(state.proofs[name].has) >= current.k
-    return Retention(name is None, not held, True)
+    is_held = name is not None and len(state.proofs[name].has) >= current.k
+    return Retention(name is None, not is_held, True)
 
 
 def _of_opening(state: State, message: StateOpening) -> Retention:
     proof = state.proofs.get(ProofId(to_hex(message.proof)))
     if proof is None or proof.done:
         return OVER
-    read = proof.stage is Stage.READING
-    return Retention(read and message.boundary not in proof.opened, read, True)
+    is_read = proof.stage is Stage.READING
+    return Retention(is_read and message.boundary not in proof.opened, is_read, True)
 
 
 def _of_pledge(state: State, message: PledgeReveal) -> Retention:

@@ -1,4 +1,4 @@
-"""Signs of life: while a node's commitment is awaited, each mirror has a newer heartbeat well within the lease."""
+"""Heartbeats: while a node's commitment is awaited, each mirror gets a new one well within the lease."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHARE = 4
 
 
 class Heartbeat:
-    """Beats from a thread of its own, whatever the node's loop does. `send` brings a heartbeat to all mirrors."""
+    """A thread of heartbeats beside the node's loop. `send` brings a heartbeat to all mirrors."""
 
     def __init__(self, node: Address, step: Callable[[], int], send: Callable[[LeaseRenewal], None]) -> None:
         self._node = node
@@ -27,11 +27,11 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="light-pulse", daemon=True)
 
     def start(self) -> None:
-        """Begin; nothing is sent before `follow` names a round."""
+        """Start the thread; nothing is sent before `follow` names a round."""
         self._thread.start()
 
     def close(self) -> None:
-        """End."""
+        """End the thread."""
         self._stop.set()
         self._thread.join()
 
@@ -44,8 +44,8 @@ class Heartbeat:
     def beat(self) -> None:
         """One heartbeat, if a round is awaited.
 
-        Each has to be another message, or it is no sign of life: `step` is the step that the node is at, or one more
-        than it said last.
+        Each has to be another message, or it is no sign of life: its step is the node's, or one more than that of the
+        last heartbeat.
         """
         awaited = self._awaited
         if awaited is not None:

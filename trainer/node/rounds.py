@@ -1,4 +1,4 @@
-"""Which round a node works on: what is asked for now, the open one, what may be asked for yet; and what came of it."""
+"""The order of a node's rounds: first those whose openings are asked for, then the open one, then those not decided."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from trainer.node.work import Task, TaskResult, Workshop, key_of
 
 
 class Rounds:
-    """One node's work, round by round. `works` are those that are here: done, and not decided yet."""
+    """One node's work, round by round. `works` are done, and not decided yet."""
 
     def __init__(
         self,
@@ -41,12 +41,12 @@ class Rounds:
         self._warn = warn
         self.works: dict[Key, TaskResult] = {}
         self._made: TaskResult | None = None
-        """Done, and its commitment is not on the disk yet: a full one did not take it."""
+        """Done work whose commitment is not on the disk yet: a full disk did not take it."""
         self._hopeless: set[Key] = set()
         self._working: Key = ("", 0)
 
     def collect(self, proofs: Sequence[ProofState]) -> None:
-        """Work that is done: its commitments are on the disk before anybody sees them. Raises DiskFull and OSError,
+        """Take work that is done: its commitments are on the disk before they are sent. Raises DiskFull and OSError,
         then all of it is tried again at the next call."""
         try:
             work = self._made = self._made or self._shop.finished()
@@ -64,13 +64,13 @@ class Rounds:
         self.works[work.key], self._made = work, None
 
     def go_on(self, state: State, run: RunState, proofs: Sequence[ProofState], duties: Sequence[NodeDuty]) -> None:
-        """Begin what is most urgent of all that is not here."""
-        wanted = list(dict.fromkeys(_wanted(proofs, duties)))
-        if self._shop.busy is not None and self._shop.busy not in wanted:
+        """Begin the most urgent round of those whose work is missing."""
+        keys = list(dict.fromkeys(_wanted(proofs, duties)))
+        if self._shop.busy is not None and self._shop.busy not in keys:
             self._shop.abandon()
-        live = {key_of(proof) for proof in proofs if not proof.done} | set(wanted)
+        live = {key_of(proof) for proof in proofs if not proof.done} | set(keys)
         self.works = {key: work for key, work in self.works.items() if key in live}
-        missing = [key for key in wanted if key not in self.works and key not in self._hopeless]
+        missing = [key for key in keys if key not in self.works and key not in self._hopeless]
         if self._shop.busy is None and missing:
             self._forget(run, proofs, live)
             self._working = missing[0]
@@ -78,8 +78,8 @@ class Rounds:
 
     def _commit(self, work: TaskResult) -> None:
         run, number = work.key
-        for place, made in enumerate(work.made):
-            if not self._pen.keep_commitment(f"commitment-{run[2:18]}-{number}-{place}", made):
+        for index, commitment in enumerate(work.made):
+            if not self._pen.keep_commitment(f"commitment-{run[2:18]}-{number}-{index}", commitment):
                 self._warn("other-work", f"round {number}, done again, gives another commitment")
 
     def _task(self, state: State, run: RunState, number: int, proofs: Sequence[ProofState]) -> Task:
@@ -94,12 +94,12 @@ class Rounds:
         return Task(view, config, theta, inner, genesis, lambda: list(self._log.gleaned.blobs.get(theta, ())), root)
 
     def _forget(self, run: RunState, proofs: Sequence[ProofState], live: set[Key]) -> None:
-        """Old files of weights, moments and boundaries."""
+        """Remove old files of weights, moments and boundaries."""
         node = self._around.address
         rounds = list(run.rounds.values())
-        kept = [kept.message for kept in self._pen.store]
+        messages = [record.message for record in self._pen.store]
         inner = {end for proof in proofs for end in (proof.commitment.inner, proof.commitment.inner_end)}
-        inner |= {to_hex(message.innerEnd) for message in kept if isinstance(message, Commitment)}
+        inner |= {to_hex(message.innerEnd) for message in messages if isinstance(message, Commitment)}
         inner |= {run.nodes[node].inner} if node in run.nodes else set()
         inner |= {current.listed[node].inner for current in rounds if node in current.listed}
         self._states.forget_but(inner, {current.theta for current in rounds})
@@ -107,8 +107,8 @@ class Rounds:
 
 
 def _wanted(proofs: Sequence[ProofState], duties: Sequence[NodeDuty]) -> Iterator[Key]:
-    going = [proof for proof in proofs if proof.stage in (Stage.READING, Stage.COMMITTED)]
-    asked = {duty.proof for duty in duties if isinstance(duty, Open)}
-    yield from (key_of(proof) for proof in going if proof.commitment.proof in asked)
+    open_proofs = [proof for proof in proofs if proof.stage in (Stage.READING, Stage.COMMITTED)]
+    opening_ids = {duty.proof for duty in duties if isinstance(duty, Open)}
+    yield from (key_of(proof) for proof in open_proofs if proof.commitment.proof in opening_ids)
     yield from ((duty.run, duty.round) for duty in duties if isinstance(duty, Commit))
-    yield from (key_of(proof) for proof in going)
+    yield from (key_of(proof) for proof in open_proofs)

@@ -1,5 +1,4 @@
-"""Settings of a node, from the environment (COMMONWEIGHT_NODE_...) or from the command line, and what it says while it
-works."""
+"""Settings of a node, from the environment (COMMONWEIGHT_NODE_...) or the command line, and its progress reports."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from contracts.process.settings import Count, FilePath, Key, Paths, Ppm, Process
 
 class NodeSettings(ProcessSettings):
     """All settings of a node. `deployment` names the contracts, the log's key and the first mirrors; `rpc_url` is
-    a chain node that says who the verifiers are, or empty: then the log is believed.
+    a chain node with the verifier set, or empty: then the log is believed.
 
     `cheat` names one of trainer.cheats, for tests and the demo; `canary_ppm` is the share of rounds, in parts per
     million, in which it keeps verifiers honest instead of being paid (trainer/canary.py). `look_seconds` lie between
@@ -50,7 +49,7 @@ class NodeSettings(ProcessSettings):
 
 @dataclass(frozen=True)
 class NodeProgress:
-    """What a node says while it works."""
+    """A progress report of a node."""
 
     event: str
     round: int

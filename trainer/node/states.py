@@ -1,4 +1,4 @@
-"""Weights and moments that a round starts from: from the node's disk, or by digest from whoever has them.
+"""The weights and moments of a round's start: from the node's disk, or by digest from any source.
 
 Everything is hashed before it is used. Weights that nobody gives yet are weather: they are asked for again.
 """
@@ -41,20 +41,20 @@ class States:
         self._folder = folder
         self._fetch = fetch
 
-    def theta(self, digest: str, config: RunConfig, first: bool, blobs: list[str]) -> Tensors | None:
-        """The weights of a digest (0x-hex), None where nobody gives them now. `first`: those that the run began with.
+    def theta(self, digest: str, config: RunConfig, genesis: bool, blobs: list[str]) -> Tensors | None:
+        """The weights of a digest (0x-hex), None where no source gives them now. `genesis`: the run's first weights.
 
         Raises OtherGenesis.
         """
-        kept = self._kept("theta", digest, theta_layout(config))
-        if kept is not None:
-            return kept
-        if first:
+        weights = self._kept("theta", digest, theta_layout(config))
+        if weights is not None:
+            return weights
+        if genesis:
             return self._genesis(digest, config)
         return self._fetched(digest, config, blobs)
 
     def start(self, theta: Tensors, inner: str, config: RunConfig) -> Tensors:
-        """A round's start: these weights, and the moments of a digest; zeros where that is a joiner's.
+        """A round's start: these weights, and the moments of a digest; zeros for a joiner's digest.
 
         Raises StateLost.
         """
@@ -62,10 +62,10 @@ class States:
         if to_hex(inner_digest(joiner)) == inner:
             return joiner
         moments = {name: spec for name, spec in layout(config).items() if not name.startswith("theta.")}
-        kept = self._kept("inner", inner, moments)
-        if kept is None:
+        stored = self._kept("inner", inner, moments)
+        if stored is None:
             raise StateLost(f"the moments {inner} of this node's last accepted round are not in its folder")
-        return start_tensors(theta, kept)
+        return start_tensors(theta, stored)
 
     def remember(self, end: Tensors) -> str:
         """Write the moments of a round's end; returns their digest."""
@@ -76,28 +76,28 @@ class States:
 
     def forget_but(self, inner: set[str], theta: set[str]) -> None:
         """Remove all files but those of these digests."""
-        wanted = {self._path("inner", digest) for digest in inner} | {self._path("theta", digest) for digest in theta}
+        paths = {self._path("inner", digest) for digest in inner} | {self._path("theta", digest) for digest in theta}
         for path in self._folder.glob("*.safetensors"):
-            if path not in wanted:
+            if path not in paths:
                 path.unlink()
 
     def _genesis(self, digest: str, config: RunConfig) -> Tensors:
-        found = initial_theta(config)
-        if to_hex(state_digest(found)) != digest:
+        theta = initial_theta(config)
+        if to_hex(state_digest(theta)) != digest:
             raise OtherGenesis("the run's first weights do not follow from its configuration here")
-        return found
+        return theta
 
     def _fetched(self, digest: str, config: RunConfig, blobs: list[str]) -> Tensors | None:
-        """Whichever comes first: a verifier may have named a file that is another, or that nobody gives."""
+        """The first right blob: a verifier may have named another file, or one that no source gives."""
         most = packed_size(theta_layout(config))
-        left = list(blobs)
-        while left and (came := self._fetch(left, most)) is not None:
-            name, data = came
-            found = _checked(data, digest, theta_layout(config))
-            if found is not None:
+        names = list(blobs)
+        while names and (result := self._fetch(names, most)) is not None:
+            name, data = result
+            theta = _checked(data, digest, theta_layout(config))
+            if theta is not None:
                 replace_file(self._path("theta", digest), data)
-                return found
-            left.remove(name)
+                return theta
+            names.remove(name)
         return None
 
     def _kept(self, kind: str, digest: str, expected: Layout) -> Tensors | None:
@@ -112,7 +112,7 @@ class States:
 
 def _checked(data: bytes, digest: str, expected: Layout) -> Tensors | None:
     try:
-        found = unpack(data, expected)
+        tensors = unpack(data, expected)
     except CommonweightError:
         return None
-    return found if to_hex(state_digest(found)) == digest else None
+    return tensors if to_hex(state_digest(tensors)) == digest else None

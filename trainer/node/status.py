@@ -1,4 +1,4 @@
-"""Where a node stands in its run, by the covered log alone: whatever was restarted, killed or asleep, it goes on there.
+"""The status of a node in its run, by the covered log alone: after a restart, a kill or a sleep it goes on there.
 
     BEHIND ──► ABSENT ──► JOINING ──► WAITING ◄───────────────────────────┐
     the log is    no such     enrolment   │  ▲ the round began without it    │
@@ -9,8 +9,8 @@
                  its way ──► WAITING               then beacon   what     posted, void,
                  LEFT, OVER: nothing is due                      is drawn out, undecided
 
-Nothing else is remembered: the loop of trainer/node/node.py does what the log asks for in this state, with what lies
-on the disk (commitments, blobs, the states of a round), and a round that was done already is never begun anew.
+Nothing else is remembered: the loop of trainer/node/node.py does the duties of this status, with the files on the disk
+(commitments, blobs, the states of a round), and a round that was done already is never begun anew.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _BY_STAGE = {
 
 
 def status_of(state: State, run: RunState | None, node: Address, current: bool) -> NodeStatus:
-    """Of a node in a run. `current`: whether the log is read up to where the node stood already."""
+    """The status of a node in a run. `current`: whether the log is read up to where the node stood before."""
     if not current:
         return NodeStatus(NodePhase.BEHIND)
     if run is None:
@@ -77,7 +77,7 @@ def status_of(state: State, run: RunState | None, node: Address, current: bool) 
 
 
 def _of_member(run: RunState, member: NodeState | None) -> NodeStatus | None:
-    """What keeps it from taking part, whatever the round is."""
+    """The status that keeps a node out of any round; None without one."""
     if run.over:
         return NodeStatus(NodePhase.OVER)
     if member is None:
@@ -88,7 +88,7 @@ def _of_member(run: RunState, member: NodeState | None) -> NodeStatus | None:
 
 
 def _between(run: RunState, now: RoundState | None, proof: ProofState | None, member: NodeState | None) -> NodeStatus:
-    """Nothing is asked of it until a round opens."""
+    """The status of a node that has no duty until a round opens."""
     following = run.round + 1
     if member is not None and member.enrolled.first_round > following:
         return NodeStatus(NodePhase.EARLY, member.enrolled.first_round)
@@ -100,6 +100,6 @@ def _between(run: RunState, now: RoundState | None, proof: ProofState | None, me
 
 
 def _newest(state: State, run: RunState, node: Address) -> ProofState | None:
-    """Its newest proof in the run, of those that the machine still holds."""
-    mine = (p for p in state.proofs.values() if p.commitment.node == node and p.commitment.run == run.created.run)
-    return max(mine, key=lambda proof: proof.commitment.round, default=None)
+    """The node's newest proof in the run, of those that the machine still holds."""
+    proofs = (p for p in state.proofs.values() if p.commitment.node == node and p.commitment.run == run.created.run)
+    return max(proofs, key=lambda proof: proof.commitment.round, default=None)

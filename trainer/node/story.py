@@ -1,6 +1,6 @@
-"""What a node tells of itself: each thing once, when the covered log shows it, also over restarts.
+"""Reports of a node about itself: each event once, when the covered log shows it, also over restarts.
 
-Where it stands is told whenever that changes, so that nobody has to guess why nothing happens.
+The node's status is reported when it changes, so that nobody has to guess why nothing happens.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from trainer.node.status import NodeStatus
 _ENDS = {Stage.POSTED: "posted", Stage.OUT: "out", Stage.UNDECIDED: "undecided"}
 REMEMBERED = 4096
 MIRROR_SECONDS = 60.0
-"""For which a mirror's refusal is not told."""
+"""For which a mirror's refusal is not reported."""
 
 
 class Story:
-    """Reports of one node. `path` is where it remembers what it told; without it, or spoilt, it tells all again."""
+    """Reports of one node. The file at `path` lists the events that were told; without it, or spoilt, all are told
+    again."""
 
     def __init__(self, node: Address, report: Report, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._node = node
@@ -38,25 +39,25 @@ class Story:
         self._status: NodeStatus | None = None
 
     def stands(self, status: NodeStatus) -> None:
-        """Where it is now."""
+        """Report a status, if it is new."""
         if status != self._status:
             self._status = status
             self._report(NodeProgress("status", status.round, detail=str(status)))
 
     def tell(self, state: State, run: RunState) -> None:
-        """What is new at the end of the covered log."""
-        told = len(self._told)
+        """Report the new events at the end of the covered log."""
+        count = len(self._told)
         self._tell(state, run)
-        if len(self._told) != told:
+        if len(self._told) != count:
             replace_file(self._path, json.dumps([list(key) for key in self._told]).encode())
 
     def _tell(self, state: State, run: RunState) -> None:
         member = run.nodes.get(self._node)
         if member is not None:
             event = "left" if member.left else "enrolled"
-            first = max(member.enrolled.first_round, run.round + 1)
-            first = run.round if run.round in run.rounds and self._node in run.rounds[run.round].listed else first
-            self._once(f"{event} {member.sequence}", "", NodeProgress(event, first))
+            number = max(member.enrolled.first_round, run.round + 1)
+            number = run.round if run.round in run.rounds and self._node in run.rounds[run.round].listed else number
+            self._once(f"{event} {member.sequence}", "", NodeProgress(event, number))
         for proof in list(state.proofs.values()):
             if proof.commitment.node == self._node and proof.commitment.run == run.created.run:
                 self._of_proof(state, proof)
@@ -66,8 +67,8 @@ class Story:
             self._once("missed", str(current.number), NodeProgress("missed", current.number, detail="the round closed"))
 
     def refused(self, refusal: ParcelRefusal, server: str) -> None:
-        """A refusal with its code; of the mirrors only what the server did not say, and what they say for long: one
-        whose copy is a moment behind takes it the next time, and nobody has anything to do."""
+        """Report a refusal with its code; a mirror's only if it lasts: a mirror whose copy is a moment behind takes the
+        parcel the next time, and nobody has anything to do."""
         now = self._clock()
         since = self._heard.setdefault((refusal.target, refusal.code, refusal.parcel), now)
         if len(self._heard) > REMEMBERED:
@@ -75,8 +76,10 @@ class Story:
         if refusal.target != server and now - since < MIRROR_SECONDS:
             return
         detail = f"{refusal.code}: {refusal.detail}"
-        who = "the server" if refusal.target == server else refusal.target
-        self._once(f"refused {refusal.code}", refusal.parcel, NodeProgress("refused", 0, detail=f"{who} says {detail}"))
+        name = "the server" if refusal.target == server else refusal.target
+        self._once(
+            f"refused {refusal.code}", refusal.parcel, NodeProgress("refused", 0, detail=f"{name} says {detail}")
+        )
 
     def _of_proof(self, state: State, proof: ProofState) -> None:
         name = proof.commitment.proof
@@ -86,10 +89,10 @@ class Story:
         if proof.done:
             self._once("decided", name, NodeProgress("decided", number, detail=_end(proof)))
 
-    def _once(self, what: str, about: str, progress: NodeProgress) -> None:
-        if (what, about) in self._told:
+    def _once(self, event: str, subject: str, progress: NodeProgress) -> None:
+        if (event, subject) in self._told:
             return
-        self._told[what, about] = None
+        self._told[event, subject] = None
         if len(self._told) > REMEMBERED:
             del self._told[next(iter(self._told))]
         self._report(progress)
@@ -97,7 +100,7 @@ class Story:
 
 def _read(path: Path) -> dict[tuple[str, str], None]:
     try:
-        return {(str(what), str(about)): None for what, about in json.loads(path.read_bytes())}
+        return {(str(event), str(subject)): None for event, subject in json.loads(path.read_bytes())}
     except (OSError, ValueError, TypeError, RecursionError):
         return {}
 

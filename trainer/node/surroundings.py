@@ -1,6 +1,6 @@
-"""What a conduct sees: its own key, and, for those that live on others' work, what the covered log shows of it.
+"""The surroundings of a conduct: its own key, and, for cheats that copy, views of other nodes' work in the covered log.
 
-An honest conduct asks for its key alone; the views are for trainer/cheats/.
+An honest conduct reads its key alone; the views are for trainer/cheats/.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from trainer.log_view.covered import CoveredLog
 from trainer.log_view.shown import OpeningView, ProofLine, ProofView, RoundView, RunLine
 
 MOST_BYTES = 2**33
-"""Of a blob of somebody else's."""
+"""Of another node's blob."""
 PATIENCE_SECONDS = 180.0
 
 
@@ -45,19 +45,21 @@ class Published:
         if kind not in (Commitment, StateOpening):
             return
         envelope = read_envelope(kind, body)
-        shown = envelope.message
-        if isinstance(shown, Commitment):
-            name = ProofId(to_hex(digest(shown, self._domain)))
-            self.commitments[name] = ProofView(name, shown, _path(envelope, "first_path"), _path(envelope, "last_path"))
+        message = envelope.message
+        if isinstance(message, Commitment):
+            name = ProofId(to_hex(digest(message, self._domain)))
+            self.commitments[name] = ProofView(
+                name, message, _path(envelope, "first_path"), _path(envelope, "last_path")
+            )
         else:
-            assert isinstance(shown, StateOpening), "it was read as one"
-            opened = OpeningView(BlobName(shown.blob.hex()), _path(envelope, "path"))
-            self.openings.setdefault(ProofId(to_hex(shown.proof)), {})[shown.boundary] = opened
+            assert isinstance(message, StateOpening), "it was read as one"
+            opening = OpeningView(BlobName(message.blob.hex()), _path(envelope, "path"))
+            self.openings.setdefault(ProofId(to_hex(message.proof)), {})[message.boundary] = opening
 
     def proof(self, name: ProofId) -> ProofView | None:
-        """A commitment with what was opened of it."""
-        known = self.commitments.get(name)
-        return None if known is None else replace(known, openings=dict(self.openings.get(name, {})))
+        """A commitment with its openings."""
+        view = self.commitments.get(name)
+        return None if view is None else replace(view, openings=dict(self.openings.get(name, {})))
 
 
 class Around:
@@ -88,28 +90,28 @@ class Around:
         return self._account.address
 
     def runs(self) -> tuple[RunLine, ...]:
-        """All of them."""
+        """All runs."""
         log = self._log()
         with log.lock:
             return tuple(RunLine(name, run.round) for name, run in log.state.runs.items())
 
     def round(self, run: RunId, number: int) -> RoundView:
-        """One that the machine still holds. Raises NothingToCopy."""
+        """A round that the machine still holds. Raises NothingToCopy."""
         log = self._log()
         with log.lock:
-            known = log.state.runs.get(run)
-            current = known.rounds.get(number) if known is not None else None
+            run_state = log.state.runs.get(run)
+            current = run_state.rounds.get(number) if run_state is not None else None
             if current is None:
                 raise NothingToCopy(f"nothing is known of /runs/{run}/rounds/{number}")
             return self.view(log.state, current)
 
     def proof(self, name: ProofId) -> ProofView:
-        """A commitment with what was opened of it. Raises NothingToCopy."""
+        """A commitment with its openings. Raises NothingToCopy."""
         with self._log().lock:
-            found = self._published.proof(name) if self._published is not None else None
-        if found is None:
+            view = self._published.proof(name) if self._published is not None else None
+        if view is None:
             raise NothingToCopy(f"nothing is known of /proofs/{name}")
-        return found
+        return view
 
     def blob(self, name: str) -> bytes:
         """Bytes by their name, waited for. Raises NothingToCopy."""
@@ -121,7 +123,7 @@ class Around:
         return data
 
     def view(self, state: State, current: RoundState) -> RoundView:
-        """A round, as a Job has it. The caller holds the log's lock."""
+        """A round, as a RoundTask has it. The caller holds the log's lock."""
         proofs = [state.proofs[name] for name in current.proofs.values() if name in state.proofs]
         blobs = self._log().gleaned.blobs.get(current.theta, [""])
         return RoundView(

@@ -1,7 +1,7 @@
-"""One round's work in a thread of its own: while it trains, the node goes on following, opening and handing.
+"""One round's work in a thread of its own: while it trains, the node goes on following, opening and delivering.
 
-What it makes is a trajectory and commitments that are not signed yet. A round that was done already is read from the
-disk where it was large, or done again, bit for bit: who was killed opens the same states.
+The work is a trajectory and commitments that are not signed yet. A round that was done already is read from the disk
+where it was large, or done again, bit for bit: a node that was killed opens the same states.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FETCH_SECONDS = 1.0
 
 
 class WorkAbandoned(CommonweightError):
-    """The round ended, or the node: its work serves nobody any more."""
+    """The round or the node ended, and the work is of no use any more."""
 
     code = "work-abandoned"
 
@@ -39,8 +39,8 @@ class WorkAbandoned(CommonweightError):
 class Task:
     """A round as the covered log has it: its view, its configuration, and the digests that it starts from.
 
-    `genesis` says whether its weights are those that the run began with; `blobs` are names of files of them; `root` is
-    that of the commitment that stands, None before there is one.
+    `genesis`: whether its weights are the run's first ones; `blobs` are names of files of them; `root` is that of the
+    commitment in the log, None before there is one.
     """
 
     view: RoundView
@@ -59,7 +59,7 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What became of a task: `made` in the order in which it is handed; openings are of the last."""
+    """The result of a task: the commitments `made` in the order of their delivery; openings are of the last."""
 
     job: RoundTask
     trajectory: Trajectory
@@ -81,7 +81,7 @@ class _Running:
 
 
 class Workshop:
-    """Does one task at a time."""
+    """A thread that does one task at a time."""
 
     def __init__(
         self, around: Surroundings, conduct: Conduct, corpus: Corpus, states: States, folder: Path, report: Report
@@ -109,7 +109,7 @@ class Workshop:
         running.thread.start()
 
     def finished(self) -> TaskResult | None:
-        """The work, once it is done; None while it is not, or where it was abandoned. Raises what it raised."""
+        """The work, once it is done; None while it is not, or where it was abandoned. Raises the task's error."""
         running = self._running
         if running is None or running.thread.is_alive():
             return None
@@ -119,7 +119,7 @@ class Workshop:
         return running.work
 
     def forget_but(self, keys: set[Key]) -> None:
-        """Boundary states of other rounds are not needed any more; no task is being done."""
+        """Remove the boundary states of all other rounds, while no task is being done."""
         self._boundaries.forget_but(keys)
 
     def abandon(self) -> None:
@@ -147,27 +147,29 @@ class Workshop:
         task = running.task
         self._corpus.require(task.config.corpus_digest)
         theta = self._theta(running)
-        job = RoundTask(
+        round_task = RoundTask(
             self._around, task.view, task.config, self._corpus, self._states.start(theta, task.inner, task.config)
         )
-        trajectory = self._boundaries.read(task.key, task.config, job.start, task.root) or self._train(running, job)
+        trajectory = self._boundaries.read(task.key, task.config, round_task.start, task.root) or self._train(
+            running, round_task
+        )
         self._states.remember(trajectory.end_state)
-        return TaskResult(job, trajectory, tuple(self._conduct.commitments(job, trajectory)))
+        return TaskResult(round_task, trajectory, tuple(self._conduct.commitments(round_task, trajectory)))
 
-    def _train(self, running: _Running, job: RoundTask) -> Trajectory:
+    def _train(self, running: _Running, round_task: RoundTask) -> Trajectory:
         task = running.task
-        self._report(NodeProgress("training", job.number))
+        self._report(NodeProgress("training", round_task.number))
         folder = self._boundaries.folder(task.key, task.config)
-        done = self._conduct.work(job, self._on_step(running, job.number), folder)
-        self._boundaries.keep(task.key, done)
-        return done
+        trajectory = self._conduct.work(round_task, self._on_step(running, round_task.number), folder)
+        self._boundaries.keep(task.key, trajectory)
+        return trajectory
 
     def _theta(self, running: _Running) -> Tensors:
         task = running.task
         while True:
-            found = self._states.theta(task.theta, task.config, task.genesis, task.blobs())
-            if found is not None:
-                return found
+            theta = self._states.theta(task.theta, task.config, task.genesis, task.blobs())
+            if theta is not None:
+                return theta
             if running.stop.wait(FETCH_SECONDS):
                 raise WorkAbandoned("nobody gave the round's weights")
 
