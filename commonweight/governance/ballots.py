@@ -1,4 +1,4 @@
-"""A holder's side of governance: build the same actions as the server, sign them, hand them in."""
+"""Governance for a holder: build the same actions as the server, sign them, hand them in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from trainer.client import ApiClient
 from verifier.log.settled_weights import settled_weights
 
 MOST_SECONDS = 64
-"""Seconds that others named and that are looked at: those with most objections."""
+"""Seconds of other objections that are compared: those with most votes."""
 
 
 class GovernanceClient:
@@ -40,11 +40,11 @@ class GovernanceClient:
         self._model = from_hex(self.deployment.model)
 
     def calls(self, texts: Sequence[str]) -> list[Action]:
-        """The calls that these texts mean, on the contracts that the server names. Raises BadField."""
+        """The calls of these texts, on the contracts that the server names. Raises BadField."""
         return [parse_call(self.governor.w3, self.deployment, text) for text in texts]
 
     def previews(self, actions: Sequence[Action]) -> list[Preview]:
-        """What each call would change, as of now."""
+        """The changes that each call would make now."""
         return [preview(self.governor.w3, self.deployment, action) for action in actions]
 
     def propose(
@@ -54,14 +54,14 @@ class GovernanceClient:
         decisions: Sequence[tuple[str, str]],
         calls: Sequence[Action] = (),
     ) -> str:
-        """Sign and hand in a proposal under its proposer's mark; returns its id, which is made here.
+        """Sign and hand in a proposal under its proposer's mark; returns its id, which is computed here.
 
-        Raises ApiProblem, and ProposalDiffers where the server names another.
+        Raises ApiProblem, and ProposalDiffers where the server names another id.
         """
         description = description_of(description, account.address)
         actions = [
-            Action.of(self._models.decide(self._model, keccak(text=f"{description}\n{place}"), key, value))
-            for place, (key, value) in enumerate(decisions)
+            Action.of(self._models.decide(self._model, keccak(text=f"{description}\n{index}"), key, value))
+            for index, (key, value) in enumerate(decisions)
         ] + list(calls)
         until = self._in_an_hour()
         signature = self.governor.sign_proposal(account, actions, description, until)
@@ -73,11 +73,11 @@ class GovernanceClient:
             calls=[CallBody.made(target=c.target, value=str(c.value), data=to_hex(c.data)) for c in calls],
             signature=to_hex(signature),
         )
-        own = str(proposal_id_of(actions, keccak(text=description)))
-        told = self._handed_in(body)
-        if told != own:
-            raise ProposalDiffers(f"the proposal was handed in as {own}; the server calls it {told[:80]}")
-        return own
+        proposal = str(proposal_id_of(actions, keccak(text=description)))
+        answer = self._handed_in(body)
+        if answer != proposal:
+            raise ProposalDiffers(f"the proposal was handed in as {proposal}; the server calls it {answer[:80]}")
+        return proposal
 
     def _handed_in(self, body: ProposalBody) -> str:
         return self.client.send(QueuedProposal, "/proposals", body).proposal
@@ -87,67 +87,67 @@ class GovernanceClient:
     ) -> tuple[str, str]:
         """Propose to release the weights after a round (run, number); returns the proposal's id and their digest.
 
-        Raises NotSettled, ApiProblem, and what the log's reading raises.
+        Raises NotSettled, ApiProblem, and the errors of reading the log.
         """
-        found = settled_weights(self.client, self.deployment, self.governor.w3, *weights)
-        call = self._models.record_release(self._model, version, from_hex(found.theta), licence)
-        return self.propose(account, description, (), [Action.of(call)]), found.theta
+        settled = settled_weights(self.client, self.deployment, self.governor.w3, *weights)
+        call = self._models.record_release(self._model, version, from_hex(settled.theta), licence)
+        return self.propose(account, description, (), [Action.of(call)]), settled.theta
 
     def asked(self, proposal: str) -> Proven:
-        """What the server shows under an id, held against it. Raises ApiProblem and ProposalDiffers."""
+        """The proposal that the server shows under an id, checked against it. Raises ApiProblem and ProposalDiffers."""
         return asked(self.client, proposal)
 
-    def vote(self, account: LocalAccount, found: Proven, support: int) -> str:
-        """Sign and hand in a ballot on a proposal whose calls were seen: it names the id alone.
+    def vote(self, account: LocalAccount, proven: Proven, support: int) -> str:
+        """Sign and hand in a ballot on a proposal whose calls were seen: a ballot names the id alone.
 
-        Returns the server's word: taken, or of the same vote again waiting or counted. Raises ApiProblem.
+        Returns the server's word: taken, or for a repeated vote waiting or counted. Raises ApiProblem.
         """
-        ballot = self.governor.sign_ballot(account, int(found.id), support)
+        ballot = self.governor.sign_ballot(account, int(proven.id), support)
         body = BallotBody.made(voter=account.address, support=support, signature=to_hex(ballot.signature))
-        return self.client.send(TakenBallot, f"/proposals/{found.id}/ballots", body).ballot
+        return self.client.send(TakenBallot, f"/proposals/{proven.id}/ballots", body).ballot
 
     def object_to(self, account: LocalAccount, proposal: str) -> tuple[int, int, str]:
-        """Object with the account's own gas; returns objections, votes for it, and where it stands then.
+        """Object with the account's own gas; returns objections, votes for the proposal, and its state then.
 
-        Its calls are the chain's, not the server's. Raises BadField, ProposalDiffers and ContractRejected.
+        The calls are the chain's, not the server's. Raises BadField, ProposalDiffers and ContractRejected.
         """
         number = int(proposal)
-        first = first_block(self.governor.w3, self.deployment)
-        actions, digest = self.governor.calls_of(number, first)
+        start_block = first_block(self.governor.w3, self.deployment)
+        actions, digest = self.governor.calls_of(number, start_block)
         if proposal_id_of(actions, digest) != number:
             raise ProposalDiffers(f"the chain node shows calls under {proposal} that are another proposal's")
-        at = self._second(account.address, number, first)
-        send(self.governor.w3, account, self.governor.object_to(actions, digest, at))
-        votes = self.governor.objections_to(number, at)
+        second = self._second(account.address, number, start_block)
+        send(self.governor.w3, account, self.governor.object_to(actions, digest, second))
+        votes = self.governor.objections_to(number, second)
         return votes, self.governor.votes(number)[1], self.governor.state(number).name.lower()
 
-    def _second(self, account: Address, number: int, first: int) -> int:
-        """The second at which this objection and those that are there weigh most together.
+    def _second(self, account: Address, number: int, start_block: int) -> int:
+        """The second at which this objection and the earlier ones have most votes together.
 
-        Anybody may name a second, with nothing or with dust: what counts is the sum. One at which the account objected
-        already is passed by, so that whoever tries again is heard at another.
+        Anybody may name a second, without votes or with few: the sum counts. A second at which the account objected
+        already is passed over, so that a repeated objection counts at another one.
         """
-        said = self.governor.objected(number, first)
-        done = {one.second for one in said if one.holder == account}
-        there = {one.second: one.total for one in said if one.total and one.second not in done}
-        largest = sorted(there, key=lambda at: there[at], reverse=True)[:MOST_SECONDS]
+        objections = self.governor.objected(number, start_block)
+        done = {line.second for line in objections if line.holder == account}
+        sums = {line.second: line.total for line in objections if line.total and line.second not in done}
+        largest = sorted(sums, key=lambda second: sums[second], reverse=True)[:MOST_SECONDS]
         newest = int(self.governor.w3.eth.get_block("latest")["timestamp"]) - 1
-        own = {at: self.token.past_votes(account, at) for at in {newest, *largest} - done}
-        heard = [at for at in own if own[at]]
-        return max(heard, key=lambda at: (own[at] + there.get(at, 0), there.get(at, 0)), default=newest)
+        own = {second: self.token.past_votes(account, second) for second in {newest, *largest} - done}
+        seconds = [second for second in own if own[second]]
+        return max(seconds, key=lambda second: (own[second] + sums.get(second, 0), sums.get(second, 0)), default=newest)
 
     def _in_an_hour(self) -> int:
         """Unix seconds of the chain, whose contracts judge the deadline: this machine's clock has no part in it."""
         return int(self.governor.w3.eth.get_block("latest")["timestamp"]) + 3600
 
-    def delegate(self, account: LocalAccount, to: str) -> str:
+    def delegate(self, account: LocalAccount, delegatee: str) -> str:
         """Sign and hand in a delegation of votes; returns the id of the relayer's transaction. Raises ApiProblem."""
-        lent = Delegation(to, self.token.nonce(account.address), self._in_an_hour())
+        delegation = Delegation(delegatee, self.token.nonce(account.address), self._in_an_hour())
         body = DelegationBody.made(
             delegator=account.address,
-            delegatee=lent.to,
-            nonce=lent.nonce,
-            expiry=lent.expiry,
-            signature=to_hex(self.token.sign_delegation(account, lent)),
+            delegatee=delegation.to,
+            nonce=delegation.nonce,
+            expiry=delegation.expiry,
+            signature=to_hex(self.token.sign_delegation(account, delegation)),
         )
         return self.client.send(QueuedCall, "/delegations", body).transaction

@@ -1,6 +1,6 @@
-"""Proposals before a vote: as a server shows them, held against their ids; the Governor is asked where it can be.
+"""Proposals before a vote: as a server shows them, checked against their ids; with a chain node the Governor is asked.
 
-With a chain node nobody depends on the server for what there is: who votes on what others are not shown decides alone.
+With a chain node no voter depends on the server's list: votes on a proposal that others are not shown decide it alone.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ WATCH_SECONDS = 5.0
 
 
 class ProposalReader:
-    """A server, and with `rpc_url` a chain node whose word on states and counts is taken in place of the server's."""
+    """A server, and with `rpc_url` a chain node whose states and counts replace the server's."""
 
     def __init__(self, api_url: str, rpc_url: str = "") -> None:
-        """Raises ApiUnreachable, OtherApi and, of a model that the chain node does not bear out, GenesisRefused."""
+        """Raises ApiUnreachable, OtherApi and, for a model that the chain node does not confirm, GenesisRefused."""
         self.client = ApiClient(api_url)
         self.deployment = self.client.deployment
         self.governor: ModelGovernor | None = None
@@ -40,51 +40,51 @@ class ProposalReader:
             self.names_checked = True
 
     def read(self, proposal: str) -> tuple[Proven, ProposalStanding]:
-        """One proposal, and where it stands; what the server does not show as its id proves it, from the Governor where
-        a chain node was given. Raises ApiProblem, ApiUnreachable, BadField and ProposalDiffers."""
+        """One proposal, and its status; a proposal that the server does not show as its id proves it is read from the
+        Governor where a chain node was given. Raises ApiProblem, ApiUnreachable, BadField and ProposalDiffers."""
         try:
-            found = asked(self.client, proposal)
+            proven = asked(self.client, proposal)
         except (ApiProblem, ApiUnreachable, ProposalDiffers):
             if self.governor is None:
                 raise
-            found = of_chain(self.governor, proposal, self.deployment.block)
-        return found, self.standing(found)
+            proven = of_chain(self.governor, proposal, self.deployment.block)
+        return proven, self.standing(proven)
 
-    def standing(self, found: Proven) -> ProposalStanding:
-        """By the Governor where a chain node was given. Raises ProposalDiffers for what says nothing of a state."""
+    def standing(self, proven: Proven) -> ProposalStanding:
+        """The status, by the Governor where a chain node was given. Raises ProposalDiffers for an unreadable one."""
         if self.governor is not None:
-            return proposal_state.by_chain(self.governor, int(found.id), self.deployment.block)
+            return proposal_state.by_chain(self.governor, int(proven.id), self.deployment.block)
         with well_formed("state of a proposal"):
-            return proposal_state.by_server(found.said)
+            return proposal_state.by_server(proven.said)
 
     def all(self, open_only: bool) -> Iterator[tuple[Proven, ProposalStanding]]:
-        """Every proposal that the server names, each held against its id; with a chain node first those that the
-        Governor has, which no row of the server's keeps back, and what is over is the Governor's word."""
-        made = [] if self.governor is None else map(str, self.governor.ids(self.deployment.block))
-        known = dict.fromkeys(made)
-        for proposal in chain(known, self._named(open_only, known)):
-            found, at = self.read(proposal)
-            if not (self.governor is not None and open_only and at.state in OVER):
-                yield found, at
+        """Every proposal that the server names, each checked against its id. With a chain node those of the Governor
+        come first, which no row of the server keeps back, and the Governor decides which are over."""
+        on_chain = [] if self.governor is None else map(str, self.governor.ids(self.deployment.block))
+        ids = dict.fromkeys(on_chain)
+        for proposal in chain(ids, self._named(open_only, ids)):
+            proven, status = self.read(proposal)
+            if not (self.governor is not None and open_only and status.state in OVER):
+                yield proven, status
 
-    def _named(self, open_only: bool, known: Container[str]) -> Iterator[str]:
-        """Ids that the server names beside those."""
+    def _named(self, open_only: bool, ids: Container[str]) -> Iterator[str]:
+        """Ids that the server names beside `ids`."""
         with well_formed("list of proposals"):
             rows = all_proposals(self.client)
-            named = [row.id for row in rows if self.governor is not None or not (open_only and row.over)]
-        yield from dict.fromkeys(name for name in named if name not in known)
+            names = [row.id for row in rows if self.governor is not None or not (open_only and row.over)]
+        yield from dict.fromkeys(name for name in names if name not in ids)
 
-    def lines(self, found: Proven, at: ProposalStanding) -> Iterator[str]:
+    def lines(self, proven: Proven, status: ProposalStanding) -> Iterator[str]:
         """For a terminal."""
-        yield from lines_of(found, at, self.deployment, self.names_checked)
+        yield from lines_of(proven, status, self.deployment, self.names_checked)
 
-    def standing_lines(self, found: Proven, at: ProposalStanding) -> Iterator[str]:
-        """For a terminal that has shown it before."""
-        yield from standing_lines(at, found.id)
+    def standing_lines(self, proven: Proven, status: ProposalStanding) -> Iterator[str]:
+        """For a terminal that has shown the proposal before."""
+        yield from standing_lines(status, proven.id)
 
-    def document(self, found: Proven, at: ProposalStanding) -> Object:
+    def document(self, proven: Proven, status: ProposalStanding) -> Object:
         """For scripts."""
-        return as_document(found, at, self.deployment)
+        return as_document(proven, status, self.deployment)
 
     def watch(
         self, proposal: str, sleep: Callable[[float], None] = time.sleep
@@ -92,11 +92,11 @@ class ProposalReader:
         """One proposal now, and again whenever its state or a count is another, until it is over."""
         before: tuple[object, ...] | None = None
         while True:
-            found, at = self.read(proposal)
-            now = (at.state, at.against, at.in_favour, at.abstain, at.deadline, at.eta, at.objections)
+            proven, view = self.read(proposal)
+            now = (view.state, view.against, view.in_favour, view.abstain, view.deadline, view.eta, view.objections)
             if now != before:
-                yield found, at
-            if at.state in OVER:
+                yield proven, view
+            if view.state in OVER:
                 return
             before = now
             sleep(WATCH_SECONDS)

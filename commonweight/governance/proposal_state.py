@@ -1,4 +1,4 @@
-"""Where a proposal rests: each state has one sentence, what may still turn it, and the next command.
+"""The states of a proposal: each has one sentence, what may still change it, and the next command.
 
     relaying ─▶ pending ─▶ active ─▶ succeeded ─▶ queued ─▶ executed
                                 └──▶ defeated         └──▶ expired        canceled from each of them
@@ -27,9 +27,9 @@ STATES = (RELAYING, ENDED, *(state.name.lower() for state in ProposalState))
 class ProposalStanding:
     """A state and its numbers at the second `now`: votes and quorum in units, times in Unix seconds, None: not known.
 
-    `grace` is for how many seconds what passed can be queued, and what is queued can be executed; `extension` for how
-    many a vote goes on after a quorum that came late. `objections` is the most of one second. `of_chain`: a chain node
-    was asked for it, and not the server.
+    `grace` are the seconds in which a passed proposal can be queued, and a queued one executed; `extension` those by
+    which a late quorum extends the vote. `objections` is the most of one second. `of_chain`: the status is a chain
+    node's, and not the server's.
     """
 
     state: str
@@ -47,34 +47,34 @@ class ProposalStanding:
     of_chain: bool = False
 
 
-def by_server(said: Mapping[str, Any]) -> ProposalStanding:
-    """As the server says. Raises KeyError, TypeError and ValueError for what is no document of a proposal."""
-    counts = said["counts"]
+def by_server(document: Mapping[str, Any]) -> ProposalStanding:
+    """The status by the server. Raises KeyError, TypeError and ValueError for a document of no proposal."""
+    counts = document["counts"]
     return ProposalStanding(
-        state=str(said["state"]),
-        now=int(said["now"]),
+        state=str(document["state"]),
+        now=int(document["now"]),
         against=int(counts["against"]),
         in_favour=int(counts["for"]),
         abstain=int(counts["abstain"]),
-        quorum=_number(said["quorum"]),
-        snapshot=_number(said["snapshot"]),
-        deadline=_number(said["deadline"]),
-        eta=_number(said["eta"]),
-        grace=_number(said["grace"]),
-        extension=_number(said["extension"]),
+        quorum=_number(document["quorum"]),
+        snapshot=_number(document["snapshot"]),
+        deadline=_number(document["deadline"]),
+        eta=_number(document["eta"]),
+        grace=_number(document["grace"]),
+        extension=_number(document["extension"]),
     )
 
 
 def by_chain(governor: ModelGovernor, proposal: int, first_block: int) -> ProposalStanding:
-    """As the Governor says now; one that it does not know is on its way."""
+    """The status by the Governor now; a proposal that it does not know is on its way."""
     now = int(governor.w3.eth.get_block("latest")["timestamp"])
     snapshot = governor.snapshot(proposal)
     if not snapshot:
         return ProposalStanding(RELAYING, now, of_chain=True)
     state = governor.state(proposal)
     counts = governor.votes(proposal)
-    passed = state in (ProposalState.SUCCEEDED, ProposalState.QUEUED)
-    heard = governor.objected(proposal, first_block) if passed else []
+    has_passed = state in (ProposalState.SUCCEEDED, ProposalState.QUEUED)
+    objections = governor.objected(proposal, first_block) if has_passed else []
     return ProposalStanding(
         state=state.name.lower(),
         now=now,
@@ -87,88 +87,89 @@ def by_chain(governor: ModelGovernor, proposal: int, first_block: int) -> Propos
         eta=governor.eta(proposal) or None,
         grace=governor.grace(),
         extension=governor.late_quorum_extension(),
-        objections=max((one.total for one in heard), default=0),
+        objections=max((objection.total for objection in objections), default=0),
         of_chain=True,
     )
 
 
-def sentence(at: ProposalStanding) -> str:
-    """Where it rests, with its times."""
-    told = _SENTENCES.get(at.state, "This version does not know its state.")
-    begins = when(at.snapshot, at.now)
-    ends = when(at.deadline, at.now)
-    return told.format(begins=begins, ends=ends, due=_due(at), why=_why_defeated(at))
+def sentence(status: ProposalStanding) -> str:
+    """The sentence of a state, with its times."""
+    text = _SENTENCES.get(status.state, "This version does not know its state.")
+    begins = when(status.snapshot, status.now)
+    ends = when(status.deadline, status.now)
+    return text.format(begins=begins, ends=ends, due=_due(status), why=_why_defeated(status))
 
 
-def next_command(at: ProposalStanding, proposal: str) -> str:
-    """What its reader can do, to be pasted but for the words in capitals."""
-    return _NEXT.get(at.state, "commonweight gov show {id}").format(id=proposal)
+def next_command(status: ProposalStanding, proposal: str) -> str:
+    """The command of its reader, to be pasted but for the words in capitals."""
+    return _NEXT.get(status.state, "commonweight gov show {id}").format(id=proposal)
 
 
-def turns(at: ProposalStanding) -> Iterator[str]:
-    """What may still turn it."""
-    if at.state in ("pending", "active", ENDED):
-        yield from _of_a_vote(at)
-    if at.state in ("succeeded", "queued"):
-        yield from _of_what_passed(at)
+def turns(status: ProposalStanding) -> Iterator[str]:
+    """Lines about what may still change it."""
+    if status.state in ("pending", "active", ENDED):
+        yield from _of_a_vote(status)
+    if status.state in ("succeeded", "queued"):
+        yield from _of_what_passed(status)
 
 
-def when(at: int | None, now: int) -> str:
+def when(time: int | None, now: int) -> str:
     """A time as people read it: how far away, and by the calendar."""
-    if at is None:
+    if time is None:
         return "at a time that nobody said"
-    return f"{f'in {duration(at - now)}' if at > now else f'{duration(now - at)} ago'}, at {_calendar(at)}"
+    return f"{f'in {duration(time - now)}' if time > now else f'{duration(now - time)} ago'}, at {_calendar(time)}"
 
 
-def _calendar(at: int) -> str:
+def _calendar(time: int) -> str:
     try:
-        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):
-        return f"second {at}"
+        return f"second {time}"
 
 
 def _number(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def _of_a_vote(at: ProposalStanding) -> Iterator[str]:
-    if at.state == "active" and at.quorum is not None:
-        missing = at.quorum - at.in_favour - at.abstain
+def _of_a_vote(vote: ProposalStanding) -> Iterator[str]:
+    if vote.state == "active" and vote.quorum is not None:
+        missing = vote.quorum - vote.in_favour - vote.abstain
         if missing > 0:
-            quorum = amount(at.quorum, VOTES)
+            quorum = amount(vote.quorum, VOTES)
             yield f"{amount(missing, VOTES)} for it or abstaining are missing to the quorum of {quorum}."
-        yield "More votes are for it than against." if at.in_favour > at.against else "It has no majority of votes."
-    if at.extension and at.state != ENDED:
-        yield f"A quorum that is reached late keeps the vote open for {duration(at.extension)} from then on."
+        yield "More votes are for it than against." if vote.in_favour > vote.against else "It has no majority of votes."
+    if vote.extension and vote.state != ENDED:
+        yield f"A quorum that is reached late keeps the vote open for {duration(vote.extension)} from then on."
 
 
-def _of_what_passed(at: ProposalStanding) -> Iterator[str]:
-    heard = "" if at.objections is None else f", and {amount(at.objections, VOTES)} objected so far"
-    needed = max(at.in_favour, at.quorum or 0)
-    yield f"Objections of more than {amount(needed, VOTES)} cancel it until it is executed{heard}."
-    if at.state == "queued" and at.eta is not None and at.eta > at.now:
-        yield f"The timelock holds it back until {_calendar(at.eta)}."
-    ends = _expires(at)
+def _of_what_passed(status: ProposalStanding) -> Iterator[str]:
+    objections = "" if status.objections is None else f", and {amount(status.objections, VOTES)} objected so far"
+    needed = max(status.in_favour, status.quorum or 0)
+    yield f"Objections of more than {amount(needed, VOTES)} cancel it until it is executed{objections}."
+    if status.state == "queued" and status.eta is not None and status.eta > status.now:
+        yield f"The timelock holds it back until {_calendar(status.eta)}."
+    ends = _expires(status)
     if ends is not None:
-        done = "executed" if at.state == "queued" else "queued"
-        yield f"It expires {when(ends, at.now)}, unless it is {done} before."
+        done = "executed" if status.state == "queued" else "queued"
+        yield f"It expires {when(ends, status.now)}, unless it is {done} before."
 
 
-def _expires(at: ProposalStanding) -> int | None:
-    since = at.eta if at.state == "queued" else at.deadline
-    return None if since is None or at.grace is None else since + at.grace
+def _expires(status: ProposalStanding) -> int | None:
+    since = status.eta if status.state == "queued" else status.deadline
+    return None if since is None or status.grace is None else since + status.grace
 
 
-def _due(at: ProposalStanding) -> str:
-    if at.eta is not None and at.eta > at.now:
-        return f"can be executed {when(at.eta, at.now)}"
+def _due(status: ProposalStanding) -> str:
+    if status.eta is not None and status.eta > status.now:
+        return f"can be executed {when(status.eta, status.now)}"
     return "anybody can execute it now; the relayer tries again and again"
 
 
-def _why_defeated(at: ProposalStanding) -> str:
-    if at.quorum is not None and at.in_favour + at.abstain < at.quorum:
-        return f"{amount(at.in_favour + at.abstain, VOTES)} did not reach the quorum of {amount(at.quorum, VOTES)}"
-    if at.in_favour > at.against:
+def _why_defeated(status: ProposalStanding) -> str:
+    if status.quorum is not None and status.in_favour + status.abstain < status.quorum:
+        votes = status.in_favour + status.abstain
+        return f"{amount(votes, VOTES)} did not reach the quorum of {amount(status.quorum, VOTES)}"
+    if status.in_favour > status.against:
         return "minting was paused while it waited for its snapshot, and who was owed tokens was not asked"
     return "not more votes were for it than against"
 

@@ -55,55 +55,55 @@ def all_decisions(client: ApiClient) -> Iterator[Decision]:
 
 
 def _after(before: Place, last: Place) -> Place:
-    """The place where a list goes on. Raises ProposalDiffers where it does not go on: it would never end."""
+    """The key after which a list goes on. Raises ProposalDiffers where it does not go on: it would never end."""
     if not last > before:
         raise ProposalDiffers("the server gives no list that ends: it repeats a page")
     return last
 
 
-def lines_of(found: Proven, at: ProposalStanding, deployment: Deployment, names_checked: bool) -> Iterator[str]:
-    """A proposal for a terminal. Its text is its proposer's, and stands between lines that are not; what the id does
-    not prove is marked as somebody's word."""
-    yield f"proposal {found.id}"
-    yield f"calls    {len(found.actions)}, from which the id follows{'' if names_checked else UNCHECKED}"
-    for number, words in enumerate(words_of(found, deployment), 1):
+def lines_of(proven: Proven, status: ProposalStanding, deployment: Deployment, names_checked: bool) -> Iterator[str]:
+    """A proposal for a terminal. Its text is its proposer's, and stands between lines that are not; facts that the id
+    does not prove are marked with their source."""
+    yield f"proposal {proven.id}"
+    yield f"calls    {len(proven.actions)}, from which the id follows{'' if names_checked else UNCHECKED}"
+    for number, words in enumerate(words_of(proven, deployment), 1):
         yield f"  {number}. {words}"
-    if len(found.actions) > MOST_CALLS:
-        yield f"  and {len(found.actions) - MOST_CALLS} more, which --json shows"
-    yield from _text_lines(found)
-    yield from standing_lines(at, found.id)
-    yield HIDDEN if found.of_chain else f"proposer {one_line(str(found.said.get('proposer')))}, by the server's word"
+    if len(proven.actions) > MOST_CALLS:
+        yield f"  and {len(proven.actions) - MOST_CALLS} more, which --json shows"
+    yield from _text_lines(proven)
+    yield from standing_lines(status, proven.id)
+    yield HIDDEN if proven.of_chain else f"proposer {one_line(str(proven.said.get('proposer')))}, by the server's word"
 
 
-def _text_lines(found: Proven) -> Iterator[str]:
-    if found.text is None:
+def _text_lines(proven: Proven) -> Iterator[str]:
+    if proven.text is None:
         yield "text     not shown: what the server gives is not the text that the id names"
         return
-    yield f"text     {len(found.text)} characters, as the proposer wrote them:"
-    for line in found.text.split("\n"):
+    yield f"text     {len(proven.text)} characters, as the proposer wrote them:"
+    for line in proven.text.split("\n"):
         yield f"  | {line}"
 
 
-def standing_lines(at: ProposalStanding, proposal: str) -> Iterator[str]:
-    """Where it rests, whose word that is, what may still turn it, and what to do."""
-    yield f"state    {one_line(at.state)}, by {word_of(at)}: {sentence(at)}"
-    counts = (("for", at.in_favour), ("against", at.against), ("abstain", at.abstain))
+def standing_lines(status: ProposalStanding, proposal: str) -> Iterator[str]:
+    """Its state, the source of that, what may still change it, and the next command."""
+    yield f"state    {one_line(status.state)}, by {word_of(status)}: {sentence(status)}"
+    counts = (("for", status.in_favour), ("against", status.against), ("abstain", status.abstain))
     yield "votes    " + ", ".join(f"{amount(count, VOTES)} {name}" for name, count in counts)
-    for line in turns(at):
+    for line in turns(status):
         yield f"         {line}"
-    yield f"next     {next_command(at, proposal)}"
+    yield f"next     {next_command(status, proposal)}"
 
 
-def list_lines(found: Proven, at: ProposalStanding) -> Iterator[str]:
-    """A proposal among others: state, whole id, title, and where it rests."""
-    yield f"{one_line(at.state):<9} {found.id}  {title_of(found)}"
-    yield f"          {len(found.actions)} calls. {sentence(at)}"
-    if found.of_chain:
+def list_lines(proven: Proven, status: ProposalStanding) -> Iterator[str]:
+    """A proposal in a list: state, whole id, title, and sentence."""
+    yield f"{one_line(status.state):<9} {proven.id}  {title_of(proven)}"
+    yield f"          {len(proven.actions)} calls. {sentence(status)}"
+    if proven.of_chain:
         yield f"          {HIDDEN}"
 
 
 def voter_lines(client: ApiClient, proposal: str) -> Iterator[str]:
-    """Who voted, the first of them."""
+    """The first voters."""
     with well_formed("list of votes"):
         rows = list(islice(all_votes(client, proposal), MOST_VOTERS + 1))
         lines = [vote_line(row) for row in rows[:MOST_VOTERS]]
@@ -115,45 +115,49 @@ def voter_lines(client: ApiClient, proposal: str) -> Iterator[str]:
         yield f"  and more: commonweight gov votes {proposal}"
 
 
-def word_of(at: ProposalStanding) -> str:
-    """Who says it."""
-    return "the Governor on your chain node" if at.of_chain else "the server's word alone (--rpc-url asks the Governor)"
+def word_of(status: ProposalStanding) -> str:
+    """The source of a status."""
+    return (
+        "the Governor on your chain node"
+        if status.of_chain
+        else "the server's word alone (--rpc-url asks the Governor)"
+    )
 
 
-def as_document(found: Proven, at: ProposalStanding, deployment: Deployment) -> Object:
-    """A proposal for scripts: what its id proves, and whose word the rest is."""
-    words = [*words_of(found, deployment)]
-    words += [""] * (len(found.actions) - len(words))
+def as_document(proven: Proven, status: ProposalStanding, deployment: Deployment) -> Object:
+    """A proposal for scripts: the facts that its id proves, and the source of all others."""
+    words = [*words_of(proven, deployment)]
+    words += [""] * (len(proven.actions) - len(words))
     calls = [
-        {"target": action.target, "value": str(action.value), "data": to_hex(action.data), "words": told}
-        for action, told in zip(found.actions, words, strict=True)
+        {"target": action.target, "value": str(action.value), "data": to_hex(action.data), "words": text}
+        for action, text in zip(proven.actions, words, strict=True)
     ]
     return {
-        "id": found.id,
+        "id": proven.id,
         "calls": calls,
-        "description": found.text,
-        "state": at.state,
-        "sentence": sentence(at),
-        "turns": [*turns(at)],
-        "next": next_command(at, found.id),
-        "word": "chain" if at.of_chain else "server",
-        "for": str(at.in_favour),
-        "against": str(at.against),
-        "abstain": str(at.abstain),
-        "now": at.now,
-        "quorum": None if at.quorum is None else str(at.quorum),
-        "snapshot": at.snapshot,
-        "deadline": at.deadline,
-        "eta": at.eta,
-        "proposer": found.said.get("proposer"),
+        "description": proven.text,
+        "state": status.state,
+        "sentence": sentence(status),
+        "turns": [*turns(status)],
+        "next": next_command(status, proven.id),
+        "word": "chain" if status.of_chain else "server",
+        "for": str(status.in_favour),
+        "against": str(status.against),
+        "abstain": str(status.abstain),
+        "now": status.now,
+        "quorum": None if status.quorum is None else str(status.quorum),
+        "snapshot": status.snapshot,
+        "deadline": status.deadline,
+        "eta": status.eta,
+        "proposer": proven.said.get("proposer"),
     }
 
 
-def title_of(found: Proven) -> str:
+def title_of(proven: Proven) -> str:
     """The first line of the text, without its proposer's mark."""
-    if found.text is None:
+    if proven.text is None:
         return "(its text is not what the id names)"
-    return one_line(found.text.split(PROPOSER_MARK)[0].strip().split("\n")[0])
+    return one_line(proven.text.split(PROPOSER_MARK)[0].strip().split("\n")[0])
 
 
 def vote_line(vote: VoteLine) -> str:
@@ -163,9 +167,9 @@ def vote_line(vote: VoteLine) -> str:
 
 
 def decision_lines(decisions: Iterable[Decision]) -> Iterator[str]:
-    """Decisions for a terminal, each with what every run made of it."""
+    """Decisions for a terminal, each with its effect on every run."""
     for row in decisions:
         yield f"{row.sequence:>4} {one_line(row.key)} = {one_line(row.value)}"
-        for taken in row.taken:
-            done = "obeys" if taken.applied else f"refused: {one_line(taken.detail)}"
-            yield f"     {taken.run[:10]} {done}"
+        for outcome in row.taken:
+            done = "obeys" if outcome.applied else f"refused: {one_line(outcome.detail)}"
+            yield f"     {outcome.run[:10]} {done}"

@@ -1,7 +1,7 @@
 """A proposal as its id proves it: the calls and the text that were hashed into it. All else is somebody's word.
 
-A server that shows other calls under an id would have its reader sign for what he never saw (a ballot names the id
-alone). So nothing is shown and nothing is signed before the id was computed from what is shown.
+A server that shows other calls under an id would have its reader sign for calls that he never saw (a ballot names the
+id alone). So nothing is shown and nothing is signed before the id was computed from the shown calls.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 
 class ProposalDiffers(CommonweightError):
-    """What is shown under a proposal's id is not what the id names."""
+    """The calls that are shown under a proposal's id are not those that the id names."""
 
     code = "proposal-differs"
 
 
 @contextmanager
 def well_formed(what: str) -> Iterator[None]:
-    """Around the reading of what a server says beside. Raises ProposalDiffers for what is no such document."""
+    """Around the reading of other documents of a server. Raises ProposalDiffers for one that cannot be read."""
     try:
         yield
     except (AnswerMisfit, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
@@ -50,7 +50,7 @@ class Proven:
     """A proposal whose calls are those that its id names.
 
     `text` is the description if it is the one that the id names, else None; `digest` is its 32-byte hash. `said` is the
-    whole document: what it has beside is the server's word. `of_chain`: the server does not have it, the Governor does.
+    whole document: all else in it is the server's word. `of_chain`: the server does not have it, the Governor does.
     """
 
     id: str
@@ -69,34 +69,34 @@ def asked(client: ApiClient, proposal: str) -> Proven:
 def of_chain(governor: ModelGovernor, proposal: str, first_block: int) -> Proven:
     """The proposal of an id as the Governor logged it since a block. Raises BadField and ProposalDiffers."""
     actions, text = governor.made_of(int(proposal), first_block)
-    calls = [{"target": one.target, "value": one.value, "data": to_hex(one.data)} for one in actions]
-    shown = text.decode("utf-8", "backslashreplace")
-    said = {"calls": calls, "description_hash": to_hex(keccak(text)), "description": shown}
-    return replace(proven(said, proposal), of_chain=True)
+    calls = [{"target": action.target, "value": action.value, "data": to_hex(action.data)} for action in actions]
+    description = text.decode("utf-8", "backslashreplace")
+    document = {"calls": calls, "description_hash": to_hex(keccak(text)), "description": description}
+    return replace(proven(document, proposal), of_chain=True)
 
 
-def proven(said: Any, proposal: str) -> Proven:
-    """What a document shows of the proposal of this id. Raises ProposalDiffers."""
+def proven(document: Any, proposal: str) -> Proven:
+    """The proposal of this id in a document. Raises ProposalDiffers."""
     try:
-        actions = tuple(_action(call) for call in said["calls"])
-        digest = from_hex(said["description_hash"])
-        text = str(said["description"])
-        found = proposal_id_of(actions, digest) if len(digest) == DIGEST else None
+        actions = tuple(_action(call) for call in document["calls"])
+        digest = from_hex(document["description_hash"])
+        text = str(document["description"])
+        id_ = proposal_id_of(actions, digest) if len(digest) == DIGEST else None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ProposalDiffers(
             f"the server shows no calls from which the id {proposal} follows ({error!r:.100})"
         ) from None
-    if found != int(proposal):
+    if id_ != int(proposal):
         raise ProposalDiffers(
-            f"the server shows calls under {proposal} that are another proposal's ({found}): sign nothing; ask another "
+            f"the server shows calls under {proposal} that are another proposal's ({id_}): sign nothing; ask another "
             "server, or read the ProposalCreated of this id from the Governor itself"
         )
-    return Proven(proposal, actions, digest, text if _is_text_of(text, digest) else None, said)
+    return Proven(proposal, actions, digest, text if _is_text_of(text, digest) else None, document)
 
 
-def words_of(found: Proven, deployment: Deployment) -> Iterator[str]:
+def words_of(proposal: Proven, deployment: Deployment) -> Iterator[str]:
     """The calls that the timelock would make, each in a line. Contracts have the names that the deployment gives."""
-    for words in calls_in_words(Web3(), deployment, found.actions):
+    for words in calls_in_words(Web3(), deployment, proposal.actions):
         yield one_line(words, 2 * MOST_WORDS)
 
 
