@@ -1,4 +1,4 @@
-"""Where an account's pay of an epoch rests, from work to tokens.
+"""The states of an account's pay for an epoch, from work to tokens.
 
 no-round ─▶ open ─▶ unsigned ─▶ in-window ─▶ claimable (or contract) ─▶ claimed
                         ▲           │  ▲
@@ -17,7 +17,7 @@ from contracts.bindings.verifier_registry import EpochStatus
 
 
 class ClaimState(StrEnum):
-    """Where a claim can rest."""
+    """The states of a claim."""
 
     NO_RUN = "no-run"
     NO_ROUND = "no-round"
@@ -103,7 +103,7 @@ class EpochFacts:
 
 
 def state_of(epoch: EpochFacts, *, has_line: bool, paid: bool, is_contract: bool, paid_elsewhere: bool) -> ClaimState:
-    """Of one line of the account, or of none; `paid_elsewhere` says that the account is a node with another wallet."""
+    """The state of one line of the account, or of none; `paid_elsewhere`: the account is a node with another wallet."""
     if not epoch.shown:
         return ClaimState.HIDDEN
     if not epoch.ours:
@@ -119,7 +119,7 @@ def state_of(epoch: EpochFacts, *, has_line: bool, paid: bool, is_contract: bool
 
 
 def state_without_epochs(runs: int, *, is_payee: bool, merged: int) -> ClaimState:
-    """Of what no epoch has closed over yet; `merged` is the newest decided round of a run that names the account."""
+    """The state of work in no closed epoch; `merged` is the newest decided round of a run that names the account."""
     if not runs:
         return ClaimState.NO_RUN
     if not is_payee:

@@ -1,7 +1,7 @@
-"""Where a contribution of code or data rests: from a file that maintainers sign to the epoch that pays it.
+"""The states of a contribution of code or data: from a file that maintainers sign to the epoch that pays it.
 
 unsigned ─▶ missing ─▶ ready ── submit ──▶ credited ─▶ in-epoch
-no-maintainers, missigned, taken, run-over: nothing that could be handed in
+no-maintainers, missigned, taken, run-over: it cannot be handed in
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from trainer.client import ApiClient
 
 
 class ContributionState(StrEnum):
-    """Where a contribution can rest."""
+    """The states of a contribution."""
 
     NO_MAINTAINERS = "no-maintainers"
     UNSIGNED = "unsigned"
@@ -84,7 +84,7 @@ SENTENCES: Mapping[StrEnum, Sentence] = {
 
 @dataclass(frozen=True)
 class Signing:
-    """Who can and did sign a contribution, by checked signatures: `missing` are maintainers who did not."""
+    """The signers of a contribution, by checked signatures: `missing` are maintainers who did not sign."""
 
     quorum: int
     signed: tuple[str, ...]
@@ -94,7 +94,7 @@ class Signing:
 
 
 def state_of(signing: Signing, *, over: bool, taken: bool) -> ContributionState:
-    """Of what is not credited under this message; `taken`: its subject is, by another."""
+    """The state of a message that is not credited; `taken`: another message credited its subject."""
     if taken:
         return ContributionState.TAKEN
     if over:
@@ -109,18 +109,18 @@ def state_of(signing: Signing, *, over: bool, taken: bool) -> ContributionState:
 
 
 def signing_of(file: ContributionFile, maintainers: Maintainers, client: ApiClient) -> Signing:
-    """Each signature of a file against its signer, and the signers against the run's maintainers."""
-    wrong = tuple(name for name, said in file.signatures.items() if not _is_its_own(file.message, name, said, client))
-    given = [name for name in file.signatures if name not in wrong]
-    signed = tuple(name for name in maintainers.members if name in given)
+    """Check each signature of a file against its signer, and the signers against the run's maintainers."""
+    missigned = tuple(name for name, sig in file.signatures.items() if not _is_its_own(file.message, name, sig, client))
+    signers = [name for name in file.signatures if name not in missigned]
+    signed = tuple(name for name in maintainers.members if name in signers)
     missing = tuple(name for name in maintainers.members if name not in signed)
-    strangers = tuple(name for name in given if name not in maintainers.members)
-    return Signing(maintainers.quorum, signed, missing, strangers, wrong)
+    strangers = tuple(name for name in signers if name not in maintainers.members)
+    return Signing(maintainers.quorum, signed, missing, strangers, missigned)
 
 
 @dataclass(frozen=True)
 class ContributionStanding:
-    """A contribution and where it rests. `id` is the message's digest; `signers` are by checked signatures."""
+    """A contribution and its state. `id` is the message's digest; `signers` are by checked signatures."""
 
     id: str
     message: Contribution
@@ -130,26 +130,26 @@ class ContributionStanding:
 
     @property
     def sentence(self) -> str:
-        """Where it rests."""
+        """The sentence of its state."""
         return told(SENTENCES, self.state, self.values)
 
     @property
     def command(self) -> str:
-        """What moves it on."""
+        """The command that moves it on."""
         return helper(SENTENCES, self.state, self.values)
 
     def to_json(self) -> Object:
         """One object of `--json`."""
-        shown = ("entry", "epoch", "quorum", "missing_signers", "strangers", "missigned_signers")
-        known = {name: self.values[name] for name in shown if name in self.values}
-        said = {"state": str(self.state), "sentence": self.sentence, "command": self.command}
+        names = ("entry", "epoch", "quorum", "missing_signers", "strangers", "missigned_signers")
+        details = {name: self.values[name] for name in names if name in self.values}
+        standing = {"state": str(self.state), "sentence": self.sentence, "command": self.command}
         return {
             "about": "contribution",
             "id": self.id,
             **to_json(self.message),
             "signers": self.signers,
-            **known,
-            **said,
+            **details,
+            **standing,
         }
 
     def lines(self) -> list[str]:
@@ -164,27 +164,27 @@ class ContributionStanding:
 
 
 class Contributions:
-    """All that a server's runs credited: each signature is checked here, on the entry of the log."""
+    """The credited contributions of a server's runs: each signature is checked here, on the entry of the log."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
         self._epochs = list(pages(client, Epoch, "/epochs", "epoch", -1))
 
     def runs(self) -> list[SeenRun]:
-        """All runs with what they credited."""
+        """All runs with their credited contributions."""
         return all_runs(self._client)
 
     def run(self, run: str) -> SeenRun:
-        """One run with what it credited. Raises ApiProblem."""
+        """One run with its credited contributions. Raises ApiProblem."""
         return run_with(self._client, run)
 
     def credited(self, runs: Sequence[SeenRun]) -> list[ContributionStanding]:
-        """Of these runs, in the order of the log. Raises BadSignature, BadField and InvalidLeaf."""
+        """The credited ones of these runs, in the order of the log. Raises BadSignature, BadField and InvalidLeaf."""
         lines = [(line.entry, run.shown.run) for run in runs for line in run.contributions]
         return [self._entry(index, run) for index, run in sorted(lines)]
 
     def of_file(self, file: ContributionFile) -> ContributionStanding:
-        """Where a file rests: signed by whom, missing whom, until when; or credited already."""
+        """The state of a file: its signers, the missing maintainers and the deadline; or credited already."""
         name = to_hex(digest(file.message, self._client.domain))
         same = [c for c in self.credited(self.runs()) if _subject(c.message) == _subject(file.message)]
         if same and same[0].id == name:
@@ -204,8 +204,8 @@ class Contributions:
             "strangers": signing.strangers,
             "missigned_signers": signing.missigned,
         }
-        taken = {"entry": same[0].values["entry"], "id": same[0].id} if same else {}
-        return ContributionStanding(name, file.message, state, signing.signed, values | taken)
+        credit = {"entry": same[0].values["entry"], "id": same[0].id} if same else {}
+        return ContributionStanding(name, file.message, state, signing.signed, values | credit)
 
     def _entry(self, index: int, run: str) -> ContributionStanding:
         (entry,) = self._client.read(LogPage, "/log/entries", start=index, limit=1).entries

@@ -1,4 +1,4 @@
-"""Where the stake of a verifier rests, from its seat to its own pocket.
+"""The states of a verifier's stake, from its seat to its own pocket.
 
 seated ── resign ──▶ waiting ─▶ free ── resign again ──▶ gone          waiting ◀─▶ signed: a root of its is open
 """
@@ -23,7 +23,7 @@ class StakeLocked(CommonweightError):
 
 
 class DepartureState(StrEnum):
-    """Where a verifier's stake can rest."""
+    """The states of a verifier's stake."""
 
     SEATED = "seated"
     WAITING = "waiting"
@@ -57,7 +57,7 @@ DEPARTURES: Mapping[StrEnum, Sentence] = {
 
 
 def departure_state(*, seated: bool, stake: int, leaving: Leaving, now: int) -> DepartureState:
-    """Of a verifier with `stake` wei at the second `now` of the chain."""
+    """The state for a verifier with `stake` wei at the second `now` of the chain."""
     if seated:
         return DepartureState.SEATED
     if not stake:
@@ -70,7 +70,7 @@ def departure_state(*, seated: bool, stake: int, leaving: Leaving, now: int) -> 
 
 @dataclass(frozen=True)
 class StakeDeparture:
-    """A verifier's stake in wei, and where it rests; times in Unix seconds."""
+    """A verifier's stake in wei, and its state; times in Unix seconds."""
 
     account: Address
     state: DepartureState
@@ -90,7 +90,7 @@ class StakeDeparture:
 
     @property
     def sentence(self) -> str:
-        """Where it rests."""
+        """The sentence of its state."""
         free = until(self.leaving.free_at, self.now)
         values = {"stake": amount(self.stake, COINS), "epochs": self.leaving.epochs, "free": free}
         return told(DEPARTURES, self.state, values)

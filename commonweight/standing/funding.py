@@ -1,4 +1,4 @@
-"""Where a funding round rests, and what an account has in it.
+"""The states of a funding round, and of an account's deposit in it.
 
 unfunded ─▶ open ─▶ settling ─▶ released          open ─▶ failed, settling ─▶ failed (so many left), open ─▶ cancelled
 """
@@ -18,7 +18,7 @@ from contracts.ids import Address, as_address
 
 
 class FundingState(StrEnum):
-    """Where a round can rest."""
+    """The states of a round."""
 
     UNFUNDED = "unfunded"
     OPEN = "open"
@@ -29,7 +29,7 @@ class FundingState(StrEnum):
 
 
 class DepositState(StrEnum):
-    """What an account can do about its deposit."""
+    """The states of a deposit: each allows its account another step."""
 
     NONE = "none"
     MAY_WITHDRAW = "may-withdraw"
@@ -89,7 +89,7 @@ DEPOSITS: Mapping[StrEnum, Sentence] = {
 
 
 def round_state(status: PoolStatus, *, cancelled: bool, funded: bool, released: bool) -> FundingState:
-    """`funded`: it has a budget to sell of, or has sold all; `released`: buyers may leave no more."""
+    """The state of a round. `funded`: it has a budget to sell, or has sold all; `released`: no buyer may leave now."""
     if cancelled:
         return FundingState.CANCELLED
     if status is PoolStatus.FAILED:
@@ -100,7 +100,7 @@ def round_state(status: PoolStatus, *, cancelled: bool, funded: bool, released: 
 
 
 def deposit_state(state: FundingState, deposit: int, stays: bool = False) -> DepositState:
-    """Of an account by its deposit, in units of the currency; `stays`: the round is in its last quarter."""
+    """The state of a deposit, in units of the currency; `stays`: the round is in its last quarter."""
     if not deposit:
         return DepositState.NONE
     if state in (FundingState.OPEN, FundingState.UNFUNDED):
@@ -133,7 +133,7 @@ class Round:
 
     @classmethod
     def read(cls, pool: CapitalPool, symbol: str) -> Round:
-        """`symbol` is that of the token that is sold."""
+        """The round by the chain; `symbol` is that of the sold token."""
         (soft, hard), (token_units, paid_units) = pool.caps(), pool.price()
         deposited = pool.deposited()
         now = int(pool.w3.eth.get_block("latest")["timestamp"])
@@ -162,7 +162,7 @@ class Round:
 
     @property
     def values(self) -> dict[str, object]:
-        """What its sentences take."""
+        """The values of its sentences."""
         text = self.money.text
         return {
             "deposited": text(self.deposited),
@@ -213,7 +213,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Deposit:
-    """What an account has in a round: its deposit in units of the currency, and the 1e-18 tokens that it buys."""
+    """An account's deposit in a round, in units of the currency, and the 1e-18 tokens that it buys."""
 
     round: Round
     account: Address
@@ -221,20 +221,20 @@ class Deposit:
     tokens: int
 
     @classmethod
-    def read(cls, pool: CapitalPool, found: Round, account: Address) -> Deposit:
+    def read(cls, pool: CapitalPool, funding_round: Round, account: Address) -> Deposit:
         """By the chain."""
         units = pool.deposit_of(account)
-        return cls(found, account, units, pool.tokens_for(units))
+        return cls(funding_round, account, units, pool.tokens_for(units))
 
     @property
     def state(self) -> DepositState:
-        """What can be done about it."""
+        """The state of the deposit."""
         return deposit_state(self.round.state, self.units, self.round.now >= self.round.withdraw_until)
 
     @property
     def _values(self) -> dict[str, object]:
-        own = {"deposit": self.round.money.text(self.units), "tokens": amount(self.tokens, self.round.symbol)}
-        return self.round.values | own
+        values = {"deposit": self.round.money.text(self.units), "tokens": amount(self.tokens, self.round.symbol)}
+        return self.round.values | values
 
     def line(self) -> str:
         """For people."""

@@ -1,4 +1,4 @@
-"""A model as a wallet sees it: a server that is asked, and the wallet's own chain that is believed."""
+"""A model for a wallet: a server that is asked, and the wallet's own chain that is believed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Line = TypeVar("Line")
 
 @dataclass(frozen=True)
 class WalletModel:
-    """Contracts on the wallet's own chain node; `client` says what is worth asking the chain about."""
+    """Contracts on the wallet's own chain node; `client` names the epochs and runs to ask the chain about."""
 
     client: ApiClient
     w3: Web3
@@ -40,22 +40,22 @@ class WalletModel:
         """
         client = ApiClient(api_url)
         w3 = connect(rpc_url)
-        place = Deployment.of_file(deployment) if deployment else client.deployment
-        return cls(client, w3, checked(w3, place))
+        deployed = Deployment.of_file(deployment) if deployment else client.deployment
+        return cls(client, w3, checked(w3, deployed))
 
     @property
     def token(self) -> ModelToken:
-        """What is owned."""
+        """The token of ownership."""
         return ModelToken(self.w3, self.deployment.token)
 
     @property
     def registry(self) -> VerifierRegistry:
-        """Whose final roots are paid."""
+        """The registry, whose final roots are paid."""
         return VerifierRegistry(self.w3, self.deployment.verifier_registry)
 
     @property
     def distributor(self) -> EpochDistributor:
-        """Who pays them."""
+        """The contract that pays the roots."""
         return EpochDistributor(self.w3, self.deployment.distributor)
 
     def symbol(self) -> str:
@@ -67,7 +67,7 @@ class WalletModel:
         return int(self.w3.eth.get_block("latest")["timestamp"])
 
     def runs(self) -> list[SeenRun]:
-        """All runs, with their nodes and contributions: what the server says, to be told and not to be paid by."""
+        """All runs, with their nodes and contributions, by the server's word: for sentences, not for pay."""
         return all_runs(self.client, nodes=True)
 
     def epochs(self) -> dict[int, Epoch]:
@@ -90,7 +90,7 @@ class SeenRun:
 
 
 def all_runs(client: ApiClient, *, nodes: bool = False) -> list[SeenRun]:
-    """All runs with what they credited, and with their nodes where those are wanted."""
+    """All runs with their credited contributions, and with their nodes where those are wanted."""
     return [run_with(client, line.run, nodes=nodes) for line in pages(client, RunLine, "/runs", "run", "")]
 
 
@@ -103,12 +103,12 @@ def run_with(client: ApiClient, run: str, *, nodes: bool = False) -> SeenRun:
     )
 
 
-def pages(client: ApiClient, kind: type[Line], path: str, key: str, first: object) -> Iterator[Line]:
-    """All of a list that comes in pages, each page after the last line's `key` of the one before."""
-    after = first
-    while found := client.read_list(kind, path, after=after):
-        yield from found
-        last = getattr(found[-1], key)
-        if last == after:
-            return  # a server that repeats itself ends nobody's patience
-        after = last
+def pages(client: ApiClient, kind: type[Line], path: str, key: str, start: object) -> Iterator[Line]:
+    """All lines of a list in pages; a page begins after the `key` of the last line before it."""
+    after = start
+    while lines := client.read_list(kind, path, after=after):
+        yield from lines
+        position = getattr(lines[-1], key)
+        if position == after:
+            return  # a server that repeats a page ends the list
+        after = position

@@ -1,7 +1,7 @@
-"""What an account is owed, by epoch: a server's lines count where they lead to the root that the chain has.
+"""The pay that an account is owed, by epoch: a server's lines count where they lead to the root that the chain has.
 
-All lines of an epoch are read, and the root is computed of them: a server that leaves one out, or changes one, is
-found. What is claimed the token says itself, by the line's receipt.
+All lines of an epoch are read, and the root is computed of them: a server that leaves a line out, or changes one, is
+found. The token itself shows which lines are claimed, by their receipts.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from contracts.wire.fields import Object
 AT_ONCE = 1_000
 """Lines of an epoch in one answer of a server."""
 MOST_LINES = 2**20
-"""Of one epoch; a server that shows more is not listened to."""
+"""Of one epoch; lines beyond them are not read."""
 Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Where one line of the account rests, or an epoch that has none of it. `amount` in 1e-18 tokens.
+    """The state of one line of the account, or of an epoch that has none of it. `amount` in 1e-18 tokens.
 
     `leaf` (32 bytes, the mint receipt) and `index` are those of the line; empty and -1 without one. `values` fill the
     state's sentence.
@@ -49,46 +49,46 @@ class Claim:
 
     @property
     def sentence(self) -> str:
-        """Where it rests."""
+        """The sentence of its state."""
         return told(SENTENCES, self.state, self.values)
 
     @property
     def command(self) -> str:
-        """What says more, or moves it on."""
+        """The command that says more, or moves it on."""
         return helper(SENTENCES, self.state, self.values)
 
     def to_json(self) -> Object:
         """One object of `--json`."""
         line = {"index": self.index, "kind": self.kind, "receipt": to_hex(self.leaf)} if self.leaf else {}
-        said = {"state": str(self.state), "sentence": self.sentence, "command": self.command}
-        return {"about": "claim", "epoch": self.epoch, "units": str(self.amount), **line, **said}
+        standing = {"state": str(self.state), "sentence": self.sentence, "command": self.command}
+        return {"about": "claim", "epoch": self.epoch, "units": str(self.amount), **line, **standing}
 
 
 @dataclass
 class Owed:
-    """All that an account is owed or was paid by epochs."""
+    """The lines that epochs owe or paid an account."""
 
     account: Address
     claims: list[Claim] = field(default_factory=list)
 
     def units(self, *states: ClaimState) -> int:
-        """The sum of the lines that rest in one of these states."""
+        """The sum of the lines in one of these states."""
         return sum(claim.amount for claim in self.claims if claim.state in states)
 
 
 def read_owed(model: WalletModel, account: Address, only: int | None = None, report: Report = lambda *_: None) -> Owed:
-    """What each epoch has for an account; `only` one of them. Raises ApiProblem and ApiUnreachable."""
-    shown = model.epochs()
+    """The lines of each epoch for an account, or of epoch `only`. Raises ApiProblem and ApiUnreachable."""
+    epochs = model.epochs()
     runs = model.runs()
     look = _Look(model, account, runs)
-    last = max((*shown, model.registry.finalized_epochs()), default=0)
-    wanted = range(1, last + 2) if only is None else [only]
+    newest = max((*epochs, model.registry.finalized_epochs()), default=0)
+    numbers = range(1, newest + 2) if only is None else [only]
     owed = Owed(account)
-    for done, number in enumerate(wanted):
-        report(done, len(wanted))
-        owed.claims += look.epoch(number, shown.get(number))
+    for done, number in enumerate(numbers):
+        report(done, len(numbers))
+        owed.claims += look.epoch(number, epochs.get(number))
     if only is None or not owed.claims:
-        owed.claims += look.coming(shown)
+        owed.claims += look.coming(epochs)
     return owed
 
 
@@ -101,30 +101,30 @@ class _Look:
         self._runs = runs
         self._limit, self._k = model.registry.dispute_limit(), model.registry.threshold()
         self._now, self._contract = model.now(), model.distributor.only_its_own(account)
-        own = [node for run in runs for node in run.nodes if node.node == account and node.payout != account]
-        self._elsewhere = own[-1].payout if own else ""
+        nodes = [node for run in runs for node in run.nodes if node.node == account and node.payout != account]
+        self._elsewhere = nodes[-1].payout if nodes else ""
 
-    def epoch(self, number: int, shown: Epoch | None) -> list[Claim]:
-        """Lines of the account in an epoch, or one claim that says why there are none; nothing of what is not there."""
+    def epoch(self, number: int, epoch: Epoch | None) -> list[Claim]:
+        """Lines of the account in an epoch, or one claim with the reason why it has none; nothing without an epoch."""
         chain = self._model.registry.epoch_of(number)
-        if shown is None and chain.status is EpochStatus.NONE:
+        if epoch is None and chain.status is EpochStatus.NONE:
             return []
-        lines = self._lines(number) if shown else []
-        facts = EpochFacts(chain.status, chain.attempt, shown is not None, _leads_to(lines, chain))
-        mine = [line for line in lines if line.account.lower() == self._account.lower()]
-        return [self._claim(facts, chain, number, line) for line in mine if facts.ours] or [
+        lines = self._lines(number) if epoch else []
+        facts = EpochFacts(chain.status, chain.attempt, epoch is not None, _leads_to(lines, chain))
+        own_lines = [line for line in lines if line.account.lower() == self._account.lower()]
+        return [self._claim(facts, chain, number, line) for line in own_lines if facts.ours] or [
             self._claim(facts, chain, number, None)
         ]
 
-    def coming(self, shown: dict[int, Epoch]) -> list[Claim]:
+    def coming(self, epochs: dict[int, Epoch]) -> list[Claim]:
         """The epochs that are open yet, of the runs that name the account."""
         live = [run for run in self._runs if run.shown.phase != "over"]
-        named = [run for run in live if self._names(run)]
-        if named:
-            return [self._open(run, shown) for run in named]
+        paying_runs = [run for run in live if self._names(run)]
+        if paying_runs:
+            return [self._open(run, epochs) for run in paying_runs]
         if self._elsewhere:
             return [Claim(ClaimState.OTHER_WALLET, None, {"payout": self._elsewhere})]
-        if shown and (not live or any(self._names(run) for run in self._runs)):
+        if epochs and (not live or any(self._names(run) for run in self._runs)):
             return []
         state = claims.state_without_epochs(len(self._runs), is_payee=False, merged=0)
         return [Claim(state, None, {"account": self._account})]
@@ -133,8 +133,8 @@ class _Look:
         payees = {node.payout for node in run.nodes} | {line.account for line in run.contributions}
         return self._account in payees
 
-    def _open(self, run: SeenRun, shown: dict[int, Epoch]) -> Claim:
-        paid = max((epoch.last_round for epoch in shown.values() if epoch.run == run.shown.run), default=0)
+    def _open(self, run: SeenRun, epochs: dict[int, Epoch]) -> Claim:
+        paid = max((epoch.last_round for epoch in epochs.values() if epoch.run == run.shown.run), default=0)
         merged = run.shown.round - (run.shown.phase == "training")
         state = claims.state_without_epochs(1, is_payee=True, merged=max(0, merged))
         last = paid + from_json(RunTerms, run.shown.manifest).roundsPerEpoch
@@ -167,16 +167,16 @@ class _Look:
         return Claim(state, number, values, line.amount, kind, line.index, line.leaf())
 
     def _lines(self, number: int) -> list[Payout]:
-        place = self._model.deployment
-        made = partial(Payout, place.chain_id, place.distributor, number)
-        found: list[Payout] = []
-        while len(found) < MOST_LINES:
+        deployment = self._model.deployment
+        payout = partial(Payout, deployment.chain_id, deployment.distributor, number)
+        payouts: list[Payout] = []
+        while len(payouts) < MOST_LINES:
             path = f"/epochs/{number}/payouts"
-            page = self._model.client.read(Payouts, path, start=len(found), limit=AT_ONCE).payouts
-            found += [made(line.index, as_address(line.account), line.kind, int(line.amount)) for line in page]
+            page = self._model.client.read(Payouts, path, start=len(payouts), limit=AT_ONCE).payouts
+            payouts += [payout(line.index, as_address(line.account), line.kind, int(line.amount)) for line in page]
             if len(page) < AT_ONCE:
                 break
-        return found
+        return payouts
 
 
 def _leads_to(lines: Sequence[Payout], chain: EpochState) -> bool:

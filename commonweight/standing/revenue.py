@@ -1,4 +1,4 @@
-"""Where an account's shares of what a model earned rest: due, below a unit, or paid."""
+"""The states of an account's shares in a model's revenue: due, below a unit, or paid."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_NAMED = 20
 
 
 class ShareState(StrEnum):
-    """Where a share of one distribution can rest."""
+    """The states of a share in one distribution."""
 
     DUE = "due"
     BELOW_A_UNIT = "below-a-unit"
@@ -40,7 +40,7 @@ SHARES: Mapping[StrEnum, Sentence] = {
 
 
 def share_state(*, is_released: bool, due: int) -> ShareState:
-    """Of one distribution."""
+    """The state of a share in one distribution."""
     if is_released:
         return ShareState.RELEASED
     return ShareState.DUE if due else ShareState.BELOW_A_UNIT
@@ -58,17 +58,17 @@ class RevenueShare:
 
     @property
     def _values(self) -> dict[str, object]:
-        own = {"id": self.id, "account": self.account, "currency": self.money.address}
-        return own | {"money": self.money.text(self.units)}
+        values = {"id": self.id, "account": self.account, "currency": self.money.address}
+        return values | {"money": self.money.text(self.units)}
 
     @property
     def sentence(self) -> str:
-        """Where it rests."""
+        """The sentence of its state."""
         return told(SHARES, self.state, self._values)
 
     @property
     def command(self) -> str:
-        """What moves it on."""
+        """The command that moves it on."""
         return helper(SHARES, self.state, self._values)
 
     def to_json(self) -> dict[str, object]:
@@ -87,7 +87,7 @@ class RevenueShare:
 
 
 def read_shares(splitter: RevenueSplitter, account: Address, first_block: int) -> list[RevenueShare]:
-    """Of every distribution since a block. What is due of several of one currency is told as if each came first."""
+    """Shares in every distribution since a block. Each due share is that of a distribution that is released first."""
     shared = splitter.shared(first_block)
     paid = splitter.released_to(account, first_block)
     waiting = [id_ for id_, _ in shared if id_ not in paid]
@@ -107,25 +107,25 @@ def read_shares(splitter: RevenueSplitter, account: Address, first_block: int) -
 
 def _monies(splitter: RevenueSplitter, addresses: Sequence[str]) -> dict[str, CurrencyTerms]:
     """The first currencies by their own names, the rest in units: anybody may make a thousand of them."""
-    named = {
+    terms = {
         address: CurrencyTerms.of(Currency(splitter.w3, as_address(address))) for address in addresses[:MOST_NAMED]
     }
-    return {address: named.get(address, CurrencyTerms(as_address(address), "units", 0)) for address in addresses}
+    return {address: terms.get(address, CurrencyTerms(as_address(address), "units", 0)) for address in addresses}
 
 
 def lines_by_currency(shares: Sequence[RevenueShare]) -> list[str]:
     """For people: a line for each currency and state. Anybody may distribute anything, so that ids are counted."""
-    found = []
+    lines = []
     for money in dict.fromkeys(share.money for share in shares):
-        own = [share for share in shares if share.money == money]
+        currency_shares = [share for share in shares if share.money == money]
         for state in ShareState:
-            these = [share for share in own if share.state is state]
-            if these:
-                found.append(_line(money, state, these))
-    return found
+            state_shares = [share for share in currency_shares if share.state is state]
+            if state_shares:
+                lines.append(_line(money, state, state_shares))
+    return lines
 
 
-def _line(money: CurrencyTerms, state: ShareState, these: Sequence[RevenueShare]) -> str:
-    ids = f"distribution {these[0].id}" if len(these) == 1 else f"{len(these)} distributions to {these[-1].id}"
-    what = "" if state is ShareState.BELOW_A_UNIT else f" {money.text(sum(share.units for share in these))}"
-    return f"{state}{what} of {ids}, in {money.address}  {these[0].command}"
+def _line(money: CurrencyTerms, state: ShareState, shares: Sequence[RevenueShare]) -> str:
+    ids = f"distribution {shares[0].id}" if len(shares) == 1 else f"{len(shares)} distributions to {shares[-1].id}"
+    money_text = "" if state is ShareState.BELOW_A_UNIT else f" {money.text(sum(share.units for share in shares))}"
+    return f"{state}{money_text} of {ids}, in {money.address}  {shares[0].command}"

@@ -1,4 +1,4 @@
-"""One sentence for each state that something can rest in, and the command that says more or moves it on."""
+"""One sentence for each state of a thing, and the command that says more or moves it on."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def clock(seconds: int) -> str:
 
 
 def span(seconds: int) -> str:
-    """How long something takes yet, in the two largest units: 2 days 3 hours."""
+    """A span of time in the two largest units: 2 days 3 hours."""
     parts = []
-    left = max(0, seconds)
+    rest = max(0, seconds)
     for name, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
-        count, left = divmod(left, size)
+        count, rest = divmod(rest, size)
         if count:
             parts.append(f"{count} {name}{'' if count == 1 else 's'}")
     return " ".join(parts[:2]) or "0 seconds"
 
 
 def until(second: int, now: int) -> str:
-    """A second to come, as a time and as what is left of it."""
+    """A second to come, as a time and as the span until then."""
     return f"{clock(second)} (in {span(second - now)})" if second > now else f"{clock(second)} (past)"

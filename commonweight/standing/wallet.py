@@ -1,4 +1,4 @@
-"""What an account holds, is owed and decides with, as sums: by the wallet's own chain."""
+"""An account's balance, pay and votes as sums, by the wallet's own chain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contracts.amounts import amount
 from contracts.ids import ZERO_ADDRESS, Address, as_address
 
 COMING = (ClaimState.UNSIGNED, ClaimState.FALLEN, ClaimState.IN_WINDOW, ClaimState.DISPUTED)
-"""Lines that are not owed for good: their root may fall."""
+"""States of lines that are not owed for good: their root may fall."""
 CLAIMABLE = (ClaimState.CLAIMABLE, ClaimState.CONTRACT)
 
 
@@ -31,7 +31,7 @@ class Holding:
 
     @classmethod
     def read(cls, model: WalletModel, owed: Owed) -> Holding:
-        """Sums of what was read, and what the token says of the account."""
+        """Sums of the lines, and the account's values in the token."""
         token = model.token
         account = owed.account
         delegate = token.delegate_of(account)
