@@ -1,4 +1,4 @@
-"""A currency as people read it: its maker's symbol and decimals, for showing alone; options take its smallest units."""
+"""A currency for people: its maker's symbol and decimals, for output alone; options take its smallest units."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ class CurrencyTerms:
 
     def text(self, units: int) -> str:
         """Units as people write them, and as options take them: 4.99 TEST (499 units)."""
-        shown = amount(units, self.symbol, self.decimals)
-        return f"{shown} ({units} units)" if self.decimals else shown
+        number = amount(units, self.symbol, self.decimals)
+        return f"{number} ({units} units)" if self.decimals else number

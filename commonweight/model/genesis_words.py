@@ -1,4 +1,4 @@
-"""What a model's terms mean and where power lies now, in lines: `commonweight model check` shows them."""
+"""A model's terms and the holders of power now, in words: `commonweight model check` shows them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STANDING_MINTER = "standing-minter"
 
 
 def terms_in_words(w3: Web3, p: GenesisParams) -> list[str]:
-    """What the funding round asks and sells, beside what a decision takes."""
+    """The price and amount of the funding round, and the votes that a decision takes."""
     floor = f"no decision takes fewer than {amount(p.quorum_floor, VOTES)}, {_share(p.quorum_floor, p.cap)} of the cap"
     if not p.funding_currency:
         return [floor]
@@ -36,31 +36,31 @@ def terms_in_words(w3: Web3, p: GenesisParams) -> list[str]:
 
 
 def large_voters(w3: Web3, d: Deployment) -> list[tuple[str, int]]:
-    """Who has more than a third of all votes now, and how many, most first. In 1e-18 tokens."""
+    """The accounts with more than a third of all votes now, and their votes, most first. In 1e-18 tokens."""
     token = contract_at(w3, "ModelToken", d.token)
-    said = EventHistory(token, ["DelegateVotesChanged"], first_block(w3, d)).until()
-    votes = {str(event["args"]["delegate"]): int(event["args"]["newVotes"]) for event in said}
+    events = EventHistory(token, ["DelegateVotesChanged"], first_block(w3, d)).until()
+    votes = {str(event["args"]["delegate"]): int(event["args"]["newVotes"]) for event in events}
     supply = ModelToken(w3, d.token).total_supply()
-    return sorted(((who, has) for who, has in votes.items() if 3 * has > supply), key=lambda one: -one[1])
+    return sorted(((voter, has) for voter, has in votes.items() if 3 * has > supply), key=lambda pair: -pair[1])
 
 
 def power_in_words(w3: Web3, d: Deployment) -> list[str]:
-    """Who has more than a third of the votes, and who may mint or owes tokens."""
+    """The accounts with more than a third of the votes, and those that may mint or owe tokens."""
     token = ModelToken(w3, d.token)
     supply = token.total_supply()
-    owed = token.reserved_of(d.distributor)
-    lines = [f"{who} has {amount(has, VOTES)}, {_share(has, supply)} of all" for who, has in large_voters(w3, d)]
+    reserved = token.reserved_of(d.distributor)
+    lines = [f"{voter} has {amount(has, VOTES)}, {_share(has, supply)} of all" for voter, has in large_voters(w3, d)]
     lines = lines or ["nobody has more than a third of the votes"]
     lines.append(
-        f"{amount(supply, TOKENS)} exist, and {amount(owed, TOKENS)} that epochs owe can be claimed at any time"
+        f"{amount(supply, TOKENS)} exist, and {amount(reserved, TOKENS)} that epochs owe can be claimed at any time"
     )
     return lines + warnings(w3, d)
 
 
 def warnings(w3: Web3, d: Deployment, pool: str = "") -> list[str]:
     """`standing-minter` for each account beside distributor, first round and `pool` that can have tokens exist."""
-    found = [one for one in minters(w3, d) if one.account not in (d.pool, pool)]
-    return [f"warning {STANDING_MINTER}: {one.in_words()}: no vote takes what is owed" for one in found]
+    others = [minter for minter in minters(w3, d) if minter.account not in (d.pool, pool)]
+    return [f"warning {STANDING_MINTER}: {minter.in_words()}: no vote takes what is owed" for minter in others]
 
 
 def _share(part: int, whole: int) -> str:

@@ -1,4 +1,4 @@
-"""Who owns a model, by the token's own events: balances, votes, and whom votes are lent to."""
+"""The owners of a model, by the token's own events: balances, votes, and delegates."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Holders:
-    """All who hold tokens or votes at the end of a block, the largest balance first; `supply` in 1e-18 tokens."""
+    """All holders of tokens or votes at the end of a block, the largest balance first; `supply` in 1e-18 tokens."""
 
     block: int
     supply: int
@@ -65,14 +65,14 @@ class _Book:
     votes: dict[str, int] = field(default_factory=dict)
     delegates: dict[str, str] = field(default_factory=dict)
 
-    def note(self, name: str, said: Any) -> None:
+    def note(self, name: str, arguments: Any) -> None:
         if name == "DelegateChanged":
-            self.delegates[str(said["delegator"])] = str(said["toDelegate"])
+            self.delegates[str(arguments["delegator"])] = str(arguments["toDelegate"])
         elif name == "DelegateVotesChanged":
-            self.votes[str(said["delegate"])] = int(said["newVotes"])
+            self.votes[str(arguments["delegate"])] = int(arguments["newVotes"])
         else:
-            self._move(as_address(str(said["from"])), -int(said["value"]))
-            self._move(as_address(str(said["to"])), int(said["value"]))
+            self._move(as_address(str(arguments["from"])), -int(arguments["value"]))
+            self._move(as_address(str(arguments["to"])), int(arguments["value"]))
 
     def _move(self, account: Address, units: int) -> None:
         if account != ZERO_ADDRESS:
@@ -80,21 +80,21 @@ class _Book:
 
     def holder(self, account: Address) -> Holder:
         delegate = self.delegates.get(account, ZERO_ADDRESS)
-        named = "" if delegate == ZERO_ADDRESS else delegate
-        return Holder(account, self.units.get(account, 0), self.votes.get(account, 0), as_address(named))
+        name = "" if delegate == ZERO_ADDRESS else delegate
+        return Holder(account, self.units.get(account, 0), self.votes.get(account, 0), as_address(name))
 
 
-def read_holders(w3: Web3, place: Deployment) -> Holders:
-    """Who holds what now. Raises EventsMissing where a node left some of the token's events out."""
-    token = contract_at(w3, "ModelToken", place.token)
+def read_holders(w3: Web3, deployment: Deployment) -> Holders:
+    """All holders now. Raises EventsMissing where a node left some of the token's events out."""
+    token = contract_at(w3, "ModelToken", deployment.token)
     book = _Book()
     block = int(w3.eth.block_number)
-    for event in EventHistory(token, EVENTS, place.block).until(block):
+    for event in EventHistory(token, EVENTS, deployment.block).until(block):
         book.note(event["event"], event["args"])
     supply = int(token.functions.totalSupply().call(block_identifier=block))
     if sum(book.units.values()) != supply:
-        told = f"{amount(sum(book.units.values()), TOKENS)} of {amount(supply, TOKENS)}"
-        raise EventsMissing(f"the node's events add up to {told}: ask another one")
+        sums = f"{amount(sum(book.units.values()), TOKENS)} of {amount(supply, TOKENS)}"
+        raise EventsMissing(f"the node's events add up to {sums}: ask another one")
     accounts = [to_checksum_address(name) for name in {*book.units, *book.votes}]
-    found = [book.holder(name) for name in accounts if book.units.get(name) or book.votes.get(name)]
-    return Holders(block, supply, sorted(found, key=lambda holder: (-holder.units, -holder.votes, holder.account)))
+    holders = [book.holder(name) for name in accounts if book.units.get(name) or book.votes.get(name)]
+    return Holders(block, supply, sorted(holders, key=lambda holder: (-holder.units, -holder.votes, holder.account)))

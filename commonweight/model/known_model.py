@@ -26,9 +26,10 @@ HOME_VARIABLE = "COMMONWEIGHT_HOME"
 
 
 def home() -> Path | None:
-    """Where commands remember what they checked; None for a user without a home, as services and containers have."""
-    found = Path(os.environ.get(HOME_VARIABLE) or typer.get_app_dir("commonweight"))
-    return None if found.parts[0].startswith("~") else found
+    """The folder in which commands remember checked models; None for a user without a home, as in services and
+    containers."""
+    path = Path(os.environ.get(HOME_VARIABLE) or typer.get_app_dir("commonweight"))
+    return None if path.parts[0].startswith("~") else path
 
 
 def known_model(deployment: Path, rpc_url: str) -> tuple[Deployment, Web3]:
@@ -58,14 +59,14 @@ def joined(
 ) -> Deployment:
     """As `entered`, by a process whose folder remembers that genesis was checked: restarts need no chain for it.
 
-    A chain node that is away is waited for. Without one of its own (`w3` is None) a process believes the log in
-    this as well. Raises GenesisRefused and what `entered` raises.
+    A chain node that is away is waited for. A process without one (`w3` is None) believes the log in this as well.
+    Raises GenesisRefused and the errors of `entered`.
     """
-    found = entered(deployment, w3, folder, owner)
+    model = entered(deployment, w3, folder, owner)
     if w3 is not None:
         name = getattr(w3.provider, "endpoint_uri", "")
-        wait_for(f"the chain node {name}", lambda: check_once(w3, found, folder), stop, give_up_after)
-    return found
+        wait_for(f"the chain node {name}", lambda: check_once(w3, model, folder), stop, give_up_after)
+    return model
 
 
 def entered(deployment: Path, w3: Web3 | None, folder: Path, owner: tuple[str, str, str]) -> Deployment:
@@ -74,16 +75,16 @@ def entered(deployment: Path, w3: Web3 | None, folder: Path, owner: tuple[str, s
 
     Raises FolderForeign, FolderInUse, FolderUnwritable, ChainOther and ChainWithoutContract.
     """
-    found = Deployment.of_file(deployment)
-    take_folder(folder, Owner.of(owner[0], owner[1], found, RunId(owner[2])))
+    model = Deployment.of_file(deployment)
+    take_folder(folder, Owner.of(owner[0], owner[1], model, RunId(owner[2])))
     if w3 is not None:
-        _require_present_now(w3, found)
-    return found
+        _require_present_now(w3, model)
+    return model
 
 
 def _require_present_now(w3: Web3, deployment: Deployment) -> None:
-    """A chain that does not answer is weather: who was here before starts, and waits for it. So is a node that names no
-    final block, as one does that has just started."""
+    """A chain that does not answer is weather: a process that was here before starts, and waits for it. So is a node
+    without a final block, as after its start."""
     try:
         require_present(w3, deployment)
         w3.eth.get_block("finalized")

@@ -1,4 +1,4 @@
-"""The lineage of weights as people read it: a line a round, and below it what went into it."""
+"""The lineage of weights for people: a line a round, and below it its decisions, proofs and contributions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ PAGE = 100
 
 def rounds_of(client: ApiClient, run: str, last: int) -> list[LineageRound]:
     """Every round of a run up to `last`, page by page."""
-    found: list[LineageRound] = []
-    while rows := client.read_list(LineageRound, f"/runs/{run}/lineage", first=len(found) + 1, last=last, limit=PAGE):
-        found += rows
-    return found
+    rounds: list[LineageRound] = []
+    while rows := client.read_list(LineageRound, f"/runs/{run}/lineage", first=len(rounds) + 1, last=last, limit=PAGE):
+        rounds += rows
+    return rounds
 
 
 def lines_of(rounds: Sequence[LineageRound]) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""A run as people ask for it: where it stands, who takes part, who is awaited and since when, and what comes next.
+"""A run for people: its state, its nodes and verifiers, the awaited messages and since when, and the next command.
 
-All of it is the server's word, for looking: nodes and verifiers follow the log themselves.
+All of it is the server's word, to look at: nodes and verifiers follow the log themselves.
 """
 
 from __future__ import annotations
@@ -70,18 +70,18 @@ def run_lines(rows: Sequence[Document]) -> Iterator[str]:
 
 
 def read_run(client: ApiClient, run: RunId) -> Object:
-    """The run, its first nodes, what it waits for, and its newest round, each as the server has it.
+    """The run, its first nodes, its awaited messages, and its newest round, each as the server has it.
 
     Raises ApiProblem.
     """
-    shown = client.read(Run, f"/runs/{run}")
+    document = client.read(Run, f"/runs/{run}")
     waits = client.read(Waiting, f"/runs/{run}/waiting")
     nodes = client.read_list(NodeLine, f"/runs/{run}/nodes", limit=PAGE)
     return {
-        "run": shown.to_json(),
+        "run": document.to_json(),
         "nodes": [node.to_json() for node in nodes],
         "waiting": waits.to_json(),
-        "round": _round(client, run, shown.round),
+        "round": _round(client, run, document.round),
     }
 
 
@@ -94,21 +94,21 @@ def _round(client: ApiClient, run: RunId, number: int) -> Document | None:
         raise
 
 
-def is_over(found: Document) -> bool:
+def is_over(document: Document) -> bool:
     """Whether nothing of it can change: the run has ended, and nothing is awaited."""
-    return found["run"]["phase"] == RunPhase.OVER and not found["waiting"]["count"]
+    return document["run"]["phase"] == RunPhase.OVER and not document["waiting"]["count"]
 
 
-def lines_of(found: Document) -> Iterator[str]:
+def lines_of(document: Document) -> Iterator[str]:
     """For people."""
-    run = found["run"]
+    run = document["run"]
     yield f"run {run['run']}, by {run['creator']}"
     yield f"it {PHASES[run['phase']]}"
-    yield from _obstacles(found["waiting"], run)
-    if found["round"] is not None:
-        yield from _round_lines(found["round"])
-    yield from _people(run, found["nodes"])
-    yield from _awaited(found["waiting"])
+    yield from _obstacles(document["waiting"], run)
+    if document["round"] is not None:
+        yield from _round_lines(document["round"])
+    yield from _people(run, document["nodes"])
+    yield from _awaited(document["waiting"])
     yield from _next(run)
 
 
@@ -140,13 +140,13 @@ def _proof(proof: Document) -> str:
 
 
 def _people(run: Document, nodes: Sequence[Document]) -> Iterator[str]:
-    known = run["counts"]["nodes"]
+    count = run["counts"]["nodes"]
     active = run["counts"]["active_nodes"]
-    yield f"nodes: {active} enrolled, {known - active} left"
+    yield f"nodes: {active} enrolled, {count - active} left"
     for node in (node for node in nodes if node["active"]):
         yield f"  {node['node']} from round {node['from_round']}, paid to {node['payout']}, profile {node['profile']}"
-    if known > len(nodes):
-        yield f"  {known - len(nodes)} more are on further pages of the run's nodes"
+    if count > len(nodes):
+        yield f"  {count - len(nodes)} more are on further pages of the run's nodes"
     yield f"verifiers with an anchor: {len(run['verifiers'])}"
     for verifier in run["verifiers"]:
         last = verifier["first_round"] + verifier["rounds"] - 1
@@ -163,8 +163,8 @@ def _what(line: Document) -> str:
     proof = f" for proof {line['proof']}" if line["proof"] else ""
     if line["what"] == "second-look":
         return f"{WHATS['second-look']} {line['party']}{proof}"
-    of = f" of {line['party']}" if line["party"] else ""
-    return f"{WHATS[line['what']]}{of} in round {line['round']}{proof}"
+    party = f" of {line['party']}" if line["party"] else ""
+    return f"{WHATS[line['what']]}{party} in round {line['round']}{proof}"
 
 
 def _since(line: Document, now: int | None) -> str:

@@ -60,15 +60,15 @@ def open_run(
     client = ApiClient(api_url, key)
     model = from_hex(client.network.deployment.model)
     beside = {"config": config.to_json()} | ({} if limits is None else {"limits": limits.to_json()})
-    answer = client.give(terms(model, client.address, config, rules), **beside)
-    return RunId(answer.digest)
+    accepted = client.give(terms(model, client.address, config, rules), **beside)
+    return RunId(accepted.digest)
 
 
 def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) -> RunTerms:
-    """What the creator signs: everybody who joins computes its digests anew."""
+    """The terms that the creator signs: every node that joins computes their digests anew."""
     theta = initial_theta(config)
     zero = {name: np.zeros_like(value) for name, value in theta.items()}
-    own = configure_determinism(config.profile).digest()
+    profile = configure_determinism(config.profile).digest()
     return RunTerms(
         model=model,
         creator=creator,
@@ -90,7 +90,7 @@ def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) ->
         periodSeconds=rules.period_seconds,
         leaseSeconds=rules.lease_seconds,
         leastRate=rules.least_rate,
-        profiles=tuple(dict.fromkeys((own, *map(from_hex, rules.profiles)))),
+        profiles=tuple(dict.fromkeys((profile, *map(from_hex, rules.profiles)))),
         momentum=state_digest(zero),
         inner=inner_digest(start_tensors(theta, None)),
         nonce=rules.nonce,
