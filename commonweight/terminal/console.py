@@ -1,6 +1,6 @@
-"""How commands speak: rich at a terminal, plain lines in a pipe, with --json one object a line for scripts.
+"""Output of commands: rich at a terminal, plain lines in a pipe, with --json one object a line for scripts.
 
-Which of them is chosen once a process (`speak_json`), by the option that every command has
+The mode is chosen once a process (`speak_json`), by the option that every command has
 (commonweight/terminal/scripts.py).
 """
 
@@ -27,14 +27,14 @@ errors = Console(stderr=True, highlight=False, emoji=False)
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 _BIDI = {code: f"\\u{code:04x}" for code in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-"""They turn the direction in which a line is read (Unicode's UAX 9): what stands would read as something else."""
+"""They turn the direction in which a line is read (Unicode's UAX 9): the same text would read otherwise."""
 _SURROGATES = {code: f"\\u{code:04x}" for code in range(0xD800, 0xE000)}
 _ESCAPED = _CONTROLS | _BIDI | _SURROGATES
 
 
 def visible(text: str) -> str:
-    """Text from a server, a chain or a file, for a terminal: it must not move the cursor, repaint what stands, or turn
-    the direction in which it is read."""
+    """Text from a server, a chain or a file, for a terminal: it must not move the cursor, repaint lines, or turn the
+    direction in which it is read."""
     return text.translate(_ESCAPED)
 
 
@@ -50,18 +50,18 @@ _chosen = {"json": False}
 
 
 def speak_json(chosen: bool) -> None:
-    """Choose for this process, whatever its thread."""
+    """Choose for all threads of this process."""
     _chosen["json"] = chosen
 
 
 def speaks_json() -> bool:
-    """Whether scripts listen: one object a line, on stderr too."""
+    """Whether the output is for scripts: one object a line, on stderr too."""
     return _chosen["json"]
 
 
 def write_any_text() -> None:
-    """From now on a letter that stdout's encoding lacks is escaped, as on stderr: a command that did its work must not
-    fail at telling it."""
+    """From now on escape letters that stdout's encoding lacks, as on stderr: a command that did its work must not fail
+    at its report."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -79,19 +79,19 @@ class Document(Protocol):
     """An answer of a server (contracts/wire/)."""
 
     def to_json(self) -> Mapping[str, Any]:
-        """The object that it is."""
+        """The answer as an object."""
 
 
 Told: TypeAlias = Mapping[str, Any] | Document
 
 
-def tell(found: Told | Iterable[Told], lines: Iterable[RenderableType]) -> None:
-    """What was found: for scripts the object, or each of them on a line of its own; else lines and tables, which are
+def tell(result: Told | Iterable[Told], lines: Iterable[RenderableType]) -> None:
+    """Print a result: for scripts the object, or several, each on a line of its own; else lines and tables, which are
     made only then."""
     if speaks_json():
         # an answer of pydantic's is iterable, too: over its fields
-        for one in [found] if isinstance(found, (Mapping, Document)) else found:
-            emit(one if isinstance(one, Mapping) else one.to_json())
+        for document in [result] if isinstance(result, (Mapping, Document)) else result:
+            emit(document if isinstance(document, Mapping) else document.to_json())
         return
     for line in lines:
         say(line) if isinstance(line, str) else console.print(line)
@@ -111,7 +111,7 @@ def complain(refusal: CommonweightError, more: Mapping[str, Any] | None = None) 
 
 
 def complain_of_weather(line: str) -> None:
-    """What passes by itself, on stderr."""
+    """A line about weather, on stderr."""
     mention("weather", {"detail": line}, line)
 
 
@@ -124,7 +124,7 @@ def mention(event: str, fields: Mapping[str, Any], line: str) -> None:
 
 
 def report_lines() -> Any:
-    """A progress callback that prints every event, for people steps only every tenth."""
+    """A progress callback that prints every event; for people only every tenth step."""
 
     def report(progress: Any) -> None:
         fields = {name: value for name, value in asdict(progress).items() if value not in ("", None)}
@@ -132,27 +132,27 @@ def report_lines() -> Any:
             emit(fields)
         elif fields["event"] != "step" or fields["step"] % 10 == 0:
             event = fields.pop("event")
-            said = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
+            text = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
             if sys.stdout is not None:
-                sys.stdout.write(f"{event:<12} {said}\n")
+                sys.stdout.write(f"{event:<12} {text}\n")
                 sys.stdout.flush()
 
     return report
 
 
 def _write(stream: TextIO | None, value: Mapping[str, Any]) -> None:
-    if stream is None:  # the process was started with it closed
+    if stream is None:  # the process was started with a closed stream
         return
     stream.write(json.dumps(_exact(value), sort_keys=True, allow_nan=False) + "\n")
     stream.flush()
 
 
 def _exact(value: Any) -> Any:
-    """As every reader of JSON has it: no whole number is rounded, and what is no number is null."""
+    """A value that every reader of JSON takes exactly: no whole number is rounded, and NaN is null."""
     if isinstance(value, Mapping):
-        return {str(name): _exact(one) for name, one in value.items()}
+        return {str(name): _exact(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_exact(one) for one in value]
+        return [_exact(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, int) and abs(value) > LARGEST_EXACT:

@@ -1,10 +1,10 @@
-"""What libraries raise where a user is at fault or the world is, as refusals with a stable code.
+"""Errors of libraries for faults of users or of the world, as refusals with a stable code.
 
 CommonweightError
 ├── RpcUnreachable   no chain node answers
 ├── RpcRefused       the chain node answers and will not do it
 ├── SystemRefused    the operating system will not: a port in use, a file that is not there
-└── PartMissing      what the command needs was not installed
+└── PartMissing      a package that the command needs was not installed
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SystemRefused(CommonweightError):
 
 
 class PartMissing(CommonweightError):
-    """The command needs what was not installed with it."""
+    """The command needs a package that was not installed."""
 
     code = "part-missing"
 
@@ -96,8 +96,8 @@ def _said(error: Web3RPCError) -> str:
     """The node's own sentence, and not the object around it."""
     response: Any = error.rpc_response or {}
     inner = response.get("error") if isinstance(response, dict) else None
-    said = inner.get("message") if isinstance(inner, dict) else inner
-    return str(said or error.message or error)
+    sentence = inner.get("message") if isinstance(inner, dict) else inner
+    return str(sentence or error.message or error)
 
 
 def _system(error: OSError) -> str:

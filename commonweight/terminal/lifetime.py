@@ -1,7 +1,7 @@
-"""How long processes live: a command until it is told to end, a child no longer than the process that asked for that.
+"""Lifetimes of processes: a command runs until it is told to end, a child no longer than its spawner.
 
 A command that runs for weeks may lose its terminal, or the shell that started it: it goes on. SIGHUP ends it like
-SIGTERM and Ctrl-C, with a line, unless whoever started it has that signal ignored, as nohup does.
+SIGTERM and Ctrl-C, with a line, unless the starting process ignores that signal, as nohup does.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Any
 from commonweight.terminal.console import tell
 
 _SAME_SECONDS = 1.0
-"""A terminal that closes has both kernel and shell say so: told again in so short a time is told once."""
+"""Signals within this time count once: when a terminal closes, both kernel and shell send one."""
 LAST_ANSWER_SECONDS = 5.0
-"""For what a command that is told to end still awaits of a chain node."""
+"""For the last answer of a chain node, after a command was told to end."""
 LAST_THREADS_SECONDS = 3.0
 """For threads that are still at work when a command that was told to end is over."""
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -42,13 +42,13 @@ class Stop(threading.Event):
     def watched(self, wake: Callable[[], None] = lambda: None) -> Stop:
         """From now on the command looks at this event, and ends in order; `wake` is called when it is set.
 
-        Before this, and at a second signal, the command ends where it stands.
+        Before this call, and at a second signal, the command ends at once.
         """
         self._wake = wake
         return self
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        """Take a signal in. Raises SystemExit where nobody looks at the event, or had the time to."""
+        """Take a signal in. Raises SystemExit before `watched`, and at a second signal."""
         if self.signal:
             if time.monotonic() - self._told > _SAME_SECONDS:
                 sys.exit(128 + number)
@@ -68,9 +68,9 @@ _HEEDED: list[Stop] = []
 
 
 def heed_signals() -> Stop:
-    """What SIGTERM, SIGINT and SIGHUP set from now on. SIGINT and SIGHUP that are ignored stay ignored.
+    """The event that SIGTERM, SIGINT and SIGHUP set from now on. SIGINT and SIGHUP that are ignored stay ignored.
 
-    Whoever runs commands ends this by `heed_no_more`, whose line names the signal.
+    The runner of commands ends this by `heed_no_more`, whose line names the signal.
     """
     stop = Stop()
     for number in _ENDING:
@@ -83,9 +83,9 @@ def heed_signals() -> Stop:
 
 
 def heed_no_more() -> None:
-    """Give the signals back, and say which one ended the command, if one did.
+    """Restore the old handlers, and name the signal that ended the command, if one did.
 
-    Threads that still wait for somebody silent are left behind: all that stands, stands on the disk.
+    Threads that still wait for a silent peer are left behind: all state is on the disk.
     """
     while _HEEDED:
         stop = _HEEDED.pop()
@@ -109,7 +109,7 @@ def _leave_behind() -> None:
 
 
 class _Terminal(io.FileIO):
-    """A terminal that may go away: what is written after that goes nowhere, and ends nobody."""
+    """A terminal that may go away: later output is dropped, and does not end the process."""
 
     def write(self, data: object) -> int:
         """How many bytes were taken."""
@@ -129,5 +129,5 @@ def _survive_terminal() -> None:
             continue
         stream.flush()
         buffer = io.BufferedWriter(_Terminal(stream.fileno(), "w", closefd=False))
-        made = io.TextIOWrapper(buffer, encoding=stream.encoding, errors=stream.errors, line_buffering=True)
-        setattr(sys, name, made)
+        wrapper = io.TextIOWrapper(buffer, encoding=stream.encoding, errors=stream.errors, line_buffering=True)
+        setattr(sys, name, wrapper)

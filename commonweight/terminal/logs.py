@@ -1,4 +1,4 @@
-"""What processes log, on stderr: a line each with its time in UTC, or JSON; of libraries nothing but what ends them."""
+"""Logs of processes on stderr: lines with their time in UTC, or JSON; of libraries nothing below an error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMAT_VARIABLE = "COMMONWEIGHT_LOG_FORMAT"
 
 
 class Level(StrEnum):
-    """Least weight of what is logged."""
+    """The least level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -27,7 +27,7 @@ class Level(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How a line looks."""
+    """The format of a line."""
 
     TEXT = "text"
     JSON = "json"
@@ -38,15 +38,15 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        found = {
+        fields = {
             "time": round(record.created, 3),
             "level": record.levelname.lower(),
             "part": record.name,
             "text": record.getMessage(),
         }
         if record.exc_info:
-            found["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(found, sort_keys=True)
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields, sort_keys=True)
 
 
 class TextLines(logging.Formatter):
@@ -66,7 +66,7 @@ class TextLines(logging.Formatter):
 
 
 class OnStderr(logging.StreamHandler[TextIO]):
-    """Onto what is stderr when a line is written: threads go on when a stream is closed that was it before."""
+    """A handler onto the stderr of the moment: threads go on when an earlier stream is closed."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """The line."""
@@ -75,11 +75,11 @@ class OnStderr(logging.StreamHandler[TextIO]):
 
 
 def log_to_stderr(level: Level | None = None, shape: LogFormat | None = None) -> None:
-    """From now on; without arguments as the environment says, else notes as text. Under --json always as JSON."""
+    """Log from now on; without arguments as the environment says, else notes as text. Under --json always as JSON."""
     chosen = level or Level(os.environ.get(LEVEL_VARIABLE) or Level.INFO)
     handler = OnStderr()
-    asked = shape or LogFormat(os.environ.get(FORMAT_VARIABLE) or LogFormat.TEXT)
-    handler.setFormatter(JsonLines() if speaks_json() or asked is LogFormat.JSON else TextLines())
+    line_format = shape or LogFormat(os.environ.get(FORMAT_VARIABLE) or LogFormat.TEXT)
+    handler.setFormatter(JsonLines() if speaks_json() or line_format is LogFormat.JSON else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.ERROR)
@@ -91,7 +91,7 @@ _OF_PYTHON = logging.lastResort
 
 
 def without_a_log(as_json: bool) -> None:
-    """How what is logged by a command that keeps no log comes to stderr: warnings alone, as an object or as it is."""
+    """Log records of a command without a log come to stderr: warnings alone, as objects or as plain text."""
     logging.lastResort = _OF_PYTHON
     if as_json:
         logging.lastResort = OnStderr()

@@ -55,17 +55,17 @@ def read_proposal(text: str) -> str:
 def read_object(text: str, option: str) -> dict[str, Any]:
     """A JSON object. Raises BadParameter."""
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint=option) from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise typer.BadParameter('a JSON object is wanted, for instance {"seed": 2}', param_hint=option)
-    return found
+    return value
 
 
 def read_url(text: str) -> str:
-    """The address of a server or chain node, without what was pasted around it. Raises BadParameter: what is no address
-    would be waited for like one that does not answer."""
+    """The address of a server or chain node, without pasted spaces around it. Raises BadParameter: a command would wait
+    for a wrong address as for a server that does not answer."""
     try:
         return require_http_url(text)
     except ValueError as error:
@@ -78,7 +78,7 @@ def read_url_or_none(text: str) -> str:
 
 
 def read_public_url(text: str) -> str:
-    """Where a mirror is reached: an address, nothing, or `-` where nobody reaches it. Raises BadParameter."""
+    """The public address of a mirror, nothing, or `-` for a mirror without one. Raises BadParameter."""
     from contracts.mirrors.urls import public_address
 
     try:
@@ -88,7 +88,7 @@ def read_public_url(text: str) -> str:
 
 
 def read_broker(text: str) -> str:
-    """The address of a Celery broker, or nothing. Raises BadParameter: workers on one that is none judge nothing."""
+    """The address of a Celery broker, or nothing. Raises BadParameter: workers without a broker judge nothing."""
     from verifier.settings import require_broker
 
     try:
@@ -120,7 +120,7 @@ def chain_nodes(urls: list[str]) -> ChainNodes:
 
 
 def database_address(folder: Path, database_url: str) -> str:
-    """What was given, or SQLite in the server's folder, whatever letters its name has."""
+    """The given address, or SQLite in the server's folder, for any letters in its name."""
     from sqlalchemy import URL
 
     return database_url or URL.create("sqlite", database=str(folder / "ledger.db")).render_as_string()

@@ -1,4 +1,4 @@
-"""How far something long has come: a line on stderr every two seconds, none for what is done sooner."""
+"""Progress of a long task: a line on stderr every two seconds, none for a task that is done sooner."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ EVERY_SECONDS = 2.0
 
 @dataclass
 class Progress:
-    """Call it with how much is done, and of how much."""
+    """A callback for the amount that is done, and the whole."""
 
     what: str
     _next: float = field(default_factory=lambda: time.monotonic() + EVERY_SECONDS)
 
     def __call__(self, done: int, of: int) -> None:
-        """Speaks when it is time again."""
+        """Print a line when it is time again."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + EVERY_SECONDS
             mention("progress", {"what": self.what, "done": done, "of": of}, f"{self.what}: {done:,} of {of:,}")

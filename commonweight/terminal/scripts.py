@@ -36,7 +36,7 @@ class QuestionUnanswered(CommonweightError):
 
 
 def _heard(context: typer.Context, asked: bool) -> None:
-    """Of a command, or of the group before it: `chain --json fund` is `chain fund --json`."""
+    """The option of a command, or of the group before it: `chain --json fund` is `chain fund --json`."""
     context.meta[FLAG] = asked or context.meta.get(FLAG, False)
     speak_json(context.meta[FLAG])
     without_a_log(context.meta[FLAG])
@@ -59,7 +59,7 @@ def for_scripts(app: typer.Typer) -> None:
 def run(app: Callable[..., Any]) -> None:
     """Run the command of `sys.argv`. For scripts a wrong option is one object on stderr as well.
 
-    Raises SystemExit with the status, and what the command raises.
+    Raises SystemExit with the status, and the command's errors.
     """
     if FLAG not in sys.argv:
         app()
@@ -71,7 +71,7 @@ def run(app: Callable[..., Any]) -> None:
         complain(QuestionUnanswered("a question was not answered"))
         sys.exit(1)
     except Exception as error:
-        if not hasattr(error, "format_message"):  # what typer says of options has it, and is of a class of its own
+        if not hasattr(error, "format_message"):  # errors of options have it; they are of typer's own class
             raise
         speak_json(True)  # the option itself may not have been read yet
         complain(WrongUsage(str(error.format_message())), _where(error))
@@ -80,7 +80,7 @@ def run(app: Callable[..., Any]) -> None:
 
 
 def _with_json(command: Callable[..., Any] | None) -> Callable[..., Any]:
-    """The command with one option more, which it does not see: `speaks_json` tells whoever has something to say."""
+    """The command with one option more, which it does not see: its output asks `speaks_json`."""
     assert command is not None, "registered with a function"
     signature = inspect.signature(command, eval_str=True)
 
@@ -99,8 +99,8 @@ def _where(error: Exception) -> dict[str, object]:
     """The option or argument that is wrong, and the help that explains it."""
     context = getattr(error, "ctx", None)
     parameter = getattr(error, "param", None)
-    named = getattr(error, "param_hint", None) or getattr(error, "option_name", None)
-    found: dict[str, object] = {"field": named or (parameter.opts[0] if parameter is not None else None)}
+    field = getattr(error, "param_hint", None) or getattr(error, "option_name", None)
+    fields: dict[str, object] = {"field": field or (parameter.opts[0] if parameter is not None else None)}
     if context is not None:
-        found["help"] = f"{context.command_path} --help"
-    return found
+        fields["help"] = f"{context.command_path} --help"
+    return fields

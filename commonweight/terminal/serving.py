@@ -21,11 +21,11 @@ NOT_STARTED = 3
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the command: SIGHUP ends it too, and what nohup ignores stays ignored."""
+    """A server that leaves signals to the command: SIGHUP ends it too, and signals that nohup ignores stay ignored."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signals."""
         yield
 
 

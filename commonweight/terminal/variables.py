@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperOption
 SERVER = "COMMONWEIGHT_SERVER_"
 NODE = "COMMONWEIGHT_NODE_"
 VERIFIER = "COMMONWEIGHT_VERIFIER_"
-"""What the variables of a process begin with."""
+"""The prefixes of a process's variables."""
 
 
 def with_variables(prefix: str, *same: str, **fields: str) -> type[TyperCommand]:

@@ -1,4 +1,4 @@
-"""What a verifier sees at a terminal: its proofs, what it drew, and what it found, as one table that stays in place."""
+"""A verifier's board at a terminal: its proofs, its draws and its findings, as one table that stays in place."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class LiveBoard:
             row["more"] = f"{progress.event}: {progress.detail}"
 
     def render(self) -> Table:
-        """The table as it stands."""
+        """The table of now."""
         rate = self._segments / max(1.0, (time.monotonic() - self._began) / 60)
         caption = f"{self._segments} segments checked, {rate:.1f} a minute   {' · '.join(self._notes)}"
         table = Table(title="Proofs", title_justify="left", caption=Text(visible(caption)), caption_justify="left")

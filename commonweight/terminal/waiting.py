@@ -1,4 +1,4 @@
-"""Starting while something that is needed is away: a process that is left running waits for it, and says so."""
+"""Start during an outage of a needed service: a process that is left running waits for it, and says so."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from contracts.process.outage import Outage
 T = TypeVar("T")
 LONGEST_WAIT = 15.0
 AWAY = frozenset({"rpc-unreachable", "database-unreachable", "chain-unavailable", "ledger-busy"})
-"""Codes of what passes by itself."""
+"""Codes of outages, which pass by themselves."""
 
 
 def wait_for(name: str, attempt: Callable[[], T], stop: threading.Event, give_up_after: float = 0.0) -> T:
-    """What `attempt` gives, tried again while what it needs is away; 0 seconds are for ever.
+    """The result of `attempt`, tried again during an outage; 0 seconds are for ever.
 
-    Raises what it raises otherwise, and typer.Exit where `stop` is set meanwhile.
+    Raises its other errors, and typer.Exit where `stop` is set meanwhile.
     """
     outage = Outage(name, complain_of_weather, grace=0.0)
     ends = stop_after_delay(give_up_after) if give_up_after > 0 else stop_never
@@ -45,13 +45,13 @@ def wait_for(name: str, attempt: Callable[[], T], stop: threading.Event, give_up
         reraise=True,
     )
     try:
-        found = tries(attempt)
+        result = tries(attempt)
     except Exception:
         if stop.is_set():
             raise typer.Exit from None
         raise
     outage.ended()
-    return found
+    return result
 
 
 def _is_away(error: BaseException) -> bool:

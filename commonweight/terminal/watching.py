@@ -1,5 +1,5 @@
-"""Looking again and again: a view that stays in place at a terminal, in a pipe the lines that changed, for scripts an
-object whenever anything did."""
+"""Repeated looks: a view that stays in place at a terminal, in a pipe the lines that changed, for scripts an object
+after any change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Look = Callable[[], WatchedState]
 
 
 def watch(look: Look, stop: threading.Event, seconds: float = 2.0) -> None:
-    """Show until nothing can change, or until `stop`. Raises what `look` raises."""
+    """Show until nothing can change, or until `stop`. Raises the errors of `look`."""
     if speaks_json():
         _emit(look, stop, seconds)
     elif console.is_terminal:
@@ -39,31 +39,31 @@ def watch(look: Look, stop: threading.Event, seconds: float = 2.0) -> None:
 def _redraw(look: Look, stop: threading.Event, seconds: float) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while not stop.is_set():
-            seen = look()
-            live.update(Text("\n".join(map(visible, seen.lines))), refresh=True)
-            if seen.over or stop.wait(seconds):
+            state = look()
+            live.update(Text("\n".join(map(visible, state.lines))), refresh=True)
+            if state.over or stop.wait(seconds):
                 return
 
 
 def _append(look: Look, stop: threading.Event, seconds: float) -> None:
     """Each line that was not there at the look before."""
-    known: set[str] = set()
+    printed: set[str] = set()
     while not stop.is_set():
-        seen = look()
-        for line in seen.lines:
-            if line not in known:
+        state = look()
+        for line in state.lines:
+            if line not in printed:
                 say(line)
-        known = set(seen.lines)
-        if seen.over or stop.wait(seconds):
+        printed = set(state.lines)
+        if state.over or stop.wait(seconds):
             return
 
 
 def _emit(look: Look, stop: threading.Event, seconds: float) -> None:
     before: Mapping[str, Any] | None = None
     while not stop.is_set():
-        seen = look()
-        if seen.found != before:
-            emit(seen.found)
-        before = seen.found
-        if seen.over or stop.wait(seconds):
+        state = look()
+        if state.found != before:
+            emit(state.found)
+        before = state.found
+        if state.over or stop.wait(seconds):
             return
