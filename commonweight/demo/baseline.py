@@ -1,4 +1,4 @@
-"""What training together is compared with, from the same start, data seeds and learning rates.
+"""The baselines of training together, from the same start, data seeds and learning rates.
 
 A process of its own: it follows the run's public rounds and prints one JSON line per round, for one node that trains
 alone as many inner steps (`solo`) or for a data-parallel run over the very bytes that the accepted nodes saw.
@@ -27,16 +27,16 @@ from trainer.steps.evaluate import held_out_loss
 def closed_rounds(client: ApiClient, run: str, count: int) -> Iterator[Round]:
     """The run's first `count` rounds, each as soon as it is closed."""
     for number in range(1, count + 1):
-        while not (found := _closed(client, run, number)):
+        while not (view := _closed(client, run, number)):
             time.sleep(0.5)
-        yield found
+        yield view
 
 
 def _closed(client: ApiClient, run: str, number: int) -> Round | None:
     if client.read(Run, f"/runs/{run}").round < number:
         return None
-    found = client.read(Round, f"/runs/{run}/rounds/{number}")
-    return found if found.phase == "closed" else None
+    view = client.read(Round, f"/runs/{run}/rounds/{number}")
+    return view if view.phase == "closed" else None
 
 
 def _public(view: Round) -> PublicRound:

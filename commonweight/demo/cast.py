@@ -1,4 +1,4 @@
-"""Who plays in the demo: names, keys that follow from the seed, and keystores for their processes."""
+"""The actors of the demo: names, keys that follow from the seed, and keystores for their processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coins for the demo's keys on a chain that it did not start itself."""
+"""Coins for the demo's keys on a chain that the demo did not start."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class KeysUnfunded(CommonweightError):
 
 
 def ensure_funded(w3: Web3, needed: Mapping[str, int]) -> list[str]:
-    """Give coins to whoever holds less wei than `needed`, where the node is a local one that can.
+    """Give coins to accounts with less wei than `needed`, where the node is a local one that can.
 
-    Returns the addresses that were given some. Raises KeysUnfunded, naming every address and amount, where it cannot.
+    Returns the funded addresses. Raises KeysUnfunded, which names every address and amount, where it cannot.
     """
     short = [address for address, wei in needed.items() if _balance(w3, as_address(address)) < wei]
-    given = [address for address in short if _give(w3, as_address(address))]
+    funded = [address for address in short if _give(w3, as_address(address))]
     lacking = {address: needed[address] - _balance(w3, as_address(address)) for address in short}
     lines = [f"  {address}  {amount(wei, COINS)}" for address, wei in lacking.items() if wei > 0]
     if lines:
@@ -37,7 +37,7 @@ def ensure_funded(w3: Web3, needed: Mapping[str, int]) -> list[str]:
             "the demo's keys need coins on this chain, and its node gives none away. Anyone can derive these keys "
             "from the seed: send only coins without value.\n" + "\n".join(lines)
         )
-    return given
+    return funded
 
 
 def _balance(w3: Web3, address: Address) -> int:

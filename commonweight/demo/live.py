@@ -1,4 +1,4 @@
-"""What moves while the demo runs: at a terminal the phase and one bar a node, in a pipe nothing at all.
+"""The moving board of the demo: at a terminal the phase and one bar a node, in a pipe nothing at all.
 
 The plain lines of the narrator scroll by above; the board stays below them and is gone when the demo ends.
 """
@@ -21,7 +21,7 @@ REFRESH_A_SECOND = 4
 
 @dataclass(frozen=True)
 class Bar:
-    """A node in a round: inner steps done of all, and what its proof has come to."""
+    """A node in a round: inner steps done of all, and the state of its proof."""
 
     name: str
     step: int
@@ -56,10 +56,10 @@ class DemoBoard:
         if self.moves:
             self._live.stop()
 
-    def busy(self, what: str) -> None:
-        """What the demo waits for now; the clock beside it starts anew with each phase."""
-        if self._phase.tasks[0].description != what:
-            self._phase.reset(self._busy, description=what, total=None)
+    def busy(self, description: str) -> None:
+        """Show what the demo waits for; the clock beside it starts anew with each phase."""
+        if self._phase.tasks[0].description != description:
+            self._phase.reset(self._busy, description=description, total=None)
 
     def show(self, bars: list[Bar]) -> None:
         """The current round's nodes; those of another round go."""

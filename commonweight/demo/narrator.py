@@ -1,4 +1,4 @@
-"""The demo's story: when, about what, and what happened; a line each, and for scripts an object."""
+"""The demo's story: time, topic and event, a line each, and for scripts an object."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from commonweight.terminal.console import emit, speaks_json
 
 
 class Narrator:
-    """Says each thing with the seconds since the start, or none where it is `silent`."""
+    """Prints each event with the seconds since the start, or nothing where it is `silent`."""
 
     def __init__(self, console: Console, silent: bool = False) -> None:
         self._console = console

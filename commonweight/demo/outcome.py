@@ -1,4 +1,4 @@
-"""What a demo came to, as `summary.json` has it: amounts are decimal texts of 1e-18 tokens, losses nats per byte."""
+"""The outcome of a demo, as `summary.json` has it: amounts are decimal texts of 1e-18 tokens, losses nats per byte."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contracts.wire.votes import Decision, Tally
 
 
 class NodeOutcome(Part):
-    """What a node did, and what its wallet owns."""
+    """A node's steps, and the tokens of its wallet."""
 
     name: str
     address: str
@@ -22,7 +22,7 @@ class NodeOutcome(Part):
 
 
 class VerdictWord(Part):
-    """One verifier's word on a segment; error and limit are relative to what the segment did."""
+    """One verifier's word on a segment; error and limit are relative to the segment's change."""
 
     verifier: str
     segment: int
@@ -32,7 +32,7 @@ class VerdictWord(Part):
 
 
 class VerdictOutcome(Part):
-    """A proof: what was drawn and said of it, and what became of it. Nodes and verifiers are named, not addressed."""
+    """A proof: its draws, its words and its end. Nodes and verifiers have names instead of addresses."""
 
     round: int
     node: str
@@ -52,12 +52,12 @@ class VerdictOutcome(Part):
         return any(not true and false.count(int(segment)) >= 2 for segment, true in self.decided.items())
 
     def speakers(self) -> set[str]:
-        """The verifiers that said something."""
+        """The verifiers with a word on the proof."""
         return {word.verifier for word in self.words}
 
 
 class RoundOutcome(Part):
-    """A round: who took part, who fell silent, and the weights that it was merged to."""
+    """A round: its nodes, those whose lease lapsed, and the merged weights."""
 
     round: int
     config_digest: str
@@ -91,7 +91,7 @@ class ChainOutcome(Part):
 
 
 class Findings(Part):
-    """All that was read back."""
+    """All figures that were read back."""
 
     run: str
     nodes: list[NodeOutcome]
@@ -111,7 +111,7 @@ class Outcome(Findings):
 
 
 class Summary(Outcome):
-    """The whole: with what training together is compared with, by kind, and how long it took."""
+    """The whole: with the baselines by kind, and the demo's seconds."""
 
     seed: int
     seconds: float

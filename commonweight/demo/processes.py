@@ -89,19 +89,19 @@ class Processes:
     def wait(self, what: str, ready: Callable[[], Any], seconds: float = 120.0, pause: float = 0.3) -> Any:
         """Poll until `ready` gives something true. Raises ActorFailed when time is up or a process ends."""
         end = time.monotonic() + seconds
-        while not (found := ready()):
+        while not (result := ready()):
             self.check()
             if time.monotonic() > end:
                 raise ActorFailed(f"gave up waiting for {what} after {seconds:.0f} s; logs are in {self._logs}")
             time.sleep(pause)
-        return found
+        return result
 
     def alive(self, name: str) -> bool:
         """Whether a process still runs."""
         return self._running[name].poll() is None
 
     def log(self, name: str) -> Path:
-        """Where a process writes."""
+        """The log file of a process."""
         return self._logs / f"{name}.log"
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What all acts share: settings, keys, processes, addresses, and how to speak and wait."""
+"""The shared tools of all acts: settings, keys, processes, addresses, output and waiting."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class DemoStage:
         return self.client.read(Round, f"/runs/{self.run}/rounds/{number}")
 
     def steps(self, name: str, number: int) -> int:
-        """Inner steps of a round that a node has done, by its own lines."""
+        """Inner steps that a node has done in a round, by its own lines."""
         lines = self.processes.log(name).read_text(errors="replace").splitlines()
         events = [json.loads(line) for line in lines if line.startswith("{")]
         return max((e["step"] for e in events if e.get("event") == "step" and e["round"] == number), default=0)
@@ -84,7 +84,7 @@ class DemoStage:
         return str(self.cast.keystore(name))
 
     def folder(self, name: str) -> str:
-        """Where an actor keeps its files."""
+        """The folder of an actor."""
         return str(self.settings.out / name)
 
     @property

@@ -1,4 +1,4 @@
-"""The demo, act by act. It starts processes, waits for what they make public, and reads the outcome back."""
+"""The demo, act by act. It starts processes, waits for their public results, and reads the outcome back."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def run_demo(settings: DemoSettings) -> int:
 
 
 def make_folder(out: Path) -> None:
-    """An empty folder with our mark. Raises FolderRefused for one that holds what no demo wrote."""
+    """Make an empty folder with our mark. Raises FolderRefused for one with files that no demo wrote."""
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise FolderRefused(f"{out} is not empty and no demo wrote it; choose another --out")
     shutil.rmtree(out, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What the demo claims, read back from the ledger and the chain, with the equalities that must hold."""
+"""The demo's figures, read back from the ledger and the chain, with the equalities that must hold."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCALE = 10**18
 
 @dataclass(frozen=True)
 class Source:
-    """Where the numbers come from: rounds up to `rounds`, the first one that obeyed the vote."""
+    """The source of the figures: rounds up to `rounds`, the first one that obeyed the vote."""
 
     client: ApiClient
     rpc_url: str
@@ -92,10 +92,10 @@ def _chain(source: Source, epoch: Epoch) -> ChainOutcome:
 
 
 def _node(source: Source, name: str, rounds: list[Round], chain: ChainOutcome) -> NodeOutcome:
-    own = [p for r in rounds for p in r.proofs if p.node == source.cast.address(name)]
+    proofs = [p for r in rounds for p in r.proofs if p.node == source.cast.address(name)]
     steps = {r.round: RunConfig.from_json(r.config).steps for r in rounds}
     counted = {
-        state: sum(steps[p.round] for p in own if state in ("all", p.state)) for state in ("all", "posted", "voided")
+        state: sum(steps[p.round] for p in proofs if state in ("all", p.state)) for state in ("all", "posted", "voided")
     }
     units = int(chain.balances[name])
     return NodeOutcome(
@@ -104,7 +104,7 @@ def _node(source: Source, name: str, rounds: list[Round], chain: ChainOutcome) -
         claimed_steps=counted["all"],
         verified_steps=counted["posted"],
         voided_steps=counted["voided"],
-        reasons=sorted({p.reason for p in own if p.reason}),
+        reasons=sorted({p.reason for p in proofs if p.reason}),
         units=str(units),
         share_percent=round(100 * units / max(1, int(chain.supply)), 4),
     )
@@ -150,10 +150,10 @@ def _round(source: Source, current: Round) -> RoundOutcome:
     )
 
 
-def _checks(source: Source, found: Findings) -> dict[str, bool]:
-    chain = found.chain
+def _checks(source: Source, findings: Findings) -> dict[str, bool]:
+    chain = findings.chain
     cast = source.cast
-    lines = source.client.read(Payouts, f"/epochs/{found.epoch.epoch}/payouts").payouts
+    lines = source.client.read(Payouts, f"/epochs/{findings.epoch.epoch}/payouts").payouts
     paid = {line.account: int(line.amount) for line in lines}
     minted = {
         account.removeprefix("minted:"): int(units)
@@ -161,29 +161,29 @@ def _checks(source: Source, found: Findings) -> dict[str, bool]:
         if account.startswith("minted:")
     }
     on_chain = {cast.address(wallet(as_address(n))): int(u) for n, u in chain.balances.items() if int(u)}
-    cheat = next(node for node in found.nodes if node.name == CHEAT)
-    by_name = {r.round: r for r in found.rounds}
-    last = len(found.rounds)
-    changed = [proof for proof in found.verdicts if proof.round == last]
+    cheat = next(node for node in findings.nodes if node.name == CHEAT)
+    by_number = {r.round: r for r in findings.rounds}
+    last = len(findings.rounds)
+    changed = [proof for proof in findings.verdicts if proof.round == last]
     return {
         "every wallet holds what the ledger paid it": on_chain == paid == minted,
         "supply is the sum of claims and the epoch's total": int(chain.supply)
         == sum(minted.values())
-        == int(found.epoch.total)
+        == int(findings.epoch.total)
         == int(chain.epoch_total),
-        "the root on the chain is the one in the log": chain.epoch_final and chain.epoch_root == found.epoch.root,
+        "the root on the chain is the one in the log": chain.epoch_final and chain.epoch_root == findings.epoch.root,
         "the bench voided the cheat every time, and it holds nothing": cheat.verified_steps == 0
         and cheat.voided_steps > 0
         and cheat.units == "0"
-        and all(proof.is_decided_by_k() for proof in found.verdicts if proof.node == CHEAT),
-        "the joiner worked from round 2 on": JOINER not in by_name[1].nodes and JOINER in by_name[2].nodes,
-        "the killed node cost round 3 nothing but its own work": KILLED in by_name[3].lapsed
-        and by_name[3].held_out_loss is not None,
-        "the API counts the votes as the Governor does": found.tally.api == found.tally.governor,
-        "the next round trained with what was voted": by_name[last].config_digest != by_name[last - 1].config_digest
-        and any(d.key == "inner_lr" and d.value == by_name[last].inner_lr for d in found.decisions)
+        and all(proof.is_decided_by_k() for proof in findings.verdicts if proof.node == CHEAT),
+        "the joiner worked from round 2 on": JOINER not in by_number[1].nodes and JOINER in by_number[2].nodes,
+        "the killed node cost round 3 nothing but its own work": KILLED in by_number[3].lapsed
+        and by_number[3].held_out_loss is not None,
+        "the API counts the votes as the Governor does": findings.tally.api == findings.tally.governor,
+        "the next round trained with what was voted": by_number[last].config_digest != by_number[last - 1].config_digest
+        and any(d.key == "inner_lr" and d.value == by_number[last].inner_lr for d in findings.decisions)
         and any(proof.state == "posted" for proof in changed),
         "at least a quorum spoke on every proof": all(
-            set(VERIFIERS) >= proof.speakers() and len(proof.speakers()) >= 2 for proof in found.verdicts
+            set(VERIFIERS) >= proof.speakers() and len(proof.speakers()) >= 2 for proof in findings.verdicts
         ),
     }

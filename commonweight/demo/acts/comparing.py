@@ -1,4 +1,4 @@
-"""Beside the acts: what training together is compared with, from the same start and data."""
+"""Beside the acts: the baselines of training together, from the same start and data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""First act: a chain, the contracts, the API, a run, and everyone who takes part."""
+"""First act: a chain, the contracts, the API, a run, and its nodes and verifiers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def open_chain(stage: DemoStage) -> None:
     else:
         _start_chain(stage)
     stage.say("chain", f"serves JSON-RPC at {stage.rpc}")
-    named = [a for v in VERIFIERS for a in ("--verifier", stage.cast.address(v))]
+    verifiers = [a for v in VERIFIERS for a in ("--verifier", stage.cast.address(v))]
     stage.command(
         "model",
         "deploy",
@@ -41,7 +41,7 @@ def open_chain(stage: DemoStage) -> None:
         "Demo",
         "--symbol",
         "DEMO",
-        *named,
+        *verifiers,
         "--log-key",
         str(stage.command("keys", "log-key", stage.key("operator"))),
         "--out",
@@ -123,13 +123,13 @@ def _join_chain(stage: DemoStage) -> None:
     stake = GenesisParams().min_stake
     needed = {stage.cast.address(name): GAS_MONEY for name in SERVICES}
     needed |= {stage.cast.address(name): stake + GAS_MONEY for name in VERIFIERS}
-    given = ensure_funded(w3, needed)
-    if given:
-        stage.say("chain", f"is a local one: it gave coins to {len(given)} keys of the demo")
-    first = w3.eth.block_number
+    funded = ensure_funded(w3, needed)
+    if funded:
+        stage.say("chain", f"is a local one: it gave coins to {len(funded)} keys of the demo")
+    start_block = w3.eth.block_number
     stage.wait(
         "a new block (anvil needs --block-time 1, and --slots-in-an-epoch 1 to be quick)",
-        lambda: w3.eth.block_number > first,
+        lambda: w3.eth.block_number > start_block,
         seconds=60,
     )
 

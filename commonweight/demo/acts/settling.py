@@ -10,7 +10,7 @@ from contracts.wire.epochs import Epoch
 
 
 def settle(stage: DemoStage) -> None:
-    """Wait for the root, claim for everyone, and see the mints in the ledger."""
+    """Wait for the root, claim for all nodes, and see the mints in the ledger."""
     stage.wait("the challenge window", lambda: _final(stage), seconds=300)
     payees = [n for n in NODES if n != CHEAT]
     stage.commands(

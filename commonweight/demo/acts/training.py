@@ -16,7 +16,7 @@ def train_together(stage: DemoStage) -> None:
 
 
 def watch(stage: DemoStage) -> int:
-    """Tell what is new in the run; the last round that is merged, 0 before the first."""
+    """Tell the news of the run; returns the last merged round, 0 before the first."""
     state = stage.client.read(Run, f"/runs/{stage.run}")
     if state.round == 0:
         return 0

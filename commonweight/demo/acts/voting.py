@@ -17,7 +17,7 @@ VOTES = (("ada", "for"), ("ben", "against"), ("dee", "for"))
 
 
 def vote(stage: DemoStage) -> str:
-    """Propose, vote and see it executed; the proposal's id."""
+    """Propose, vote and see the proposal executed; returns its id."""
     proposal = str(
         stage.command(
             "gov",
@@ -36,22 +36,22 @@ def vote(stage: DemoStage) -> str:
     _await_state(stage, proposal, "active")
     stage.commands(
         [
-            ("gov", "vote", proposal, said, "--keystore", stage.key(wallet(as_address(n))), *stage.reached)
-            for n, said in VOTES
+            ("gov", "vote", proposal, choice, "--keystore", stage.key(wallet(as_address(n))), *stage.reached)
+            for n, choice in VOTES
         ]
     )
-    stage.say("vote", ", ".join(f"{name} {said}" for name, said in VOTES) + "; all by signature")
+    stage.say("vote", ", ".join(f"{name} {choice}" for name, choice in VOTES) + "; all by signature")
     _await_state(stage, proposal, "executed")
     counts = stage.client.read(Tally, f"/proposals/{proposal}/tally")
-    for said, name in ((counts.api, "the API counts"), (counts.governor, "the Governor counts")):
-        sides = (("against", said.against), ("for", said.in_favour), ("abstain", said.abstain))
+    for tally, name in ((counts.api, "the API counts"), (counts.governor, "the Governor counts")):
+        sides = (("against", tally.against), ("for", tally.in_favour), ("abstain", tally.abstain))
         shares = ", ".join(f"{amount(units, TOKENS)} {side}" for side, units in sides)
         stage.say("vote", f"{name} {shares}")
     return proposal
 
 
 def obey(stage: DemoStage) -> int:
-    """Wait for the first round that opened after the vote, and show that its configuration is another; its number."""
+    """Wait for the first round that opened after the vote, and show its new configuration; returns its number."""
     number = int(stage.wait("a round as it was voted", lambda: _voted(stage), seconds=600))
     stage.wait(f"round {number}", lambda: watch(stage) >= number, seconds=600)
     for current in (stage.round(number - 1), stage.round(number)):
@@ -61,7 +61,7 @@ def obey(stage: DemoStage) -> int:
 
 
 def _voted(stage: DemoStage) -> int:
-    """The newest round's number, if it trains with what was voted, else 0."""
+    """The newest round's number, if it trains with the voted rate, else 0."""
     watch(stage)
     newest = stage.round(stage.client.read(Run, f"/runs/{stage.run}").round)
     return int(newest.round) if json.loads(newest.config)["inner_lr"] == NEW_LR else 0
@@ -70,10 +70,10 @@ def _voted(stage: DemoStage) -> int:
 def _await_state(stage: DemoStage, proposal: str, state: str) -> None:
     def reached() -> bool:
         watch(stage)
-        found = stage.client.read(Proposal, f"/proposals/{proposal}").state
-        stage.once("vote", f"is {found}")
-        if found in ("defeated", "canceled", "expired"):
-            raise ActorFailed(f"the proposal is {found}")
-        return bool(found == state)
+        current = stage.client.read(Proposal, f"/proposals/{proposal}").state
+        stage.once("vote", f"is {current}")
+        if current in ("defeated", "canceled", "expired"):
+            raise ActorFailed(f"the proposal is {current}")
+        return bool(current == state)
 
     stage.wait(f"the proposal to be {state}", reached, seconds=300)
