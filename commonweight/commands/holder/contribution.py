@@ -82,8 +82,8 @@ def sign(file: File, keystore: Keystore, api: Api = DEFAULT_API) -> None:
     signed = ContributionFile.load(file).signed(client, open_keystore(keystore))
     signed.save(file)
     have, takes = signed.quorum(client)
-    said = signed.to_json() | {"file": str(file), "signed": have, "needed": takes}
-    tell(said, [f"{signed.describe()}\n{have} of the {takes} maintainers that it takes have signed"])
+    document = signed.to_json() | {"file": str(file), "signed": have, "needed": takes}
+    tell(document, [f"{signed.describe()}\n{have} of the {takes} maintainers that it takes have signed"])
 
 
 @app.command("list")
@@ -97,10 +97,10 @@ def list_contributions(
     from commonweight.standing.contributions import Contributions
     from trainer.client import ApiClient
 
-    known = Contributions(ApiClient(api))
-    found = known.credited([known.run(ids.RunId(run))] if run else known.runs())
-    lines = [line for one in found for line in one.lines()] or ["nothing was credited yet"]
-    tell((one.to_json() for one in found), lines)
+    contributions = Contributions(ApiClient(api))
+    rows = contributions.credited([contributions.run(ids.RunId(run))] if run else contributions.runs())
+    lines = [line for row in rows for line in row.lines()] or ["nothing was credited yet"]
+    tell((row.to_json() for row in rows), lines)
 
 
 @app.command("show")
@@ -115,15 +115,15 @@ def show(
     from commonweight.standing.contributions import Contributions
     from trainer.client import ApiClient
 
-    known = Contributions(ApiClient(api))
+    contributions = Contributions(ApiClient(api))
     if ID.fullmatch(contribution):
-        found = [one for one in known.credited(known.runs()) if one.id == contribution.lower()]
-        if not found:
+        rows = [row for row in contributions.credited(contributions.runs()) if row.id == contribution.lower()]
+        if not rows:
             raise ContributionUnknown(f"no run of this server credited {contribution}; try `contribution list`")
-        one = found[0]
+        row = rows[0]
     else:
-        one = known.of_file(ContributionFile.load(Path(contribution)))
-    tell(one.to_json(), one.lines())
+        row = contributions.of_file(ContributionFile.load(Path(contribution)))
+    tell(row.to_json(), row.lines())
 
 
 @app.command("submit")
@@ -132,12 +132,12 @@ def submit(file: File, api: Api = DEFAULT_API) -> None:
     from commonweight.contribution_file import ContributionFile
     from trainer.client import ApiClient
 
-    answer = ContributionFile.load(file).submit(ApiClient(api))
-    said = f"entry {answer.index} of the log: {answer.digest}"
-    tell({"contribution": answer.digest, "entry": answer.index}, [said])
+    accepted = ContributionFile.load(file).submit(ApiClient(api))
+    line = f"entry {accepted.index} of the log: {accepted.digest}"
+    tell({"contribution": accepted.digest, "entry": accepted.index}, [line])
 
 
-def _write(made: ContributionFile, file: Path) -> None:
-    made.save(file)
-    said = f"{file}: hand it to the maintainers for `commonweight contribution sign`"
-    tell(made.to_json() | {"file": str(file)}, [said])
+def _write(contribution: ContributionFile, file: Path) -> None:
+    contribution.save(file)
+    line = f"{file}: hand it to the maintainers for `commonweight contribution sign`"
+    tell(contribution.to_json() | {"file": str(file)}, [line])

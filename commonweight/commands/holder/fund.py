@@ -63,16 +63,16 @@ def show(
     from commonweight.standing.funding import Deposit, Round
 
     pool = _pool(deployment, rpc_url, at)
-    found = Round.read(pool, _symbol(pool))
-    own = _of_deployer(pool, deployment)
+    current = Round.read(pool, _symbol(pool))
+    units = _of_deployer(pool, deployment)
     warnings = _warnings(pool, deployment)
-    deposit = Deposit.read(pool, found, as_address(account)) if account else None
-    lines = list(found.lines())
-    if own:
+    deposit = Deposit.read(pool, current, as_address(account)) if account else None
+    lines = list(current.lines())
+    if units:
         lines.append(
-            f"deployer   paid in {found.money.text(own)} of it itself: {100 * own // max(1, found.deposited)} %"
+            f"deployer   paid in {current.money.text(units)} of it itself: {100 * units // max(1, current.deposited)} %"
         )
-    tell({**found.to_json(), "by_deployer": str(own), "warnings": warnings}, lines)
+    tell({**current.to_json(), "by_deployer": str(units), "warnings": warnings}, lines)
     if deposit:
         tell(deposit.to_json(), [deposit.line()])
     tell((), warnings)
@@ -99,11 +99,11 @@ def open_round(
         raise typer.BadParameter(str(error), param_hint="--params") from error
     if not terms.funding_currency:
         raise typer.BadParameter("must name a funding_currency", param_hint="--params")
-    found, w3 = known_model(deployment, rpc_url)
-    pool, creation = open_round(w3, open_keystore(keystore), found, terms)
+    model, w3 = known_model(deployment, rpc_url)
+    pool, creation = open_round(w3, open_keystore(keystore), model, terms)
     call = f"ModelToken.setBudget minter={pool} budget={terms.tokens_sold()}"
-    made = f"{pool}@{creation}"
-    tell({"pool": made, "call": call}, [f"round {made}\npropose --call '{call}'"])
+    round_name = f"{pool}@{creation}"
+    tell({"pool": round_name, "call": call}, [f"round {round_name}\npropose --call '{call}'"])
 
 
 @app.command("deposit")
@@ -137,14 +137,14 @@ def deposit(
         until = pool.w3.eth.get_block("latest")["timestamp"] + PERMIT_SECONDS
         call = pool.deposit_with_permit(amount, until, pool.sign_permit(account, amount, until))
     send(pool.w3, account, call)
-    whole = pool.deposit_of(account.address)
+    total = pool.deposit_of(account.address)
     money = CurrencyTerms.of(pool.currency())
-    took = whole - before
-    bought = pool.tokens_for(whole)
+    took = total - before
+    bought = pool.tokens_for(total)
     tell(
-        _moved(pool, account.address, took) | {"deposit": str(whole), "tokens": str(bought)},
+        _moved(pool, account.address, took) | {"deposit": str(total), "tokens": str(bought)},
         [
-            f"took {money.text(took)}; {money.text(whole)} in all are {amount_of(bought, _symbol(pool))} if the round "
+            f"took {money.text(took)}; {money.text(total)} in all are {amount_of(bought, _symbol(pool))} if the round "
             "succeeds"
         ],
     )
@@ -161,11 +161,11 @@ def claim(
     """Have an account's tokens minted to it after the round succeeded; any key with gas may ask."""
     pool = _pool(deployment, rpc_url, at)
     warnings = _warnings(pool, deployment)
-    tell((), warnings)  # who claims can leave no more
+    tell((), warnings)  # an account that claims can leave no more
     bought = pool.tokens_for(pool.deposit_of(as_address(account)))
     _send(pool, open_keystore(keystore), pool.claim(as_address(account)))
-    said = {"account": account, "pool": pool.address, "tokens": str(bought), "warnings": warnings}
-    tell(said, [f"minted {amount_of(bought, _symbol(pool))} to {account}"])
+    document = {"account": account, "pool": pool.address, "tokens": str(bought), "warnings": warnings}
+    tell(document, [f"minted {amount_of(bought, _symbol(pool))} to {account}"])
 
 
 @app.command("withdraw")
@@ -234,7 +234,7 @@ def _check_minters(pool: CapitalPool, deployment: Path) -> None:
 
 
 def _warnings(pool: CapitalPool, deployment: Path) -> list[str]:
-    """Who beside distributor, first round and this one can have tokens exist."""
+    """A warning for each account beside distributor, first round and this one that can have tokens exist."""
     from commonweight.model.genesis_words import warnings
     from contracts.chain.deployment import Deployment
 
@@ -242,11 +242,11 @@ def _warnings(pool: CapitalPool, deployment: Path) -> list[str]:
 
 
 def _of_deployer(pool: CapitalPool, deployment: Path) -> int:
-    """What whoever deployed the model paid in itself: a soft cap that its maker bought says little."""
+    """The deployer's own deposit in units: a soft cap that the model's maker bought says little."""
     from contracts.chain.deployment import Deployment
 
-    found = Deployment.of_file(deployment)
-    return pool.bought_by(found.deployer, found.block)
+    model = Deployment.of_file(deployment)
+    return pool.bought_by(model.deployer, model.block)
 
 
 def _pool(deployment: Path, rpc_url: str, at: str = "") -> CapitalPool:
@@ -255,10 +255,10 @@ def _pool(deployment: Path, rpc_url: str, at: str = "") -> CapitalPool:
     from contracts.bindings.capital_pool import CapitalPool
     from contracts.genesis.rounds import check_pool
 
-    found, w3 = known_model(deployment, rpc_url)
+    model, w3 = known_model(deployment, rpc_url)
     address, _, creation = at.partition("@")
     if address:
-        check_pool(w3, found, as_address(address), creation)
-    elif not found.pool:
-        raise NoFundingRound(f"the model {found.name} was deployed without a funding round; give a later one by --pool")
-    return CapitalPool(w3, as_address(address or found.pool))
+        check_pool(w3, model, as_address(address), creation)
+    elif not model.pool:
+        raise NoFundingRound(f"the model {model.name} was deployed without a funding round; give a later one by --pool")
+    return CapitalPool(w3, as_address(address or model.pool))

@@ -24,7 +24,7 @@ from contracts.amounts import VOTES, amount
 
 app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
 BEFORE = {"waiting": ": handed in already, and on its way", "counted": ": counted already"}
-"""What became of a ballot that was handed in before."""
+"""By the state of an earlier ballot, the end of the line about it."""
 LONGEST_DESCRIPTION = 3_900
 """Characters: with its proposer's mark a server takes 4,000."""
 CALL_HELP = "Contract.function name=value ..., for instance 'VerifierRegistry.admit verifier=0x...'; repeat for more."
@@ -88,8 +88,8 @@ def powers() -> None:
     """What holders can decide about the model's contracts: each call, and what it does."""
     from contracts.calls.words import WORDS
 
-    found = sorted(WORDS.items())
-    tell(({"call": name, "words": words} for name, words in found), (f"{name:<45} {words}" for name, words in found))
+    calls = sorted(WORDS.items())
+    tell(({"call": name, "words": words} for name, words in calls), (f"{name:<45} {words}" for name, words in calls))
 
 
 @app.command("simulate")
@@ -108,12 +108,12 @@ def simulate(
     from contracts.calls.effects import verdict
 
     client = GovernanceClient(api, rpc_url)
-    found = client.previews(client.calls(call))
-    for number, one in enumerate(found, 1):
-        lines = [f"{number}. {one_line(one.call.words, 400)}"]
-        if one.reads:
-            lines.append(f"   now {one.reads} is {one_line(one.now)}")
-        tell(asdict(one), [*lines, f"   {one_line(verdict(one, alone=len(found) == 1), 500)}"])
+    previews = client.previews(client.calls(call))
+    for number, preview in enumerate(previews, 1):
+        lines = [f"{number}. {one_line(preview.call.words, 400)}"]
+        if preview.reads:
+            lines.append(f"   now {preview.reads} is {one_line(preview.now)}")
+        tell(asdict(preview), [*lines, f"   {one_line(verdict(preview, alone=len(previews) == 1), 500)}"])
 
 
 @app.command("vote")
@@ -136,13 +136,13 @@ def vote(
     if support not in SUPPORT:
         raise typer.BadParameter("must be for, against or abstain", param_hint="support")
     client = GovernanceClient(api, rpc_url)
-    found = client.asked(proposal)
-    words = list(words_of(found, client.deployment))
-    tell((), [f"{title_of(found)}: {len(found.actions)} calls"])
+    proven = client.asked(proposal)
+    words = list(words_of(proven, client.deployment))
+    tell((), [f"{title_of(proven)}: {len(proven.actions)} calls"])
     tell((), (f"  {number}. {line}" for number, line in enumerate(words, 1)))
-    ballot = client.vote(open_keystore(keystore), found, SUPPORT[support])
-    said = {"proposal": proposal, "support": support, "calls": words, "ballot": ballot}
-    tell(said, [f"voted {support}{BEFORE.get(ballot, '')}"])
+    ballot = client.vote(open_keystore(keystore), proven, SUPPORT[support])
+    document = {"proposal": proposal, "support": support, "calls": words, "ballot": ballot}
+    tell(document, [f"voted {support}{BEFORE.get(ballot, '')}"])
 
 
 @app.command("list")
@@ -160,9 +160,9 @@ def list_proposals(
 
     reader = ProposalReader(api, rpc_url)
     nobody = True
-    for found, at in reader.all(open_only):
-        head = [f"states and times are by {word_of(at)}"] if nobody else []
-        tell(reader.document(found, at), (*head, *list_lines(found, at)))
+    for proven, status in reader.all(open_only):
+        head = [f"states and times are by {word_of(status)}"] if nobody else []
+        tell(reader.document(proven, status), (*head, *list_lines(proven, status)))
         nobody = False
     if nobody:
         tell((), ["no proposal is open" if open_only else "no proposal was made yet"])
@@ -187,10 +187,10 @@ def show(
     from commonweight.governance.proposals import voter_lines
 
     reader = ProposalReader(api, rpc_url)
-    for number, (found, at) in enumerate(islice(reader.watch(proposal), None if watch else 1)):
-        lines = reader.standing_lines(found, at) if number else reader.lines(found, at)
-        voters = () if found.of_chain else voter_lines(reader.client, proposal)
-        tell(reader.document(found, at), chain(lines, voters))
+    for number, (proven, status) in enumerate(islice(reader.watch(proposal), None if watch else 1)):
+        lines = reader.standing_lines(proven, status) if number else reader.lines(proven, status)
+        voters = () if proven.of_chain else voter_lines(reader.client, proposal)
+        tell(reader.document(proven, status), chain(lines, voters))
 
 
 @app.command("votes")
@@ -203,9 +203,9 @@ def list_votes(proposal: ProposalId, api: Api = DEFAULT_API) -> None:
     client = ApiClient(api)
     asked(client, proposal)
     with well_formed("list of votes"):
-        found = list(all_votes(client, proposal))
-        lines = [vote_line(row) for row in found]
-    tell(found, lines)
+        votes = list(all_votes(client, proposal))
+        lines = [vote_line(row) for row in votes]
+    tell(votes, lines)
 
 
 @app.command("decisions")
@@ -214,8 +214,8 @@ def decisions(api: Api = DEFAULT_API) -> None:
     from commonweight.governance.proposals import all_decisions, decision_lines
     from trainer.client import ApiClient
 
-    found = list(all_decisions(ApiClient(api)))
-    tell(found, decision_lines(found))
+    rows = list(all_decisions(ApiClient(api)))
+    tell(rows, decision_lines(rows))
 
 
 @app.command("relay")
@@ -224,14 +224,14 @@ def relay(account: Account, api: Api = DEFAULT_API) -> None:
     from contracts.wire.relay import RelayBudget
     from trainer.client import ApiClient
 
-    found = ApiClient(api).read(RelayBudget, f"/relay/{account}")
+    budget = ApiClient(api).read(RelayBudget, f"/relay/{account}")
     lines = (
-        f"proposals from {found.proposal_ppm} millionths of the tokens on, ballots from {found.ballot_ppm}",
-        f"today is weighed at second {found.weighed_at}: {found.share_ppm} millionths of the votes are its own",
-        f"left today: {found.gas_left} of {found.gas_a_day} gas for {account}",
-        f"            {found.gas_left_everybody} of {found.gas_a_day_everybody} gas for all together",
+        f"proposals from {budget.proposal_ppm} millionths of the tokens on, ballots from {budget.ballot_ppm}",
+        f"today is weighed at second {budget.weighed_at}: {budget.share_ppm} millionths of the votes are its own",
+        f"left today: {budget.gas_left} of {budget.gas_a_day} gas for {account}",
+        f"            {budget.gas_left_everybody} of {budget.gas_a_day_everybody} gas for all together",
     )
-    tell(found, lines)
+    tell(budget, lines)
 
 
 @app.command("object")
@@ -248,8 +248,8 @@ def object_to(
     from commonweight.governance.ballots import GovernanceClient
 
     votes, needed, state = GovernanceClient(api, rpc_url).object_to(open_keystore(keystore), proposal)
-    said = {"proposal": proposal, "objections": str(votes), "needed": str(needed), "state": state}
-    tell(said, [f"{amount(votes, VOTES)} object, more than {amount(needed, VOTES)} stop it: {state}"])
+    document = {"proposal": proposal, "objections": str(votes), "needed": str(needed), "state": state}
+    tell(document, [f"{amount(votes, VOTES)} object, more than {amount(needed, VOTES)} stop it: {state}"])
 
 
 @app.command("tally")
@@ -261,26 +261,26 @@ def tally(proposal: ProposalId, api: Api = DEFAULT_API, rpc_url: ChainRpc = "") 
     from contracts.wire.votes import Tally
 
     reader = ProposalReader(api, rpc_url)
-    _, at = reader.read(proposal)
+    _, status = reader.read(proposal)
     with well_formed("tally"):
         counts = reader.client.read(Tally, f"/proposals/{proposal}/tally")
     ours = counts.api.to_json()
     theirs = counts.governor.to_json()
     block = counts.block
-    if at.of_chain:
-        theirs = {"against": str(at.against), "for": str(at.in_favour), "abstain": str(at.abstain)}
+    if status.of_chain:
+        theirs = {"against": str(status.against), "for": str(status.in_favour), "abstain": str(status.abstain)}
         block = None
     waiting = f", {counts.unweighed} not weighed yet" if counts.unweighed else ""
-    lines = [f"state {one_line(at.state)}, by {word_of(at)}; {counts.votes} votes{waiting}"]
+    lines = [f"state {one_line(status.state)}, by {word_of(status)}; {counts.votes} votes{waiting}"]
     for name in SUPPORT:
-        own, governors = (amount(str(said[name]), VOTES) for said in (ours, theirs))
-        lines.append(f"{name:<8} api {own:>34}   governor {governors:>34}")
-    said_so = {"proposal": proposal, "state": at.state, "word": "chain" if at.of_chain else "server"}
-    tell({**said_so, **counts.to_json(), "governor": theirs, "block": block}, lines)
+        api_votes, governor_votes = (amount(str(side[name]), VOTES) for side in (ours, theirs))
+        lines.append(f"{name:<8} api {api_votes:>34}   governor {governor_votes:>34}")
+    fields = {"proposal": proposal, "state": status.state, "word": "chain" if status.of_chain else "server"}
+    tell({**fields, **counts.to_json(), "governor": theirs, "block": block}, lines)
 
 
 def _require_text(description: str) -> None:
-    """Raises BadParameter for what the server would not take."""
+    """Raises BadParameter for a description that the server would refuse."""
     from contracts.bindings.governor import PROPOSER_MARK
 
     if not 0 < len(description) <= LONGEST_DESCRIPTION:

@@ -27,19 +27,19 @@ def holders(
     from commonweight.standing.model import WalletModel, symbol_of
 
     if deployment:
-        place, w3 = known_model(deployment, rpc_url)
+        deployed, w3 = known_model(deployment, rpc_url)
     else:
         model = WalletModel.reach(api, rpc_url)
-        place = model.deployment
+        deployed = model.deployment
         w3 = model.w3
-    found = read_holders(w3, place)
-    currency = symbol_of(w3, place)
-    tell(found.to_json() | {"currency": currency}, ())
-    for one in found.holders[:limit]:
-        share = 100 * one.units / max(1, found.supply)
-        lent = f", lends its votes to {one.delegate}" if one.delegate not in ("", one.account) else ""
-        idle = "" if one.delegate or not one.units else ", lends its votes to nobody"
-        said = f"{amount(one.units, currency)} ({share:.2f} %), votes {amount(one.votes, currency)}{lent}{idle}"
-        tell(one.to_json(found.supply), [f"{one.account}  {said}"])
-    whole = f"{len(found.holders)} holders of {amount(found.supply, currency)} at the end of block {found.block}"
-    tell((), [whole])
+    owners = read_holders(w3, deployed)
+    currency = symbol_of(w3, deployed)
+    tell(owners.to_json() | {"currency": currency}, ())
+    for owner in owners.holders[:limit]:
+        share = 100 * owner.units / max(1, owners.supply)
+        lent = f", lends its votes to {owner.delegate}" if owner.delegate not in ("", owner.account) else ""
+        idle = "" if owner.delegate or not owner.units else ", lends its votes to nobody"
+        text = f"{amount(owner.units, currency)} ({share:.2f} %), votes {amount(owner.votes, currency)}{lent}{idle}"
+        tell(owner.to_json(owners.supply), [f"{owner.account}  {text}"])
+    summary = f"{len(owners.holders)} holders of {amount(owners.supply, currency)} at the end of block {owners.block}"
+    tell((), [summary])

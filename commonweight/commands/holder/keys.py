@@ -23,7 +23,7 @@ def new(out: Annotated[Path, typer.Option(help="File to write; must not exist.")
 
 
 def _new_passphrase(out: Path) -> str:
-    """Asked for twice. Raises KeystoreRefused where nobody can be asked, or the answers are none or two."""
+    """A passphrase, asked for twice. Raises KeystoreRefused without a terminal, or for empty or different answers."""
     passphrase = asked("New passphrase", out)
     if not passphrase:
         raise KeystoreRefused(f"an empty passphrase keeps nobody out of {out}; nothing was written")

@@ -38,14 +38,14 @@ def save(
     from verifier.receipt.saving import VerifierQuorum, save_receipt
 
     client = ApiClient(api)
-    place = Deployment.of_file(deployment) if deployment else None
-    place = place or client.deployment
-    judges = VerifierQuorum.of(client, place, connect(rpc_url) if rpc_url else None)
-    receipt = save_receipt(client, place, judges, (epoch, account), seconds)
+    deployed = Deployment.of_file(deployment) if deployment else None
+    deployed = deployed or client.deployment
+    judges = VerifierQuorum.of(client, deployed, connect(rpc_url) if rpc_url else None)
+    receipt = save_receipt(client, deployed, judges, (epoch, account), seconds)
     save_file(out, receipt.model_dump_json(indent=1) + "\n")
-    said = f"{len(receipt.entries)} log entries and {len(receipt.payouts)} payouts of {account} in epoch {epoch}"
+    summary = f"{len(receipt.entries)} log entries and {len(receipt.payouts)} payouts of {account} in epoch {epoch}"
     counts = {"entries": len(receipt.entries), "payouts": len(receipt.payouts)}
-    tell({"file": str(out), "account": account, "epoch": epoch} | counts, [f"{out}: {said}"])
+    tell({"file": str(out), "account": account, "epoch": epoch} | counts, [f"{out}: {summary}"])
 
 
 @app.command("check")
@@ -70,11 +70,11 @@ def check(
 
     receipt = Receipt.from_json(file.read_bytes())
     trusted = Contracts.of(Deployment.of_file(deployment)) if deployment else None
-    asked = parse_policy(policy.read_bytes()) if policy else None
-    found = check_receipt(receipt, trusted, asked, connect(rpc_url) if rpc_url else None)
-    lines = [f"holds        {line}" for line in found.holds]
-    lines += [f"not checked  {line}" for line in found.unchecked]
-    tell({"holds": found.holds, "unchecked": found.unchecked}, lines)
+    log_policy = parse_policy(policy.read_bytes()) if policy else None
+    result = check_receipt(receipt, trusted, log_policy, connect(rpc_url) if rpc_url else None)
+    lines = [f"holds        {line}" for line in result.holds]
+    lines += [f"not checked  {line}" for line in result.unchecked]
+    tell({"holds": result.holds, "unchecked": result.unchecked}, lines)
 
 
 @app.command("policy")

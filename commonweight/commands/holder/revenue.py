@@ -31,7 +31,7 @@ app = typer.Typer(no_args_is_help=True, help="Share what a model earned among it
 AT_ONCE = 100
 """Distributions that one transaction releases."""
 GAS = 150_000
-"""What a release may cost: a currency's transfer can use as much as it likes, and its maker does not pay for it."""
+"""The limit of a release: a currency's transfer can use any amount, and the currency's maker does not pay for it."""
 
 
 @app.command("distribute")
@@ -53,8 +53,8 @@ def distribute(
     send(splitter.w3, account, Currency(splitter.w3, as_address(currency)).approve(splitter.address, amount))
     send(splitter.w3, account, splitter.distribute(currency, amount))
     money = CurrencyTerms.of(Currency(splitter.w3, as_address(currency)))
-    said = {"currency": currency, "symbol": money.symbol, "decimals": money.decimals, "units": str(amount)}
-    tell(said, [f"shared {money.text(amount)} of {currency}"])
+    document = {"currency": currency, "symbol": money.symbol, "decimals": money.decimals, "units": str(amount)}
+    tell(document, [f"shared {money.text(amount)} of {currency}"])
 
 
 @app.command("show")
@@ -65,8 +65,8 @@ def show(account: Account, deployment: ModelDeployment, rpc_url: Rpc = DEFAULT_R
     """
     from commonweight.standing.revenue import lines_by_currency, read_shares
 
-    splitter, first = _splitter(deployment, rpc_url)
-    shares = read_shares(splitter, as_address(account), first)
+    splitter, first_block = _splitter(deployment, rpc_url)
+    shares = read_shares(splitter, as_address(account), first_block)
     lines = lines_by_currency(shares) or ["nothing was distributed to the holders of this model yet"]
     tell((share.to_json() for share in shares), lines)
 
@@ -86,23 +86,23 @@ def release(
 
     A currency that cannot be paid is named, and stops no other one; then the command fails.
     """
-    splitter, first = _splitter(deployment, rpc_url)
-    waiting = splitter.waiting(as_address(account), first)
-    chosen = {one: ids for one, ids in waiting.items() if not currency or one in currency}
-    due = {one: found for one, ids in chosen.items() if (found := splitter.unreleased(as_address(account), ids))}
+    splitter, first_block = _splitter(deployment, rpc_url)
+    waiting = splitter.waiting(as_address(account), first_block)
+    chosen = {name: ids for name, ids in waiting.items() if not currency or name in currency}
+    due = {name: unpaid for name, ids in chosen.items() if (unpaid := splitter.unreleased(as_address(account), ids))}
     if not due:
         tell((), [f"nothing to pay to {account}"])
         return
     payer = open_keystore(keystore)
     failed = []
-    for one, ids in due.items():
+    for name, ids in due.items():
         if why := _pay(splitter, payer, as_address(account), ids):
-            failed.append(one)
+            failed.append(name)
         _tell_paid(
             splitter,
             as_address(account),
-            one,
-            {id_: splitter.released_to(as_address(account), first).get(id_, 0) for id_ in ids},
+            name,
+            {id_: splitter.released_to(as_address(account), first_block).get(id_, 0) for id_ in ids},
             why,
         )
     if failed:
@@ -110,7 +110,7 @@ def release(
 
 
 def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: Address, ids: list[int]) -> str:
-    """Why distributions of one currency could not be paid; empty where they were."""
+    """The reason why distributions of one currency could not be paid; empty where they were."""
     from web3.exceptions import Web3Exception
 
     from contracts.chain.connection import ContractRejected, rejections, send
@@ -130,7 +130,7 @@ def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: Address, ids: 
 
 
 def _tell_paid(splitter: RevenueSplitter, account: Address, currency: str, paid: dict[int, int], why: str) -> None:
-    """What the chain says was paid of each distribution, in units."""
+    """Print the units of each distribution that the chain shows as paid."""
     from commonweight.model.currency import CurrencyTerms
     from contracts.bindings.currency import Currency
 
@@ -140,8 +140,8 @@ def _tell_paid(splitter: RevenueSplitter, account: Address, currency: str, paid:
     lines = [f"{currency} cannot be paid: {why}"] if why else []
     if units:
         lines.append(f"paid {money.text(units)} to {account}, of distributions {', '.join(map(str, ids))}")
-    said = {"account": account, "currency": currency, "symbol": money.symbol, "decimals": money.decimals}
-    tell(said | {"units": str(units), "distributions": ids, "why": why or None}, lines)
+    document = {"account": account, "currency": currency, "symbol": money.symbol, "decimals": money.decimals}
+    tell(document | {"units": str(units), "distributions": ids, "why": why or None}, lines)
 
 
 def _splitter(deployment: Path, rpc_url: str) -> tuple[RevenueSplitter, int]:
@@ -149,5 +149,5 @@ def _splitter(deployment: Path, rpc_url: str) -> tuple[RevenueSplitter, int]:
     from commonweight.model.known_model import known_model
     from contracts.bindings.revenue_splitter import RevenueSplitter
 
-    found, w3 = known_model(deployment, rpc_url)
-    return RevenueSplitter(w3, found.splitter), found.block
+    model, w3 = known_model(deployment, rpc_url)
+    return RevenueSplitter(w3, model.splitter), model.block

@@ -60,12 +60,12 @@ def claim(
     model = WalletModel.reach(api, rpc_url, deployment)
     owed = read_owed(model, as_address(account), epoch, Progress("epochs read"))
     currency = model.symbol()
-    found = require_claimable(owed)
-    paid = claim_lines(model, as_address(account), found, elsewhere) if found else []
+    claims = require_claimable(owed)
+    paid = claim_lines(model, as_address(account), claims, elsewhere) if claims else []
     for line in paid:
         tell(line.to_json(currency), [line.in_words(currency)])
-    whole = sum(line.claim.amount for line in paid)
-    tell((), [f"claimed {amount(whole, currency)}" if paid else _all_claimed(owed, currency)])
+    total = sum(line.claim.amount for line in paid)
+    tell((), [f"claimed {amount(total, currency)}" if paid else _all_claimed(owed, currency)])
 
 
 @app.command("show")
@@ -90,8 +90,8 @@ def show(
     holding = Holding.read(model, owed)
     tell(holding.to_json(), holding.lines())
     for line in owed.claims:
-        what = f"{amount(line.amount, holding.currency)} for {line.kind}: " if line.amount else ""
-        tell(line.to_json(), [f"{what}{line.sentence}  {line.command}"])
+        pay = f"{amount(line.amount, holding.currency)} for {line.kind}: " if line.amount else ""
+        tell(line.to_json(), [f"{pay}{line.sentence}  {line.command}"])
 
 
 @app.command("balance")
@@ -107,8 +107,8 @@ def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC
     supply = token.total_supply()
     share = 100 * units / max(1, supply)
     currency = one_line(token.symbol(), 12)
-    said = {"account": account, "units": str(units), "votes": str(votes), "supply": str(supply), "currency": currency}
-    tell(said, [f"{amount(units, currency)} ({share:.2f} % of supply), votes {amount(votes, currency)}"])
+    fields = {"account": account, "units": str(units), "votes": str(votes), "supply": str(supply), "currency": currency}
+    tell(fields, [f"{amount(units, currency)} ({share:.2f} % of supply), votes {amount(votes, currency)}"])
 
 
 @app.command("delegate")
@@ -137,12 +137,12 @@ def delegation(account: Account, api: Api = DEFAULT_API) -> None:
     from trainer.client import ApiClient
 
     client = ApiClient(api)
-    found = client.read(Delegations, f"/delegations/{account}")
-    lenders = list(found.lenders)
-    while rest := client.read(Delegations, f"/delegations/{account}", after=(lenders or ["0x"])[-1]).lenders:
-        lenders += rest
+    delegations = client.read(Delegations, f"/delegations/{account}")
+    lenders = list(delegations.lenders)
+    while page := client.read(Delegations, f"/delegations/{account}", after=(lenders or ["0x"])[-1]).lenders:
+        lenders += page
     lines = (f"votes for {lender}" for lender in lenders)
-    tell({**found.to_json(), "lenders": lenders}, (f"lends its votes to {found.to or 'nobody'}", *lines))
+    tell({**delegations.to_json(), "lenders": lenders}, (f"lends its votes to {delegations.to or 'nobody'}", *lines))
 
 
 def _elsewhere(account: Address, to: str | None, keystore: Path | None) -> Elsewhere | None:

@@ -42,11 +42,11 @@ def audit(
     from contracts.tlog.policy_text import format_policy
     from verifier.log.auditing import Audit, Auditor
 
-    place = Deployment.of_file(deployment)
-    made = Audit(Auditor(place, log, connect(rpc_url) if rpc_url else None), Progress("entries audited"))
-    report = made.run(head)
+    deployed = Deployment.of_file(deployment)
+    log_audit = Audit(Auditor(deployed, log, connect(rpc_url) if rpc_url else None), Progress("entries audited"))
+    report = log_audit.run(head)
     if policy is not None:
-        save_file(policy, format_policy(made.policy()).decode())
+        save_file(policy, format_policy(log_audit.policy()).decode())
     tell(report.body(), _lines(report))
     report.require()
 

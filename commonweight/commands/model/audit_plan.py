@@ -22,7 +22,7 @@ PERCENTS = (10, 50, 100)
 
 @dataclass(frozen=True)
 class CheatFigures:
-    """What a node meets that fakes so many segments of each round."""
+    """The odds of a node that fakes so many segments of each round."""
 
     faked_segments: int
     seen_by_all: float
@@ -90,7 +90,7 @@ def audit_plan(
 
 
 def figures_of(plan: AuditPlan, rounds: int) -> PlanFigures:
-    """For so many rounds from a node's first."""
+    """The figures for so many rounds from a node's first."""
     mean = plan.mean_rate(rounds)
     faked = dict.fromkeys([1, *(-(-plan.segments * percent // 100) for percent in PERCENTS)])
     return PlanFigures(
@@ -173,5 +173,5 @@ def _table(figures: PlanFigures) -> Table:
 
 
 def _value(value: float) -> str:
-    """In the plan's own unit, which is no currency."""
+    """A value in the plan's own unit, which is no currency."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"

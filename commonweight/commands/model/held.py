@@ -34,13 +34,13 @@ def held(
     from commonweight.model.known_model import known_model
     from contracts.bindings.held_money import HeldMoney
 
-    found, w3 = known_model(deployment, rpc_url)
-    money = HeldMoney(w3, found.verifier_registry, found.block)
+    model, w3 = known_model(deployment, rpc_url)
+    money = HeldMoney(w3, model.verifier_registry, model.block)
     if pay_with is not None:
         _pay_free(money, pay_with)
     items = [(item, money.payable_at(item)) for item in money.items()]
-    fields = [_fields(one) | {"event": "held", "payable_at": at} for one, at in items]
-    tell(fields, (_line(item, at) for item, at in items) if items else ["nothing is held"])
+    fields = [_fields(item) | {"event": "held", "payable_at": payable_at} for item, payable_at in items]
+    tell(fields, (_line(item, payable_at) for item, payable_at in items) if items else ["nothing is held"])
 
 
 def _pay_free(money: HeldMoney, keystore: Path) -> None:
@@ -48,15 +48,15 @@ def _pay_free(money: HeldMoney, keystore: Path) -> None:
 
     payer = open_keystore(keystore)
     now = money.w3.eth.get_block("latest")["timestamp"]
-    for item in (one for one in money.items() if (at := money.payable_at(one)) is not None and at <= now):
+    for item in (held for held in money.items() if (free_at := money.payable_at(held)) is not None and free_at <= now):
         try:
             send(money.w3, payer, money.pay(item))
         except ContractRejected as error:
-            said = f"{amount(item.amount, COINS)} of {item.account} wait on: {error}"
-            tell(_fields(item) | {"event": "waits", "why": error.detail}, [said])
+            line = f"{amount(item.amount, COINS)} of {item.account} wait on: {error}"
+            tell(_fields(item) | {"event": "waits", "why": error.detail}, [line])
             continue
-        said = f"paid {amount(item.amount, COINS)} that were taken from {item.account} on {item.ground}"
-        tell(_fields(item) | {"event": "paid"}, [said])
+        line = f"paid {amount(item.amount, COINS)} that were taken from {item.account} on {item.ground}"
+        tell(_fields(item) | {"event": "paid"}, [line])
 
 
 def _fields(item: HeldItem) -> dict[str, object]:
@@ -65,8 +65,8 @@ def _fields(item: HeldItem) -> dict[str, object]:
 
 def _line(item: HeldItem, payable_at: int | None) -> str:
     heir = "back to it" if item.goes_back else "burnt"
-    what = f"{amount(item.amount, COINS)} of {item.account} on {item.ground}"
+    subject = f"{amount(item.amount, COINS)} of {item.account} on {item.ground}"
     if payable_at is None:
-        return f"{what}: {heir} once votes enough for a decision exist and have for as long as one takes"
+        return f"{subject}: {heir} once votes enough for a decision exist and have for as long as one takes"
     free = datetime.fromtimestamp(payable_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f"{what}: {heir} from {free} on"
+    return f"{subject}: {heir} from {free} on"

@@ -62,8 +62,8 @@ def deploy(
     parse_vkey(log_key)
     deployed = deploy_model(w3, account, name, symbol, verifier, genesis, log=log_key)
     save_file(out, deployed.to_json())
-    said = {"model": deployed.model, "file": str(out), "deployment": json.loads(deployed.to_json())}
-    tell(said, [f"model {deployed.model}\nwritten to {out}"])
+    document = {"model": deployed.model, "file": str(out), "deployment": json.loads(deployed.to_json())}
+    tell(document, [f"model {deployed.model}\nwritten to {out}"])
 
 
 app.command("stake")(stake.stake)
@@ -88,15 +88,15 @@ def check(
     from contracts.genesis.check import check_genesis
 
     w3 = connect(rpc_url)
-    place = Deployment.of_file(deployment)
-    found = check_genesis(w3, place)
-    terms = asdict(found.params)
+    deployed = Deployment.of_file(deployment)
+    genesis = check_genesis(w3, deployed)
+    terms = asdict(genesis.params)
     lines = [f"{name}  {value}" for name, value in terms.items() if value != ""]
-    lines += [*terms_in_words(w3, found.params), *power_in_words(w3, place)]
-    lines.append(f"model {place.name} ({found.symbol}) began as ours do, in block {place.block}")
-    voters = {who: str(votes) for who, votes in large_voters(w3, place)}
-    now = {"large_voters": voters, "warnings": warnings(w3, place)}
-    tell({"model": place.model, "verifiers": found.verifiers, "params": terms, **now}, lines)
+    lines += [*terms_in_words(w3, genesis.params), *power_in_words(w3, deployed)]
+    lines.append(f"model {deployed.name} ({genesis.symbol}) began as ours do, in block {deployed.block}")
+    voters = {voter: str(votes) for voter, votes in large_voters(w3, deployed)}
+    now = {"large_voters": voters, "warnings": warnings(w3, deployed)}
+    tell({"model": deployed.model, "verifiers": genesis.verifiers, "params": terms, **now}, lines)
 
 
 @app.command("lineage")
@@ -109,8 +109,8 @@ def lineage(
     from commonweight.model.lineage import lines_of, rounds_of
     from trainer.client import ApiClient
 
-    found = rounds_of(ApiClient(api), ids.RunId(run), round_number)
-    tell(found, lines_of(found))
+    rounds = rounds_of(ApiClient(api), ids.RunId(run), round_number)
+    tell(rounds, lines_of(rounds))
 
 
 @app.command("train")

@@ -41,8 +41,8 @@ def resign(
     from contracts.bindings.verifier_registry import VerifierRegistry
     from contracts.chain.connection import send
 
-    account, (found, w3) = open_keystore(keystore), known_model(deployment, rpc_url)
-    registry = VerifierRegistry(w3, found.verifier_registry)
+    account, (model, w3) = open_keystore(keystore), known_model(deployment, rpc_url)
+    registry = VerifierRegistry(w3, model.verifier_registry)
     before = StakeDeparture.read(registry, account.address)
     if not show:
         if before.state is DepartureState.SEATED:
@@ -58,7 +58,7 @@ def resign(
 
 
 def _take_back(registry: VerifierRegistry, account: LocalAccount, departure: StakeDeparture) -> None:
-    """Raises StakeLocked with what it waits for."""
+    """Take the stake. Raises StakeLocked with the reason."""
     from commonweight.standing.departures import StakeLocked
     from contracts.chain.connection import ContractRejected, send
 

@@ -31,13 +31,13 @@ def stake(
     from contracts.bindings.verifier_registry import VerifierRegistry
     from contracts.chain.connection import send
 
-    found, w3 = known_model(deployment, rpc_url)
+    model, w3 = known_model(deployment, rpc_url)
     kind = NodeStakes if node else VerifierRegistry
-    stakes = kind(w3, found.verifier_registry)
+    stakes = kind(w3, model.verifier_registry)
     account = open_keystore(keystore)
     party = "node" if node else "verifier"
     send(w3, account, stakes.stake(), value=wei)
-    whole = stakes.stake_of(account.address)
-    said = {"account": account.address, "party": party, "added": str(wei), "stake": str(whole)}
-    lines = f"staked {amount(wei, COINS)}; {account.address} has {amount(whole, COINS)} at stake as a {party}"
-    tell(said, [lines])
+    total = stakes.stake_of(account.address)
+    document = {"account": account.address, "party": party, "added": str(wei), "stake": str(total)}
+    lines = f"staked {amount(wei, COINS)}; {account.address} has {amount(total, COINS)} at stake as a {party}"
+    tell(document, [lines])

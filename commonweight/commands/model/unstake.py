@@ -38,8 +38,8 @@ def unstake(
     from commonweight.model.known_model import known_model
     from contracts.bindings.node_stakes import NodeStakes
 
-    account, (found, w3) = open_keystore(keystore), known_model(deployment, rpc_url)
-    stakes = NodeStakes(w3, found.verifier_registry)
+    account, (model, w3) = open_keystore(keystore), known_model(deployment, rpc_url)
+    stakes = NodeStakes(w3, model.verifier_registry)
     pending = stakes.pending_of(account.address)
     if pending.amount:
         _pay_out(stakes, account, to or account.address, pending)
@@ -52,7 +52,7 @@ def _request(stakes: NodeStakes, account: LocalAccount, wei: int) -> None:
 
     send(stakes.w3, account, stakes.request_withdrawal(wei))
     pending = stakes.pending_of(account.address)
-    said = {
+    document = {
         "account": account.address,
         "state": "locked",
         "wei": str(pending.amount),
@@ -60,11 +60,11 @@ def _request(stakes: NodeStakes, account: LocalAccount, wei: int) -> None:
         "free_at": pending.available_at,
         "epochs_to_wait": stakes.epochs_to_wait(pending),
     }
-    tell(said, [f"{_locked(pending, stakes)}; they can be taken until paid: then run this again"])
+    tell(document, [f"{_locked(pending, stakes)}; they can be taken until paid: then run this again"])
 
 
 def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdrawal) -> None:
-    """Raises StakeLocked with until when."""
+    """Pay the stake out. Raises StakeLocked with its end."""
     from commonweight.standing.departures import StakeLocked
     from contracts.chain.connection import ContractRejected, send
 
@@ -73,19 +73,19 @@ def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdr
     except ContractRejected as error:
         if error.error != "NodeStakesWithdrawalLocked":
             raise
-        # what the contract says: later than was asked for by what epochs were disputed for since
+        # the contract's own time: disputes of epochs since the request made it later
         pending = replace(pending, available_at=int(error.args_["availableAt"]))
-        left = max(1, pending.available_at - stakes.w3.eth.get_block("latest")["timestamp"])
-        raise StakeLocked(f"{_locked(pending, stakes)}, {left} seconds from now") from error
-    said = {"account": account.address, "state": "paid", "wei": str(pending.amount), "to": to}
-    tell(said, [f"paid {amount(pending.amount, COINS)} to {to}"])
+        seconds = max(1, pending.available_at - stakes.w3.eth.get_block("latest")["timestamp"])
+        raise StakeLocked(f"{_locked(pending, stakes)}, {seconds} seconds from now") from error
+    document = {"account": account.address, "state": "paid", "wei": str(pending.amount), "to": to}
+    tell(document, [f"paid {amount(pending.amount, COINS)} to {to}"])
 
 
 def _locked(pending: Withdrawal, stakes: NodeStakes) -> str:
-    left = stakes.epochs_to_wait(pending)
-    asked = _clock(pending.requested_at)
-    epochs = "one more epoch is" if left == 1 else f"{left} more epochs are"
-    until = f"until {epochs} final that settle all that opened until {asked}"
+    count = stakes.epochs_to_wait(pending)
+    requested = _clock(pending.requested_at)
+    epochs = "one more epoch is" if count == 1 else f"{count} more epochs are"
+    until = f"until {epochs} final that settle all that opened until {requested}"
     longest = f"no longer than until {_clock(pending.available_at)} and for as long as epochs are disputed until then"
     return f"{amount(pending.amount, COINS)} are locked {until}, and {longest}"
 

@@ -61,33 +61,33 @@ def calibrate(
     from verifier.planning.calibration import CalibrationPlan
     from verifier.planning.calibration import calibrate as measure
 
-    others = [Variant(attention="math"), Variant(adamw="fused"), Variant(micro_batches=2)]
-    others += [Variant(capability=name) for name in (capability if capability is not None else ["default"])]
-    others += [Variant(threads=threads)] if threads > 1 else []
+    variants = [Variant(attention="math"), Variant(adamw="fused"), Variant(micro_batches=2)]
+    variants += [Variant(capability=name) for name in (capability if capability is not None else ["default"])]
+    variants += [Variant(threads=threads)] if threads > 1 else []
     corpus = corpus_of(data or ())
     chosen = RunConfig.from_json(json.dumps(asdict(RunConfig()) | read_object(config, "--config")))
-    plan = CalibrationPlan(chosen, tuple(others), segments, 10, cheat_segments, MILD, tuple(data or ()))
+    plan = CalibrationPlan(chosen, tuple(variants), segments, 10, cheat_segments, MILD, tuple(data or ()))
     progress = Progress("")
 
-    def report(what: str, done: int, total: int) -> None:
-        progress.what = f"calibrating, {what}"
+    def report(subject: str, done: int, total: int) -> None:
+        progress.what = f"calibrating, {subject}"
         progress(done, total)
 
-    table, found = measure(plan, corpus, report)
+    table, measured = measure(plan, corpus, report)
     save_file(out, table.to_json())
-    said = {"digest": table.digest().hex(), "file": str(out), "pairs": json.loads(table.to_json())}
-    tell(said, (_shown(table, found), f"table {table.digest().hex()} in {out}"))
+    document = {"digest": table.digest().hex(), "file": str(out), "pairs": json.loads(table.to_json())}
+    tell(document, (_shown(table, measured), f"table {table.digest().hex()} in {out}"))
 
 
-def _shown(table: LimitTable, found: Sequence[Honest]) -> Table:
-    shown = Table(title="Pairs with this machine's default way to compute", title_justify="left")
+def _shown(table: LimitTable, measured: Sequence[Honest]) -> Table:
+    view = Table(title="Pairs with this machine's default way to compute", title_justify="left")
     for column in ("variant", "largest honest update", "slope", "limit", "least cheat / limit", "alignment"):
-        shown.add_column(column)
-    for pair, honest in zip(table.pairs, found, strict=True):
+        view.add_column(column)
+    for pair, honest in zip(table.pairs, measured, strict=True):
         v = honest.variant
         name = f"{v.capability or 'best'} x{v.threads} {v.attention} {v.adamw} /{v.micro_batches}"
         least = min(pair.cheats, key=lambda c, p=pair: float(p.cheats[c]))  # type: ignore[misc]
-        shown.add_row(
+        view.add_row(
             name,
             pair.honest["update"][2],
             pair.honest["slope"][2],
@@ -95,4 +95,4 @@ def _shown(table: LimitTable, found: Sequence[Honest]) -> Table:
             f"{least} {float(pair.cheats[least]):,.0f}",
             f"{honest.alignment:.2f}",
         )
-    return shown
+    return view

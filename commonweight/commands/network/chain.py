@@ -57,8 +57,8 @@ def fund(
 
     wei = coins * COIN
     name = send_coins(connect(rpc_url), as_address(account), wei)
-    said = {"account": account, "wei": str(wei), "hash": name}
-    tell(said, [f"sent {amount(wei, COINS)} to {account}  {name}"])
+    document = {"account": account, "wei": str(wei), "hash": name}
+    tell(document, [f"sent {amount(wei, COINS)} to {account}  {name}"])
 
 
 @app.command("currency")

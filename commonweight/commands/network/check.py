@@ -31,9 +31,9 @@ def check(
     from commonweight.checkup import CheckResult, CheckTargets, check_all
 
     failed = False
-    for found in check_all(
+    for finding in check_all(
         CheckTargets(api, rpc_url, folder, deployment, keystore, RunId(run or ""), tuple(data or ()))
     ):
-        tell(asdict(found), [found.line()])
-        failed = failed or found.verdict is CheckResult.FAILED
+        tell(asdict(finding), [finding.line()])
+        failed = failed or finding.verdict is CheckResult.FAILED
     raise typer.Exit(int(failed))

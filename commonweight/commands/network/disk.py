@@ -19,6 +19,6 @@ def disk(
 
     lines = kept(folder)
     for line in lines:
-        said = f"{line.size:>15,} bytes  {line.files:>6} files  {line.part:<20} {line.what}; kept {line.until}"
-        tell(asdict(line), [said])
+        text = f"{line.size:>15,} bytes  {line.files:>6} files  {line.part:<20} {line.what}; kept {line.until}"
+        tell(asdict(line), [text])
     tell((), [f"{sum(line.size for line in lines):>15,} bytes in all"])

@@ -36,12 +36,12 @@ def show(run: Run, api: Api = DEFAULT_API, watch: Watch = False) -> None:
 
     client = ApiClient(api)
     if not watch:
-        found = read_run(client, RunId(run))
-        tell(found, lines_of(found))
+        document = read_run(client, RunId(run))
+        tell(document, lines_of(document))
         return
 
     def look() -> WatchedState:
-        found = read_run(client, RunId(run))
-        return WatchedState(found, list(lines_of(found)), is_over(found))
+        document = read_run(client, RunId(run))
+        return WatchedState(document, list(lines_of(document)), is_over(document))
 
     watch_lines(look, heed_signals().watched())

@@ -47,16 +47,16 @@ def verify(
     from verifier.proof.replay import replays, verdict
 
     choose_device(device)
-    found = _bundle(ProofId(proof), api, bundle, deployment)
-    place = found.deployment
-    functions = Protocol(place.chain_id, place.distributor, from_hex(place.model), place.deployer)
-    findings = list(replays(found.case, functions, found.files, corpus_of(data or ())))
-    holds, why = verdict(found.case, findings)
+    proof_bundle = _bundle(ProofId(proof), api, bundle, deployment)
+    deployed = proof_bundle.deployment
+    functions = Protocol(deployed.chain_id, deployed.distributor, from_hex(deployed.model), deployed.deployer)
+    findings = list(replays(proof_bundle.case, functions, proof_bundle.files, corpus_of(data or ())))
+    holds, why = verdict(proof_bundle.case, findings)
     outcome = {True: "right", False: "wrong", None: "untold"}[holds]
-    said = {"outcome": outcome, "why": why, "decided": found.case.outcome}
+    result = {"outcome": outcome, "why": why, "decided": proof_bundle.case.outcome}
     tell(
-        {"proof": found.case.proof, **said, "segments": [asdict(finding) for finding in findings]},
-        (*_lines(found.case, findings), f"{outcome}: {why}; by the log it is {found.case.outcome}"),
+        {"proof": proof_bundle.case.proof, **result, "segments": [asdict(finding) for finding in findings]},
+        (*_lines(proof_bundle.case, findings), f"{outcome}: {why}; by the log it is {proof_bundle.case.outcome}"),
     )
     raise typer.Exit({"right": 0, "wrong": 1}.get(outcome, 2))
 
@@ -70,9 +70,9 @@ def _bundle(proof: ProofId, api: str, folder: Path | None, deployment: Path | No
     trusted = Deployment.of_file(deployment) if deployment else None
     if Path(proof).is_dir():
         return open_bundle(Path(proof), trusted)
-    place = trusted or ApiClient(api).deployment
+    deployed = trusted or ApiClient(api).deployment
     chosen = folder or Path(tempfile.mkdtemp(prefix="commonweight-proof-"))
-    return fetch_bundle(chosen, proof, place, api, Progress("entries read"))
+    return fetch_bundle(chosen, proof, deployed, api, Progress("entries read"))
 
 
 def _lines(case: Case, findings: Sequence[SegmentFinding]) -> Iterator[RenderableType]:
@@ -82,16 +82,16 @@ def _lines(case: Case, findings: Sequence[SegmentFinding]) -> Iterator[Renderabl
         table.add_column(column, overflow="fold")
     for f in findings:
         replay = f"{f.replay} ({f.reason})" if f.reason else f.replay
-        shown = (str(f.segment), replay, f"{f.error:.3g}", f"{f.limit:.3g}", f.detail, f.decided)
-        table.add_row(*(Text(visible(cell)) for cell in shown))
+        cells = (str(f.segment), replay, f"{f.error:.3g}", f"{f.limit:.3g}", f.detail, f.decided)
+        table.add_row(*(Text(visible(cell)) for cell in cells))
     yield table
     for f in findings:
-        for heard in f.words:
-            yield f"segment {f.segment}, {_word(heard)}"
+        for word in f.words:
+            yield f"segment {f.segment}, {_word(word)}"
 
 
-def _word(heard: Heard) -> str:
-    said = f"{heard.verifier}: {heard.word}" + (f" ({heard.reason})" if heard.reason else "")
-    right = {True: "right", False: "WRONG", None: "cannot be told"}[heard.right]
-    trace = {True: ", trace right", False: ", trace WRONG", None: ""}[heard.trace]
-    return f"{said}, {right}{trace}"
+def _word(word: Heard) -> str:
+    text = f"{word.verifier}: {word.word}" + (f" ({word.reason})" if word.reason else "")
+    right = {True: "right", False: "WRONG", None: "cannot be told"}[word.right]
+    trace = {True: ", trace right", False: ", trace WRONG", None: ""}[word.trace]
+    return f"{text}, {right}{trace}"

@@ -37,9 +37,9 @@ def current(folder: ServerFolder = Path("commonweight-server"), database_url: Da
     """Which revision the database has, and which one this release brings it to. Changes nothing."""
     from ledger.storage import schema
 
-    found = schema.made_revision(database_address(folder, database_url))
+    revision = schema.made_revision(database_address(folder, database_url))
     newest = schema.head()
-    tell({"revision": found, "newest": newest}, [f"revision {found or 'none'}, newest {newest}"])
+    tell({"revision": revision, "newest": newest}, [f"revision {revision or 'none'}, newest {newest}"])
 
 
 @app.command("grants")
