@@ -1,6 +1,6 @@
-"""`commonweight check`: all that a node, a verifier or a server needs, tried one by one, each with what to do.
+"""`commonweight check`: all that a node, a verifier or a server needs, tried one by one, each with a remedy.
 
-What is not given is skipped; a check that fails keeps no other from being made.
+A check without its option is skipped; a check that fails keeps no other from being made.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PATIENCE_SECONDS = 3.0
 
 
 class CheckResult(StrEnum):
-    """Of one check."""
+    """The result of one check."""
 
     FINE = "fine"
     WARNING = "warning"
@@ -52,7 +52,7 @@ class CheckResult(StrEnum):
 
 @dataclass(frozen=True)
 class Found:
-    """What one check found, and what to do about it."""
+    """The finding of one check, and its remedy."""
 
     check: str
     verdict: CheckResult
@@ -66,7 +66,7 @@ class Found:
 
 @dataclass(frozen=True)
 class CheckTargets:
-    """What is looked at. Empty: that is skipped."""
+    """The parts that are checked; an empty one is skipped."""
 
     api_url: str
     rpc_url: str
@@ -78,7 +78,7 @@ class CheckTargets:
 
     @cached_property
     def place(self) -> Deployment | None:
-        """The deployment file, or the server's word where no file is given."""
+        """The deployment of the file, or the server's where no file is given."""
         if self.deployment is not None:
             return Deployment.of_file(self.deployment)
         return self.client.deployment
@@ -95,32 +95,32 @@ class CheckTargets:
 
     @cached_property
     def key(self) -> LocalAccount:
-        """Of the keystore."""
+        """The key in the keystore."""
         assert self.keystore is not None, "it is asked for where one is given"
         return open_keystore(self.keystore)
 
     @cached_property
     def config(self) -> RunConfig:
-        """Of the run, as the next round opens with it."""
+        """The run's configuration, with which its next round opens."""
         return RunConfig.from_json(self.client.read(Run, f"/runs/{self.run}").config)
 
 
 class Skip(Exception):
-    """There is nothing to look at."""
+    """The check has nothing to look at."""
 
 
 Result = tuple[CheckResult, str, str]
 
 
-def check_all(asked: CheckTargets) -> Iterator[Found]:
-    """Every check in turn. Raises nothing but what is a fault of ours."""
+def check_all(target: CheckTargets) -> Iterator[Found]:
+    """Every check in turn. Raises nothing but faults of ours."""
     for name, check in CHECKS.items():
-        yield _guarded(name, check, asked)
+        yield _guarded(name, check, target)
 
 
-def _guarded(name: str, check: Callable[[CheckTargets], Result], asked: CheckTargets) -> Found:
+def _guarded(name: str, check: Callable[[CheckTargets], Result], target: CheckTargets) -> Found:
     try:
-        return Found(name, *check(asked))
+        return Found(name, *check(target))
     except Skip as why:
         return Found(name, CheckResult.SKIPPED, str(why))
     except (CommonweightError, OSError, ValueError, Web3Exception) as error:
@@ -135,41 +135,45 @@ def _refusal(error: Exception) -> CommonweightError:
         return CommonweightError(f"{type(error).__name__}: {error}")
 
 
-def _proxy(_asked: CheckTargets) -> Result:
-    """Nodes and verifiers take none; commands do."""
-    found = {name: url for name, url in getproxies().items() if name != "no"}
-    if not found:
+def _proxy(_target: CheckTargets) -> Result:
+    """Nodes and verifiers use no proxy; commands do."""
+    proxies = {name: url for name, url in getproxies().items() if name != "no"}
+    if not proxies:
         return CheckResult.FINE, "the environment names no proxy", ""
-    named = ", ".join(f"{name} by {url}" for name, url in sorted(found.items()))
-    return CheckResult.WARNING, f"commands send {named}", "nodes and verifiers send directly: let them through"
+    names = ", ".join(f"{name} by {url}" for name, url in sorted(proxies.items()))
+    return CheckResult.WARNING, f"commands send {names}", "nodes and verifiers send directly: let them through"
 
 
-def _chain(asked: CheckTargets) -> Result:
-    place = asked.place
-    chain_id = int(asked.w3.eth.chain_id)
-    if place is not None and chain_id != place.chain_id:
-        says = f"{asked.rpc_url} is chain {chain_id}, and the model is of chain {place.chain_id}"
+def _chain(target: CheckTargets) -> Result:
+    deployment = target.place
+    chain_id = int(target.w3.eth.chain_id)
+    if deployment is not None and chain_id != deployment.chain_id:
+        says = f"{target.rpc_url} is chain {chain_id}, and the model is of chain {deployment.chain_id}"
         return CheckResult.FAILED, says, "give the chain node of the model by --rpc-url"
-    if place is not None and not asked.w3.eth.get_code(Web3.to_checksum_address(place.model_registry)):
+    if deployment is not None and not target.w3.eth.get_code(Web3.to_checksum_address(deployment.model_registry)):
         says = f"chain {chain_id} has no contract of the model"
         return CheckResult.FAILED, says, "is it another chain of the same number, or was it started empty?"
-    return CheckResult.FINE, f"chain {chain_id}, newest block {asked.w3.eth.block_number}", ""
+    return CheckResult.FINE, f"chain {chain_id}, newest block {target.w3.eth.block_number}", ""
 
 
-def _finality(asked: CheckTargets) -> Result:
-    newest, final = (int(asked.w3.eth.get_block(tag)["number"]) for tag in ("latest", "finalized"))
+def _finality(target: CheckTargets) -> Result:
+    newest, final = (int(target.w3.eth.get_block(tag)["number"]) for tag in ("latest", "finalized"))
     return CheckResult.FINE, f"the newest final block is {final}, {newest - final} behind the newest", ""
 
 
-def _api(asked: CheckTargets) -> Result:
-    shown = asked.client.deployment
-    if asked.deployment is not None and asked.place != shown:
-        return CheckResult.FAILED, f"{asked.api_url} serves another model, {shown.name}", "check --api and --deployment"
-    return CheckResult.FINE, f"{asked.api_url} serves the model {shown.name}", ""
+def _api(target: CheckTargets) -> Result:
+    model = target.client.deployment
+    if target.deployment is not None and target.place != model:
+        return (
+            CheckResult.FAILED,
+            f"{target.api_url} serves another model, {model.name}",
+            "check --api and --deployment",
+        )
+    return CheckResult.FINE, f"{target.api_url} serves the model {model.name}", ""
 
 
-def _clock(asked: CheckTargets) -> Result:
-    ahead = time.time() - int(asked.w3.eth.get_block("latest")["timestamp"])
+def _clock(target: CheckTargets) -> Result:
+    ahead = time.time() - int(target.w3.eth.get_block("latest")["timestamp"])
     if ahead < -LIMIT_SECONDS:
         return (
             CheckResult.FAILED,
@@ -182,8 +186,8 @@ def _clock(asked: CheckTargets) -> Result:
     return CheckResult.FINE, f"the chain's newest block is {duration(max(0.0, ahead))} old", ""
 
 
-def _disk(asked: CheckTargets) -> Result:
-    folder = next(path for path in (asked.folder, *asked.folder.absolute().parents) if path.is_dir())
+def _disk(target: CheckTargets) -> Result:
+    folder = next(path for path in (target.folder, *target.folder.absolute().parents) if path.is_dir())
     with tempfile.TemporaryFile(dir=folder):
         pass
     free = shutil.disk_usage(folder).free
@@ -193,67 +197,67 @@ def _disk(asked: CheckTargets) -> Result:
     return CheckResult.FINE, says, ""
 
 
-def _key(asked: CheckTargets) -> Result:
-    if asked.keystore is None:
+def _key(target: CheckTargets) -> Result:
+    if target.keystore is None:
         raise Skip("no --keystore is given")
-    says = f"{asked.keystore} opens, {asked.key.address}"
-    if asked.keystore.stat().st_mode & 0o077 and os.name == "posix":
+    says = f"{target.keystore} opens, {target.key.address}"
+    if target.keystore.stat().st_mode & 0o077 and os.name == "posix":
         return CheckResult.WARNING, f"{says}; others on this machine can read the file", "chmod 600 it"
     return CheckResult.FINE, says, ""
 
 
-def _balance(asked: CheckTargets) -> Result:
-    if asked.keystore is None:
+def _balance(target: CheckTargets) -> Result:
+    if target.keystore is None:
         raise Skip("no --keystore is given")
-    held = int(asked.w3.eth.get_balance(asked.key.address))
-    if held == 0:
+    wei = int(target.w3.eth.get_balance(target.key.address))
+    if wei == 0:
         return (
             CheckResult.WARNING,
-            f"{asked.key.address} has no coins",
+            f"{target.key.address} has no coins",
             "a node needs none; staking and sending take some",
         )
-    return CheckResult.FINE, f"{asked.key.address} has {amount(held, COINS)}", ""
+    return CheckResult.FINE, f"{target.key.address} has {amount(wei, COINS)}", ""
 
 
-def _verifiers(asked: CheckTargets) -> Result:
-    if asked.place is None:
+def _verifiers(target: CheckTargets) -> Result:
+    if target.place is None:
         raise Skip("no deployment is known")
-    registry = VerifierRegistry(asked.w3, asked.place.verifier_registry)
+    registry = VerifierRegistry(target.w3, target.place.verifier_registry)
     names = registry.verifiers()
     k = registry.threshold()
     says = f"{len(names)} are admitted, {k} decide"
-    if asked.keystore is not None and asked.key.address in names:
-        says += f"; this key is one of them, with {amount(registry.stake_of(asked.key.address), COINS)} staked"
+    if target.keystore is not None and target.key.address in names:
+        says += f"; this key is one of them, with {amount(registry.stake_of(target.key.address), COINS)} staked"
     if len(names) < 2 * k - 1:
         return CheckResult.WARNING, says, f"rounds open with {2 * k - 1}: the holders admit more"
     return CheckResult.FINE, says, ""
 
 
-def _run(asked: CheckTargets) -> Result:
-    if not asked.run:
+def _run(target: CheckTargets) -> Result:
+    if not target.run:
         raise Skip("no --run is given")
-    shown = asked.client.read(Run, f"/runs/{asked.run}")
-    if shown.phase == "over":
+    run = target.client.read(Run, f"/runs/{target.run}")
+    if run.phase == "over":
         return CheckResult.FAILED, "the run is over", "choose another: `commonweight run list`"
-    return CheckResult.FINE, f"round {shown.round}, {shown.phase}", ""
+    return CheckResult.FINE, f"round {run.round}, {run.phase}", ""
 
 
-def _corpus(asked: CheckTargets) -> Result:
-    if not asked.run:
+def _corpus(target: CheckTargets) -> Result:
+    if not target.run:
         raise Skip("no --run is given")
-    asked_for = asked.config.corpus_digest
-    corpus_of(asked.data).require(asked_for)
-    return CheckResult.FINE, f"the text is the run's, {asked_for}", ""
+    digest = target.config.corpus_digest
+    corpus_of(target.data).require(digest)
+    return CheckResult.FINE, f"the text is the run's, {digest}", ""
 
 
-def _self_test(asked: CheckTargets) -> Result:
-    """What this machine computes, and whether a verifier of the run computes alike."""
-    profile = asked.config.profile if asked.run else "exact"
+def _self_test(target: CheckTargets) -> Result:
+    """This machine's profile, and whether a verifier of the run has the same."""
+    profile = target.config.profile if target.run else "exact"
     digest = to_hex(configure_determinism(profile).digest())
     says = f"this machine computes as profile {digest} ({profile})"
-    if not asked.run or profile != "exact":
+    if not target.run or profile != "exact":
         return CheckResult.FINE, says, ""
-    alike = [one for one in asked.client.read(Run, f"/runs/{asked.run}").verifiers if one.profile == digest]
+    alike = [row for row in target.client.read(Run, f"/runs/{target.run}").verifiers if row.profile == digest]
     if not alike:
         return CheckResult.FAILED, f"{says}, and no verifier of the run does", _OTHER_MACHINE
     return CheckResult.FINE, f"{says}, as {len(alike)} verifiers of the run do", ""
@@ -275,4 +279,4 @@ CHECKS: dict[str, Callable[[CheckTargets], Result]] = {
     "corpus": _corpus,
     "self-test": _self_test,
 }
-"""In this order: what others build on comes first."""
+"""In this order: a check on which others build comes first."""

@@ -1,4 +1,4 @@
-"""Claims through a relayer: asked for, waited for, and believed when the wallet's own chain says who was paid."""
+"""Claims through a relayer: sent, waited for, and checked by the payee that the wallet's own chain names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from contracts.wire.requests import ClaimBody, ClaimManyBody, EpochClaim, Signed
 AT_ONCE = 100
 """Epochs that one request names."""
 PAID = "paid"
-"""Why a server passes a line over that was claimed before."""
+"""A server's reason to pass over a line that was claimed before."""
 GOOD_FOR = 86_400
 """Seconds for which a signed claim counts."""
 
@@ -38,7 +38,7 @@ class NothingToClaim(CommonweightError):
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Who signs, and where its tokens go instead."""
+    """The account that signs, and the address that gets its tokens instead."""
 
     signer: LocalAccount
     to: Address
@@ -46,7 +46,7 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Paid:
-    """A line that was minted to `to` by a transaction (0x-hex hash); `by_others`: by none that was asked for here."""
+    """A line that was minted to `to` by a transaction (0x-hex hash); `by_others`: by a transaction of others."""
 
     claim: Claim
     to: str
@@ -70,24 +70,24 @@ class Paid:
 
     def in_words(self, currency: str) -> str:
         """One line of the output."""
-        what = f"{amount(self.claim.amount, currency)} for {self.claim.kind} in epoch {self.claim.epoch}"
-        said = f"{what}  to {self.to}  {self.hash}"
-        return f"{said}  passed over: somebody else had it paid meanwhile" if self.by_others else said
+        pay = f"{amount(self.claim.amount, currency)} for {self.claim.kind} in epoch {self.claim.epoch}"
+        line = f"{pay}  to {self.to}  {self.hash}"
+        return f"{line}  passed over: somebody else had it paid meanwhile" if self.by_others else line
 
 
 @dataclass(frozen=True)
 class ClaimReport:
-    """Outbox ids of the calls that pay what was asked for, and what the server does not claim: epoch and why."""
+    """Outbox ids of the calls that pay the claims, and the epochs that the server refused, each with the reason."""
 
     calls: set[str]
     refused: dict[int, str]
 
 
 def require_claimable(owed: Owed) -> list[Claim]:
-    """What can be claimed. Raises NothingToClaim, unless all that there is was claimed: then nothing is due."""
-    found = [claim for claim in owed.claims if claim.state is ClaimState.CLAIMABLE]
-    if found:
-        return found
+    """The claims that can be made. Raises NothingToClaim, unless all lines were claimed: then none is due."""
+    claims = [claim for claim in owed.claims if claim.state is ClaimState.CLAIMABLE]
+    if claims:
+        return claims
     waiting = [claim for claim in owed.claims if claim.state is not ClaimState.CLAIMED]
     telling = [claim for claim in waiting if claim.amount] or waiting
     if len(waiting) < len(owed.claims) and not any(claim.amount for claim in waiting):
@@ -100,41 +100,41 @@ def require_claimable(owed: Owed) -> list[Claim]:
 
 
 def claim_lines(
-    model: WalletModel, account: Address, found: Sequence[Claim], elsewhere: Elsewhere | None
+    model: WalletModel, account: Address, claims: Sequence[Claim], elsewhere: Elsewhere | None
 ) -> list[Paid]:
-    """Have these lines paid; what the chain says of each. Raises ClaimFailed, ApiProblem and ApiUnreachable."""
-    asked = _plainly(model, account, found) if elsewhere is None else _signed(model, account, found, elsewhere)
-    ours = {str(line.hash) for line in wait_for(model.client, asked.calls)}
-    due = [claim for claim in found if claim.epoch not in asked.refused]
-    paid = [_seen(model, claim, ours, account, elsewhere) for claim in due]
-    if asked.refused:
-        done = f"{len(paid)} of {len(found)} lines are claimed; " if paid else ""
-        raise ClaimFailed(done + "; ".join(f"epoch {epoch}: {why}" for epoch, why in asked.refused.items()))
+    """Have these lines paid; returns each as the chain has it. Raises ClaimFailed, ApiProblem and ApiUnreachable."""
+    report = _plainly(model, account, claims) if elsewhere is None else _signed(model, account, claims, elsewhere)
+    ours = {str(line.hash) for line in wait_for(model.client, report.calls)}
+    accepted = [claim for claim in claims if claim.epoch not in report.refused]
+    paid = [_seen(model, claim, ours, account, elsewhere) for claim in accepted]
+    if report.refused:
+        done = f"{len(paid)} of {len(claims)} lines are claimed; " if paid else ""
+        raise ClaimFailed(done + "; ".join(f"epoch {epoch}: {why}" for epoch, why in report.refused.items()))
     return paid
 
 
-def _plainly(model: WalletModel, account: Address, found: Sequence[Claim]) -> ClaimReport:
-    """One epoch by its own route, whose refusals say most; several in one transaction."""
-    epochs = list(dict.fromkeys(claim.epoch or 0 for claim in found))
+def _plainly(model: WalletModel, account: Address, claims: Sequence[Claim]) -> ClaimReport:
+    """Claim one epoch by its own route, whose refusals say most; several epochs in one transaction."""
+    epochs = list(dict.fromkeys(claim.epoch or 0 for claim in claims))
     if len(epochs) == 1:
         path = f"/epochs/{epochs[0]}/claims"
         body = ClaimBody.made(account=account)
         return ClaimReport(set(model.client.send(QueuedClaims, path, body).transactions), {})
-    asked = ClaimReport(set(), {})
+    report = ClaimReport(set(), {})
     for start in range(0, len(epochs), AT_ONCE):
-        wanted = [EpochClaim(epoch=epoch, account=account) for epoch in epochs[start : start + AT_ONCE]]
-        answer = model.client.send(ManyQueuedClaims, "/claims", ClaimManyBody.made(claims=wanted))
-        asked.calls.update(answer.transactions)
-        refused = (one for one in answer.passed_over if one.why != PAID)
-        asked.refused.update({one.epoch: f"{one.why}: {one.detail}" for one in refused})
-    return asked
+        batch = [EpochClaim(epoch=epoch, account=account) for epoch in epochs[start : start + AT_ONCE]]
+        answer = model.client.send(ManyQueuedClaims, "/claims", ClaimManyBody.made(claims=batch))
+        report.calls.update(answer.transactions)
+        refused = (line for line in answer.passed_over if line.why != PAID)
+        report.refused.update({line.epoch: f"{line.why}: {line.detail}" for line in refused})
+    return report
 
 
-def _signed(model: WalletModel, account: Address, found: Sequence[Claim], elsewhere: Elsewhere) -> ClaimReport:
+def _signed(model: WalletModel, account: Address, claims: Sequence[Claim], elsewhere: Elsewhere) -> ClaimReport:
     domain = Domain(model.deployment.chain_id, model.deployment.distributor)
     deadline = model.now() + GOOD_FOR
     names: set[str] = set()
-    for claim in found:
+    for claim in claims:
         kind = PayoutKind[claim.kind.upper()]
         message = ClaimTo(claim.epoch or 0, claim.index, account, kind, claim.amount, elsewhere.to, deadline)
         signature = sign(message, domain, bytes(elsewhere.signer.key))
@@ -146,9 +146,10 @@ def _signed(model: WalletModel, account: Address, found: Sequence[Claim], elsewh
 
 
 def _seen(model: WalletModel, claim: Claim, ours: set[str], account: Address, elsewhere: Elsewhere | None) -> Paid:
-    """What the wallet's own chain has of a line, once it is as far as the server's. Raises ClaimFailed.
+    """A line's payment by the wallet's own chain, once it is as far as the server's. Raises ClaimFailed.
 
-    Whoever was quicker without a signature paid the account itself: that is as good, unless it said where else to pay.
+    A quicker claim by others without a signature paid the account itself: that is as good, unless the account signed
+    another payee.
     """
     name = to_hex(claim.leaf)
     end = time.monotonic() + PATIENCE_SECONDS
@@ -157,7 +158,7 @@ def _seen(model: WalletModel, claim: Claim, ours: set[str], account: Address, el
             raise ClaimFailed(f"the server calls the mint of {name} mined, and your chain node does not have it")
         time.sleep(LOOK_SECONDS)
     paid_to, transaction = model.distributor.paid_to(claim.epoch or 0, claim.index, model.deployment.block)
-    to = elsewhere.to if elsewhere else account
-    if elsewhere and paid_to != to:
-        raise ClaimFailed(f"line {claim.index} of epoch {claim.epoch} was paid to {paid_to}, not to {to}")
-    return Paid(claim, paid_to or to, transaction, bool(transaction) and transaction not in ours)
+    payee = elsewhere.to if elsewhere else account
+    if elsewhere and paid_to != payee:
+        raise ClaimFailed(f"line {claim.index} of epoch {claim.epoch} was paid to {paid_to}, not to {payee}")
+    return Paid(claim, paid_to or payee, transaction, bool(transaction) and transaction not in ours)

@@ -52,11 +52,11 @@ class ContributionFile:
 
     @classmethod
     def load(cls, file: Path) -> ContributionFile:
-        """Read what `save` wrote. Raises BadField."""
+        """Read a file that `save` wrote. Raises BadField."""
         try:
             body = json.loads(file.read_text("utf-8"))
             message = body["message"]
-            signatures = {str(name): str(said) for name, said in body["signatures"].items()}
+            signatures = {str(name): str(signature) for name, signature in body["signatures"].items()}
         except OSError as error:
             raise BadField(f"{file} cannot be read: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -68,47 +68,47 @@ class ContributionFile:
         save_file(file, json.dumps(self.to_json(), indent=1) + "\n")
 
     def to_json(self) -> Object:
-        """What a file holds."""
+        """The content of a file."""
         return {"message": to_json(self.message), "signatures": dict(self.signatures)}
 
     def signed(self, client: ApiClient, account: LocalAccount) -> ContributionFile:
-        """With the signature of `account`. Raises NotMaintainer for one whose signature would count for nothing."""
+        """The file with the signature of `account`. Raises NotMaintainer for an account that is none."""
         maintainers = self.maintainers(client)
         if account.address not in maintainers.members:
-            named = ", ".join(maintainers.members) or "nobody: the holders name maintainers by a decision"
-            raise NotMaintainer(f"{account.address} is no maintainer of the run; its maintainers are {named}")
+            names = ", ".join(maintainers.members) or "nobody: the holders name maintainers by a decision"
+            raise NotMaintainer(f"{account.address} is no maintainer of the run; its maintainers are {names}")
         signature = sign(self.message, client.domain, bytes(account.key))
         return replace(self, signatures={**self.signatures, str(account.address): to_hex(signature)})
 
     def quorum(self, client: ApiClient) -> tuple[int, int]:
-        """How many of the run's maintainers have signed, and how many it takes. Raises ApiProblem."""
+        """The number of the run's maintainers that have signed, and the quorum. Raises ApiProblem."""
         maintainers = self.maintainers(client)
         return len(set(self.signatures) & set(maintainers.members)), maintainers.quorum
 
     def maintainers(self, client: ApiClient) -> Maintainers:
-        """Of the run, by the server's word: the log decides. Raises ApiProblem."""
+        """The run's maintainers, by the server's word: the log decides. Raises ApiProblem."""
         run = client.read(Run, f"/runs/{to_hex(self.message.run)}")
         return Maintainers.parse(RunConfig.from_json(run.config).maintainers)
 
     def submit(self, client: ApiClient) -> Accepted:
-        """Hand it in, its maintainers' signatures in the order of their signers; what the server answers. Signatures of
-        others count for nothing, and are left out.
+        """Hand the file in, its maintainers' signatures in the order of their signers; returns the server's answer.
+        Signatures of others count for nothing, and are left out.
 
         Raises BadField for a signature that is not its signer's, NotMaintainer where too few have signed, ApiProblem
         and ApiUnreachable.
         """
         maintainers = self.maintainers(client)
-        theirs = [name for name in sorted(self.signatures) if name in maintainers.members]
-        given = {name: from_hex(self.signatures[name]) for name in theirs}
-        for name, signature in given.items():
+        signers = [name for name in sorted(self.signatures) if name in maintainers.members]
+        signatures = {name: from_hex(self.signatures[name]) for name in signers}
+        for name, signature in signatures.items():
             if recover(self.message, client.domain, signature) != name:
                 raise BadField(f"signatures must be their signers': that of {name} is not")
-        if len(given) < maintainers.quorum or not given:
-            missing = ", ".join(name for name in maintainers.members if name not in given)
+        if len(signatures) < maintainers.quorum or not signatures:
+            missing = ", ".join(name for name in maintainers.members if name not in signatures)
             raise NotMaintainer(
-                f"{len(given)} of the {maintainers.quorum} maintainers that it takes signed: ask {missing}"
+                f"{len(signatures)} of the {maintainers.quorum} maintainers that it takes signed: ask {missing}"
             )
-        return client.hand(write(Envelope(self.message, tuple(given.values()), {})))
+        return client.hand(write(Envelope(self.message, tuple(signatures.values()), {})))
 
     def describe(self) -> str:
         """One line a field."""

@@ -1,4 +1,4 @@
-"""What lies in the folder of a node, a verifier or a server, and until when: the rules of retention, in one place.
+"""The rules of retention in one place: the files of a node's, a verifier's or a server's folder, and until when.
 
 Every file that such a process writes belongs to one part; tests/verifier/service/test_folders.py holds that.
 """
@@ -25,7 +25,7 @@ class NoFolder(CommonweightError):
 
 @dataclass(frozen=True)
 class Rule:
-    """A part of a folder: where it begins below it, what it is, and until when it is kept."""
+    """A part of a folder: the prefix of its paths, its meaning, and until when it is kept."""
 
     begins: str
     what: str
@@ -65,7 +65,7 @@ RULES = (
 
 @dataclass(frozen=True)
 class KeptPart:
-    """A part as it lies there: files, bytes, and its rule; without one it is nothing of ours."""
+    """A part in a folder: files, bytes, and its rule; a part without a rule is not ours."""
 
     part: str
     files: int
@@ -76,17 +76,17 @@ class KeptPart:
 
 def kept(folder: Path) -> list[KeptPart]:
     """The parts of a folder, the largest first. Raises NoFolder."""
-    found: dict[Rule | None, list[int]] = {}
+    groups: dict[Rule | None, list[int]] = {}
     for name, size in _files(folder):
-        found.setdefault(rule_of(name), []).append(size)
-    if not any(found):
+        groups.setdefault(rule_of(name), []).append(size)
+    if not any(groups):
         raise NoFolder(f"{folder} holds nothing of a node, a verifier or a server; give the --folder of one")
-    lines = [_line(rule, sizes) for rule, sizes in found.items()]
+    lines = [_line(rule, sizes) for rule, sizes in groups.items()]
     return sorted(lines, key=lambda line: line.size, reverse=True)
 
 
 def rule_of(name: str) -> Rule | None:
-    """The rule for a file, by its path below the folder; None for what is not ours."""
+    """The rule for a file, by its path below the folder; None for a file that is not ours."""
     plain = name.removesuffix("-wal").removesuffix("-shm").removesuffix("-journal")
     return next((rule for rule in RULES if plain == rule.begins or _is_below(plain, rule.begins)), None)
 
@@ -102,7 +102,7 @@ def _line(rule: Rule | None, sizes: list[int]) -> KeptPart:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, int]]:
-    """Of a folder that a process may be changing."""
+    """Paths and sizes of a folder that a process may be changing."""
     for path in folder.rglob("*"):
         try:
             if path.is_file():

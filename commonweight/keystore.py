@@ -13,11 +13,11 @@ from contracts.errors import CommonweightError
 from contracts.files.whole_file import create_file
 from contracts.recursion import bound_recursion
 
-if TYPE_CHECKING:  # it takes half a second, which a command that opens no key need not wait
+if TYPE_CHECKING:  # the import takes half a second, for which a command without a key must not wait
     from eth_account.signers.local import LocalAccount
 
 _WRONG = "MAC mismatch"
-"""What eth-keyfile says of a wrong passphrase."""
+"""The error text of eth-keyfile for a wrong passphrase."""
 PASSPHRASE_VARIABLE = "COMMONWEIGHT_PASSPHRASE"  # noqa: S105 - a variable's name
 FILE_VARIABLE = "COMMONWEIGHT_PASSPHRASE_FILE"
 
@@ -43,7 +43,7 @@ def write_keystore(path: Path, key: bytes, passphrase: str, iterations: int | No
 
 
 def open_keystore(path: Path) -> LocalAccount:
-    """The account in a keystore; its passphrase is the one that was given (`given_passphrase`), or is asked for."""
+    """The account in a keystore; its passphrase is that of `given_passphrase`, or is asked for."""
     if not path.is_file():
         raise KeystoreRefused(f"no keystore {path}; make one with `commonweight keys new --out {path}`")
     passphrase = given_passphrase()
@@ -66,10 +66,10 @@ def given_passphrase() -> str | None:
 
     Raises KeystoreRefused for a file that cannot be read.
     """
-    given = os.environ.get(PASSPHRASE_VARIABLE)
+    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
     file = os.environ.get(FILE_VARIABLE)
-    if given is not None or not file:
-        return given
+    if passphrase is not None or not file:
+        return passphrase
     try:
         lines = Path(file).read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -82,11 +82,11 @@ def nobody_to_ask(path: Path) -> KeystoreRefused:
     return KeystoreRefused(f"no passphrase for {path}, and no terminal to ask at; set {FILE_VARIABLE}")
 
 
-def asked(what: str, path: Path) -> str:
-    """From the terminal; where there is none the next line of the standard input, without a word: scripts read both
-    streams. Raises KeystoreRefused where neither has it."""
+def asked(label: str, path: Path) -> str:
+    """A passphrase from the terminal; without one the next line of the standard input, without a prompt: scripts read
+    both streams. Raises KeystoreRefused where neither has it."""
     if _has_terminal():
-        return getpass(f"{what} of {path}: ")
+        return getpass(f"{label} of {path}: ")
     line = sys.stdin.readline() if sys.stdin is not None else ""
     if not line:
         raise nobody_to_ask(path)
@@ -94,7 +94,7 @@ def asked(what: str, path: Path) -> str:
 
 
 def _has_terminal() -> bool:
-    """Whether getpass finds one, as it looks for it: the process's own, else the standard input."""
+    """Whether getpass finds a terminal, by its own rule: the process's own, else the standard input."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:

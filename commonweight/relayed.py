@@ -1,4 +1,4 @@
-"""Transactions that the relayer sends for somebody: waited for until they are mined."""
+"""Transactions that the relayer sends for an account: waited for until they are mined."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DONE = (CallState.MINED, CallState.FINAL)
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.3
 AT_ONCE = 50
-"""Transactions that one question names."""
+"""Transactions in one request."""
 
 
 class ClaimFailed(CommonweightError):
@@ -25,24 +25,24 @@ class ClaimFailed(CommonweightError):
     code = "claim-failed"
 
 
-def wait_for(client: ApiClient, wanted: Collection[str], seconds: float = PATIENCE_SECONDS) -> list[Transaction]:
+def wait_for(client: ApiClient, calls: Collection[str], seconds: float = PATIENCE_SECONDS) -> list[Transaction]:
     """The server's lines of these transactions, each mined. Raises ClaimFailed, ApiProblem and ApiUnreachable."""
     end = time.monotonic() + seconds
     progress = Progress("transactions mined")
     while True:
-        lines = _lines(client, sorted(wanted))
+        lines = _lines(client, sorted(calls))
         broken = [line for line in lines if line.state in BROKEN]
         if broken:
             raise ClaimFailed(f"{broken[0].id}: {broken[0].error or CallState.REVERTED}")
         done = sum(line.state in DONE for line in lines)
-        if done == len(wanted):
+        if done == len(calls):
             return lines
         if time.monotonic() > end:
             raise ClaimFailed("the transactions are not mined yet; ask again, nothing is lost or paid twice")
-        progress(done, len(wanted))
+        progress(done, len(calls))
         time.sleep(LOOK_SECONDS)
 
 
-def _lines(client: ApiClient, wanted: Sequence[str]) -> list[Transaction]:
-    parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
+def _lines(client: ApiClient, calls: Sequence[str]) -> list[Transaction]:
+    parts = [calls[start : start + AT_ONCE] for start in range(0, len(calls), AT_ONCE)]
     return [line for part in parts for line in client.read_list(Transaction, "/transactions", call=part)]

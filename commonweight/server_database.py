@@ -1,4 +1,4 @@
-"""The database of commands that make none: it has to be there, and to be the model's that was named."""
+"""The database of commands that create none: it has to be there, and to be that of the named model."""
 
 from __future__ import annotations
 
