@@ -60,7 +60,7 @@ class Found:
     remedy: str = ""
 
     def line(self) -> str:
-        """For people."""
+        """A line for people."""
         return f"{self.verdict:<8} {self.check}: {self.says}" + (f"; {self.remedy}" if self.remedy else "")
 
 

@@ -78,7 +78,7 @@ def main() -> None:
     try:
         require_a_folder()
         run_command(app)
-    except Exception as error:  # what is no refusal is raised again
+    except Exception as error:  # an error that is no refusal is raised again
         complain(as_refusal(error))
         sys.exit(1)
     finally:

@@ -64,7 +64,7 @@ class ContributionFile:
         return cls(from_json(Contribution, message), signatures)
 
     def save(self, file: Path) -> None:
-        """As JSON."""
+        """Write the file as JSON."""
         save_file(file, json.dumps(self.to_json(), indent=1) + "\n")
 
     def to_json(self) -> Object:
@@ -111,5 +111,5 @@ class ContributionFile:
         return client.hand(write(Envelope(self.message, tuple(signatures.values()), {})))
 
     def describe(self) -> str:
-        """One line a field."""
+        """The message, one line a field."""
         return "\n".join(f"{name:<10} {value}" for name, value in to_json(self.message).items())

@@ -39,9 +39,9 @@ from contracts.wire.log import Accepted, LogSize
 from contracts.wire.network import Network
 
 MOST_BYTES = 2**29
-"""Of one answer: no file of a run that a server takes is larger."""
+"""The largest answer: no file of a run that a server takes is larger."""
 PATIENCE_SECONDS = 30.0
-"""Of weather: for so long a request is sent again."""
+"""For so long a request is sent again in weather."""
 FIRST_WAIT = 0.3
 LONGEST_WAIT = 10.0
 OCTETS = "application/octet-stream"

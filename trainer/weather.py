@@ -18,7 +18,7 @@ class GaveUp(CommonweightError):
 
 
 class Weather:
-    """Of one node or verifier. `say` takes a line; `give_up_after` are seconds, 0 for never."""
+    """The outages of one node or verifier. `say` takes a line; `give_up_after` are seconds, 0 for never."""
 
     def __init__(self, server: str, chain: str, say: Callable[[str], None], give_up_after: float) -> None:
         self._server = Outage(f"the server {server}", say)

@@ -22,7 +22,7 @@ LINES = ("#0b6e6e", "#c2571a", "#7a6ff0")
 
 
 def print_summary(summary: Summary, page: Path) -> None:
-    """One summary, then the checks."""
+    """Print the tables, then the checks."""
     console.print(_nodes(summary))
     console.print(_losses(summary))
     for name, holds in summary.checks.items():

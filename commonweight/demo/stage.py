@@ -21,7 +21,7 @@ KILL_ROUND = 3
 KILL_STEP = 8
 NEW_LR = "0.0005"
 MOST_ROUNDS = 40
-"""Of the run: it goes on while the holders vote."""
+"""Rounds of the run, which goes on while the holders vote."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Source:
 
 
 def collect(source: Source) -> Outcome:
-    """All of it, while server and chain still answer."""
+    """Read all figures, while server and chain still answer."""
     client = source.client
     rounds = [client.read(Round, f"/runs/{source.run}/rounds/{n}") for n in range(1, source.rounds + 1)]
     epoch = client.read_list(Epoch, "/epochs")[0]

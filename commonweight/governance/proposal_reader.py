@@ -75,15 +75,15 @@ class ProposalReader:
         yield from dict.fromkeys(name for name in names if name not in ids)
 
     def lines(self, proven: Proven, status: ProposalStanding) -> Iterator[str]:
-        """For a terminal."""
+        """Lines for a terminal."""
         yield from lines_of(proven, status, self.deployment, self.names_checked)
 
     def standing_lines(self, proven: Proven, status: ProposalStanding) -> Iterator[str]:
-        """For a terminal that has shown the proposal before."""
+        """Lines for a terminal that has shown the proposal before."""
         yield from standing_lines(status, proven.id)
 
     def document(self, proven: Proven, status: ProposalStanding) -> Object:
-        """For scripts."""
+        """The proposal for scripts."""
         return as_document(proven, status, self.deployment)
 
     def watch(

@@ -23,7 +23,7 @@ class CurrencyTerms:
 
     @classmethod
     def of(cls, currency: Currency) -> CurrencyTerms:
-        """As the currency tells; where it tells none, in its smallest units."""
+        """The terms by the currency; without them its smallest units."""
         decimals = currency.decimals()
         symbol = one_line(currency.symbol(), LONGEST_SYMBOL)
         if not 0 <= decimals <= MOST_DECIMALS or not symbol:

@@ -100,7 +100,7 @@ def is_over(document: Document) -> bool:
 
 
 def lines_of(document: Document) -> Iterator[str]:
-    """For people."""
+    """Lines for people."""
     run = document["run"]
     yield f"run {run['run']}, by {run['creator']}"
     yield f"it {PHASES[run['phase']]}"

@@ -153,7 +153,7 @@ class ContributionStanding:
         }
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Lines for people."""
         kind = PayoutKind(self.message.kind).name.lower()
         paid = f"weight {self.message.weight} of {kind} to {self.message.account}"
         lines = [self.id, f"  {self.message.source} {self.message.subject} ({self.message.licence}), {paid}"]

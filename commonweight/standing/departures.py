@@ -80,7 +80,7 @@ class StakeDeparture:
 
     @classmethod
     def read(cls, registry: VerifierRegistry, account: Address) -> StakeDeparture:
-        """By the chain."""
+        """The stake by the chain."""
         now = int(registry.w3.eth.get_block("latest")["timestamp"])
         leaving = registry.leaving(account)
         stake = registry.stake_of(account)

@@ -175,7 +175,7 @@ class Round:
         }
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Lines for people."""
         text = self.money.text
         price = f"{text(self.paid_units)} buys {amount(self.token_units, self.symbol)}"
         return [
@@ -222,7 +222,7 @@ class Deposit:
 
     @classmethod
     def read(cls, pool: CapitalPool, funding_round: Round, account: Address) -> Deposit:
-        """By the chain."""
+        """The deposit by the chain."""
         units = pool.deposit_of(account)
         return cls(funding_round, account, units, pool.tokens_for(units))
 
@@ -237,7 +237,7 @@ class Deposit:
         return self.round.values | values
 
     def line(self) -> str:
-        """For people."""
+        """A line for people."""
         return f"{told(DEPOSITS, self.state, self._values)}  {helper(DEPOSITS, self.state, self._values)}"
 
     def to_json(self) -> dict[str, object]:

@@ -95,7 +95,7 @@ def all_runs(client: ApiClient, *, nodes: bool = False) -> list[SeenRun]:
 
 
 def run_with(client: ApiClient, run: str, *, nodes: bool = False) -> SeenRun:
-    """One of them. Raises ApiProblem and ApiUnreachable."""
+    """One run with its lists. Raises ApiProblem and ApiUnreachable."""
     return SeenRun(
         client.read(Run, f"/runs/{run}"),
         tuple(pages(client, NodeLine, f"/runs/{run}/nodes", "node", "")) if nodes else (),

@@ -53,7 +53,7 @@ class Holding:
         return {"about": "wallet", **texts, "delegate": self.delegate or None}
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Lines for people."""
         share = 100 * self.balance / max(1, self.supply)
         lends = {"": "lends its own to nobody: they count once it does", self.account: "votes itself"}
         votes = lends.get(self.delegate, f"lends its own to {self.delegate}")

@@ -112,7 +112,7 @@ class _Terminal(io.FileIO):
     """A terminal that may go away: later output is dropped, and does not end the process."""
 
     def write(self, data: object) -> int:
-        """How many bytes were taken."""
+        """Write; returns the number of bytes that were taken."""
         try:
             return super().write(data) or 0  # type: ignore[arg-type]
         except OSError as error:

@@ -56,7 +56,7 @@ class TextLines(logging.Formatter):
         super().__init__("%(asctime)s %(mark)s%(message)s")
 
     def formatTime(self, record: logging.LogRecord, _shape: str | None = None) -> str:
-        """In UTC."""
+        """The time in UTC."""
         return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(record.created))
 
     def format(self, record: logging.LogRecord) -> str:

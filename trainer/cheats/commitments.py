@@ -56,7 +56,7 @@ class Altered(Worked):
         self._alter = alter
 
     def commitments(self, task: RoundTask, trajectory: Trajectory) -> Sequence[Made]:
-        """The altered one."""
+        """The altered commitment."""
         return (self._alter(task, commitment(task, trajectory, self.pledge(task))),)
 
 
@@ -64,7 +64,7 @@ class Doubled(Altered):
     """Work done by a runner, the commitment to it, and then an altered one in its place."""
 
     def commitments(self, task: RoundTask, trajectory: Trajectory) -> Sequence[Made]:
-        """Both."""
+        """The first commitment and the altered one."""
         original = commitment(task, trajectory, self.pledge(task))
         return original, self._alter(task, original)
 
@@ -146,7 +146,7 @@ def other_chain(task: RoundTask, draft: Made) -> Made:
 
 
 def impostor(task: RoundTask, draft: Made) -> Made:
-    """In another node's name, to take its place in the round, signed with this key."""
+    """A commitment in another node's name, to take its place in the round, signed with this key."""
     victim = next((node for node in task.round.nodes if node != task.node), task.run[:42])
     return _with(draft, node=victim)
 

@@ -32,7 +32,7 @@ class File(Protocol):
     """A file with a blob's bytes."""
 
     def read_bytes(self) -> bytes:
-        """All of them. Raises CommonweightError and OSError."""
+        """All bytes. Raises CommonweightError and OSError."""
 
 
 @dataclass(frozen=True)

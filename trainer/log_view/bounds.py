@@ -53,7 +53,7 @@ class SourceShare:
 
 
 class Bounds:
-    """One look."""
+    """The bounds of one look."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock, self._end = clock, clock() + LOOK_SECONDS

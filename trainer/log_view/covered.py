@@ -120,7 +120,7 @@ class CoveredLog:
         self._keep(now=True)
         self.view.close()
 
-    # -- what others show ---------------------------------------------------------------------------------------------
+    # -- heads of others ----------------------------------------------------------------------------------------------
 
     def _shown(self, notes: Mapping[str, bytes]) -> Iterator[Shown]:
         """Heads under the operator's signature: sources that misled come last, before them late ones, the longest ago
@@ -263,7 +263,7 @@ class CoveredLog:
         self._least = least
         self._least_root = ""
 
-    # -- what is covered ----------------------------------------------------------------------------------------------
+    # -- covered entries ----------------------------------------------------------------------------------------------
 
     def _stood(self) -> int:
         """The size at which the node stood before a restart, if the copy is still the log that it acted on."""
