@@ -163,13 +163,13 @@ PYTHON: dict[str, Mutant] = {
     ),
     "words: others than were said": Mutant(
         "verifier/duties/read.py",
-        "    if world.memory.word(reading.proof, root, said.segment, WORDS[said.word]):\n",
+        "    if world.memory.word(reading.proof, root, word.segment, WORDS[word.word]):\n",
         "    if True:\n",
         ("tests/verifier/duties/test_doing.py::test_a_restart_never_says_another_class_of_word",),
     ),
     "words: unserved at once": Mutant(
         "verifier/duties/read.py",
-        "if found is not None or not reading.overdue:",
+        "if replayed is not None or not reading.overdue:",
         "if found is not None:",
         ("tests/verifier/duties/test_doing.py::test_bytes_that_take_more_than_half_a_period_are_unserved",),
     ),
@@ -241,7 +241,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "words: a false waits for the rest": Mutant(
         "verifier/duties/read.py",
-        "WORDS[said.word] in AGAINST",
+        "WORDS[word.word] in AGAINST",
         "False",
         ("tests/verifier/duties/test_doing.py::test_what_speaks_against_a_segment_waits_for_no_other",),
     ),

@@ -53,10 +53,10 @@ class _Part:
 
 def distance(config: RunConfig, start: Arrays, claimed: Arrays, replayed: Arrays) -> Distance:
     """Compare two ends of one segment of `config.segment` steps."""
-    kept = {"theta": 1.0, "m": config.rate("beta1") ** config.segment, "v": config.rate("beta2") ** config.segment}
+    retained = {"theta": 1.0, "m": config.rate("beta1") ** config.segment, "v": config.rate("beta2") ** config.segment}
     values: dict[str, float] = {}
     for prefix, metric in (("theta", "update"), ("m", "moment1"), ("v", "moment2")):
-        parts = list(_parts(prefix, kept[prefix], start, claimed, replayed))
+        parts = list(_parts(prefix, retained[prefix], start, claimed, replayed))
         gap = sum(p.gap for p in parts)
         size = sum(p.size for p in parts)
         values[metric] = _ratio(gap, size)
@@ -74,14 +74,14 @@ def residual(start: Arrays, claimed: Arrays, replayed: Arrays) -> dict[str, NDAr
     return {name: gap / max(float(size), 1e-300) for name, gap in gaps.items()}
 
 
-def _parts(prefix: str, kept: float, start: Arrays, claimed: Arrays, replayed: Arrays) -> Iterator[_Part]:
+def _parts(prefix: str, retained: float, start: Arrays, claimed: Arrays, replayed: Arrays) -> Iterator[_Part]:
     for name in sorted(n for n in replayed if n.startswith(f"{prefix}.")):
         s = _double(start[name])
         c = _double(claimed[name])
         r = _double(replayed[name])
         with np.errstate(over="ignore", invalid="ignore"):
-            done = r - kept * s
-            yield _Part(name, _sum(np.square(c - r)), _sum(np.square(done)), _sum((c - kept * s) * done))
+            done = r - retained * s
+            yield _Part(name, _sum(np.square(c - r)), _sum(np.square(done)), _sum((c - retained * s) * done))
 
 
 def _double(array: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -73,12 +73,12 @@ def compare(
     """
     if boundary_entry(claimed) == boundary_entry(replayed):
         return REPLAYS_EXACTLY
-    found = distance(config, start, claimed, replayed)
+    measured = distance(config, start, claimed, replayed)
     if limits is None:
-        largest = max(("update", "moment1", "moment2"), key=lambda name: found.values[name])
-        metric = "update" if found.values["update"] else largest
-        return Comparison(False, _scaled(Decimal(repr(found.values[metric]))), EXACT_LIMIT, metric)
-    metric, value, limit = found.worst(limits)
+        largest = max(("update", "moment1", "moment2"), key=lambda name: measured.values[name])
+        metric = "update" if measured.values["update"] else largest
+        return Comparison(False, _scaled(Decimal(repr(measured.values[metric]))), EXACT_LIMIT, metric)
+    metric, value, limit = measured.worst(limits)
     return Comparison(value <= limit, _scaled(value), _scaled(limit), metric)
 
 

@@ -84,20 +84,22 @@ def _check_start(terms: RunTerms, config: RunConfig) -> None:
     """The run begins where its configuration leads: nobody anchors in another one."""
     theta = initial_theta(config)
     begins = (state_digest(theta), state_digest(zero_momentum(theta)), inner_digest(joiner_inner(config)))
-    for name, found, said in zip(
+    for name, computed, declared in zip(
         ("weights", "momentum", "optimizer state"), begins, (terms.genesis, terms.momentum, terms.inner), strict=True
     ):
-        if found != said:
-            raise NotPrepared(f"the run's first {name} are 0x{said.hex()[:16]}…, they follow as 0x{found.hex()[:16]}…")
+        if computed != declared:
+            raise NotPrepared(
+                f"the run's first {name} are 0x{declared.hex()[:16]}…, they follow as 0x{computed.hex()[:16]}…"
+            )
 
 
 def _check_limits(limits: str, own: NumericsProfile, profiles: Iterable[bytes]) -> None:
     """This machine can judge a node of one of the run's profiles, at least."""
     table = LimitTable.from_json(limits)
-    told = {profile for pair in table.pairs if pair.separates for profile in _others(pair, own.digest().hex())}
+    comparable = {profile for pair in table.pairs if pair.separates for profile in _others(pair, own.digest().hex())}
     if own.deterministic:
-        told.add(own.digest().hex())
-    if told.isdisjoint(profile.hex() for profile in profiles):
+        comparable.add(own.digest().hex())
+    if comparable.isdisjoint(profile.hex() for profile in profiles):
         raise NotPrepared(
             f"the run's table of limits has no pair of this machine (0x{own.digest().hex()[:16]}…) and one of the "
             "profiles that its nodes may have: calibrate them, and open a run with that table"
@@ -106,5 +108,5 @@ def _check_limits(limits: str, own: NumericsProfile, profiles: Iterable[bytes]) 
 
 def _others(pair: PairLimits, own: str) -> set[str]:
     """The profiles that are compared with this one by a pair."""
-    one, other = pair.profiles
-    return {found for found, judged in ((one, other), (other, one)) if judged == own}
+    first, second = pair.profiles
+    return {profile for profile, judged in ((first, second), (second, first)) if judged == own}

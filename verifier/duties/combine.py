@@ -48,9 +48,9 @@ def _basis(world: World, duty: Combine) -> Basis | None:
 
 
 def _sign(world: World, duty: Combine, step: Step) -> None:
-    place = BlobOrigin(world.address, duty.run, duty.round + 1)
+    origin = BlobOrigin(world.address, duty.run, duty.round + 1)
     for name, kind in ((step.theta_blob, BlobKind.WEIGHTS), (step.momentum_blob, BlobKind.MOMENTUM)):
-        _keep(world, _left(world, duty.run, duty.round) / name, kind, place)
+        _keep(world, _left(world, duty.run, duty.round) / name, kind, origin)
     with world.replica.reading() as state:
         index = state.runs[duty.run].rounds[duty.round].merge_at
     root = world.root(index)
@@ -76,22 +76,22 @@ def _sign(world: World, duty: Combine, step: Step) -> None:
 
 def tidy(world: World, rounds: Iterable[tuple[RunId, int]]) -> None:
     """Remove what merges of other rounds left: others were quicker, and nobody asks for it any more."""
-    wanted = {asking.place_of(*place) for place in rounds}
+    wanted = {asking.place_of(*key) for key in rounds}
     folder = world.settings.folder / MERGED
-    for left in folder.iterdir() if folder.is_dir() else ():
-        if left.name not in wanted:
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in wanted:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _left(world: World, run: RunId, number: int) -> Path:
     return world.settings.folder / MERGED / asking.place_of(run, number)
 
 
-def _keep(world: World, file: Path, kind: BlobKind, place: BlobOrigin) -> None:
+def _keep(world: World, file: Path, kind: BlobKind, origin: BlobOrigin) -> None:
     """From where a worker left it into the mirror, which serves it to everybody."""
     if world.blobs.has(file.name) or not file.exists():
         return
-    world.blobs.announce(Announcement(file.name, kind, file.stat().st_size, place))
+    world.blobs.announce(Announcement(file.name, kind, file.stat().st_size, origin))
     with world.blobs.receive(file.name) as receiving:
         receiving.write(file.read_bytes())
         receiving.finish()

@@ -17,13 +17,13 @@ def sign(world: World, duties: Iterable[SignEpoch], counts: Callable[[int], bool
     """Sign each root once. `counts` says whether this look saw log, chain and enough mirrors with so many entries."""
     due = list(duties)
     awaited = {duty.epoch for duty in due}
-    world.epochs_seen = {place: last for place, last in world.epochs_seen.items() if place[0] in awaited}
-    world.epochs_waited = {place for place in world.epochs_waited if place[0] in awaited}
+    world.epochs_seen = {key: last for key, last in world.epochs_seen.items() if key[0] in awaited}
+    world.epochs_waited = {key for key in world.epochs_waited if key[0] in awaited}
     for duty in due:
-        found = world.replica.closings.get(duty.epoch)
-        if found is None or world.copy.signed <= found[0]:
+        closing = world.replica.closings.get(duty.epoch)
+        if closing is None or world.copy.signed <= closing[0]:
             continue
-        index, closed = found
+        index, closed = closing
         message = epoch_root(closed, world.deployment.model, index + 1, world.copy.root(index + 1))
         if not world.quorum.has(message) and _all_entered(world, duty.epoch, index, counts(index + 1)):
             _sign(world, closed, message)
@@ -31,12 +31,12 @@ def sign(world: World, duties: Iterable[SignEpoch], counts: Callable[[int], bool
 
 def _all_entered(world: World, epoch: int, index: int, counts: bool) -> bool:
     """What was held one whole look after the closing entry was seen stands in the log, or was never of use."""
-    place = (epoch, index)
-    if world.epochs_seen.setdefault(place, None) is None:
-        if counts and place in world.epochs_waited:
-            world.epochs_seen[place] = max((held.sequence for held in world.messages.held()), default=0)
-        world.epochs_waited.add(place)
-    last = world.epochs_seen[place]
+    key = (epoch, index)
+    if world.epochs_seen.setdefault(key, None) is None:
+        if counts and key in world.epochs_waited:
+            world.epochs_seen[key] = max((held.sequence for held in world.messages.held()), default=0)
+        world.epochs_waited.add(key)
+    last = world.epochs_seen[key]
     if last is None:
         return False
     left = [held for held in world.messages.held() if held.sequence <= last]

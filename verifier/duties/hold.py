@@ -24,11 +24,11 @@ MOST_PROOFS = 256
 
 def hold(world: World, duties: Iterable[Hold]) -> None:
     """Check what came, and say so of all that passed, in one message a round."""
-    said = {name for claim in world.voice.held() for name in _proofs(claim.claim)}
+    stated = {name for claim in world.voice.held() for name in _proofs(claim.claim)}
     passed: dict[tuple[str, int], list[str]] = defaultdict(list)
-    for name, place, asked in _asked(world, duties):
-        if name not in said and _passes(world, ProofId(name), place[1], asked):
-            passed[place].append(name)
+    for name, key, asked in _asked(world, duties):
+        if name not in stated and _passes(world, ProofId(name), key[1], asked):
+            passed[key].append(name)
     for (run, number), names in passed.items():
         proofs = tuple(from_hex(name) for name in names[:MOST_PROOFS])
         if world.voice.say(Has(from_hex(run), number, world.address, proofs)):
@@ -37,8 +37,8 @@ def hold(world: World, duties: Iterable[Hold]) -> None:
 
 def _asked(world: World, duties: Iterable[Hold]) -> list[tuple[str, tuple[str, int], Held]]:
     with world.replica.reading() as state:
-        known = [duty.proof for duty in duties if duty.proof in state.proofs]
-        commitments = [(name, state.proofs[name].commitment) for name in known]
+        names = [duty.proof for duty in duties if duty.proof in state.proofs]
+        commitments = [(name, state.proofs[name].commitment) for name in names]
         log = world.replica.collected
         return [(name, (c.run, c.round), asking.held(state, log, name)) for name, c in commitments]
 

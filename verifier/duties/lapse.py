@@ -35,13 +35,13 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
     with world.replica.reading() as state:
         log = world.replica.collected
         mine = {absence: absence.awaited for absence in _open(state, world.address)}
-        admitted = frozenset(name for name, known in state.verifiers.items() if known.admitted)
+        admitted = frozenset(name for name, verifier in state.verifiers.items() if verifier.admitted)
         own = [(current.verifiers, current.k) for current in _rounds(state, world.address)] or [(admitted, state.k)]
         came = tuple(_came(state)) if chain else ()
-        rounds = {absence: state.runs[what.run].rounds[what.round] for absence, what in mine.items()}
+        rounds = {absence: state.runs[awaited.run].rounds[awaited.round] for absence, awaited in mine.items()}
         for_each = {a: look.counts(r.verifiers, r.k, chain, a.since + 1, admitted) for a, r in rounds.items()}
         reached = {absence: look.reached(r.verifiers, r.k, admitted) for absence, r in rounds.items()}
-        took = {run: world.stopwatch.took(run) for run in {what.run for what in mine.values()}}
+        took = {run: world.stopwatch.took(run) for run in {awaited.run for awaited in mine.values()}}
         signs = {absence: _sign(state, awaited, claims) for absence, awaited in mine.items()}
         shown = {absence: is_shown(state, awaited, claims, world.address) for absence, awaited in mine.items()}
         passed = {absence: world.stopwatch.passed(absence) for absence in mine}
@@ -100,12 +100,12 @@ def lapse_message(verifier: Address, absence: Absence, root: bytes) -> Lapse:
 
 def _open(state: State, verifier: Address) -> list[Absence]:
     """What is awaited in rounds in which this verifier's word counts, and that it has not called missing yet."""
-    found = []
+    absences = []
     for awaited, since in state.open.items():
         current = state.runs[awaited.run].rounds.get(awaited.round)
         if current is not None and verifier in current.verifiers and not _is_said(state, awaited, verifier):
-            found.append(absence_of(state, awaited, since))
-    return found
+            absences.append(absence_of(state, awaited, since))
+    return absences
 
 
 def _rounds(state: State, verifier: Address) -> list[RoundState]:

@@ -71,14 +71,14 @@ def _commitment(
 
 def _usual(run: RunState, node: Address, period: float, took: Mapping[str, float]) -> tuple[int, float]:
     """How many times the usual time a node has, and how many seconds at least."""
-    known = {name: seconds for name, seconds in took.items() if name in run.nodes}
-    if node in known:
-        return TIMES_KNOWN, max(period, TIMES_KNOWN * known[node])
-    return TIMES_NEW, max(FIRST_PERIODS * period, TIMES_NEW * max(known.values(), default=0.0))
+    measured = {name: seconds for name, seconds in took.items() if name in run.nodes}
+    if node in measured:
+        return TIMES_KNOWN, max(period, TIMES_KNOWN * measured[node])
+    return TIMES_NEW, max(FIRST_PERIODS * period, TIMES_NEW * max(measured.values(), default=0.0))
 
 
 def _is_one_in(run: RunState, awaited: Awaited) -> bool:
     """Whether the commitment of another node of the round is there, in the hands of k."""
     current = run.rounds[awaited.round]
     others = {node.node for node in current.listed.values() if node.awaited and node.node != awaited.party}
-    return bool(others - {known.party for known in current.awaits if known.what is What.COMMITMENT})
+    return bool(others - {pending.party for pending in current.awaits if pending.what is What.COMMITMENT})

@@ -40,9 +40,9 @@ def is_shown(state: State, awaited: Awaited, claims: Sequence[Claim], verifier: 
 
 def renewal(awaited: Awaited, claims: Iterable[Claim]) -> int | None:
     """The newest step of a node's heartbeats in a round."""
-    place = (awaited.run, awaited.round, awaited.party.lower())
+    key = (awaited.run, awaited.round, awaited.party.lower())
     beats = (claim for claim in claims if isinstance(claim, LeaseRenewal))
-    steps = [beat.step for beat in beats if (to_hex(beat.run), beat.round, beat.node.lower()) == place]
+    steps = [beat.step for beat in beats if (to_hex(beat.run), beat.round, beat.node.lower()) == key]
     return max(steps, default=None)
 
 
@@ -51,16 +51,16 @@ def _commitment(state: State, current: RoundState, node: Address, claims: Sequen
     if name is None:
         held = _of(facts.Committed, claims)
         return any((c.run, c.round, c.node) == (current.run, current.number, node) for c in held)
-    has = set(state.proofs[name].has) | {said.verifier for said in _of(facts.Has, claims) if name in said.proofs}
+    has = set(state.proofs[name].has) | {claim.verifier for claim in _of(facts.Has, claims) if name in claim.proofs}
     return verifier in has or len(has) >= current.k
 
 
 def _seen(current: RoundState, claims: Sequence[Claim]) -> bool:
-    said = dict(current.seen)
+    root_of = dict(current.seen)
     for claim in _of(facts.Seen, claims):
         if (claim.run, claim.round, claim.index) == (current.run, current.number, current.closed_at):
-            said.setdefault(claim.verifier, claim.root)
-    roots = list(said.values())
+            root_of.setdefault(claim.verifier, claim.root)
+    roots = list(root_of.values())
     return any(roots.count(root) >= current.k for root in set(roots))
 
 
@@ -75,10 +75,10 @@ def _of_a_proof(proof: ProofState, awaited: Awaited, claims: Sequence[Claim]) ->
         return any(opened.proof == name for opened in _of(facts.PledgeOpened, claims))
     if awaited.what is What.TRACE:
         return any((shown.proof, shown.verifier) == (name, party) for shown in _of(facts.TraceShown, claims))
-    words = [said for said in _of(facts.Words, claims) if said.proof == name]
+    words = [claim for claim in _of(facts.Words, claims) if claim.proof == name]
     if awaited.what is What.WORDS:
         due = proof.awaits[awaited].items & set(owed(proof, party))
-        return due <= {word.segment for said in words if said.verifier == party for word in said.words}
+        return due <= {word.segment for claim in words if claim.verifier == party for word in claim.words}
     return _is_replaced(proof, int(party), words)
 
 
@@ -86,9 +86,9 @@ def _is_replaced(proof: ProofState, segment: int, words: Sequence[facts.Words]) 
     unserved = proof.segments[segment].sayers(Word.UNSERVED)
     return any(
         word.segment == segment and word.word is not Word.UNSERVED
-        for said in words
-        if said.verifier in unserved
-        for word in said.words
+        for claim in words
+        if claim.verifier in unserved
+        for word in claim.words
     )
 
 

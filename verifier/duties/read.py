@@ -67,31 +67,31 @@ def read(world: World, duties: Iterable[Read]) -> None:
         reading = _reading(world, duty.proof, duty.segments)
         if reading is None or not reading.asked:
             continue
-        found = [said for number in reading.asked if (said := _said(world, reading, number)) is not None]
-        waits = len(found) < len(reading.asked) and not reading.late
-        _say(world, reading, [said for said in found if not waits or WORDS[said.word] in AGAINST])
+        words = [word for number in reading.asked if (word := _said(world, reading, number)) is not None]
+        waits = len(words) < len(reading.asked) and not reading.late
+        _say(world, reading, [word for word in words if not waits or WORDS[word.word] in AGAINST])
 
 
 def look(world: World, duties: Iterable[LookAgain]) -> None:
     """Replace one's `unserved` where the bytes came."""
     for duty in duties:
         reading = _reading(world, duty.proof, (duty.segment,))
-        said = _replayed(world, reading, duty.segment) if reading is not None and reading.asked else None
-        if reading is not None and said is not None and said.word != UNSERVED:
-            _say(world, reading, [said])
+        word = _replayed(world, reading, duty.segment) if reading is not None and reading.asked else None
+        if reading is not None and word is not None and word.word != UNSERVED:
+            _say(world, reading, [word])
 
 
 def _reading(world: World, proof: ProofId, segments: Sequence[int]) -> Reading | None:
     with world.replica.reading() as state:
-        known = state.proofs.get(proof)
+        proof_state = state.proofs.get(proof)
         log = world.replica.collected
-        if known is None:
+        if proof_state is None:
             return None
-        spoken = _spoken(world, proof, state.roots.get(known.panel_at))
-        run = state.runs[known.commitment.run]
-        commitment = known.commitment
-        awaited = about(known, What.WORDS, world.address)
-        since = known.awaits[awaited].since if awaited in known.awaits else None
+        spoken = _spoken(world, proof, state.roots.get(proof_state.panel_at))
+        run = state.runs[proof_state.commitment.run]
+        commitment = proof_state.commitment
+        awaited = about(proof_state, What.WORDS, world.address)
+        since = proof_state.awaits[awaited].since if awaited in proof_state.awaits else None
         asked = {number: asking.segment(state, log, proof, number) for number in segments if number not in spoken}
         period = log.terms[commitment.run].periodSeconds * SHARE
     overdue = since is not None and world.stopwatch.asked(absence_of(state, awaited, since)) >= period
@@ -100,8 +100,8 @@ def _reading(world: World, proof: ProofId, segments: Sequence[int]) -> Reading |
         round=commitment.round,
         node=commitment.node,
         exact=run.created.terms.exact,
-        panel_at=known.panel_at,
-        common=known.common,
+        panel_at=proof_state.panel_at,
+        common=proof_state.common,
         asked=asked,
         overdue=overdue,
         late=overdue or since is None,
@@ -112,16 +112,16 @@ def _reading(world: World, proof: ProofId, segments: Sequence[int]) -> Reading |
 
 def _spoken(world: World, proof: ProofId, root: str | None) -> set[int]:
     """Segments of one's own words on this log that it lacks; an `unserved` among them may be replaced."""
-    words = [s.claim for s in world.voice.held() if isinstance(s.claim, facts.Words)]
-    return {word.segment for said in words if (said.proof, said.root) == (proof, root) for word in said.words}
+    claims = [s.claim for s in world.voice.held() if isinstance(s.claim, facts.Words)]
+    return {word.segment for claim in claims if (claim.proof, claim.root) == (proof, root) for word in claim.words}
 
 
 def _said(world: World, reading: Reading, number: int) -> Said | None:
     """None while there may still be a better word."""
-    found = _replayed(world, reading, number)
+    replayed = _replayed(world, reading, number)
     asked = reading.asked[number]
-    if found is not None or not reading.overdue:
-        return found
+    if replayed is not None or not reading.overdue:
+        return replayed
     if asked is None or not _is_here(world, asked, reading.exact):
         return Said(number, UNSERVED, detail="its bytes did not come")
     if world.work.outlasted(_request(reading, number, asked)):
@@ -152,12 +152,12 @@ def _replayed(world: World, reading: Reading, number: int) -> Said | None:
     return world.work.ask(_request(reading, number, asked), needs, starts, effort)
 
 
-def _say(world: World, reading: Reading, found: list[Said]) -> None:
+def _say(world: World, reading: Reading, candidates: list[Said]) -> None:
     """Each word is written down first: what would be another one than was said is not said."""
     root = world.root(reading.panel_at)
     if root is None:
         return
-    words = [said for said in found if _may(world, reading, root, said)]
+    words = [word for word in candidates if _may(world, reading, root, word)]
     for start in range(0, len(words), MOST_WORDS):
         _say_some(world, reading, root, words[start : start + MOST_WORDS])
 
@@ -172,12 +172,12 @@ def _say_some(world: World, reading: Reading, root: bytes, words: list[Said]) ->
         world.report(_progress(reading, words))
 
 
-def _may(world: World, reading: Reading, root: bytes, said: Said) -> bool:
+def _may(world: World, reading: Reading, root: bytes, word: Said) -> bool:
     """Words on two logs never count together, so each log has its own."""
-    if world.memory.word(reading.proof, root, said.segment, WORDS[said.word]):
+    if world.memory.word(reading.proof, root, word.segment, WORDS[word.word]):
         return True
-    stands = world.memory.spoken(reading.proof, root, said.segment)
-    detail = f"segment {said.segment}: {WORDS[said.word]} is not said after {stands}"
+    earlier = world.memory.spoken(reading.proof, root, word.segment)
+    detail = f"segment {word.segment}: {WORDS[word.word]} is not said after {earlier}"
     world.say("trouble", reading.round, reading.proof, detail)
     return False
 
@@ -185,7 +185,7 @@ def _may(world: World, reading: Reading, root: bytes, said: Said) -> bool:
 def _witness(world: World, reading: Reading, root: bytes, words: list[Said]) -> bytes | None:
     """Seals the trace of the common segment; the trace is kept until it is asked for. None where there is none to seal:
     an empty one could never be shown."""
-    sealed = [said for said in words if said.segment == reading.common and said.word != UNSERVED]
+    sealed = [word for word in words if word.segment == reading.common and word.word != UNSERVED]
     if not reading.exact or not sealed:
         return b"\0" * 32
     trace = world.memory.once(trace_name(reading.proof, root), sealed[0].trace)
@@ -200,13 +200,13 @@ def trace_name(proof: ProofId, root: bytes) -> str:
     return f"proof/{proof}/trace/{root.hex()}"
 
 
-def _word(said: Said) -> SegmentVerdict:
-    return SegmentVerdict(said.segment, said.word, said.reason, said.measured, said.limit)
+def _word(word: Said) -> SegmentVerdict:
+    return SegmentVerdict(word.segment, word.word, word.reason, word.measured, word.limit)
 
 
 def _progress(reading: Reading, words: list[Said]) -> VerifierProgress:
-    worst = max(words, key=lambda said: (said.word != 1, said.measured))
-    detail = ", ".join(f"{said.segment} {WORDS[said.word]}" for said in words) + f" {worst.detail}".rstrip()
+    worst = max(words, key=lambda word: (word.word != 1, word.measured))
+    detail = ", ".join(f"{word.segment} {WORDS[word.word]}" for word in words) + f" {worst.detail}".rstrip()
     error = worst.measured / 1e18
     limit = worst.limit / 1e18
     return VerifierProgress("verdict", reading.round, reading.node, reading.proof, detail, len(words), error, limit)

@@ -14,18 +14,18 @@ from verifier.duties.world import World
 def reveal(world: World, duties: Iterable[Reveal]) -> None:
     """Show what the anchor bound this verifier to. Raises LogWaits."""
     for duty in duties:
-        found = _anchor(world, duty)
-        if found is None:
+        anchor = _anchor(world, duty)
+        if anchor is None:
             continue
-        anchored, block = found
+        anchored, block = anchor
         if world.chain.final()[0] < block:
             continue
         if not world.secrets.owns(anchored):
             world.say("trouble", duty.round, detail="the anchor of this round is not of this folder's secret")
             continue
-        place = duty.round - anchored.first
-        secret = world.secrets.secret(anchored.run, anchored.first, place)
-        nodes = world.secrets.path(anchored.run, anchored.first, anchored.length, place)
+        index = duty.round - anchored.first
+        secret = world.secrets.secret(anchored.run, anchored.first, index)
+        nodes = world.secrets.path(anchored.run, anchored.first, anchored.length, index)
         message = RoundSecret(from_hex(duty.run), duty.round, world.address, secret)
         if world.voice.say(message, path=[to_hex(node) for node in nodes]):
             world.say("drawn", duty.round, detail="the round's secret is shown")

@@ -59,8 +59,8 @@ class World:
         """Of the log up to and with an entry that messages may name; None while this copy has not read it: derived
         entries are known before they come."""
         with self.replica.reading() as state:
-            found = state.roots.get(index)
-        return from_hex(found) if found is not None else None
+            root = state.roots.get(index)
+        return from_hex(root) if root is not None else None
 
     @property
     def deployment(self) -> Deployment:
