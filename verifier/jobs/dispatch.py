@@ -141,8 +141,8 @@ class JobBoard:
     def _news(self, task_id: str) -> TaskNews:
         """A result that is half written or out of reach is none yet."""
         try:
-            known = self._app.backend.get_task_meta(task_id)
-            return TaskNews(known.get("status"), known.get("result"), known.get("traceback"))
+            meta = self._app.backend.get_task_meta(task_id)
+            return TaskNews(meta.get("status"), meta.get("result"), meta.get("traceback"))
         except Exception as error:
             logger.warning("the result store cannot be read: %r", error)
             return TaskNews()
@@ -159,9 +159,9 @@ def start_before(patience: float) -> str:
     return f"{_machine()} {time.monotonic() + patience}"
 
 
-def is_stale(said: str) -> bool:
+def is_stale(header: str) -> bool:
     """Whether nobody waits for it any more; of another machine's message a worker cannot tell, and runs it."""
-    machine, _, until = said.partition(" ")
+    machine, _, until = header.partition(" ")
     return machine == _machine() and time.monotonic() > float(until)
 
 

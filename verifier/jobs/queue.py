@@ -30,8 +30,8 @@ class OnceTask(Task):  # type: ignore[misc]
         """Raises WorkerLost for a message that another worker had taken, MessageStale for one given up since."""
         if (self.request.delivery_info or {}).get("redelivered"):
             raise WorkerLost("the worker that had taken this task is gone")
-        said = self.request.get(START_BEFORE)
-        if said is not None and is_stale(said):
+        header = self.request.get(START_BEFORE)
+        if header is not None and is_stale(header):
             raise MessageStale("the message waited too long for a worker")
 
 

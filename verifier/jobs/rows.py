@@ -116,8 +116,8 @@ class JobRows:
 
     def of(self, subject: str, stage: int) -> list[JobRow]:
         """All jobs of a subject at a stage, in the order of their insertion."""
-        found = self._db.execute(f"{_SELECT} WHERE subject = ? AND stage = ? ORDER BY rowid", (subject, stage))
-        return [_job(row) for row in found]
+        rows = self._db.execute(f"{_SELECT} WHERE subject = ? AND stage = ? ORDER BY rowid", (subject, stage))
+        return [_job(row) for row in rows]
 
     def listed(self, state: JobState | None = None) -> list[JobRow]:
         """All rows or those in one state, newest change first."""

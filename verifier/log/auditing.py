@@ -57,8 +57,8 @@ class Auditor:
 
     def functions(self) -> Protocol:
         """Of the machine."""
-        place = self.deployment
-        return Protocol(place.chain_id, place.distributor, from_hex(place.model), place.deployer)
+        deployment = self.deployment
+        return Protocol(deployment.chain_id, deployment.distributor, from_hex(deployment.model), deployment.deployer)
 
     def registry(self) -> VerifierRegistry | None:
         """On one's own chain. Raises AnotherChain."""
@@ -75,18 +75,18 @@ class Audit:
     def __init__(self, auditor: Auditor, on_entry: OnEntry = lambda _, __: None) -> None:
         self._auditor, self._on_entry, self.report = auditor, on_entry, Report()
         self._registry = auditor.registry()
-        self._judges = self._of_chain()
+        self._chain_quorum = self._of_chain()
         log = auditor.deployment.log_key()
         self.reader = LogReader(open_place(auditor.address, log), log)
         self.gleaned = Gleaned(auditor.domain)
         """Keys of cosignatures, and who the verifiers are by the log."""
 
-    def run(self, kept: Path | None = None) -> Report:
+    def run(self, head_file: Path | None = None) -> Report:
         """All of it; `kept` is the file of the head that was seen last, which this log has to continue."""
         self._entries()
         self._mirrors()
-        if kept is not None:
-            self._kept(kept)
+        if head_file is not None:
+            self._kept(head_file)
         self._always()
         return self.report
 
@@ -136,8 +136,8 @@ class Audit:
         if blocks.checked:
             self.report.holds.append(f"blocks: {blocks.checked} say what your chain says")
         if blocks.unchecked:
-            what = f"{blocks.unchecked} blocks against a chain of yours: {blocks.stopped}"
-            self.report.unchecked.append(what if self._registry is not None else f"{what} (--rpc-url)")
+            line = f"{blocks.unchecked} blocks against a chain of yours: {blocks.stopped}"
+            self.report.unchecked.append(line if self._registry is not None else f"{line} (--rpc-url)")
 
     def _say_roots(self, roots: RootCheck) -> None:
         before = len(self.report.findings)
@@ -169,13 +169,13 @@ class Audit:
         """Whether a mirror shows a head of this log under its verifier's signature."""
         try:
             note = parse_note(place.checkpoint())
-            found = contradiction(self.reader, note, place)
+            evidence = contradiction(self.reader, note, place)
             self._evidence(place)
         except CommonweightError as error:
             self.report.unchecked.append(f"the mirror of {verifier}: {error.detail}")
             return False
-        if found is not None:
-            self._convict(f"the mirror of {verifier} ({place.name}) shows another log of the operator's", found)
+        if evidence is not None:
+            self._convict(f"the mirror of {verifier} ({place.name}) shows another log of the operator's", evidence)
             return False
         return self._is_cosigned(verifier, note)
 
@@ -193,15 +193,15 @@ class Audit:
     def _evidence(self, place: Place) -> None:
         """Two logs that somebody else saw."""
         try:
-            for found in shown_evidence(place.mirrors(), self.reader.log):
-                self._convict(f"{place.name} shows two heads that the operator signed", found)
+            for evidence in shown_evidence(place.mirrors(), self.reader.log):
+                self._convict(f"{place.name} shows two heads that the operator signed", evidence)
         except CommonweightError as error:
             self.report.unchecked.append(f"evidence that {place.name} has: {error.detail}")
 
-    def _convict(self, what: str, found: Evidence) -> None:
-        body = found.body()
+    def _convict(self, line: str, evidence: Evidence) -> None:
+        body = evidence.body()
         if all(finding.evidence != body for finding in self.report.findings):
-            self.report.findings.append(LogFinding("two-logs", what, evidence=body))
+            self.report.findings.append(LogFinding("two-logs", line, evidence=body))
 
     def _kept(self, file: Path) -> None:
         """The log goes on from what was seen the last time; of two heads the larger is kept. Raises InvalidNote."""
@@ -212,12 +212,12 @@ class Audit:
     def _goes_on(self, file: Path, note: SignedNote) -> bool:
         before = verify_checkpoint(note, self.reader.log).size
         if before > self.reader.size:
-            what = f"whether the log goes on: {file} holds a head of {before} entries, this copy is behind it"
-            self.report.unchecked.append(what)
+            line = f"whether the log goes on: {file} holds a head of {before} entries, this copy is behind it"
+            self.report.unchecked.append(line)
             return False
-        found = contradiction(self.reader, note, self.reader.place)
-        if found is not None:
-            self._convict(f"the head in {file} is of another log", found)
+        evidence = contradiction(self.reader, note, self.reader.place)
+        if evidence is not None:
+            self._convict(f"the head in {file} is of another log", evidence)
             return False
         self.report.holds.append(f"history: the log goes on from the {before} entries of the head in {file}")
         return True
@@ -226,7 +226,7 @@ class Audit:
 
     def _verifiers(self) -> tuple[list[str], int]:
         """By the chain, or by the log."""
-        return self._judges or (sorted(self.gleaned.admitted), self.gleaned.k)
+        return self._chain_quorum or (sorted(self.gleaned.admitted), self.gleaned.k)
 
     def _of_chain(self) -> tuple[list[str], int] | None:
         return (self._registry.verifiers(), self._registry.threshold()) if self._registry is not None else None

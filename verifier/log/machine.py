@@ -79,5 +79,5 @@ class MachineAudit:
             raise Departs(LogFinding("block", never, index))
         expected = self._blocks.due(self.state, block)
         if expected is not None:
-            what = f"says another thing of block {block.number} than the chain"
-            raise Departs(LogFinding("block", what, index, write(expected)))
+            detail = f"says another thing of block {block.number} than the chain"
+            raise Departs(LogFinding("block", detail, index, write(expected)))

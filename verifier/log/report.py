@@ -29,9 +29,9 @@ class LogFinding:
 
     def line(self) -> str:
         """For people."""
-        place = "" if self.index is None else f"entry {self.index}: "
+        prefix = "" if self.index is None else f"entry {self.index}: "
         due = f"; due was {self.due[:MOST_SHOWN]}{'…' if len(self.due) > MOST_SHOWN else ''}" if self.due else ""
-        return f"{place}{self.what}{due}"
+        return f"{prefix}{self.what}{due}"
 
 
 @dataclass

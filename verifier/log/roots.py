@@ -53,8 +53,8 @@ class RootCheck:
     def take(self, index: int, entry: Entry) -> Iterator[LogFinding]:
         """Look at an entry."""
         if isinstance(entry, EpochClosed):
-            given = Given(index, entry.attempt, entry.root, entry.total, len(entry.lines))
-            self._given[entry.epoch].append(given)
+            root = Given(index, entry.attempt, entry.root, entry.total, len(entry.lines))
+            self._given[entry.epoch].append(root)
             self._newest = max(self._newest, entry.epoch)
         elif isinstance(entry, EpochEnded):
             yield from self._ended(index, entry)
@@ -74,32 +74,32 @@ class RootCheck:
             epoch += 1
 
     def _ended(self, index: int, entry: EpochEnded) -> Iterator[LogFinding]:
-        given = self._given.pop(entry.epoch, [])
+        roots = self._given.pop(entry.epoch, [])
         if not entry.ours:
-            what = f"epoch {entry.epoch} is final on the chain with a root that does not follow from the log"
-            yield LogFinding("epoch", what, index, _shown(given))
+            detail = f"epoch {entry.epoch} is final on the chain with a root that does not follow from the log"
+            yield LogFinding("epoch", detail, index, _shown(roots))
             return
         state = self._asked(self._registry, entry.epoch) if self._registry is not None else None
         if state is not None:
             if state.status is not EpochStatus.FINAL:
-                what = f"epoch {entry.epoch} ended, and is {state.status.name.lower()} on the chain"
-                yield LogFinding("epoch", what, index)
+                detail = f"epoch {entry.epoch} ended, and is {state.status.name.lower()} on the chain"
+                yield LogFinding("epoch", detail, index)
                 return
-            found = list(self._foreign(entry.epoch, state, given, index))
-            self.final += not found
-            yield from found
+            findings = list(self._foreign(entry.epoch, state, roots, index))
+            self.final += not findings
+            yield from findings
 
     def _open(self, epoch: int, state: EpochState) -> Iterator[LogFinding]:
-        given = self._given[epoch]
+        roots = self._given[epoch]
         if state.status is EpochStatus.NONE:
-            newest = given[-1]
+            newest = roots[-1]
             self.open.append(f"epoch {epoch}: not on the chain yet; {newest.count} payees, root {newest.root}")
             return
         if self._is_beyond(epoch, state):
             return
-        found = list(self._foreign(epoch, state, given, given[-1].index))
-        yield from found
-        if not found:
+        findings = list(self._foreign(epoch, state, roots, roots[-1].index))
+        yield from findings
+        if not findings:
             self.open.append(f"epoch {epoch}: {state.status.name.lower()} on the chain, with a root of the log's")
 
     def _asked(self, registry: VerifierRegistry, epoch: int) -> EpochState | None:
@@ -117,16 +117,16 @@ class RootCheck:
         self.beyond.append(f"epoch {epoch}: the chain has it over {state.log_size} entries, more than were read")
         return True
 
-    def _foreign(self, epoch: int, state: EpochState, given: list[Given], index: int) -> Iterator[LogFinding]:
+    def _foreign(self, epoch: int, state: EpochState, roots: list[Given], index: int) -> Iterator[LogFinding]:
         """The chain's root is one that the log gave, over the log up to the entry that gave it."""
         theirs = (state.attempt, to_hex(state.root), state.total, state.count, state.log_size)
-        same = [g for g in given if (g.attempt, g.root, g.total, g.count, g.index + 1) == theirs]
+        same = [root for root in roots if (root.attempt, root.root, root.total, root.count, root.index + 1) == theirs]
         if not same:
-            what = f"epoch {epoch} has root {to_hex(state.root)} (attempt {state.attempt}) on the chain"
-            yield LogFinding("epoch", f"{what}, which the log did not give it", index, _shown(given))
+            detail = f"epoch {epoch} has root {to_hex(state.root)} (attempt {state.attempt}) on the chain"
+            yield LogFinding("epoch", f"{detail}, which the log did not give it", index, _shown(roots))
         elif self._root_of(state.log_size) != state.log_root:
             yield LogFinding("epoch", f"epoch {epoch} is anchored to another log of {state.log_size} entries", index)
 
 
-def _shown(given: list[Given]) -> str:
-    return ", ".join(f"root {g.root} (attempt {g.attempt}) by entry {g.index}" for g in given)
+def _shown(roots: list[Given]) -> str:
+    return ", ".join(f"root {root.root} (attempt {root.attempt}) by entry {root.index}" for root in roots)

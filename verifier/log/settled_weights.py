@@ -41,15 +41,15 @@ class Settled:
 
 def settled_weights(client: ApiClient, deployment: Deployment, w3: Web3, run: RunId, number: int) -> Settled:
     """The weights after a round of a run. Raises NotSettled, ApiProblem, and what the log's reading raises."""
-    found = client.read_list(LineageRound, f"/runs/{run}/lineage", first=number, last=number)
-    said = found[0] if found else None
-    if said is None or said.merged_at is None or said.weights is None or said.epoch is None:
+    rows = client.read_list(LineageRound, f"/runs/{run}/lineage", first=number, last=number)
+    row = rows[0] if rows else None
+    if row is None or row.merged_at is None or row.weights is None or row.epoch is None:
         raise NotSettled(f"round {number} is not merged, or its epoch has not closed")
-    epoch = said.epoch.epoch
+    epoch = row.epoch.epoch
     state = VerifierRegistry(w3, deployment.verifier_registry).epoch_of(epoch)
     if state.status is not EpochStatus.FINAL:
         raise NotSettled(f"epoch {epoch}, which pays round {number}, is {state.status.name.lower()} on the chain")
-    index = said.merged_at
+    index = row.merged_at
     log = deployment.log_key()
     reader = LogReader(open_place(client.base_url, log), log)
     if reader.size < state.log_size or reader.tree.root(state.log_size) != state.log_root:
@@ -57,7 +57,7 @@ def settled_weights(client: ApiClient, deployment: Deployment, w3: Web3, run: Ru
     merged = _merged(reader, index)
     if (merged.run, merged.round) != (run, number) or index >= state.log_size:
         raise NotSettled(f"entry {index} does not merge round {number} of this run under epoch {epoch}")
-    return Settled(merged.theta, str(said.weights_blob), number, index, epoch)
+    return Settled(merged.theta, str(row.weights_blob), number, index, epoch)
 
 
 def _merged(reader: LogReader, index: int) -> RoundMerged:

@@ -35,11 +35,11 @@ def shown_evidence(answer: bytes, log: VerifierKey) -> Iterator[Evidence]:
         raise InvalidLeaf("a list of mirrors has another form")
     for entry in shown[:MOST]:
         try:
-            found = _read(entry)
-            found.check(log)
+            evidence = _read(entry)
+            evidence.check(log)
         except CommonweightError:
             continue  # it convicts nobody
-        yield found
+        yield evidence
 
 
 def _pair(small: SignedNote, head: Checkpoint, large: LogReader) -> Evidence | None:

@@ -161,10 +161,10 @@ def best_gain(plan: AuditPlan, stake: Fraction, rounds: int) -> float:
     all. Who is caught pays the stake, finds another and goes on with the record that it then has.
     """
     records = list(_records(plan))
-    place = {record: i for i, record in enumerate(records)}
+    index = {record: i for i, record in enumerate(records)}
     rate = np.array([record.rate_ppm(plan.policy) / MILLION for record in records])
-    posted = np.array([place[record.after(ProofOutcome.POSTED, plan.policy)] for record in records])
-    voided = np.array([place[record.after(ProofOutcome.VOIDED, plan.policy)] for record in records])
+    posted = np.array([index[record.after(ProofOutcome.POSTED, plan.policy)] for record in records])
+    voided = np.array([index[record.after(ProofOutcome.VOIDED, plan.policy)] for record in records])
     counts = range(plan.segments + 1)
     seen = np.array([float(plan.seen(c)) for c in counts])
     saved = np.array([float(plan.cost) * c / plan.segments for c in counts])
@@ -174,7 +174,7 @@ def best_gain(plan: AuditPlan, stake: Fraction, rounds: int) -> float:
     for _ in range(rounds):
         passed = (rate[:, None] - caught) * value[posted][:, None] + (1 - rate[:, None]) * value[:, None]
         value = (now + passed + caught * value[voided][:, None]).max(axis=1)
-    return float(value[place[AuditRecord()]])
+    return float(value[index[AuditRecord()]])
 
 
 def _one_node(

@@ -81,10 +81,10 @@ def calibrate(plan: CalibrationPlan, corpus: Corpus, report: Report) -> tuple[Li
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         reference(plan, corpus, folder, report)
-        found = [measure(plan, variant, folder, report) for variant in plan.variants]
+        measured = [measure(plan, variant, folder, report) for variant in plan.variants]
         distances = list(cheat_distances(plan, corpus, folder, report))
     profile = configure_determinism(BOUNDED).digest()
-    return LimitTable(tuple(_limits(plan, profile, honest, distances) for honest in found)), found
+    return LimitTable(tuple(_limits(plan, profile, honest, distances) for honest in measured)), measured
 
 
 def reference(plan: CalibrationPlan, corpus: Corpus, folder: Path, report: Report) -> None:
@@ -113,7 +113,7 @@ def measure(plan: CalibrationPlan, variant: Variant, folder: Path, report: Repor
         data=tuple(map(str, plan.data)),
     )
     measured, computer = replay_as(request, lambda done: report(variant.to_json(), done, plan.segments))
-    rows = [[one.metrics[name] for name in METRICS] for one in measured]
+    rows = [[measurement.metrics[name] for name in METRICS] for measurement in measured]
     profile = bytes.fromhex(computer.profile)
     return Honest(variant, profile, computer.described, np.asarray(rows), computer.alignment)
 
@@ -123,12 +123,12 @@ def cheat_distances(
 ) -> Iterator[tuple[str, Distance]]:
     """Each named cheat's distance from honest work, for single segments spread over the reference."""
     batches = _batches(plan, corpus)
-    one = replace(plan.config, steps=plan.config.segment)
+    config = replace(plan.config, steps=plan.config.segment)
     chosen = [plan.segments * i // plan.cheat_segments for i in range(plan.cheat_segments)]
     for number, name in enumerate(plan.cheats):
         for segment in chosen:
             start, end = (unpack(boundary_file(folder, segment + i).read_bytes(), layout(plan.config)) for i in (0, 1))
-            claimed = cheats.runner(name)(one, dict(start), _from(batches, segment * one.segment)).end_state
+            claimed = cheats.runner(name)(config, dict(start), _from(batches, segment * config.segment)).end_state
             yield name, distance(plan.config, start, claimed, end)
         report("cheats", number + 1, len(plan.cheats))
 
@@ -194,8 +194,8 @@ def split_evenly(ratio: float) -> float:
 def _beyond(limit: Mapping[str, float], distances: Sequence[tuple[str, Distance]]) -> dict[str, float]:
     """For each cheat the largest of its metrics over their limits, in its mildest segment."""
     ratios: dict[str, float] = {}
-    for name, found in distances:
-        ratio = max(found.values[metric] / limit[metric] for metric in METRICS)
+    for name, measured in distances:
+        ratio = max(measured.values[metric] / limit[metric] for metric in METRICS)
         ratios[name] = min(ratio, ratios.get(name, float("inf")))
     return ratios
 
