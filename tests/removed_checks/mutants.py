@@ -517,7 +517,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "receipt: one mirror signs for all": Mutant(
         "verifier/receipt/heads.py",
-        "    verify_cosignature(kept, key)\n",
+        "    verify_cosignature(own, key)\n",
         "",
         (f"{RECEIPT}heads.py::test_no_mirror_spoils_the_head_of_the_others",),
     ),
@@ -529,7 +529,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "verify: a commitment to anything": Mutant(
         "verifier/proof/case.py",
-        "    if said != asked or created.run != opened.run:\n",
+        "    if committed != expected or created.run != opened.run:\n",
         "    if False:\n",
         ("tests/verifier/proof/test_case.py::test_what_does_not_belong_together_is_refused",),
     ),

@@ -98,12 +98,12 @@ def save_bundle(
 
     Raises ProofUnknown, ProofMismatch, and what reading raises.
     """
-    found = Gathered(proof, _domain(deployment))
+    gathered = Gathered(proof, _domain(deployment))
     for index, leaf in enumerate(reader.entries()):
-        found.take(index, leaf)
+        gathered.take(index, leaf)
         on_entry(index + 1, reader.size)
-    entries = [_proven(reader, index, body) for index, body in sorted(found.kept.items())]
-    case = case_of(proof, found.kept, found.domain)
+    entries = [_proven(reader, index, body) for index, body in sorted(gathered.kept.items())]
+    case = case_of(proof, gathered.kept, gathered.domain)
     files = BundleFiles(folder / "blobs")
     asked = sources(case)
     for name, most in needed(case).items():
@@ -150,7 +150,7 @@ def _fetch(files: BundleFiles, sources: Sequence[BundleSource], name: str, most:
         files.read(name)
         return
     except BytesMissing:
-        data = next((found for source in sources if (found := source.get(name, most)) is not None), None)
+        data = next((body for source in sources if (body := source.get(name, most)) is not None), None)
     if data is not None:
         files.add(name, data)
 

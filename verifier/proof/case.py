@@ -149,9 +149,9 @@ class Case:
             return "pending"
         if not isinstance(self.end, Voided):
             return type(self.end).__name__.lower()
-        place = "" if self.end.segment is None else f", segment {self.end.segment}"
+        segment = "" if self.end.segment is None else f", segment {self.end.segment}"
         fault = "" if self.fault is None else ", at fault" if self.fault.at_fault else ", no fault"
-        return f"voided ({self.fault.reason if self.fault else self.end.reason}{place}{fault})"
+        return f"voided ({self.fault.reason if self.fault else self.end.reason}{segment}{fault})"
 
 
 def case_of(proof: ProofId, leaves: dict[int, str], domain: Domain) -> Case:
@@ -191,9 +191,9 @@ def _begun(
     if created is None or opened is None or entry.proof != proof:
         raise ProofUnknown(f"what is here is not all that belongs to {proof}")
     listed = next((node for node in opened.nodes if node.node == entry.node), None)
-    said = (entry.run, entry.round, entry.theta, entry.data_seed, entry.inner)
-    asked = (opened.run, opened.round, opened.theta, opened.data_seed, listed.inner if listed else "")
-    if said != asked or created.run != opened.run:
+    committed = (entry.run, entry.round, entry.theta, entry.data_seed, entry.inner)
+    expected = (opened.run, opened.round, opened.theta, opened.data_seed, listed.inner if listed else "")
+    if committed != expected or created.run != opened.run:
         raise ProofMismatch("the commitment is to other inputs than the round's")
     return Case(proof, created, opened, entry, message)
 
@@ -231,8 +231,8 @@ def _open(case: Case, entry: object, message: StateOpening) -> None:
         KECCAK_TREE.check_inclusion(state, message.boundary, count, path, root)
     except CommonweightError as error:
         raise ProofMismatch(f"boundary {message.boundary} is not the committed one: {error.detail}") from error
-    found = OpenedBoundary(to_hex(state), message.blob.hex(), message.size)
-    case.openings.setdefault(message.boundary, found)
+    boundary = OpenedBoundary(to_hex(state), message.blob.hex(), message.size)
+    case.openings.setdefault(message.boundary, boundary)
 
 
 def _message(text: str) -> object:

@@ -83,7 +83,7 @@ def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
     """For a replay; the last segment's end stands in the commitment itself."""
     start = case.openings[number]
     end = case.openings.get(number + 1)
-    made = case.message
+    message = case.message
     last = number + 1 == case.commitment.segments
     if number >= case.commitment.segments or (end is None and not last):
         return None
@@ -92,13 +92,13 @@ def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
     return Segment(
         config=case.round.config,
         round=case.round.round,
-        node=made.node,
-        profile=to_hex(made.profile),
-        data_seed=to_hex(made.dataSeed),
+        node=message.node,
+        profile=to_hex(message.profile),
+        data_seed=to_hex(message.dataSeed),
         segment=number,
         start=start.entry,
         start_blob=start.blob,
-        end=end.entry if end is not None else to_hex(made.endState + made.innerEnd),
+        end=end.entry if end is not None else to_hex(message.endState + message.innerEnd),
         end_blob=end.blob if end is not None else "",
         theta=case.round.theta,
         theta_blobs=case.theta_blobs,
@@ -109,24 +109,24 @@ def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
 
 def _judged(asked: Segment, files: Files, corpus: Corpus) -> tuple[Said | None, str]:
     try:
-        said = judge_segment(asked, files, corpus)
+        result = judge_segment(asked, files, corpus)
     except CommonweightError as error:
         return None, f"{error.code}: {error.detail}"
-    return said, said.detail
+    return result, result.detail
 
 
-def _finding(case: Case, number: int, said: Said | None, detail: str) -> SegmentFinding:
+def _finding(case: Case, number: int, result: Said | None, detail: str) -> SegmentFinding:
     decided = case.decided.get(number)
-    replay = "untold" if said is None else {TRUE: "true", FALSE: "false"}.get(said.word, "untold")
+    replay = "untold" if result is None else {TRUE: "true", FALSE: "false"}.get(result.word, "untold")
     agrees = None if decided is None or replay == "untold" else decided.true == (replay == "true")
     return SegmentFinding(
         number,
         replay,
-        str(REASONS[said.reason]) if said is not None and said.reason else "",
-        said.measured / 1e18 if said is not None else 0.0,
-        said.limit / 1e18 if said is not None else 0.0,
+        str(REASONS[result.reason]) if result is not None and result.reason else "",
+        result.measured / 1e18 if result is not None else 0.0,
+        result.limit / 1e18 if result is not None else 0.0,
         detail,
-        tuple(_heard(case, said, replay, words.verifier, word) for words, word in _words(case, number)),
+        tuple(_heard(case, result, replay, words.verifier, word) for words, word in _words(case, number)),
         "" if decided is None else "true" if decided.true else f"false ({decided.reason})",
         agrees,
     )
@@ -136,11 +136,11 @@ def _words(case: Case, number: int) -> list[tuple[Words, SegmentWord]]:
     return [(words, word) for words in case.words for word in words.words if word.segment == number]
 
 
-def _heard(case: Case, said: Said | None, replay: str, verifier: Address, word: SegmentWord) -> Heard:
+def _heard(case: Case, result: Said | None, replay: str, verifier: Address, word: SegmentWord) -> Heard:
     tells = replay != "untold" and word.word in (Word.TRUE, Word.FALSE)
     right = (word.word is Word.TRUE) == (replay == "true") if tells else None
-    shown = case.traces.get(verifier) if said is not None and said.trace else None
-    trace = None if shown is None or said is None else shown == said.trace
+    shown = case.traces.get(verifier) if result is not None and result.trace else None
+    trace = None if shown is None or result is None else shown == result.trace
     return Heard(verifier, str(word.word), str(word.reason or ""), right, trace)
 
 

@@ -90,10 +90,10 @@ class Bringer:
         """All that is due now, each by itself."""
         self._guarded(self._forget)
         waiting = self.store.all()
-        known = {signed.digest for signed in waiting}
-        self._since = {name: at for name, at in self._since.items() if name in known}
-        self._given = {name: at for name, at in self._given.items() if name in known}
-        self._tried = {name: at for name, at in self._tried.items() if name in known}
+        digests = {signed.digest for signed in waiting}
+        self._since = {name: at for name, at in self._since.items() if name in digests}
+        self._given = {name: at for name, at in self._given.items() if name in digests}
+        self._tried = {name: at for name, at in self._tried.items() if name in digests}
         self._guarded(partial(self._hand_all, waiting))
         if waiting and self.clock() - self._gathered >= GATHER:
             self._gathered = self.clock()
@@ -144,7 +144,7 @@ class Bringer:
         if waited < self.patience * (1 + self.chain.turn()):
             return
         self._tried[name] = self.clock()
-        fresh = next((known for known in self.store.all() if known.digest == name), None)
+        fresh = next((stored for stored in self.store.all() if stored.digest == name), None)
         done = self.chain.bring(fresh) if fresh is not None else ""
         if done:
             self.say("brought to the chain", f"{done}: the server did not within {waited:.0f} s")

@@ -32,23 +32,23 @@ class QuorumContracts:
         if isinstance(message, EpochRoot):
             return self._epoch(message, signed)
         accused = message.verifier if isinstance(message, VerifierFault) else ""
-        given = self._registry.quorum(signed.signatures, accused)
-        if not given:
+        signatures = self._registry.quorum(signed.signatures, accused)
+        if not signatures:
             return ""
         if isinstance(message, NodeFault):
-            send(self._w3, self._account, self._nodes.slash(message, given))
+            send(self._w3, self._account, self._nodes.slash(message, signatures))
             return f"stake of {message.node}"
-        send(self._w3, self._account, self._registry.punish(message, given))
+        send(self._w3, self._account, self._registry.punish(message, signatures))
         return f"stake of {message.verifier}"
 
     def _epoch(self, root: EpochRoot, signed: DueMessage) -> str:
         on_chain = self._registry.epoch_of(root.epoch)
         if on_chain.status == EpochStatus.NONE:
             turn = self._registry.finalized_epochs() + 1 == root.epoch and on_chain.attempt == root.attempt
-            given = self._registry.quorum(signed.signatures) if turn and self._time() <= root.deadline else {}
-            if not given:
+            signatures = self._registry.quorum(signed.signatures) if turn and self._time() <= root.deadline else {}
+            if not signatures:
                 return ""
-            send(self._w3, self._account, self._registry.propose(root, given))
+            send(self._w3, self._account, self._registry.propose(root, signatures))
             return f"root of epoch {root.epoch}"
         if on_chain.status == EpochStatus.PROPOSED and self._time() > on_chain.closes_at:
             send(self._w3, self._account, self._registry.finalize(root.epoch))

@@ -129,8 +129,8 @@ class QuorumStore:
         if isinstance(message, VerifierFault) and signer.lower() == message.verifier.lower():
             return False  # nobody is judge of its own case
         name = to_hex(digest(message, self._domain))
-        known = self._given(name)
-        if not known or signer in known or len(known) >= SIGNERS or not is_verifier(signer):
+        signatures = self._given(name)
+        if not signatures or signer in signatures or len(signatures) >= SIGNERS or not is_verifier(signer):
             return False
         try:
             require_signer(message, self._domain, signature, signer)
@@ -149,7 +149,7 @@ def _entries(data: bytes) -> list[Any]:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise BadField("a list of signatures is JSON") from error
-    found = body.get("signatures") if isinstance(body, dict) else None
-    if not isinstance(found, list):
+    entries = body.get("signatures") if isinstance(body, dict) else None
+    if not isinstance(entries, list):
         raise BadField("signatures must be a list")
-    return found[:SHOWN]
+    return entries[:SHOWN]

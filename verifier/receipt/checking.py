@@ -99,9 +99,9 @@ class _Check:
         if trusted is None:
             self.found.unchecked.append("that contracts and log are the model's: --deployment, from elsewhere")
             return
-        for name, given in trusted.model_dump().items():
-            if str(getattr(receipt.contracts, name)) != str(given):
-                raise wrong.ReceiptForeign(f"{name} is {getattr(receipt.contracts, name)}, not {given}")
+        for name, value in trusted.model_dump().items():
+            if str(getattr(receipt.contracts, name)) != str(value):
+                raise wrong.ReceiptForeign(f"{name} is {getattr(receipt.contracts, name)}, not {value}")
         self.found.holds.append(f"contracts: those of your deployment, chain {trusted.chain_id}, model {trusted.model}")
 
     def own_policy(self) -> Policy:
@@ -117,21 +117,21 @@ class _Check:
         """By index; all of them stand under one head."""
         policy = _of_log(brought, own, self.receipt.contracts.log)
         heads: set[Checkpoint] = set()
-        found: dict[int, Entry] = {}
+        entries: dict[int, Entry] = {}
         signed: list[str] = []
-        for given in self.receipt.entries:
-            index, head, signed = self._proven(given.body, ProofId(given.proof), policy)
+        for entry in self.receipt.entries:
+            index, head, signed = self._proven(entry.body, ProofId(entry.proof), policy)
             with _refused_as(wrong.WorkDiffers, f"entry {index}: "):
-                found[index] = read(given.body, self.domain, as_address)
+                entries[index] = read(entry.body, self.domain, as_address)
             heads.add(head)
         if len(heads) != 1:
             raise wrong.HeadUnsigned("the entries are proven under several heads")
         self._head = heads.pop()
         by = ", ".join(signed) or "nobody"
-        self.found.holds.append(f"entries: {len(found)} stand in a log of {self._head.size}, cosigned by {by}")
+        self.found.holds.append(f"entries: {len(entries)} stand in a log of {self._head.size}, cosigned by {by}")
         if brought is None:
             self.found.unchecked.append(f"that k of the model's verifiers cosigned it ({by} did): --policy")
-        return found
+        return entries
 
     def _proven(self, body: str, proof: ProofId, policy: Policy) -> tuple[int, Checkpoint, list[str]]:
         try:
@@ -159,8 +159,8 @@ class _Check:
         signed = (epoch.epoch, epoch.attempt, to_hex(epoch.root), epoch.total, epoch.count, epoch.deadline)
         if not isinstance(closed, EpochClosed):
             raise wrong.ClosingDiffers(f"entry {index} is not shown, or closes no epoch")
-        said = (closed.epoch, closed.attempt, closed.root, closed.total, len(closed.lines), closed.deadline)
-        if said != signed:
+        logged = (closed.epoch, closed.attempt, closed.root, closed.total, len(closed.lines), closed.deadline)
+        if logged != signed:
             raise wrong.ClosingDiffers(f"entry {index} does not close epoch {epoch.epoch} as signed")
         leaves = [leaf.leaf() for leaf in self._leaves(closed)]
         if leaves and PayoutTree.of(leaves).root != epoch.root:
@@ -170,34 +170,40 @@ class _Check:
 
     def payouts(self, closed: EpochClosed) -> None:
         receipt = self.receipt
-        found = self.found
+        findings = self.found
         own = {leaf.index: leaf for leaf in self._leaves(closed) if leaf.account.lower() == receipt.account.lower()}
         for line in receipt.payouts:
             leaf = self._leaf(line)
             with _refused_as(wrong.PayoutUnproven, f"line {line.index}: "):
                 check_proof(leaf, [from_hex(node) for node in line.proof], self.epoch.root)
-            if leaf in found.leaves:
+            if leaf in findings.leaves:
                 raise wrong.PayoutUnproven(f"line {line.index} comes twice")
-            found.leaves.append(leaf)
-            found.holds.append(f"payout: {amount(line.amount, TOKENS)} for {receipt.account} are under that root")
+            findings.leaves.append(leaf)
+            findings.holds.append(f"payout: {amount(line.amount, TOKENS)} for {receipt.account} are under that root")
         missing = sorted(set(own) - {line.index for line in receipt.payouts})
         if missing:
             raise wrong.PayoutUnproven(f"line {missing[0]} of the account is not shown")
         if not receipt.payouts:
-            found.holds.append(f"payout: none for {receipt.account}")
+            findings.holds.append(f"payout: none for {receipt.account}")
 
     def _leaf(self, line: ProvenPayout) -> bytes:
-        place = self.receipt.contracts
+        contracts = self.receipt.contracts
         account = self.receipt.account
         units = int(line.amount)
-        made = Payout(
-            place.chain_id, place.distributor, self.epoch.epoch, line.index, as_address(account), line.kind, units
+        payout = Payout(
+            contracts.chain_id,
+            contracts.distributor,
+            self.epoch.epoch,
+            line.index,
+            as_address(account),
+            line.kind,
+            units,
         )
-        return made.leaf()
+        return payout.leaf()
 
     def _leaves(self, closed: EpochClosed) -> list[Payout]:
-        place = self.receipt.contracts
-        own = (place.chain_id, place.distributor, closed.epoch)
+        contracts = self.receipt.contracts
+        own = (contracts.chain_id, contracts.distributor, closed.epoch)
         return [Payout(*own, index, line.account, line.kind, line.amount) for index, line in enumerate(closed.lines)]
 
     def cosignatures(self) -> None:
@@ -210,14 +216,16 @@ class _Check:
 
     def chain(self, policy: Policy) -> None:
         if self.w3 is None:
-            what = "that the signers are verifiers, and the chain has this root, final and paid: --rpc-url"
-            self.found.unchecked.append(what)
+            detail = "that the signers are verifiers, and the chain has this root, final and paid: --rpc-url"
+            self.found.unchecked.append(detail)
             return
-        place = self.receipt.contracts
+        contracts = self.receipt.contracts
         epoch = self.epoch
-        if self.w3.eth.chain_id != place.chain_id:
-            raise wrong.ReceiptForeign(f"the node is of chain {self.w3.eth.chain_id}, the receipt of {place.chain_id}")
-        registry = VerifierRegistry(self.w3, as_address(place.verifier_registry))
+        if self.w3.eth.chain_id != contracts.chain_id:
+            raise wrong.ReceiptForeign(
+                f"the node is of chain {self.w3.eth.chain_id}, the receipt of {contracts.chain_id}"
+            )
+        registry = VerifierRegistry(self.w3, as_address(contracts.verifier_registry))
         self._signers(registry, policy)
         state = registry.epoch_of(epoch.epoch)
         if state.status is EpochStatus.NONE:
@@ -225,11 +233,11 @@ class _Check:
             return
         held = (state.root, state.total, state.count, state.log_size, state.log_root)
         if held != (epoch.root, epoch.total, epoch.count, epoch.logSize, epoch.logRoot):
-            what = f"the chain has root {to_hex(state.root)} for epoch {epoch.epoch}, or another log"
-            raise wrong.ChainDiffers(what)
+            detail = f"the chain has root {to_hex(state.root)} for epoch {epoch.epoch}, or another log"
+            raise wrong.ChainDiffers(detail)
         stands = state.status.name.lower()
         self.found.holds.append(f"chain: epoch {epoch.epoch} is {stands} there, with this root and this log")
-        self._paid(EpochDistributor(self.w3, as_address(place.distributor)), epoch.epoch)
+        self._paid(EpochDistributor(self.w3, as_address(contracts.distributor)), epoch.epoch)
 
     def _signers(self, registry: VerifierRegistry, policy: Policy) -> None:
         """Whose heads count, and who signed the root, may have left since: that is said, and no more."""
@@ -246,13 +254,13 @@ class _Check:
     def _paid(self, distributor: EpochDistributor, epoch: int) -> None:
         for line, leaf in zip(self.receipt.payouts, self.found.leaves, strict=True):
             paid = "paid" if distributor.is_claimed(epoch, line.index) else "not claimed yet"
-            what = f"{amount(line.amount, TOKENS)} under mint receipt {to_hex(leaf)}"
-            self.found.holds.append(f"chain: {what} are {paid}")
+            detail = f"{amount(line.amount, TOKENS)} under mint receipt {to_hex(leaf)}"
+            self.found.holds.append(f"chain: {detail} are {paid}")
 
 
 def _of_log(brought: Policy | None, own: Policy, log: str) -> Policy:
     """Whose heads count, for the receipt's log alone. Raises ReceiptForeign for a log that one's policy lacks."""
-    if brought is not None and log not in [known.key.vkey() for known in brought.logs]:
+    if brought is not None and log not in [policy_log.key.vkey() for policy_log in brought.logs]:
         raise wrong.ReceiptForeign("the receipt is of a log that your policy does not know")
     chosen = brought or own
     with _refused_as(wrong.HeadUnsigned):

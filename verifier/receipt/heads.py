@@ -31,39 +31,39 @@ def cosigned_head(
 ) -> SignedNote:
     """A head of at least `least` entries that the policy accepts, within so many seconds; `waits` is told who has
     shown what. Raises HeadsApart."""
-    found: dict[str, SignedNote] = {}
+    notes: dict[str, SignedNote] = {}
     keys = {witness.name: witness.key for witness in policy.witnesses}
     end = time.monotonic() + seconds
     while True:
-        said = {name: _look(place, policy, keys[name], found) for name, place in mirrors.items() if name in keys}
-        for text in sorted(found, key=_size, reverse=True):
-            if _size(text) >= least and _is_accepted(policy, found[text]):
-                return found[text]
-        shown = ", ".join(f"{name}: {what}" for name, what in said.items()) or "no mirror is known"
+        reports = {name: _look(place, policy, keys[name], notes) for name, place in mirrors.items() if name in keys}
+        for text in sorted(notes, key=_size, reverse=True):
+            if _size(text) >= least and _is_accepted(policy, notes[text]):
+                return notes[text]
+        shown = ", ".join(f"{name}: {report}" for name, report in reports.items()) or "no mirror is known"
         if time.monotonic() > end:
             raise HeadsApart(f"no head of {least} entries or more is signed as {policy.quorum} asks for; {shown}")
         waits(shown)
         time.sleep(LOOK_SECONDS)
 
 
-def _look(place: Place, policy: Policy, key: VerifierKey, found: dict[str, SignedNote]) -> str:
+def _look(place: Place, policy: Policy, key: VerifierKey, notes: dict[str, SignedNote]) -> str:
     """Add the head that a mirror shows, under its signature; what it is, for people."""
     try:
         note = _own(parse_note(place.checkpoint()), policy.logs[0].key, key)
     except CommonweightError as error:
         return error.detail
-    known = found.get(note.text)
-    found[note.text] = known.adding(*note.signatures) if known is not None else note
+    existing = notes.get(note.text)
+    notes[note.text] = existing.adding(*note.signatures) if existing is not None else note
     return f"{_size(note.text)} entries"
 
 
 def _own(note: SignedNote, log: VerifierKey, key: VerifierKey) -> SignedNote:
     """The operator's signature and this verifier's, both verified. Raises NoteNotSigned, BadLogSignature."""
     names = {(log.name, log.key_id), (key.name, key.key_id)}
-    kept = replace(note, signatures=tuple(s for s in note.signatures if (s.name, s.key_id) in names))
-    verify_checkpoint(kept, log)
-    verify_cosignature(kept, key)
-    return kept
+    own = replace(note, signatures=tuple(s for s in note.signatures if (s.name, s.key_id) in names))
+    verify_checkpoint(own, log)
+    verify_cosignature(own, key)
+    return own
 
 
 def _size(text: str) -> int:

@@ -51,25 +51,25 @@ class VerifierQuorum:
 def save_receipt(
     client: ApiClient,
     deployment: Deployment,
-    judges: VerifierQuorum,
-    place: tuple[int, str],
+    quorum: VerifierQuorum,
+    subject: tuple[int, str],
     seconds: float,
     waits: Callable[[str], None] = lambda _: None,
 ) -> Receipt:
     """The receipt for an epoch and an account (`place`). Raises ApiProblem, HeadsApart, and what the log's reading
     raises."""
-    epoch, account = place
-    said = client.read(ReceiptParts, f"/receipts/{epoch}/{account}")
+    epoch, account = subject
+    parts = client.read(ReceiptParts, f"/receipts/{epoch}/{account}")
     log = deployment.log_key()
     domain = Domain(deployment.chain_id, deployment.model_registry)
     server = open_place(client.base_url, log)
     now = LogReader(server, log)
-    anchors = [now.entry(index).decode() for index in said.anchors]
-    policy = _policy(log, anchors, judges, domain)
-    mirrors, _ = find_mirrors(deployment, domain, judges.verifiers, server, client.base_url)
-    note = cosigned_head(mirrors, policy, max(said.entries) + 1, seconds, waits)
+    anchors = [now.entry(index).decode() for index in parts.anchors]
+    policy = _policy(log, anchors, quorum, domain)
+    mirrors, _ = find_mirrors(deployment, domain, quorum.verifiers, server, client.base_url)
+    note = cosigned_head(mirrors, policy, max(parts.entries) + 1, seconds, waits)
     reader = LogReader(server, log, note)
-    return Receipt.from_json(json.dumps(_body(reader, deployment, as_address(account), said, policy, anchors)))
+    return Receipt.from_json(json.dumps(_body(reader, deployment, as_address(account), parts, policy, anchors)))
 
 
 def anchored_keys(anchors: list[str], domain: Domain) -> dict[str, bytes]:
@@ -77,7 +77,7 @@ def anchored_keys(anchors: list[str], domain: Domain) -> dict[str, bytes]:
 
     Raises InvalidLeaf, BadField and BadSignature.
     """
-    found: dict[str, bytes] = {}
+    keys: dict[str, bytes] = {}
     for text in anchors:
         body = parse(text)
         if not isinstance(body, dict) or body.pop("kind", None) != KIND:
@@ -87,34 +87,34 @@ def anchored_keys(anchors: list[str], domain: Domain) -> dict[str, bytes]:
         assert isinstance(anchor, VerifierAnchor), "it was read as one"
         if [recover(anchor, domain, signature) for signature in envelope.signatures] != [anchor.verifier]:
             raise InvalidLeaf(f"an anchor is not signed by {anchor.verifier}")
-        found[anchor.verifier] = anchor.logKey
-    return found
+        keys[anchor.verifier] = anchor.logKey
+    return keys
 
 
-def _policy(log: VerifierKey, anchors: list[str], judges: VerifierQuorum, domain: Domain) -> Policy:
+def _policy(log: VerifierKey, anchors: list[str], quorum: VerifierQuorum, domain: Domain) -> Policy:
     keys = anchored_keys(anchors, domain)
-    known = [name for name in judges.verifiers if name in keys]
-    return k_of_n(log, {name: VerifierKey(name, SignatureType.COSIGNATURE, keys[name]) for name in known}, judges.k)
+    names = [name for name in quorum.verifiers if name in keys]
+    return k_of_n(log, {name: VerifierKey(name, SignatureType.COSIGNATURE, keys[name]) for name in names}, quorum.k)
 
 
 def _body(
     reader: LogReader,
     deployment: Deployment,
     account: str,
-    said: ReceiptParts,
+    parts: ReceiptParts,
     policy: Policy,
     anchors: list[str],
 ) -> Object:
-    path = reader.tree.consistency_proof(from_json(EpochRoot, said.epoch).logSize, reader.size)
-    entries = [ProvenEntry(body=reader.entry(i).decode(), proof=_proof(reader, i)) for i in said.entries]
+    path = reader.tree.consistency_proof(from_json(EpochRoot, parts.epoch).logSize, reader.size)
+    entries = [ProvenEntry(body=reader.entry(i).decode(), proof=_proof(reader, i)) for i in parts.entries]
     return {
         "contracts": Contracts.of(deployment).model_dump(),
         "account": account,
-        "epoch": said.epoch,
-        "signatures": said.signatures,
+        "epoch": parts.epoch,
+        "signatures": parts.signatures,
         "consistency": [to_hex(node) for node in path],
         "entries": [entry.model_dump() for entry in entries],
-        "payouts": [line.to_json() for line in said.payouts],
+        "payouts": [line.to_json() for line in parts.payouts],
         "policy": format_policy(policy).decode(),
         "anchors": anchors,
     }

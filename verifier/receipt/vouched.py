@@ -46,8 +46,8 @@ class Vouchers:
         """
         names = ", ".join(entry.signers)
         if self._config is None:
-            said = f"entry {index}: the receipt shows no configuration that names the run's maintainers"
-            self.unchecked.append(f"that {names} are maintainers ({said})")
+            reason = f"entry {index}: the receipt shows no configuration that names the run's maintainers"
+            self.unchecked.append(f"that {names} are maintainers ({reason})")
             return names
         try:
             check_quorum(self._config, frozenset(entry.signers))

@@ -42,7 +42,7 @@ class ReceiptReader:
         """A line for each proof and contribution. Raises WorkDiffers."""
         for index in sorted(entries):
             self._take(index, entries[index], closing)
-        return [self._line(name, made) for name, made in self._commitments.items()] + self._credited
+        return [self._line(name, commitment) for name, commitment in self._commitments.items()] + self._credited
 
     def _take(self, index: int, entry: Entry, closing: int) -> None:
         if isinstance(entry, Enrolled):
@@ -68,8 +68,8 @@ class ReceiptReader:
         self._commitments[entry.proof] = entry
 
     def _end(self, index: int, entry: Posted | Voided | Undecided | FaultDerived, closing: int) -> None:
-        made = self._commitments.get(entry.proof)
-        if made is None:
+        commitment = self._commitments.get(entry.proof)
+        if commitment is None:
             raise WorkDiffers(f"entry {index} is about a proof that the receipt does not show")
         before = self._ends.get(entry.proof, "")
         if isinstance(entry, FaultDerived):
@@ -79,20 +79,20 @@ class ReceiptReader:
         if before not in ("", "undecided"):
             raise WorkDiffers(f"entry {index} decides a proof again")
         if isinstance(entry, Posted):
-            self._posted(index, entry, made)
+            self._posted(index, entry, commitment)
             self._ends[entry.proof] = "posted" if index < closing else "posted, for the run's next epoch"
         else:
             self._ends[entry.proof] = f"voided for {entry.reason}" if isinstance(entry, Voided) else "undecided"
 
-    def _posted(self, index: int, entry: Posted, made: Committed) -> None:
+    def _posted(self, index: int, entry: Posted, commitment: Committed) -> None:
         if entry.account.lower() != self._account:
             raise WorkDiffers(f"entry {index} credits {entry.account}")
-        if entry.tokens != made.tokens:
-            raise WorkDiffers(f"entry {index} credits {entry.tokens} tokens of {made.tokens}")
+        if entry.tokens != commitment.tokens:
+            raise WorkDiffers(f"entry {index} credits {entry.tokens} tokens of {commitment.tokens}")
 
     def _out(self, entry: RoundClosed) -> None:
-        for name, made in self._commitments.items():
-            if (made.run, made.round) == (entry.run, entry.round) and name not in entry.proofs:
+        for name, commitment in self._commitments.items():
+            if (commitment.run, commitment.round) == (entry.run, entry.round) and name not in entry.proofs:
                 self._ends[name] = "out: k verifiers did not hold it when the round closed"
 
     def _credit(self, index: int, entry: Credited) -> None:
@@ -102,6 +102,6 @@ class ReceiptReader:
         vouched = self._vouchers.check(index, entry)
         self._credited.append(f"contribution: {subject}, weight {entry.weight}, vouched for by {vouched}")
 
-    def _line(self, name: str, made: Committed) -> str:
+    def _line(self, name: str, commitment: Committed) -> str:
         end = self._ends.get(name, "no end is shown")
-        return f"work: {made.tokens} tokens of round {made.round}, {end} ({name})"
+        return f"work: {commitment.tokens} tokens of round {commitment.round}, {end} ({name})"
