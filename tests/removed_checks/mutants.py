@@ -35,7 +35,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "replay: limits bound nothing": Mutant(
         "verifier/replay/replaying.py",
-        "    if not found.equal:\n",
+        "    if not comparison.equal:\n",
         "    if False:\n",
         ("tests/verifier/replay/test_bounded_replay.py::test_within_the_limits_is_true_and_beyond_is_false",),
     ),
@@ -109,19 +109,19 @@ PYTHON: dict[str, Mutant] = {
     ),
     "gradient: it need not lead to the end": Mutant(
         "verifier/replay/holding.py",
-        "if found.end != asked.end:",
+        "if measured.end != asked.end:",
         "if False:",
         ("tests/verifier/replay/test_holding.py::test_a_gradient_that_leads_elsewhere_is_refused",),
     ),
     "gradient: another than the committed one": Mutant(
         "verifier/replay/holding.py",
-        "if found.gradient != asked.gradient:",
+        "if measured.gradient != asked.gradient:",
         "if False:",
         ("tests/verifier/replay/test_holding.py::test_another_gradient_than_the_committed_one_is_refused",),
     ),
     "gradient: any size": Mutant(
         "verifier/replay/holding.py",
-        "    if found.size != asked.size:\n",
+        "    if measured.size != asked.size:\n",
         "    if False:\n",
         ("tests/verifier/replay/test_holding.py::test_nan_and_other_layouts_are_refused",),
     ),
@@ -133,13 +133,13 @@ PYTHON: dict[str, Mutant] = {
     ),
     "weights: whoever names some is believed": Mutant(
         "verifier/replay/files.py",
-        "        if _is(found, digest):\n",
+        "        if _is(tensors, digest):\n",
         "        if True:\n",
         ("tests/verifier/replay/test_holding.py::test_weights_are_taken_from_whoever_names_the_right_ones",),
     ),
     "merge: whatever a file holds is merged": Mutant(
         "verifier/replay/combining.py",
-        "    if to_hex(state_digest(found)) != digest:\n",
+        "    if to_hex(state_digest(tensors)) != digest:\n",
         "    if False:\n",
         ("tests/verifier/replay/test_combining.py::test_a_file_that_is_not_the_gradient_is_never_merged",),
     ),
@@ -181,7 +181,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "memory: a word may change": Mutant(
         "verifier/signing/memory.py",
-        "            if known not in (word, Word.UNSERVED):\n",
+        "            if stored not in (word, Word.UNSERVED):\n",
         "            if False:\n",
         ("tests/verifier/signing/test_memory.py::test_a_word_is_never_another_one",),
     ),

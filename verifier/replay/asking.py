@@ -30,10 +30,10 @@ def held(state: State, log: Collected, proof: ProofId) -> Held:
 
 def segment(state: State, log: Collected, proof: ProofId, number: int) -> Segment | None:
     """For a replay; None where a boundary is not opened."""
-    known = state.proofs[proof]
+    proof_state = state.proofs[proof]
     opened = log.openings.get(proof, {})
     message = log.commitments[proof]
-    current = state.round_of(known)
+    current = state.round_of(proof_state)
     start = opened.get(number)
     end = opened.get(number + 1)
     if start is None or end is None:
@@ -51,8 +51,8 @@ def segment(state: State, log: Collected, proof: ProofId, number: int) -> Segmen
         end_blob=end.blob.hex(),
         theta=current.theta,
         theta_blobs=blobs_of(log, current.theta),
-        common=number == known.common,
-        limits=state.runs[known.commitment.run].created.limits,
+        common=number == proof_state.common,
+        limits=state.runs[proof_state.commitment.run].created.limits,
     )
 
 
@@ -80,7 +80,7 @@ def place_of(run: RunId, number: int) -> str:
 def subjects(state: State, log: Collected) -> set[str]:
     """What jobs may still be about: the proofs that the machine holds, their gradients, and its rounds."""
     gradients = {held(state, log, proof).question.name for proof in state.proofs if proof in log.commitments}
-    return gradients | set(state.proofs) | {round_name(*place) for place in rounds(state)}
+    return gradients | set(state.proofs) | {round_name(*key) for key in rounds(state)}
 
 
 def rounds(state: State) -> list[tuple[RunId, int]]:
@@ -100,11 +100,11 @@ def blobs_of(log: Collected, digest: str) -> tuple[str, ...]:
 
 def wanted(state: State, log: Collected, verifier: Address) -> list[str]:
     """The blobs that a verifier's duties need, and those that the next round begins from."""
-    found = [name for duty in of_verifier(state, verifier) for name in _of_duty(state, log, duty)]
+    names = [name for duty in of_verifier(state, verifier) for name in _of_duty(state, log, duty)]
     for run in state.runs.values():
         if not run.over:
-            found += [*blobs_of(log, run.theta), *blobs_of(log, run.momentum)]
-    return list(dict.fromkeys(found))
+            names += [*blobs_of(log, run.theta), *blobs_of(log, run.momentum)]
+    return list(dict.fromkeys(names))
 
 
 def _of_duty(state: State, log: Collected, duty: VerifierDuty) -> Iterator[str]:

@@ -63,9 +63,9 @@ def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:
     theta, momentum = merge(theta, momentum, gradients, config.rate("outer_lr"), config.rate("outer_momentum"))
     loss = _scaled(held_out_loss(config, theta, corpus.held_out))
     digests = [to_hex(state_digest(part)) for part in (theta, momentum)]
-    left = BlobFiles(folder / basis.place)
-    left.start()
-    return Step(digests[0], digests[1], left.put(pack(theta)), left.put(pack(momentum)), loss)
+    results = BlobFiles(folder / basis.place)
+    results.start()
+    return Step(digests[0], digests[1], results.put(pack(theta)), results.put(pack(momentum)), loss)
 
 
 def _scaled(loss: float) -> int:
@@ -76,9 +76,9 @@ def _scaled(loss: float) -> int:
 def _gradient(files: Files, config: RunConfig, digest: str, blob: str) -> Tensors:
     """Raises BytesMissing for what is not that gradient: it was held once, and is fetched again."""
     try:
-        found = unpack(files.read(blob), theta_layout(config))
+        tensors = unpack(files.read(blob), theta_layout(config))
     except InvalidTensorFile as error:
         raise BytesMissing([blob]) from error
-    if to_hex(state_digest(found)) != digest:
+    if to_hex(state_digest(tensors)) != digest:
         raise BytesMissing([blob])
-    return found
+    return tensors

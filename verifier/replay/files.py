@@ -72,11 +72,11 @@ def _named(files: Files, config: RunConfig, digest: str, names: Sequence[str]) -
     """Whoever named other bytes named nothing."""
     for name in names:
         try:
-            found = unpack(files.read(name), theta_layout(config))
+            tensors = unpack(files.read(name), theta_layout(config))
         except (BytesMissing, InvalidTensorFile):
             continue
-        if _is(found, digest):
-            return found
+        if _is(tensors, digest):
+            return tensors
     raise BytesMissing(names)
 
 

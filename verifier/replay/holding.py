@@ -76,9 +76,9 @@ class Held:
 
 def check_gradient(asked: Held, files: Files) -> None:
     """Raises GradientRefused, and BytesMissing for what is not at hand."""
-    found = refusal(asked, measure(asked.question, files))
-    if found:
-        raise GradientRefused(found)
+    reason = refusal(asked, measure(asked.question, files))
+    if reason:
+        raise GradientRefused(reason)
 
 
 def measure(asked: Question, files: Files) -> Measured:
@@ -91,18 +91,18 @@ def measure(asked: Question, files: Files) -> Measured:
         return Measured(len(data), detail=error.detail)
     weights = weights_of(files, config, asked.theta, asked.theta_blobs)
     beyond = "" if is_within_reach(config, weights, gradient) else BEYOND
-    found, end = (to_hex(state_digest(part)) for part in (gradient, after(weights, gradient)))
-    return Measured(len(data), found, end, beyond)
+    digest, end = (to_hex(state_digest(part)) for part in (gradient, after(weights, gradient)))
+    return Measured(len(data), digest, end, beyond)
 
 
-def refusal(asked: Held, found: Measured) -> str:
+def refusal(asked: Held, measured: Measured) -> str:
     """Why a file is not the gradient of a commitment; empty where it is."""
-    if found.size != asked.size:
-        return f"the gradient has {found.size} bytes, {asked.size} were announced"
-    if not found.gradient:
-        return found.detail
-    if found.gradient != asked.gradient:
+    if measured.size != asked.size:
+        return f"the gradient has {measured.size} bytes, {asked.size} were announced"
+    if not measured.gradient:
+        return measured.detail
+    if measured.gradient != asked.gradient:
         return "the gradient is not the one that was committed to"
-    if found.end != asked.end:
+    if measured.end != asked.end:
         return "the round's weights less the gradient are not the committed end"
-    return found.detail
+    return measured.detail

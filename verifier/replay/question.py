@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from contracts.process.record import Record
 from contracts.wire.fields import Object
-from verifier.replay.pace import Place
+from verifier.replay.pace import QuestionKey
 
 UNSOUND = "a worker gave no sound result"
 
@@ -37,7 +37,7 @@ class Request(Generic[Q, A]):
     question: Q
 
     @property
-    def place(self) -> Place:
+    def key(self) -> QuestionKey:
         """The subject, and the name with a digest of all that is asked. Where bytes may lie that are checked against a
         digest (`..._blobs`) makes no other question."""
         parts = {name: value for name, value in self.question.to_json().items() if not name.endswith("_blobs")}

@@ -123,12 +123,12 @@ def judge_segment(
     inside: list[bytes] = []
     try:
         measured, limit, word = _judge(config, asked, files, batches, pair, inside, memory)
-        said = Said(asked.segment, word, measured=measured, limit=limit)
-    except _False as found:
-        said = Said(asked.segment, FALSE, found.reason, found.measured, EXACT_LIMIT, detail=found.detail)
+        result = Said(asked.segment, word, measured=measured, limit=limit)
+    except _False as finding:
+        result = Said(asked.segment, FALSE, finding.reason, finding.measured, EXACT_LIMIT, detail=finding.detail)
     except (CostsTooMuch, _NotServed) as error:
         return Said(asked.segment, UNSERVED, detail=str(error))
-    return replace(said, trace=to_hex(trace_of(inside)) if asked.common else "")
+    return replace(result, trace=to_hex(trace_of(inside)) if asked.common else "")
 
 
 def _judge(
@@ -150,14 +150,16 @@ def _judge(
     if pair is None:
         raise _False(REPLAY, "replays to another state", _measured(config, asked, files, start, end))
     claimed = _opened(files, config, asked.end_blob, asked.end)
-    found = compare(config, start, claimed, end, pair)
-    if not found.equal:
-        raise _False(REPLAY, f"replays to another state: {found.metric} beyond {found.limit}", found.error)
+    comparison = compare(config, start, claimed, end, pair)
+    if not comparison.equal:
+        raise _False(
+            REPLAY, f"replays to another state: {comparison.metric} beyond {comparison.limit}", comparison.error
+        )
     if memory is not None:
         drift = _followed(memory / f"{asked.node}.json", asked, residual(start, claimed, end))
         if drift.suspicious:
             return int(drift.alignment * SCALE), int(ALIGNMENT_LIMIT * SCALE), DRIFT
-    return found.error, found.limit, TRUE
+    return comparison.error, comparison.limit, TRUE
 
 
 def _opened(files: Files, config: RunConfig, blob: str, entry: str) -> Tensors:

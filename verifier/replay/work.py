@@ -14,7 +14,7 @@ from typing import Protocol
 
 from contracts.ids import ProofId
 from verifier.jobs.rows import JobRow, JobState, Key, Order
-from verifier.replay.pace import Effort, Place, ReplayPace
+from verifier.replay.pace import Effort, QuestionKey, ReplayPace
 from verifier.replay.question import A, Done, Late, Missing, Q, Request, Unable, read_reply
 
 LONGEST_PAUSE_SECONDS = 60.0
@@ -44,8 +44,8 @@ class Work:
         self._has = has
         self._attempts = attempts
         self._report = report
-        self._tries: dict[Place, tuple[int, float]] = {}
-        self._said: set[Place] = set()
+        self._tries: dict[QuestionKey, tuple[int, float]] = {}
+        self._said: set[QuestionKey] = set()
         self._pace = ReplayPace()
 
     def ask(
@@ -60,49 +60,49 @@ class Work:
         It is not asked before all blobs in `needs` are here, and one of each that `any_of` lists. With `effort` a
         worker gives up in time, says how long it took, and is asked anew when that holds nothing else up.
         """
-        place = request.place
-        number, earliest = self._tries.get(place, (0, 0.0))
+        key = request.key
+        number, earliest = self._tries.get(key, (0, 0.0))
         here = all(map(self._has, needs)) and all(any(map(self._has, blobs)) for blobs in any_of if blobs)
         if time.monotonic() < earliest or not here:
             return None
         asked = request.question.to_json()
-        arguments = (asked,) if effort is None else (asked, self._pace.allowed(effort, place))
-        job = self._board().one(Order(Key(place[0], number, place[1]), request.task.name, arguments, self._attempts))
+        arguments = (asked,) if effort is None else (asked, self._pace.allowed(effort, key))
+        job = self._board().one(Order(Key(key[0], number, key[1]), request.task.name, arguments, self._attempts))
         if job.state == JobState.DEAD:
-            self._tell(place, job.reason())
+            self._tell(key, job.reason())
         if job.state != JobState.DONE:
             return None
-        return self._taken(place, number, read_reply(request.task.answer, job.result), effort)
+        return self._taken(key, number, read_reply(request.task.answer, job.result), effort)
 
     def keep(self, subjects: Collection[str]) -> None:
         """Forget what was asked about all others."""
         self._board().keep(subjects)
-        self._tries = {place: known for place, known in self._tries.items() if place[0] in subjects}
-        self._said = {place for place in self._said if place[0] in subjects}
+        self._tries = {key: attempt for key, attempt in self._tries.items() if key[0] in subjects}
+        self._said = {key for key in self._said if key[0] in subjects}
 
     def outlasted(self, request: Request[Q, A]) -> bool:
         """Whether a worker gave this question up that took several times what others of its kind take."""
-        return self._pace.outlasted(request.place)
+        return self._pace.outlasted(request.key)
 
     def _taken(
-        self, place: Place, number: int, reply: Done[A] | Missing | Late | Unable, effort: Effort | None
+        self, key: QuestionKey, number: int, reply: Done[A] | Missing | Late | Unable, effort: Effort | None
     ) -> A | None:
         now = time.monotonic()
         match reply:
             case Done(answer, took):
                 if effort is not None and took is not None:
-                    self._pace.note(effort.kind, place, took)
+                    self._pace.note(effort.kind, key, took)
                 return answer
             case Missing():
-                self._tries[place] = (number + 1, now + min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(number, 10)))
+                self._tries[key] = (number + 1, now + min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(number, 10)))
             case Late(seconds) if effort is not None:
-                self._tries[place] = (number + 1, self._pace.late(effort, place, seconds, now))
-                self._tell(place, f"not done after {seconds:.1f} s: tried again beside the rest, with more time")
+                self._tries[key] = (number + 1, self._pace.late(effort, key, seconds, now))
+                self._tell(key, f"not done after {seconds:.1f} s: tried again beside the rest, with more time")
             case Unable(why):
-                self._tell(place, why)
+                self._tell(key, why)
         return None
 
-    def _tell(self, place: Place, why: str) -> None:
-        if place not in self._said:
-            self._said.add(place)
-            self._report(ProofId(place[0]), f"{place[1]}: {why}")
+    def _tell(self, key: QuestionKey, why: str) -> None:
+        if key not in self._said:
+            self._said.add(key)
+            self._report(ProofId(key[0]), f"{key[1]}: {why}")

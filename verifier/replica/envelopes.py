@@ -44,9 +44,9 @@ class Collected(Record):
 
     def add(self, state: State, message: Message, name: str) -> None:
         """Take a message of the log in, after it was entered; `name` is its digest."""
-        place = _place(state, message)
-        if place is not None:
-            self.entered[name] = place
+        round_key = _place(state, message)
+        if round_key is not None:
+            self.entered[name] = round_key
         if isinstance(message, RunTerms):
             self.terms[name] = message
         elif isinstance(message, Commitment):
@@ -66,10 +66,10 @@ class Collected(Record):
     def prune(self, state: State) -> None:
         """Forget what the machine has forgotten."""
         held = {(name, number) for name, run in state.runs.items() for number in run.rounds}
-        self.entered = {name: place for name, place in self.entered.items() if place in held}
-        for kept in (self.commitments, self.openings):
-            for name in [name for name in kept if name not in state.proofs]:
-                del kept[name]
+        self.entered = {name: round_key for name, round_key in self.entered.items() if round_key in held}
+        for messages in (self.commitments, self.openings):
+            for name in [name for name in messages if name not in state.proofs]:
+                del messages[name]
         wanted = {digest for run in state.runs.values() for digest in (run.theta, run.momentum)}
         for run in state.runs.values():
             for current in run.rounds.values():

@@ -136,7 +136,7 @@ class Replica:
         """Who decides, by the entries that were applied."""
         with self._lock:
             state = self._follower.state
-            admitted = [name for name, known in state.verifiers.items() if known.admitted]
+            admitted = [name for name, verifier in state.verifiers.items() if verifier.admitted]
             return CosignerKeys(state.k, {name: self._keys[name] for name in admitted if name in self._keys})
 
     def author_of(self, proof: ProofId) -> Address:
@@ -189,8 +189,8 @@ class Replica:
                 self._go_back(copy)
             raise
 
-    def _failed(self, found: Differs) -> LogFailed:
-        self._failure = LogFailed(found.index, found.detail)
+    def _failed(self, error: Differs) -> LogFailed:
+        self._failure = LogFailed(error.index, error.detail)
         return self._failure
 
     def _is_within_a_block(self, size: int) -> bool:
@@ -306,17 +306,17 @@ class Replica:
 
     def _resume(self, copy: Entries, trusted: int) -> None:
         """Go on from where an earlier process stood, if that is in the log that it signed."""
-        found = self._rest.read(self._functions, trusted) if self._rest is not None else None
-        if found is None:
+        rest = self._rest.read(self._functions, trusted) if self._rest is not None else None
+        if rest is None:
             return
         try:
-            beside = Beside.from_json(found.beside)
+            beside = Beside.from_json(rest.beside)
             closings = {epoch: (index, self._closing(text)) for epoch, index, text in beside.closings}
             keys = {name: bytes.fromhex(key) for name, key in beside.keys.items()}
         except (CommonweightError, AttributeError, KeyError, TypeError, ValueError):
             return
         with self._lock:
-            self._follower.state = found.state
+            self._follower.state = rest.state
             self.collected = beside.collected
             self.closings = closings
             self._keys = keys
@@ -329,10 +329,10 @@ class Replica:
             raise TypeError("another entry than one that closes an epoch")
         return entry
 
-    def _note_down(self, found: Differs) -> None:
+    def _note_down(self, error: Differs) -> None:
         """For people; what is refused when it comes again is for the copy to say."""
         self._finding.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(self._finding, json.dumps({"index": found.index, "detail": found.detail}).encode())
+        replace_file(self._finding, json.dumps({"index": error.index, "detail": error.detail}).encode())
 
 
 def _body(index: int, text: str) -> Object:
@@ -351,11 +351,11 @@ def _text(index: int, leaf: bytes) -> str:
         raise Differs(index, f"is not UTF-8 at byte {error.start}") from None
 
 
-def _difference(found: Block, expected: Block) -> str:
+def _difference(block: Block, expected: Block) -> str:
     """The first field that differs, for people."""
     for name in ("number", "time", "hash", "parent_time", "more"):
-        if getattr(found, name) != getattr(expected, name):
-            return f"{name} is {getattr(found, name)}, not {getattr(expected, name)}"
-    extra: Sequence[object] = [event for event in found.events if event not in expected.events]
-    missing: Sequence[object] = [event for event in expected.events if event not in found.events]
+        if getattr(block, name) != getattr(expected, name):
+            return f"{name} is {getattr(block, name)}, not {getattr(expected, name)}"
+    extra: Sequence[object] = [event for event in block.events if event not in expected.events]
+    missing: Sequence[object] = [event for event in expected.events if event not in block.events]
     return f"events beyond the chain's {list(extra)[:2]}, missing {list(missing)[:2]}"

@@ -35,9 +35,9 @@ def check_part(state: State, fact: Fact) -> None:
     """What costs nothing, before anybody knows who signed: its author has a part in what it is about, which is there,
     and it names no more than that has. Raises Refused."""
     if isinstance(fact, _OF_A_PROOF):
-        known = proof_of(state, fact.proof).commitment
+        commitment = proof_of(state, fact.proof).commitment
         if isinstance(fact, (facts.Words, facts.TraceShown)):
-            require_speaker(round_of(state, known.run, known.round), fact.verifier)
+            require_speaker(round_of(state, commitment.run, commitment.round), fact.verifier)
         elif isinstance(fact, facts.Opened):
             check_opening(state, fact)  # a refused one copies no proof, however many segments that has
     elif isinstance(fact, facts.Lapse):
@@ -105,8 +105,8 @@ def _with_round(state: State, run: RunId, number: int, proofs: tuple[ProofId, ..
     """This round is a copy, and so are these proofs where they are known."""
     copied: RoundState = deepcopy(round_of(state, run, number))
     runs = {**state.runs, run: replace(state.runs[run], rounds={number: copied})}
-    known = tuple(name for name in dict.fromkeys(proofs) if name in state.proofs)
-    return replace(_with_proofs(state, known), runs=runs)
+    names = tuple(name for name in dict.fromkeys(proofs) if name in state.proofs)
+    return replace(_with_proofs(state, names), runs=runs)
 
 
 def _with_run(state: State, fact: Fact) -> State:
@@ -120,7 +120,7 @@ def _with_run(state: State, fact: Fact) -> State:
         nodes=nodes,
         anchors=dict(run.anchors),
         away=dict(run.away),
-        earned={kind: dict(given) for kind, given in run.earned.items()},
+        earned={kind: dict(amounts) for kind, amounts in run.earned.items()},
         rounds=run.rounds if isinstance(fact, facts.Enrolled) else {},
     )
     credited = set(state.credited) if isinstance(fact, facts.Credited) else state.credited

@@ -47,15 +47,15 @@ class Memory:
     def word(self, proof: ProofId, root: bytes, segment: int, word: Word) -> bool:
         """Whether this word may be said on the log of this root, which it may from then on; written down before the
         answer."""
-        place = (proof, root, segment)
+        key = (proof, root, segment)
         with self._file.write() as tables:
-            tables.execute("INSERT OR IGNORE INTO word VALUES (?, ?, ?, ?)", (*place, word))
+            tables.execute("INSERT OR IGNORE INTO word VALUES (?, ?, ?, ?)", (*key, word))
             query = "SELECT word FROM word WHERE proof = ? AND root = ? AND segment = ?"
-            (known,) = tables.execute(query, place).fetchone()
-            if known not in (word, Word.UNSERVED):
+            (stored,) = tables.execute(query, key).fetchone()
+            if stored not in (word, Word.UNSERVED):
                 return False
             change = "UPDATE word SET word = ? WHERE proof = ? AND root = ? AND segment = ?"
-            tables.execute(change, (word, *place))
+            tables.execute(change, (word, *key))
             return True
 
     def spoken(self, proof: ProofId, root: bytes, segment: int) -> Word | None:
@@ -75,8 +75,8 @@ class Memory:
         with self._file.write() as tables:
             tables.execute("DELETE FROM word WHERE proof NOT IN (SELECT value FROM json_each(?))", (_list(proofs),))
             tables.execute(_FORGET_SAID, (_list(proofs),))
-            known = [name for (name,) in tables.execute("SELECT name FROM bound")]
-            gone = [(name,) for name in known if "/".join(name.split("/")[:2]) not in rounds]
+            names = [name for (name,) in tables.execute("SELECT name FROM bound")]
+            gone = [(name,) for name in names if "/".join(name.split("/")[:2]) not in rounds]
             tables.executemany("DELETE FROM bound WHERE name = ?", gone)
 
     def close(self) -> None:

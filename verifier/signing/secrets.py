@@ -38,24 +38,24 @@ class RoundSecrets:
             _create(path)
         self._seed = _read(path)
         self._leaves = lru_cache(maxsize=4)(self._make_leaves)
-        self._root = lru_cache(maxsize=16)(lambda *place: KECCAK_TREE.root(self._leaves(*place)))
+        self._root = lru_cache(maxsize=16)(lambda *key: KECCAK_TREE.root(self._leaves(*key)))
 
     def log_key(self) -> SigningKey:
         """The Ed25519 key of this verifier's cosignatures."""
         return SigningKey.derive(self._seed, f"cosigner {self.verifier}")
 
-    def secret(self, run: RunId, first: int, place: int) -> bytes:
+    def secret(self, run: RunId, first: int, index: int) -> bytes:
         """The 32 bytes of one place (from 0) under the anchor that counts from round `first`."""
-        text = f"commonweight round secret {run} {first} {place}"
+        text = f"commonweight round secret {run} {first} {index}"
         return hmac.digest(self._seed, text.encode(), "sha256")
 
     def anchor(self, run: RunId, first: int, length: int = LENGTH) -> bytes:
         """The root that the verifier binds itself to."""
         return self._root(run, first, length)
 
-    def path(self, run: RunId, first: int, length: int, place: int) -> list[bytes]:
+    def path(self, run: RunId, first: int, length: int, index: int) -> list[bytes]:
         """From the secret of a place to its anchor."""
-        return KECCAK_TREE.inclusion_proof(self._leaves(run, first, length), place)
+        return KECCAK_TREE.inclusion_proof(self._leaves(run, first, length), index)
 
     def owns(self, anchored: Anchored) -> bool:
         """Whether an anchor of the log is one that this file leads to."""
@@ -64,8 +64,8 @@ class RoundSecrets:
 
     def _make_leaves(self, run: RunId, first: int, length: int) -> list[bytes]:
         octets = from_hex(run)
-        places = range(length)
-        return [secret_leaf(octets, self.verifier, place, self.secret(run, first, place)) for place in places]
+        indexes = range(length)
+        return [secret_leaf(octets, self.verifier, index, self.secret(run, first, index)) for index in indexes]
 
 
 def next_first(state: State, run: RunState, verifier: Address, own: RoundSecrets | None = None) -> int | None:
@@ -74,11 +74,11 @@ def next_first(state: State, run: RunState, verifier: Address, own: RoundSecrets
     It follows on the last one where there is time for that. An anchor that `own` does not lead to (its file was lost)
     is replaced as soon as the rules let it.
     """
-    known = run.anchors.get(verifier, [])
+    anchors = run.anchors.get(verifier, [])
     earliest = run.round + (1 if run.merged == run.round else 2)
-    if not known:
+    if not anchors:
         return earliest
-    last = known[-1]
+    last = anchors[-1]
     earliest = max(earliest, last.first + 1)
     end = last.first + last.length
     if own is not None and not own.owns(last):

@@ -59,7 +59,7 @@ def test_a_body_stands_in_json_field_by_field(body: Record, stands: dict[str, An
 
 def test_a_question_is_named_by_all_that_is_asked() -> None:
     """The name is in the rows of verifiers that run: what was answered is found again."""
-    assert Request(JUDGE, "0xproof", "segment 2", ASKED).place == ("0xproof", "segment 2 824fd92420118923")
+    assert Request(JUDGE, "0xproof", "segment 2", ASKED).key == ("0xproof", "segment 2 824fd92420118923")
 
 
 @pytest.mark.parametrize(
