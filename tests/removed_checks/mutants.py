@@ -253,7 +253,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "time: an outage makes nodes look quick": Mutant(
         "verifier/mirror/store/stopwatch.py",
-        '"seconds": chain - one.opened',
+        '"seconds": chain - arrival.opened',
         '"seconds": 0.0',
         ("tests/verifier/duties/test_lapse.py::test_an_outage_makes_no_slow_node_look_quick",),
     ),
@@ -313,7 +313,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "lapse: what a mirror shows is missing": Mutant(
         "verifier/mirror/store/stopwatch.py",
-        "if known is None or sight.shown else step",
+        "if stored is None or sight.shown else step",
         "if known is None else step",
         ("tests/verifier/mirror/store/test_stopwatch.py::test_what_a_mirror_showed_is_not_missing",),
     ),
@@ -325,7 +325,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "blobs: bytes of another name are kept": Mutant(
         "verifier/mirror/store/blobs.py",
-        "        if found != self._name:\n",
+        "        if name != self._name:\n",
         "        if False:\n",
         ("tests/verifier/mirror/store/test_blobs.py::test_wrong_bytes_leave_nothing",),
     ),

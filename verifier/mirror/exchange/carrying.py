@@ -25,24 +25,24 @@ Ticket: TypeAlias = Callable[[str], Mapping[str, str]]
 """Headers of an upload that begins now; entries of a log are named by the hash of its origin."""
 
 
-async def carry(peer: Peer, copy: LogCopy, known: int, ticket: Ticket) -> None:
+async def carry(peer: Peer, copy: LogCopy, peer_size: int, ticket: Ticket) -> None:
     """Bring what a mirror lacks of one's own log, whose head there has `known` entries, each upload under a ticket.
 
     Raises PeerUnreachable, PeerMisbehaved, InvalidMirrorMessage, InvalidTree, and NotHeld where this copy went back.
     """
     head = await asyncio.to_thread(copy.head)
-    if head is None or head.checkpoint.size <= known:
+    if head is None or head.checkpoint.size <= peer_size:
         return
-    reply = await _add_checkpoint(peer, copy, head, known)
+    reply = await _add_checkpoint(peer, copy, head, peer_size)
     if reply.status == CONFLICT and (pending := parse_size(reply.body)) < head.checkpoint.size:
         await _add_checkpoint(peer, copy, head, pending)
-    info = MirrorInfo(head.checkpoint.size, known)
+    info = MirrorInfo(head.checkpoint.size, peer_size)
     for _ in range(UPLOADS):
         reply = await _add_entries(peer, copy, info, ticket)
         if reply.status not in (ACCEPTED, CONFLICT):
             return
-        found = parse_mirror_info(reply.body)
-        info = MirrorInfo(min(found.size, head.checkpoint.size), found.next_entry)
+        shown = parse_mirror_info(reply.body)
+        info = MirrorInfo(min(shown.size, head.checkpoint.size), shown.next_entry)
 
 
 async def _add_checkpoint(peer: Peer, copy: LogCopy, head: SignedHead, old: int) -> Reply:
@@ -58,11 +58,11 @@ async def _add_entries(peer: Peer, copy: LogCopy, info: MirrorInfo, ticket: Tick
 
     def body() -> bytes:
         header = UploadHeader(copy.log.name, min(info.next_entry, info.size), info.size)
-        found = []
-        for place in islice(header.packages(), PACKAGES):
-            proof = subtree_proof(copy.stored, place.base, place.end, info.size)
-            found.append(EntryPackage(tuple(copy.entries(place.start, place.end)), tuple(proof)))
-        return format_upload(header, found)
+        packages = []
+        for package in islice(header.packages(), PACKAGES):
+            proof = subtree_proof(copy.stored, package.base, package.end, info.size)
+            packages.append(EntryPackage(tuple(copy.entries(package.start, package.end)), tuple(proof)))
+        return format_upload(header, packages)
 
     data = await asyncio.to_thread(body)
     headers = await asyncio.to_thread(ticket, origin_hash(copy.log.name))

@@ -97,16 +97,18 @@ class Deliveries:
 
     async def tend(self, peers: Mapping[str, Peer]) -> None:
         """Keep to the server and to the mirrors that can be reached now."""
-        doors = {SERVER: self._server} | {v: DeliveryTarget(peer, v, self._server.tickets) for v, peer in peers.items()}
-        for name, target in list(self._targets.items()):
-            if name not in doors or doors[name].peer.url != target.url:
-                target.task.cancel()
+        targets = {SERVER: self._server} | {
+            v: DeliveryTarget(peer, v, self._server.tickets) for v, peer in peers.items()
+        }
+        for name, current in list(self._targets.items()):
+            if name not in targets or targets[name].peer.url != current.url:
+                current.task.cancel()
                 del self._targets[name]
-        for name, door in doors.items():
+        for name, target in targets.items():
             if name not in self._targets:
                 again = AGAIN if name == SERVER else None
-                courier = Courier(name, door.post, door.put, _ignore, LONGEST_WAIT, again)
-                self._targets[name] = _Target(door.peer.url, courier, asyncio.create_task(courier.run()))
+                courier = Courier(name, target.post, target.put, _ignore, LONGEST_WAIT, again)
+                self._targets[name] = _Target(target.peer.url, courier, asyncio.create_task(courier.run()))
 
     def _take(self, server: Sequence[Parcel], mirrors: Sequence[Parcel]) -> None:
         for name, target in self._targets.items():
@@ -119,16 +121,16 @@ class Deliveries:
         return [*self._address(), *map(_parcel, held)]
 
     def _for_mirrors(self) -> list[Parcel]:
-        known = self._book.newest().get(self._own)
-        if known is None or known.url != NOWHERE:
+        address = self._book.newest().get(self._own)
+        if address is None or address.url != NOWHERE:
             return self._address()
         own = [held.signed for held in self._messages.held() if self._own in held.signed.signers]
         self._given = {name: parcel for name, parcel in self._given.items() if self._blobs.has(name)}
         return [*self._address(), *map(_parcel, own), *self._given.values()]
 
     def _address(self) -> list[Parcel]:
-        known = self._book.newest().get(self._own)
-        return [Parcel(known.digest, known.text)] if known is not None and known.text else []
+        address = self._book.newest().get(self._own)
+        return [Parcel(address.digest, address.text)] if address is not None and address.text else []
 
 
 def _parcel(signed: SignedMessage) -> Parcel:

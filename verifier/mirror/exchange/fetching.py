@@ -82,8 +82,8 @@ class Fetcher:
         names = dict.fromkeys(blob_name(text) for text in await asyncio.to_thread(self._wanted))
         self._vain = {name: course for name, course in self._vain.items() if name in names}
         missing = [name for name in names if not self._blobs.has(name) and name not in self._tasks and self._due(name)]
-        for place, name in enumerate(missing, self._round):
-            turn = place % len(sources) if sources else 0
+        for index, name in enumerate(missing, self._round):
+            turn = index % len(sources) if sources else 0
             order = sorted([*sources[turn:], *sources[:turn]], key=lambda source: self._failed[source.verifier])
             task = asyncio.create_task(self._from_any(name, order))
             self._tasks[name] = task
@@ -100,18 +100,18 @@ class Fetcher:
 
     def result(self) -> FetchResult:
         """What came since this was asked last."""
-        found = FetchResult(tuple(self._came), frozenset(self._liars))
+        result = FetchResult(tuple(self._came), frozenset(self._liars))
         self._came, self._liars = [], set()
-        return found
+        return result
 
     async def _from_any(self, name: str, order: Sequence[BlobSource]) -> None:
         """Raises nothing: what went wrong on this machine is said, and the next look asks again."""
         try:
-            found = await first([self._attempt(name, source) for source in order], self._grace, self._least_rate)
+            fetched = await first([self._attempt(name, source) for source in order], self._grace, self._least_rate)
         except Exception:
             logger.exception("the blob %s cannot be taken", name)
             return
-        if found:
+        if fetched:
             self._came.append(name)
             return
         tries = self._vain.get(name, (0, 0.0))[0] + 1
@@ -129,9 +129,9 @@ class Fetcher:
         """Raises nothing: whatever one does, the next one is asked."""
         try:
             self._failed[source.verifier] += 1  # until it did not: it may be left in the middle
-            found = await self._from(name, source, pace)
+            fetched = await self._from(name, source, pace)
             self._failed[source.verifier] = 0
-            return found
+            return fetched
         except (PeerMisbehaved, WrongBytes):
             self._liars.add(source.verifier)
         except BlobTooLarge:  # its author may have announced another size elsewhere

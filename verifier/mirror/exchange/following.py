@@ -141,14 +141,14 @@ def _follow(shown: Shown, copy: LogCopy) -> bool:
     tries = TRIES
     followed = False
     while tries:
-        made = _planned(shown, copy, allowed)
-        if made is None or not apply(made, shown, copy):
+        fetch_plan = _planned(shown, copy, allowed)
+        if fetch_plan is None or not apply(fetch_plan, shown, copy):
             tries -= 1
             continue
         followed = True
-        if made.packages or made.retreats:
+        if fetch_plan.packages or fetch_plan.retreats:
             copy.advance()
-        if not made.packages or allowed.spent:
+        if not fetch_plan.packages or allowed.spent:
             break
     return followed
 

@@ -187,8 +187,8 @@ class HandingOn:
         self._closed = False
         self._is_server_known = False
         self._tickets = tickets
-        door = DeliveryTarget(server.peer, TO_SERVER, tickets, server.messages, server.blobs)
-        self._deliveries = Deliveries(own, self._loop, door, book, messages, blobs)
+        target = DeliveryTarget(server.peer, TO_SERVER, tickets, server.messages, server.blobs)
+        self._deliveries = Deliveries(own, self._loop, target, book, messages, blobs)
 
     def look(self) -> Look:
         """Pull, fetch, and hand on. Raises nothing: whatever a mirror does, or this one cannot keep, is an answer."""
@@ -222,8 +222,8 @@ class HandingOn:
         await self._calls.wait([BYTES], ends - _clock())
         await self._fetcher.wait(ends - _clock())
         fetched = self._fetcher.result()
-        known = [self._answer(verifier, peer).unless_liar(fetched.liars) for verifier, peer in peers.items()]
-        return Look(self._answer(SERVER, self._server.peer), tuple(known), fetched.digests)
+        answers = [self._answer(verifier, peer).unless_liar(fetched.liars) for verifier, peer in peers.items()]
+        return Look(self._answer(SERVER, self._server.peer), tuple(answers), fetched.digests)
 
     async def _ask_all(self, peers: Mapping[str, Peer], ends: float) -> None:
         """Wait for those that are asked now; for those that are late already only while too few answered."""
@@ -285,10 +285,10 @@ class HandingOn:
         own = self._book.newest().get(self._own)
         return own is not None and own.url != NOWHERE
 
-    async def _carry(self, verifier: str, peer: Peer, known: int) -> None:
+    async def _carry(self, verifier: str, peer: Peer, peer_size: int) -> None:
         """What a mirror does not take of it says nothing against what it showed."""
         try:
-            await carry(peer, self._copy, known, lambda name: self._tickets.headers(name, verifier, peer.clock()))
+            await carry(peer, self._copy, peer_size, lambda name: self._tickets.headers(name, verifier, peer.clock()))
         except CommonweightError as error:
             logger.info("the log cannot be carried to %s: %s", peer.url, error.detail)
 

@@ -82,9 +82,9 @@ def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> FetchPlan:
     copy.evidence.departures.check(head, shown.root)
     if copy.branches.is_left(head.size, shown.root):
         raise HeadContradicts("the head is of the branch of the operator's log that was left")
-    differing = [known for known in state.known if _differs(known, shown)]
-    contradicted = tuple(known.checkpoint.size for known in differing)
-    evidence = tuple(_evidence(shown, known) for known in differing)
+    differing = [remembered for remembered in state.known if _differs(remembered, shown)]
+    contradicted = tuple(remembered.checkpoint.size for remembered in differing)
+    evidence = tuple(_evidence(shown, remembered) for remembered in differing)
     signed = min(state.signed, head.size)
     own = min(state.size, head.size)
     if shown.root(signed) != _own_root(copy, signed):
@@ -96,7 +96,7 @@ def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> FetchPlan:
     return FetchPlan(state, contradicted, evidence, retreats=retreats, packages=packages)
 
 
-def apply(made: FetchPlan, shown: Shown, copy: LogCopy) -> bool:
+def apply(fetch_plan: FetchPlan, shown: Shown, copy: LogCopy) -> bool:
     """Make the head a pending one if it follows on what this copy has signed, and keep its entries; False where the
     plan is to be made anew: the copy has changed, or gone over to the head's branch. Raises HeadContradicts.
 
@@ -104,22 +104,22 @@ def apply(made: FetchPlan, shown: Shown, copy: LogCopy) -> bool:
     over these, and the operator is convicted by both heads.
     """
     head = shown.head.checkpoint
-    with copy.turn(shrinks=made.retreats or made.leaves is not None):
-        if copy.state() != made.state:
+    with copy.turn(shrinks=fetch_plan.retreats or fetch_plan.leaves is not None):
+        if copy.state() != fetch_plan.state:
             return False
-        for found in made.evidence:
-            copy.evidence.add(found)
-        if made.leaves is not None:
-            copy.leave(made.leaves)
+        for evidence in fetch_plan.evidence:
+            copy.evidence.add(evidence)
+        if fetch_plan.leaves is not None:
+            copy.leave(fetch_plan.leaves)
             return False
-        if made.contradicts:
-            raise HeadContradicts(f"the operator signed two logs: at {made.state.signed} entries they differ")
-        if made.retreats:
+        if fetch_plan.contradicts:
+            raise HeadContradicts(f"the operator signed two logs: at {fetch_plan.state.signed} entries they differ")
+        if fetch_plan.retreats:
             copy.retreat()
-        copy.add_pending(shown.head, made.contradicted)
-        for place, package in made.packages:
-            package.check(place, copy.leaves(place.base, place.start), head.size, head.root)
-            copy.keep(place.start, package.entries)
+        copy.add_pending(shown.head, fetch_plan.contradicted)
+        for package, content in fetch_plan.packages:
+            content.check(package, copy.leaves(package.base, package.start), head.size, head.root)
+            copy.keep(package.start, content.entries)
         return True
 
 
@@ -131,16 +131,16 @@ def _own_root(copy: LogCopy, size: int) -> bytes:
         raise CopyChanged(f"this copy has fewer than {size} entries by now") from error
 
 
-def _differs(known: SignedHead, shown: Shown) -> bool:
-    size = known.checkpoint.size
-    return 0 < size <= shown.head.checkpoint.size and shown.root(size) != known.checkpoint.root
+def _differs(remembered: SignedHead, shown: Shown) -> bool:
+    size = remembered.checkpoint.size
+    return 0 < size <= shown.head.checkpoint.size and shown.root(size) != remembered.checkpoint.root
 
 
-def _evidence(shown: Shown, known: SignedHead) -> Evidence:
-    first = known.checkpoint.size
+def _evidence(shown: Shown, remembered: SignedHead) -> Evidence:
+    first = remembered.checkpoint.size
     second = shown.head.checkpoint.size
     proof = shown.reader.tree().consistency_proof(first, second) if first < second else []
-    return Evidence(known.note.format(), shown.head.note.format(), shown.root(first), tuple(proof))
+    return Evidence(remembered.note.format(), shown.head.note.format(), shown.root(first), tuple(proof))
 
 
 def _leaves(shown: Shown, copy: LogCopy, differ: int) -> int | None:
@@ -161,17 +161,17 @@ def _leaves(shown: Shown, copy: LogCopy, differ: int) -> int | None:
 
 def _packages(shown: Shown, start: int, origin: str, allowed: Allowance) -> tuple[tuple[Package, EntryPackage], ...]:
     """The next packages from a start on, as an upload would bring them, of some AT_ONCE bytes."""
-    found: list[tuple[Package, EntryPackage]] = []
+    packages: list[tuple[Package, EntryPackage]] = []
     reader = shown.reader
     fetched = 0
-    for place in islice(UploadHeader(origin, start, reader.size).packages(), max(0, allowed.bundles)):
+    for package in islice(UploadHeader(origin, start, reader.size).packages(), max(0, allowed.bundles)):
         if allowed.spent or fetched >= AT_ONCE:
             break
-        bundle = tile_of(0, place.base // WIDTH, reader.size, entries=True)
+        bundle = tile_of(0, package.base // WIDTH, reader.size, entries=True)
         data = shown.fetch(bundle)
-        entries = parse_bundle(data, bundle.width)[place.start - place.base : place.end - place.base]
-        proof = subtree_proof(reader.tree(), place.base, place.end, reader.size)
-        found.append((place, EntryPackage(tuple(entries), tuple(proof))))
+        entries = parse_bundle(data, bundle.width)[package.start - package.base : package.end - package.base]
+        proof = subtree_proof(reader.tree(), package.base, package.end, reader.size)
+        packages.append((package, EntryPackage(tuple(entries), tuple(proof))))
         fetched += len(data)
         allowed.bundles, allowed.bytes = allowed.bundles - 1, allowed.bytes - len(data)
-    return tuple(found)
+    return tuple(packages)

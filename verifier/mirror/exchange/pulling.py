@@ -198,14 +198,14 @@ class Puller:
         What is known already is not read again, and nothing of who is no verifier here, or not yet. Raises
         PeerMisbehaved and DiskFull.
         """
-        known = {address.text for address in self._book.newest().values()}
+        texts = {address.text for address in self._book.newest().values()}
         spent = _Spent()
         bodies = [entry.get("message") if isinstance(entry, Mapping) else None for entry in shown]
         for body in [
             body for body in bodies if isinstance(body, Mapping) and self._book.takes(as_address(named_verifier(body)))
         ]:
             text = canonical(body)
-            if text not in known and text not in self._refused:
+            if text not in texts and text not in self._refused:
                 self._take_address(text, spent)
 
     def _take_address(self, text: str, spent: _Spent) -> None:

@@ -57,9 +57,9 @@ class Incoming:
         while have < count and not self._ended:
             parts.append(await self._next())
             have += len(parts[-1])
-        found = b"".join(parts)
-        self._rest = found[count:]
-        return found[:count]
+        data = b"".join(parts)
+        self._rest = data[count:]
+        return data[:count]
 
     async def _next(self) -> bytes:
         try:

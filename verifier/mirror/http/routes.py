@@ -106,8 +106,8 @@ def _route(method: str, path: str, endpoint: Callable[[Request], Awaitable[Respo
 
 
 def _of(request: Request) -> Mirror:
-    found: Mirror = request.app.state.mirror
-    return found
+    mirror: Mirror = request.app.state.mirror
+    return mirror
 
 
 async def _checkpoint(request: Request) -> Response:
@@ -140,10 +140,10 @@ async def _add_entries(request: Request) -> Response:
     packed = _is_gzip(request)
     sender = await run_in_threadpool(_carrier, request)
     with _place(mirror.uploads, sender, incoming):
-        found = await anyio.to_thread.run_sync(_upload, mirror, take, packed, limiter=anyio.CapacityLimiter(1))
-    if found.signatures:
-        return Response(format_signatures(found.signatures), media_type="text/plain; charset=utf-8")
-    return Response(found.info.format(), 202, {"Content-Type": INFO_TYPE})
+        result = await anyio.to_thread.run_sync(_upload, mirror, take, packed, limiter=anyio.CapacityLimiter(1))
+    if result.signatures:
+        return Response(format_signatures(result.signatures), media_type="text/plain; charset=utf-8")
+    return Response(result.info.format(), 202, {"Content-Type": INFO_TYPE})
 
 
 def _carrier(request: Request) -> Sender:
@@ -178,10 +178,10 @@ def _upload(mirror: Mirror, take: Take, packed: bool) -> UploadResult:
 
 def _is_gzip(request: Request) -> bool:
     """Raises BadField for any other encoding."""
-    found = request.headers.get("content-encoding", "identity")
-    if found not in ("gzip", "identity"):
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding not in ("gzip", "identity"):
         raise BadField("content-encoding must be gzip or identity")
-    return found == "gzip"
+    return encoding == "gzip"
 
 
 async def _get_messages(request: Request) -> Response:
@@ -219,7 +219,7 @@ async def _mirrors(request: Request) -> Response:
         url = address.url if address and address.url != NOWHERE else None
         message = json.loads(address.text) if address and address.text else None
         shown.append({"verifier": verifier, "url": url, "message": message})
-    evidence = [found.body() for found in await run_in_threadpool(mirror.copy.evidence.all)]
+    evidence = [finding.body() for finding in await run_in_threadpool(mirror.copy.evidence.all)]
     return Response(json.dumps({"mirrors": shown, "evidence": evidence}), media_type="application/json")
 
 
@@ -231,9 +231,9 @@ async def _put_blob(request: Request) -> Response:
     """Whoever sends what is here already is told so before its bytes are read, and so is who has no ticket."""
     mirror = _of(request)
     digest = blob_name(request.path_params["digest"])
-    known = await run_in_threadpool(mirror.blobs.senders, digest)
+    senders = await run_in_threadpool(mirror.blobs.senders, digest)
     if not mirror.blobs.has(digest):
-        sender = await run_in_threadpool(_sender, mirror, digest, known, request.headers.getlist(HEADER))
+        sender = await run_in_threadpool(_sender, mirror, digest, senders, request.headers.getlist(HEADER))
         incoming = Incoming(request, None, sender.least_rate)
         length = announced_length(request)
         with _place(mirror.slots, sender, incoming), ExitStack() as held:
@@ -244,12 +244,12 @@ async def _put_blob(request: Request) -> Response:
     return Response(json.dumps({"blob": digest}), media_type="application/json", headers={"Connection": "close"})
 
 
-def _sender(mirror: Mirror, digest: str, known: Mapping[str, Sender], tickets: Sequence[str]) -> Sender:
+def _sender(mirror: Mirror, digest: str, senders: Mapping[str, Sender], tickets: Sequence[str]) -> Sender:
     """Who brings a blob: a key that announced it, or a verifier. Raises what `bringer` does."""
     verifiers = mirror.verifiers()
-    key = bringer(tickets, digest, mirror.address, mirror.reader.domain, lambda key: key in known or key in verifiers)
-    staked = key in verifiers or known[key].staked
-    return Sender(key, staked, min((one.least_rate for one in known.values()), default=LEAST_RATE))
+    key = bringer(tickets, digest, mirror.address, mirror.reader.domain, lambda key: key in senders or key in verifiers)
+    staked = key in verifiers or senders[key].staked
+    return Sender(key, staked, min((sender.least_rate for sender in senders.values()), default=LEAST_RATE))
 
 
 async def _get_blob(request: Request) -> Response:
@@ -281,10 +281,10 @@ def _range(text: str | None, size: int) -> tuple[int, int]:
     """First byte and the one after the last. Raises RangeRefused for all but one range that the blob has."""
     if text is None:
         return 0, size
-    found = _RANGE.fullmatch(text)
-    if found is None or found.groups() == ("", ""):
+    match = _RANGE.fullmatch(text)
+    if match is None or match.groups() == ("", ""):
         raise RangeRefused("a range is bytes=FIRST-LAST, one of them at a time")
-    first, last = found.groups()
+    first, last = match.groups()
     if not first:
         return _checked(max(0, size - int(last)), size, size)
     return _checked(int(first), min(size, int(last) + 1) if last else size, size)

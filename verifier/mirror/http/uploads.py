@@ -78,17 +78,17 @@ def gunzipped(take: Take) -> Take:
     inflate = zlib.decompressobj(_GZIP)
 
     def both(count: int) -> bytes:
-        found = b""
-        while len(found) < count and not inflate.eof:
+        data = b""
+        while len(data) < count and not inflate.eof:
             packed = inflate.unconsumed_tail or take(_STEP)
             try:
-                part = inflate.decompress(packed, count - len(found))
+                part = inflate.decompress(packed, count - len(data))
             except zlib.error as error:
                 raise InvalidMirrorMessage(f"not gzip: {error}") from None
             if not packed and not part:
                 break
-            found += part
-        return found
+            data += part
+        return data
 
     return both
 
@@ -114,13 +114,13 @@ def _keep(copy: LogCopy, pending: SignedHead, packages: Iterator[tuple[Package, 
     size = pending.checkpoint.size
     root = pending.checkpoint.root
     try:
-        for place, package in packages:
+        for package, content in packages:
             copy.advance()
             with copy.turn():
                 if copy.pending_at(size) is None:
                     raise CopyChanged("the head that this upload leads to was given up meanwhile")
-                package.check(place, copy.leaves(place.base, place.start), size, root)
-                copy.keep(place.start, package.entries)
+                content.check(package, copy.leaves(package.base, package.start), size, root)
+                copy.keep(package.start, content.entries)
             copy.advance()
             done += 1
     except InvalidMirrorMessage:

@@ -58,8 +58,8 @@ class AddressBook:
         if not self._is_verifier(as_address(author)):
             raise NotWelcome(f"{author} is no verifier")
         with self._lock:
-            known = self._newest.get(author)
-            if known is not None and (known.sequence, known.digest) >= (address.sequence, address.digest):
+            newest = self._newest.get(author)
+            if newest is not None and (newest.sequence, newest.digest) >= (address.sequence, address.digest):
                 return False
             with self._file.write() as tables:
                 tables.execute("INSERT OR REPLACE INTO address VALUES (?, ?)", (author, signed.text))
@@ -72,12 +72,14 @@ class AddressBook:
 
     def newest(self) -> dict[str, SignedAddress]:
         """By verifier, those who are verifiers no more left out."""
-        return {verifier: found for verifier, found in self._known().items() if self._is_verifier(as_address(verifier))}
+        return {
+            verifier: address for verifier, address in self._known().items() if self._is_verifier(as_address(verifier))
+        }
 
     def reachable(self, but: str = "") -> dict[str, str]:
         """Urls by verifier, without one's own."""
-        found = self.newest()
-        return {v: a.url for v, a in found.items() if a.url != NOWHERE and v.lower() != but.lower()}
+        addresses = self.newest()
+        return {v: a.url for v, a in addresses.items() if a.url != NOWHERE and v.lower() != but.lower()}
 
     def close(self) -> None:
         """Let the file go."""

@@ -59,21 +59,21 @@ class OuterSizes:
 
 def blob_name(text: str) -> str:
     """64 hex digits, from these or from 0x-hex. Raises NotHeld for what names no blob."""
-    found = _NAME.fullmatch(text)
-    if found is None:
+    match = _NAME.fullmatch(text)
+    if match is None:
         raise NotHeld("a blob's name is 64 hex digits in lower case")
-    return found[1]
+    return match[1]
 
 
-def announced_by(message: Message, place: BlobOrigin, outer: OuterSizes) -> tuple[Announcement, ...]:
+def announced_by(message: Message, origin: BlobOrigin, outer: OuterSizes) -> tuple[Announcement, ...]:
     """The blobs that a message names; most name none."""
     if isinstance(message, Commitment):
-        return (Announcement(message.gradientBlob.hex(), BlobKind.GRADIENT, message.gradientSize, place, "gradient"),)
+        return (Announcement(message.gradientBlob.hex(), BlobKind.GRADIENT, message.gradientSize, origin, "gradient"),)
     if isinstance(message, StateOpening):
-        return (Announcement(message.blob.hex(), BlobKind.STATE, message.size, place, f"state {message.boundary}"),)
+        return (Announcement(message.blob.hex(), BlobKind.STATE, message.size, origin, f"state {message.boundary}"),)
     if isinstance(message, Merge):
         return (
-            Announcement(message.thetaBlob.hex(), BlobKind.WEIGHTS, outer.weights, place),
-            Announcement(message.momentumBlob.hex(), BlobKind.MOMENTUM, outer.momentum, place),
+            Announcement(message.thetaBlob.hex(), BlobKind.WEIGHTS, outer.weights, origin),
+            Announcement(message.momentumBlob.hex(), BlobKind.MOMENTUM, outer.momentum, origin),
         )
     return ()

@@ -66,24 +66,24 @@ class BlobStore:
 
         Raises QuotaSpent and DiskFull.
         """
-        place = blob.place
+        origin = blob.place
         identity = (blob.digest, blob.place.key, blob.size, blob.place.run, blob.subject)
-        budget = self._budget(place)  # of the machine, which has a lock of its own: asked while this file is free
+        budget = self._budget(origin)  # of the machine, which has a lock of its own: asked while this file is free
         with self._announced.write() as tables:
-            other = (place.key, place.run, place.round, blob.subject, blob.digest)
+            other = (origin.key, origin.run, origin.round, blob.subject, blob.digest)
             replaced = tables.execute(_REPLACED, other).rowcount
-            known = tables.execute(_KNOWN, identity).fetchone()
-            if known is None and self.announced_bytes(place) + blob.size > budget:
-                raise QuotaSpent(f"{place.key} has announced all the bytes that its round needs")
+            existing = tables.execute(_KNOWN, identity).fetchone()
+            if existing is None and self.announced_bytes(origin) + blob.size > budget:
+                raise QuotaSpent(f"{origin.key} has announced all the bytes that its round needs")
             tables.execute("INSERT OR IGNORE INTO announced VALUES (?, ?, ?, ?, ?, 0, ?)", (*identity, blob.kind))
-            tables.execute(_LAST_ROUND, (place.round, *identity))
+            tables.execute(_LAST_ROUND, (origin.round, *identity))
         if replaced:
             with self._lock:
                 self._tidy()
 
-    def announced_bytes(self, place: BlobOrigin) -> int:
+    def announced_bytes(self, origin: BlobOrigin) -> int:
         """What a key has announced for a round and was not forgotten, in bytes."""
-        return int(self._announced.rows(_ANNOUNCED, place.key, place.run, place.round)[0][0])
+        return int(self._announced.rows(_ANNOUNCED, origin.key, origin.run, origin.round)[0][0])
 
     def missing(self) -> list[str]:
         """Digests that were announced and are not here."""
@@ -98,12 +98,12 @@ class BlobStore:
         """The keys that announced a digest, each as it stands best in any of its runs. Raises NotAnnounced."""
         self.sizes(digest)
         rows = self._announced.rows("SELECT key, run FROM announced WHERE digest = ? ORDER BY rowid", blob_name(digest))
-        found: dict[str, Sender] = {}
+        by_key: dict[str, Sender] = {}
         for key, run in rows:
-            one = self._sender(key, run)
-            other = found.get(key, one)
-            found[key] = Sender(key, one.staked or other.staked, min(one.least_rate, other.least_rate))
-        return found
+            sender = self._sender(key, run)
+            other = by_key.get(key, sender)
+            by_key[key] = Sender(key, sender.staked or other.staked, min(sender.least_rate, other.least_rate))
+        return by_key
 
     def has(self, digest: str) -> bool:
         """Whether a blob is here."""
@@ -196,10 +196,10 @@ class Receiving:
         Bytes of this name that have another size than its author announced are the author's lie, and nobody's who
         brings them.
         """
-        found = self._arriving.name
+        name = self._arriving.name
         count = self._arriving.count
-        if found == self._name and count not in self._sizes:
+        if name == self._name and count not in self._sizes:
             raise NotAnnounced(f"{count} bytes came, of which no message speaks")
-        if found != self._name:
-            raise WrongBytes(f"the bytes hash to {found}, not to {self._name}")
+        if name != self._name:
+            raise WrongBytes(f"the bytes hash to {name}, not to {self._name}")
         self._store.keep(self._name, self._arriving)

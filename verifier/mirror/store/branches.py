@@ -68,10 +68,10 @@ class Branches:
         """Whether a log of `size` entries, whose roots are given, goes on where one has left."""
         return any(left.size <= size and root_of(left.size) == left.root for left in self._left)
 
-    def signers(self, note: SignedNote, judges: CosignerKeys) -> frozenset[str]:
+    def signers(self, note: SignedNote, cosigners: CosignerKeys) -> frozenset[str]:
         """The other judges under whose cosignature a head stands."""
-        names = {line.name for line in note.signatures} & judges.keys.keys() - {self._own}
-        return frozenset(name for name in names if _is_signed(note, name, judges.keys[name]))
+        names = {line.name for line in note.signatures} & cosigners.keys.keys() - {self._own}
+        return frozenset(name for name in names if _is_signed(note, name, cosigners.keys[name]))
 
     @property
     def watched(self) -> bool:
@@ -88,8 +88,8 @@ class Branches:
         """These show a head of another branch, whose roots are given; returns all whose newest heads lie on it."""
         with self._lock:
             self._elsewhere |= dict.fromkeys(names, head)
-            known = dict(self._elsewhere)
-        return frozenset(n for n, seen in known.items() if seen.size <= head.size and root_of(seen.size) == seen.root)
+            heads = dict(self._elsewhere)
+        return frozenset(n for n, seen in heads.items() if seen.size <= head.size and root_of(seen.size) == seen.root)
 
     def left_behind(self, left: LeftBranch) -> None:
         """It is on the disk that this branch was left."""

@@ -131,15 +131,15 @@ class LogCopy:
     def entries(self, start: int, end: int) -> list[bytes]:
         """Entries from `start` up to `end`. Raises NotHeld where one is missing."""
         query = "SELECT body FROM entry WHERE place >= ? AND place < ? ORDER BY place"
-        found = [row[0] for row in self._file.rows(query, start, end)]
-        if len(found) != end - start:
+        bodies = [row[0] for row in self._file.rows(query, start, end)]
+        if len(bodies) != end - start:
             raise NotHeld(f"this copy has {self.size} entries")
-        return found
+        return bodies
 
     def leaves(self, start: int, end: int) -> list[bytes]:
         """Leaf hashes of entries that are here."""
-        found = self.stored.fetch([node_number(0, place) for place in range(start, end)])
-        return list(found.values())
+        hashes = self.stored.fetch([node_number(0, index) for index in range(start, end)])
+        return list(hashes.values())
 
     def tile(self, tile: Tile) -> bytes:
         """A tile, or the entries under one. Raises NotHeld for one beyond the entries that are here."""
@@ -194,11 +194,11 @@ class LogCopy:
         with self._lock:
             size = head.checkpoint.size
             signed = self.signed
-            known = self.pending_at(head.checkpoint.size)
+            pending = self.pending_at(head.checkpoint.size)
             if size <= signed:
                 root = self.root(size)
-            elif known is not None:
-                root = known.checkpoint.root
+            elif pending is not None:
+                root = pending.checkpoint.root
             else:
                 return
             if root != head.checkpoint.root:
@@ -209,8 +209,8 @@ class LogCopy:
         """Now. Of heads that are remembered there is one a size, by size: the mirror's own, and pending ones."""
         with self._lock:
             rows = self._file.rows("SELECT note FROM pending") + self._file.rows("SELECT note FROM head")
-            found = {head.checkpoint.size: head for head in (_head(row[0]) for row in rows)}
-            return CopyState(self.size, self.signed, tuple(found[size] for size in sorted(found)))
+            heads = {head.checkpoint.size: head for head in (_head(row[0]) for row in rows)}
+            return CopyState(self.size, self.signed, tuple(heads[size] for size in sorted(heads)))
 
     def add_pending(self, head: SignedHead, without: Sequence[int] = ()) -> None:
         """Remember a head that was proven to be consistent with the newest one, or in the place of some that led to
@@ -282,23 +282,23 @@ class LogCopy:
             self._check_not_left()
             try:
                 machine(size)
-            except Differs as found:
-                raise self._refuse(found) from found
+            except Differs as error:
+                raise self._refuse(error) from error
 
-    def _refuse(self, found: Differs) -> CommonweightError:
+    def _refuse(self, error: Differs) -> CommonweightError:
         """Drop an entry that the machine does not take, with all behind it and all heads above; what is signed stays.
 
         Returns what is to be raised.
         """
-        index = found.index
+        index = error.index
         with self._lock:
             if not self.signed <= index < self.size:
-                return found
+                return error
             for above in [head for head in self.state().known if head.checkpoint.size > index][:1]:
-                departure = Departure(above.note.format(), index, found.detail)
+                departure = Departure(above.note.format(), index, error.detail)
                 self.evidence.departures.add(departure, above.checkpoint, self.root(index + 1))
             self._cut(index, index)
-            return EntryRefused(index, found.detail)
+            return EntryRefused(index, error.detail)
 
     def _check_not_left(self) -> None:
         """Raises HeadContradicts for entries of a branch that was left, which somebody has brought again."""
@@ -309,15 +309,15 @@ class LogCopy:
 
     def _cut(self, size: int, heads: int = MAX_SIZE, left: LeftBranch | None = None) -> None:
         """Keep the first `size` entries, and pending heads of at most `heads`; with a branch that is left, no head."""
-        kept = GrowingTree()
-        kept.append(self.leaves(0, size))
+        tree = GrowingTree()
+        tree.append(self.leaves(0, size))
         with self._file.write() as tables:
             tables.execute("DELETE FROM entry WHERE place >= ?", (size,))
             tables.execute("DELETE FROM pending WHERE size > ?", (heads,))
             if left is not None:
                 tables.execute("DELETE FROM head")
                 tables.execute(branches.LEAVE, (left.size, left.root, left.note))
-        self._tree = kept
+        self._tree = tree
         if left is not None:
             self.branches.left_behind(left)
 
@@ -325,7 +325,9 @@ class LogCopy:
         """The log here has `root` at the size of a head that says something else."""
         size = head.checkpoint.size
         most = max(size, self.size)
-        other = next((known for known in self.state().known if size <= known.checkpoint.size <= most), None)
+        other = next(
+            (remembered for remembered in self.state().known if size <= remembered.checkpoint.size <= most), None
+        )
         if other is not None:
             proof = self._consistency(size, other.checkpoint.size)
             self.evidence.add(Evidence(head.note.format(), other.note.format(), root, proof))
@@ -336,8 +338,8 @@ class LogCopy:
     def _load(self) -> None:
         """Raises StoreUnusable where the entries on the disk are not those under the signed head."""
         while rows := self._file.rows(_NEXT_ENTRIES, self.size, LOADED):
-            places = [place for place, _ in rows]
-            if places != list(range(self.size, self.size + len(rows))) or not all(type(b) is bytes for _, b in rows):
+            indexes = [index for index, _ in rows]
+            if indexes != list(range(self.size, self.size + len(rows))) or not all(type(b) is bytes for _, b in rows):
                 raise StoreUnusable("entries are missing from the copy of the log; remove it, and it is fetched again")
             self._tree.append(SHA256_TREE.leaf_hash(body) for _, body in rows)
         head = self.head()

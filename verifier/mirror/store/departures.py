@@ -71,14 +71,14 @@ class Departures:
         self._heads: dict[tuple[int, bytes], EntryRefused] = {}
         self._places: dict[tuple[int, bytes], EntryRefused] = {}
 
-    def add(self, found: Departure, head: Checkpoint, root: bytes) -> None:
+    def add(self, departure: Departure, head: Checkpoint, root: bytes) -> None:
         """Keep one; `root` is that of the log up to and with the entry."""
-        refused = EntryRefused(found.index, found.reason)
+        refused = EntryRefused(departure.index, departure.reason)
         with self._lock:
-            _remember(self._places, (found.index + 1, root), refused, MOST)
+            _remember(self._places, (departure.index + 1, root), refused, MOST)
         self._know(head, refused)
         with self._database.write() as tables:
-            row = (found.head, found.index, found.reason[:LONGEST])
+            row = (departure.head, departure.index, departure.reason[:LONGEST])
             tables.execute("INSERT OR IGNORE INTO departure VALUES (?, ?, ?)", row)
             tables.execute(_FORGET_OLD, (MOST,))
 
@@ -109,8 +109,8 @@ class Departures:
 
 
 def _remember(
-    kept: dict[tuple[int, bytes], EntryRefused], name: tuple[int, bytes], refused: EntryRefused, most: int
+    refusals: dict[tuple[int, bytes], EntryRefused], name: tuple[int, bytes], refused: EntryRefused, most: int
 ) -> None:
-    kept[name] = refused
-    if len(kept) > most:
-        del kept[next(iter(kept))]
+    refusals[name] = refused
+    if len(refusals) > most:
+        del refusals[next(iter(refusals))]

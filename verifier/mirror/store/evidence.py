@@ -72,14 +72,14 @@ class EvidenceBox:
     def __init__(self, database: Database) -> None:
         self._database, self.departures = database, Departures(database)
 
-    def add(self, found: Evidence) -> None:
+    def add(self, evidence: Evidence) -> None:
         """Keep a pair, up to MOST of them, none larger than LARGEST."""
-        if len(found.smaller) + len(found.larger) > LARGEST:
+        if len(evidence.smaller) + len(evidence.larger) > LARGEST:
             return
-        proof = json.dumps([part.hex() for part in found.proof])
+        proof = json.dumps([part.hex() for part in evidence.proof])
         with self._database.write() as tables:
             if tables.execute("SELECT count(*) FROM evidence").fetchone()[0] < MOST:
-                row = (_pair(found), found.smaller, found.larger, found.prefix, proof)
+                row = (_pair(evidence), evidence.smaller, evidence.larger, evidence.prefix, proof)
                 tables.execute("INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?)", row)
 
     def all(self) -> tuple[Evidence | Departure, ...]:
@@ -94,7 +94,7 @@ class EvidenceBox:
         )
 
 
-def _pair(found: Evidence) -> str:
+def _pair(evidence: Evidence) -> str:
     """One name for two heads, whichever comes first and whoever signed them besides."""
-    texts = sorted(parse_note(note).text for note in (found.smaller, found.larger))
+    texts = sorted(parse_note(note).text for note in (evidence.smaller, evidence.larger))
     return hashlib.sha256("".join(texts).encode()).hexdigest()

@@ -91,9 +91,9 @@ class MessageStore:
 
     def take_unchecked(self, message: Unchecked) -> int:
         """As `take`: its author must have a part in it, and only then it is asked who signed, and the machine."""
-        known = self._numbers.get(message.digest)
-        if known is not None:
-            return known
+        existing = self._numbers.get(message.digest)
+        if existing is not None:
+            return existing
         _require(not isinstance(message.asked, MirrorAddress) and self._has_part(message.asked))
         return self.keep(self._reader.check(message, self._is_welcome))
 
@@ -102,9 +102,9 @@ class MessageStore:
         if signed.digest not in self._numbers:
             self._require_welcome(signed.claim)
         with self._lock:
-            known = self._numbers.get(signed.digest)
-            if known is not None:
-                return known
+            existing = self._numbers.get(signed.digest)
+            if existing is not None:
+                return existing
             number = next((n for n, (digest, _) in self._unread.items() if digest == signed.digest), None)
             if number is not None:
                 del self._unread[number]
@@ -165,13 +165,13 @@ class MessageStore:
         """Of a node's heartbeats in a round the newest is enough. Raises NotWelcome for one that is not the newest."""
         if not isinstance(signed.claim, LeaseRenewal):
             return []
-        found = [number for number, other in self._held.items() if _same_lease(signed.claim, other.claim)]
-        for number in found:
+        numbers = [number for number, other in self._held.items() if _same_lease(signed.claim, other.claim)]
+        for number in numbers:
             claim = self._held[number].claim
             assert isinstance(claim, LeaseRenewal), "it is of the same lease"
             if claim.step >= signed.claim.step:
                 raise NotWelcome(f"a heartbeat of step {claim.step} is held")
-        return found
+        return numbers
 
     def _write(self, signed: SignedMessage, older: list[int]) -> int:
         with self._file.write() as tables:
@@ -237,12 +237,12 @@ class MessageStore:
             tables.execute("DELETE FROM message WHERE sequence = ?", (number,))
 
 
-def _require(place: bool) -> None:
-    if not place:
+def _require(has_place: bool) -> None:
+    if not has_place:
         raise NotWelcome("the rules have no place for this message at the head of this mirror's copy")
 
 
-def _same_lease(one: LeaseRenewal, other: Claim) -> bool:
+def _same_lease(renewal: LeaseRenewal, other: Claim) -> bool:
     if not isinstance(other, LeaseRenewal):
         return False
-    return (one.run, one.round, one.node.lower()) == (other.run, other.round, other.node.lower())
+    return (renewal.run, renewal.round, renewal.node.lower()) == (other.run, other.round, other.node.lower())

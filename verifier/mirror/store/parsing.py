@@ -96,20 +96,20 @@ class Reader:
     def check(self, message: Unchecked, may_sign: Callable[[Asked], bool] = lambda _: True) -> SignedMessage:
         """Who signed; of several each has to be one who may, by the rules of now. Raises BadSignature, BadField and
         NotWelcome."""
-        said = message.envelope.message
+        content = message.envelope.message
         claim = message.claim
         signers: list[Address] = []
         for signature in message.envelope.signatures:
-            signer = recover(said, self.domain, signature)
+            signer = recover(content, self.domain, signature)
             if message.author and signer != message.author:
-                raise BadSignature(f"{type(said).__name__} must be signed by {message.author}")
+                raise BadSignature(f"{type(content).__name__} must be signed by {message.author}")
             if isinstance(claim, Credited) and not may_sign(Vouching(claim, signer)):
                 raise NotWelcome(f"{signer} is nobody who vouches for a contribution")
             if signers and signer <= signers[-1]:
                 raise BadField("signatures must be sorted by signer, each once")
             signers.append(signer)
         named = replace(claim, signers=tuple(signers)) if isinstance(claim, Credited) else claim
-        return SignedMessage(message.text, message.digest, tuple(signers), said, named)
+        return SignedMessage(message.text, message.digest, tuple(signers), content, named)
 
     def _claim(self, envelope: Envelope) -> Claim:
         message = envelope.message

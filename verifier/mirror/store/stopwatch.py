@@ -130,13 +130,13 @@ class Stopwatch:
         own = self._elapsed()
         step = self._step(own, self._most(seen))
         with self._file.write() as tables:
-            known = {_missing(row): row[_COLUMNS:] for row in tables.execute("SELECT * FROM awaited")}
+            stored = {_missing(row): row[_COLUMNS:] for row in tables.execute("SELECT * FROM awaited")}
             self._note(tables, came)
-            tables.executemany(_CLOSE, [_key(missing) for missing in known.keys() - seen.keys()])
+            tables.executemany(_CLOSE, [_key(missing) for missing in stored.keys() - seen.keys()])
             for missing, sight in seen.items():
                 counted = step if sight.counts else 0.0
                 reached = own if sight.reached else 0.0
-                _enter(tables, missing, sight, known.get(missing), counted, reached)
+                _enter(tables, missing, sight, stored.get(missing), counted, reached)
 
     def due(self) -> list[Absence]:
         """Lapses to be signed: missing for a whole period, or silent for a whole lease, and not shown at the last look.
@@ -185,9 +185,14 @@ class Stopwatch:
         assert self._before is not None, "this look read the clocks"
         chain, _ = self._before
         newest = {(run, node): number for run, node, number in tables.execute("SELECT run, party, round FROM took")}
-        for one in came:
-            if one.round > newest.get((one.run, one.node), 0):
-                row = {"run": one.run, "node": one.node, "round": one.round, "seconds": chain - one.opened}
+        for arrival in came:
+            if arrival.round > newest.get((arrival.run, arrival.node), 0):
+                row = {
+                    "run": arrival.run,
+                    "node": arrival.node,
+                    "round": arrival.round,
+                    "seconds": chain - arrival.opened,
+                }
                 tables.execute(_CAME, row)
 
     def _step(self, own: float, most: float) -> float:
@@ -199,7 +204,7 @@ class Stopwatch:
     def _most(self, seen: Mapping[Absence, Observation]) -> float:
         """Seconds that the chain's clock may be ahead after a look."""
         allowed = [sight.allowed for sight in seen.values()]
-        bounds = [bound for one in allowed for bound in (one.period, one.lease) if bound is not None]
+        bounds = [bound for allowance in allowed for bound in (allowance.period, allowance.lease) if bound is not None]
         return min([LOOKS_AHEAD * self._longest, *(PART_AHEAD * bound for bound in bounds)])
 
     def _elapsed(self) -> float:
@@ -215,12 +220,12 @@ class Stopwatch:
 
 
 def _enter(
-    tables: Any, missing: Absence, sight: Observation, known: tuple[Any, ...] | None, step: float, own: float
+    tables: Any, missing: Absence, sight: Observation, stored: tuple[Any, ...] | None, step: float, own: float
 ) -> None:
     """What was added later never shortens a period, nor a lease."""
-    passed, quiet, sign, period, lease, signed, _, asked = known or (0.0, 0.0, sight.sign, None, None, 0, 0, 0.0)
-    adds = 0.0 if known is None or sight.shown else step
-    asked = 0.0 if known is None else asked + own
+    passed, quiet, sign, period, lease, signed, _, asked = stored or (0.0, 0.0, sight.sign, None, None, 0, 0, 0.0)
+    adds = 0.0 if stored is None or sight.shown else step
+    asked = 0.0 if stored is None else asked + own
     quiet = 0.0 if sight.sign != sign else quiet + adds
     longer = (_longer(period, sight.allowed.period), _longer(lease, sight.allowed.lease))
     row = (*_key(missing), passed + adds, quiet, sight.sign, *longer, signed, int(sight.shown), asked)
@@ -228,13 +233,13 @@ def _enter(
 
 
 def _longer(before: float | None, now: float | None) -> float | None:
-    known = [bound for bound in (before, now) if bound is not None]
-    return max(known, default=None)
+    bounds = [bound for bound in (before, now) if bound is not None]
+    return max(bounds, default=None)
 
 
 def _key(missing: Absence) -> tuple[str, str, int, str, str, int, str]:
-    found = missing.awaited
-    return (str(found.what), found.run, found.round, found.proof, found.party, missing.since, missing.root)
+    awaited = missing.awaited
+    return (str(awaited.what), awaited.run, awaited.round, awaited.proof, awaited.party, missing.since, missing.root)
 
 
 def _missing(row: tuple[Any, ...]) -> Absence:
