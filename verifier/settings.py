@@ -103,12 +103,12 @@ class WorkerSettings(ProcessSettings):
     def to_environment(self) -> dict[str, str]:
         """The variables for the worker processes: what they need, and no key."""
         own = {self.variable_of("queue"): self.queue_name, "OMP_NUM_THREADS": "1"}
-        found = self.variables(WorkerSettings.model_fields) | own
+        variables = self.variables(WorkerSettings.model_fields) | own
         if not self.broker_url:
             # the folder broker takes a message by moving it to the folder for temporary files: a rename is only
             # exclusive within one file system
-            found["TMPDIR"] = str((self.queue_folder / "taken").resolve())
-        return found
+            variables["TMPDIR"] = str((self.queue_folder / "taken").resolve())
+        return variables
 
     def worker_command(self, module: str = WORKERS_MODULE) -> list[str]:
         """Start one worker in the environment `to_environment`: solo pool, since torch and fork do not mix."""

@@ -59,7 +59,7 @@ class JsonPeer(Peer):
 def _said(body: bytes) -> str:
     """What a problem document says, for people."""
     try:
-        found = json.loads(body)
-        return f"{found['code']}: {found['detail']}"[:300]
+        problem = json.loads(body)
+        return f"{problem['code']}: {problem['detail']}"[:300]
     except (ValueError, KeyError, TypeError, RecursionError):
         return repr(body[:100])

@@ -192,10 +192,10 @@ class VerifierProcess:
         """Where this mirror is, said when it changes; it goes to server and mirrors again and again."""
         if self.world.address not in self._welcome.verifiers():
             return
-        known = self.mirror.book.newest().get(self.address)
-        if known is None or known.url != self.url or not known.text:
+        address = self.mirror.book.newest().get(self.address)
+        if address is None or address.url != self.url or not address.text:
             with self.world.replica.reading() as state:
-                sequence = max(state.size, known.sequence + 1 if known else 0)
+                sequence = max(state.size, address.sequence + 1 if address else 0)
             self.world.voice.say(MirrorAddress(self.address, self.url, sequence))
 
     def _newest_time(self) -> tuple[int | None, str | None]:
@@ -223,7 +223,7 @@ class VerifierProcess:
                 self._ended[name] = last
                 world.blobs.forget(name, last)
                 world.stopwatch.forget(name, last)
-                world.memory.keep(proofs, {asking.round_name(*place) for place in rounds})
+                world.memory.keep(proofs, {asking.round_name(*key) for key in rounds})
                 world.work.keep(subjects)
                 combine.tidy(world, rounds)
 
@@ -248,8 +248,8 @@ class VerifierProcess:
             "a fault to sign": partial(faults.sign, world, _of(SignFault, due), counts),
             "what lapses": partial(lapse.lapse, world),
         }
-        for what, duty in duties.items():
-            self._guarded(what, duty, None)
+        for name, duty in duties.items():
+            self._guarded(name, duty, None)
 
     def _bind(self) -> None:
         """Raises NotPrepared and WrongCorpus."""
@@ -257,23 +257,23 @@ class VerifierProcess:
         if self._prepared is not None:
             self._guarded("the anchor", partial(anchor.anchor, self.world, self._prepared), None)
 
-    def _guarded(self, what: str, duty: Callable[[], T], otherwise: T) -> T:
+    def _guarded(self, name: str, duty: Callable[[], T], otherwise: T) -> T:
         """Whatever is answered is told, in few lines, and tried again at the next look."""
         try:
-            found = duty()
+            result = duty()
         except (NotPrepared, WrongCorpus):
             raise
         except ChainAway:  # told as weather
             return otherwise
         except CommonweightError as error:
-            self._troubles.failed(what, f"{error.code}: {error.detail}")
+            self._troubles.failed(name, f"{error.code}: {error.detail}")
             return otherwise
         except Exception as error:
-            if self._troubles.failed(what, repr(error)):
-                logger.exception("%s: an answer that makes no sense", what)
+            if self._troubles.failed(name, repr(error)):
+                logger.exception("%s: an answer that makes no sense", name)
             return otherwise
-        self._troubles.ended(what)
-        return found
+        self._troubles.ended(name)
+        return result
 
     def _trouble(self, line: str) -> None:
         self._report(VerifierProgress("trouble", detail=line))
@@ -351,7 +351,9 @@ class VerifierProcess:
             store=world.quorum,
             server=Server(settings.api_url),
             due=self._due_on_chain,
-            others=lambda: {v: known.url for v, known in self.mirror.book.newest().items() if known.url != NOWHERE},
+            others=lambda: {
+                v: address.url for v, address in self.mirror.book.newest().items() if address.url != NOWHERE
+            },
             is_verifier=self._welcome.is_verifier,
             chain=QuorumContracts(self._w3, settings.deployment, account),
             say=lambda event, detail: self._report(VerifierProgress(event, detail=detail)),

@@ -60,11 +60,11 @@ def status_of(state: State, run: RunState | None, verifier: Address) -> Verifier
 
 def _of_chain(state: State, verifier: Address) -> VerifierStatus | None:
     """What keeps its words from counting in any run."""
-    known = state.verifiers.get(verifier)
-    if known is None or not known.admitted:
+    current = state.verifiers.get(verifier)
+    if current is None or not current.admitted:
         return VerifierStatus(VerifierPhase.NOT_ADMITTED)
-    if known.stake < state.least_stake:
-        return VerifierStatus(VerifierPhase.SLASHED if known.slashed else VerifierPhase.UNSTAKED)
+    if current.stake < state.least_stake:
+        return VerifierStatus(VerifierPhase.SLASHED if current.slashed else VerifierPhase.UNSTAKED)
     return None
 
 

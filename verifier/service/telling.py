@@ -83,5 +83,5 @@ class Telling:
 
 def _others_needed(world: World) -> int:
     """Of n verifiers n - k others, for a look to count."""
-    judges = world.copy.judges()
-    return max(0, len(judges.keys) - judges.k)
+    cosigners = world.copy.judges()
+    return max(0, len(cosigners.keys) - cosigners.k)

@@ -62,22 +62,22 @@ class Welcome:
                 return False
         return True
 
-    def budget(self, place: BlobOrigin) -> int:
+    def budget(self, origin: BlobOrigin) -> int:
         """Bytes that a round of a node, or the merge before it of a verifier, needs: whatever became of other rounds,
         and of others' proofs."""
         with self._replica.reading() as state:
-            return sum(_bytes(state, place))
+            return sum(_bytes(state, origin))
 
     def verifiers(self) -> list[str]:
         """Those on the chain's list."""
         with self._replica.reading() as state:
-            return [name for name, known in state.verifiers.items() if known.admitted]
+            return [name for name, verifier in state.verifiers.items() if verifier.admitted]
 
     def is_verifier(self, address: Address) -> bool:
         """Whether an address is on the chain's list."""
         with self._replica.reading() as state:
-            known = state.verifiers.get(address)
-            return known is not None and known.admitted
+            verifier = state.verifiers.get(address)
+            return verifier is not None and verifier.admitted
 
 
 class Announcer:
@@ -95,8 +95,8 @@ class Announcer:
         """All that is new. What a key announces beyond its budget is tried again: what is forgotten makes room."""
         with self._lock:
             self._seen = self._newest()
-            for name, found in self._new():
-                taken = [_is_taken(blobs, blob) for blob in found]
+            for name, announced in self._new():
+                taken = [_is_taken(blobs, blob) for blob in announced]
                 if all(taken):
                     self._done.add(name)
 
@@ -116,9 +116,9 @@ class Announcer:
             log = self._replica.collected
             needed = {digest: run.round + 1 for run in state.runs.values() for digest in (run.theta, run.momentum)}
             merges = [m for m in log.merges.values() if {to_hex(m.theta), to_hex(m.momentum)} & needed.keys()]
-            found = [blob for merge in merges for blob in _kept(state, merge, needed.get(to_hex(merge.theta), 0))]
-            self._kept &= {(blob.digest, blob.place) for blob in found}
-        for blob in found:
+            announced = [blob for merge in merges for blob in _kept(state, merge, needed.get(to_hex(merge.theta), 0))]
+            self._kept &= {(blob.digest, blob.place) for blob in announced}
+        for blob in announced:
             if (blob.digest, blob.place) in self._kept:
                 continue
             if _is_taken(blobs, blob):
@@ -127,8 +127,8 @@ class Announcer:
     def sender(self, key: Address, run: RunId) -> Sender:
         """Verifiers, and nodes whose stake is reserved, have a stake; a run's terms say how fast bytes come."""
         with self._replica.reading() as state:
-            known = state.runs.get(run)
-            rounds = known.rounds.values() if known is not None else ()
+            run_state = state.runs.get(run)
+            rounds = run_state.rounds.values() if run_state is not None else ()
             staked = any(key in current.verifiers or _is_staked(current, key) for current in rounds)
             terms = self._replica.collected.terms.get(run)
             rate = terms.leastRate // UPLOADS_OF_ONE if terms is not None else LEAST_RATE
@@ -142,10 +142,10 @@ class Announcer:
             openings = [(f"{p}/{b}", o) for p, opened in log.openings.items() for b, o in opened.items()]
             every: list[tuple[str, Message]] = [*log.commitments.items(), *openings, *log.merges.items(), *held]
             chosen: dict[Subject, tuple[str, Message]] = {}
-            for name, said in every:
-                chosen.setdefault(_subject(name, said), (name, said))
+            for name, message in every:
+                chosen.setdefault(_subject(name, message), (name, message))
             self._done &= {name for name, _ in chosen.values()}
-            return [(name, _announced(state, said)) for name, said in chosen.values() if name not in self._done]
+            return [(name, _announced(state, message)) for name, message in chosen.values() if name not in self._done]
 
 
 def _subject(name: str, message: Message) -> Subject:
@@ -204,16 +204,16 @@ def _check_vouching(state: State, claim: Vouching) -> None:
     check_entry(state, replace(claim.fact, signers=tuple(maintainers)))
 
 
-def _bytes(state: State, place: BlobOrigin) -> Iterator[int]:
+def _bytes(state: State, origin: BlobOrigin) -> Iterator[int]:
     """A node's gradient, and the states that draws ask for; a verifier's merges. At most the manifest's number of nodes
     is listed, so that keys without a stake have no more than these in all."""
-    run = state.runs.get(place.run)
+    run = state.runs.get(origin.run)
     if run is None:
         return
-    current = run.rounds.get(place.round)
-    if current is not None and place.key in current.listed:
-        yield weights_size(current.config) + _boundaries(state, current, place.key) * state_size(current.config)
-    if any(place.key in known.verifiers for known in run.rounds.values()):
+    current = run.rounds.get(origin.round)
+    if current is not None and origin.key in current.listed:
+        yield weights_size(current.config) + _boundaries(state, current, origin.key) * state_size(current.config)
+    if any(origin.key in other.verifiers for other in run.rounds.values()):
         yield MOST_STEPS * 2 * weights_size(run.config)
 
 
@@ -229,22 +229,26 @@ def _announced(state: State, message: Message) -> tuple[Announcement, ...]:
         return _of_node(state, message, BlobOrigin(message.node, RunId(to_hex(message.run)), message.round))
     if isinstance(message, StateOpening):
         proof = state.proofs.get(ProofId(to_hex(message.proof)))
-        said = proof.commitment if proof is not None else None
-        return _of_node(state, message, BlobOrigin(said.node, said.run, said.round)) if said is not None else ()
+        commitment = proof.commitment if proof is not None else None
+        return (
+            _of_node(state, message, BlobOrigin(commitment.node, commitment.run, commitment.round))
+            if commitment is not None
+            else ()
+        )
     if isinstance(message, Merge) and to_hex(message.run) in state.runs:
-        place = BlobOrigin(message.verifier, RunId(to_hex(message.run)), message.round + 1)
-        return announced_by(message, place, _outer(state, message))
+        origin = BlobOrigin(message.verifier, RunId(to_hex(message.run)), message.round + 1)
+        return announced_by(message, origin, _outer(state, message))
     return ()
 
 
-def _of_node(state: State, message: Commitment | StateOpening, place: BlobOrigin) -> tuple[Announcement, ...]:
+def _of_node(state: State, message: Commitment | StateOpening, origin: BlobOrigin) -> tuple[Announcement, ...]:
     """Nothing that is larger than a file of the run's layout, which nobody could use."""
-    run = state.runs.get(place.run)
-    current = run.rounds.get(place.round) if run is not None else None
+    run = state.runs.get(origin.run)
+    current = run.rounds.get(origin.round) if run is not None else None
     if current is None:
         return ()
     most = weights_size(current.config) if isinstance(message, Commitment) else state_size(current.config)
-    return tuple(blob for blob in announced_by(message, place, _NONE) if blob.size <= most)
+    return tuple(blob for blob in announced_by(message, origin, _NONE) if blob.size <= most)
 
 
 def _kept(state: State, merge: Merge, number: int) -> tuple[Announcement, ...]:
