@@ -43,7 +43,7 @@ class Distance:
 
 @dataclass(frozen=True)
 class _Part:
-    """Squared sizes of one tensor: the gap, what the segment did, and the projection of claimed on replayed."""
+    """Squared sizes of one tensor: the gap, the segment's own update, and the projection of claimed on replayed."""
 
     name: str
     gap: float
@@ -67,7 +67,7 @@ def distance(config: RunConfig, start: Arrays, claimed: Arrays, replayed: Arrays
 
 
 def residual(start: Arrays, claimed: Arrays, replayed: Arrays) -> dict[str, NDArray[np.float64]]:
-    """Signed gap of the weights, over the size of the replayed update: what is followed over rounds."""
+    """Signed gap of the weights, over the size of the replayed update: drift follows it over rounds."""
     names = sorted(name for name in replayed if name.startswith("theta."))
     gaps = {name: _double(claimed[name]) - _double(replayed[name]) for name in names}
     size = np.sqrt(sum(float(np.square(_double(replayed[n]) - _double(start[n])).sum()) for n in names))

@@ -3,7 +3,7 @@
 - exact: both computed under one deterministic profile, or the run is portable: the boundary entries must be equal;
 - bounded: two profiles for which the run's table holds limits (verifier/comparison/bounded.py,
 contracts/protocol/limits.py);
-- otherwise nobody can judge: in an exact run the node broke the run's rule, in a bounded one the verifier abstains.
+- otherwise no judgement: in an exact run the node broke the run's rule, in a bounded one the verifier abstains.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A node's signed residuals over rounds: what stays within the limit each time can still push one way every time.
+"""A node's signed residuals over rounds: a residual within the limit can still push one way in every round.
 
 Honest residuals of a pair of machines are rounding noise and point anywhere: n of them add up to about sqrt(n) of one.
 Residuals that agree add up to n. The vectors are as large as the model, so a count sketch of them is kept (Charikar,
@@ -21,9 +21,9 @@ from contracts.files.whole_file import replace_file
 BUCKETS = 4096
 LEAST_ROUNDS = 8
 SEEN = 1024
-"""Segments whose residuals are known to be counted: a job that is run twice comes within a few rounds."""
+"""Segments that are remembered as counted: a job that is run twice comes within a few rounds."""
 ALIGNMENT_LIMIT = 2.0
-"""Of |sum| / sqrt(sum of |each|^2): 1 for noise; n rounds that agree give sqrt(n), so 8 rounds give 2.8."""
+"""Limit of |sum| / sqrt(sum of |each|^2): 1 for noise; n rounds that agree give sqrt(n), so 8 rounds give 2.8."""
 
 Residual = Mapping[str, NDArray[np.float64]]
 
@@ -43,7 +43,7 @@ def sketch(residual: Residual) -> NDArray[np.float64]:
 
 @dataclass
 class Drift:
-    """What a verifier remembers of one node: the sum of its residuals' sketches and of their squared lengths."""
+    """A verifier's record of one node: the sum of its residuals' sketches and of their squared lengths."""
 
     rounds: int
     total: NDArray[np.float64]
@@ -56,7 +56,7 @@ class Drift:
         return cls(0, np.zeros(BUCKETS), 0.0)
 
     def add_once(self, segment: str, residual: Residual) -> bool:
-        """Take in a segment's residual under its name, unless it was taken in; whether it was not."""
+        """Add a segment's residual under the segment's name, once; returns whether it was new."""
         if segment in self.seen:
             return False
         self.add(residual)
@@ -64,7 +64,7 @@ class Drift:
         return True
 
     def add(self, residual: Residual) -> None:
-        """Take in one segment's residual; each counts as one direction, whatever its length."""
+        """Add one segment's residual; each counts as one direction, whatever its length."""
         vector = sketch(residual)
         length = float(np.linalg.norm(vector))
         if length == 0:
@@ -75,7 +75,7 @@ class Drift:
 
     @property
     def alignment(self) -> float:
-        """About 1 for honest noise, sqrt(rounds) for a push in one direction, 0 before there is anything."""
+        """About 1 for honest noise, sqrt(rounds) for a push in one direction, 0 before the first residual."""
         return float(np.linalg.norm(self.total) / np.sqrt(self.squares)) if self.squares else 0.0
 
     @property
@@ -90,7 +90,7 @@ class Drift:
 
     @classmethod
     def load(cls, path: Path) -> Drift:
-        """Read what `save` wrote; nothing remembered where there is no file."""
+        """Read the file that `save` wrote; an empty record where there is none."""
         if not path.exists():
             return cls.none()
         raw = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""What the machine awaits of a verifier, one module each. All may be called again at any time.
+"""A verifier's duties, as the machine awaits them, one module each. All may be called again at any time.
 
-Each reads the machine's state while nobody changes it, and signs or waits outside of that.
+Each reads the machine's state under its lock, and signs or waits outside of the lock.
 """

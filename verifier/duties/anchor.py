@@ -1,4 +1,4 @@
-"""Binding to a run: what it needs is at hand here, and the next secrets are anchored in time (J6)."""
+"""Binding to a run: this machine has all that a replay needs, and anchors the next secrets in time (J6)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PreparedRun:
 
 
 def prepare(world: World) -> PreparedRun | None:
-    """None while the run is not in the log. Raises NotPrepared and WrongCorpus: no replay here could stand."""
+    """None while the run is not in the log. Raises NotPrepared and WrongCorpus: no replay here would be valid."""
     run = world.settings.run
     with world.replica.reading() as state:
         terms = world.replica.collected.terms.get(run)
@@ -81,7 +81,7 @@ def anchor(world: World, prepared: PreparedRun) -> None:
 
 
 def _check_start(terms: RunTerms, config: RunConfig) -> None:
-    """The run begins where its configuration leads: nobody anchors in another one."""
+    """The run's first state follows from its configuration. Raises NotPrepared: a verifier anchors in no other run."""
     theta = initial_theta(config)
     begins = (state_digest(theta), state_digest(zero_momentum(theta)), inner_digest(joiner_inner(config)))
     for name, computed, declared in zip(
@@ -94,7 +94,7 @@ def _check_start(terms: RunTerms, config: RunConfig) -> None:
 
 
 def _check_limits(limits: str, own: NumericsProfile, profiles: Iterable[bytes]) -> None:
-    """This machine can judge a node of one of the run's profiles, at least."""
+    """This machine can judge a node of one of the run's profiles, at least. Raises NotPrepared."""
     table = LimitTable.from_json(limits)
     comparable = {profile for pair in table.pairs if pair.separates for profile in _others(pair, own.digest().hex())}
     if own.deterministic:

@@ -1,4 +1,4 @@
-"""The outer step: computed from one's own bytes, served before it is signed (J15)."""
+"""The outer step: computed from this verifier's own bytes, served before it is signed (J15)."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _sign(world: World, duty: Combine, step: Step) -> None:
 
 
 def tidy(world: World, rounds: Iterable[tuple[RunId, int]]) -> None:
-    """Remove what merges of other rounds left: others were quicker, and nobody asks for it any more."""
+    """Remove the files of merges of other rounds: other verifiers were quicker, and these files have no use."""
     wanted = {asking.place_of(*key) for key in rounds}
     folder = world.settings.folder / MERGED
     for path in folder.iterdir() if folder.is_dir() else ():
@@ -88,7 +88,7 @@ def _left(world: World, run: RunId, number: int) -> Path:
 
 
 def _keep(world: World, file: Path, kind: BlobKind, origin: BlobOrigin) -> None:
-    """From where a worker left it into the mirror, which serves it to everybody."""
+    """Copy a worker's file into the mirror, which serves it to everybody."""
     if world.blobs.has(file.name) or not file.exists():
         return
     world.blobs.announce(Announcement(file.name, kind, file.stat().st_size, origin))

@@ -1,4 +1,4 @@
-"""Back after a lapse: a signed head that holds it (J12)."""
+"""Back after a lapse: a signed head whose log holds the lapse (J12)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from verifier.duties.world import World
 
 
 def come_back(world: World, duties: Iterable[ComeBack]) -> None:
-    """Once a lapse: the head that is signed grows with each look, and one of them is enough."""
+    """Sign one return a lapse: the signed head grows with each look, and one of these heads is enough."""
     waiting = {signed.claim.run for signed in world.voice.held() if isinstance(signed.claim, Returned)}
     for duty in duties:
         size = world.copy.signed

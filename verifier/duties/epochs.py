@@ -1,4 +1,4 @@
-"""The root of an epoch, as one's own machine derived it, when all that this mirror held stands in the log (J1, J2)."""
+"""The root of an epoch, as this verifier's machine derived it, when the log has all that this mirror held (J1, J2)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sign(world: World, duties: Iterable[SignEpoch], counts: Callable[[int], bool
 
 
 def _all_entered(world: World, epoch: int, index: int, counts: bool) -> bool:
-    """What was held one whole look after the closing entry was seen stands in the log, or was never of use."""
+    """The log has, or has no use for, all messages held one whole look after the closing entry was seen."""
     key = (epoch, index)
     if world.epochs_seen.setdefault(key, None) is None:
         if counts and key in world.epochs_waited:
@@ -50,7 +50,7 @@ def _sign(world: World, closed: EpochClosed, message: EpochRoot) -> None:
 
 
 def epoch_root(closed: EpochClosed, model: str, size: int, root: bytes) -> EpochRoot:
-    """What contracts read of a closing entry, over the log of `size` entries that ends with it."""
+    """The contracts' message for a closing entry, over the log of `size` entries that ends with it."""
     return EpochRoot(
         model=from_hex(model),
         epoch=closed.epoch,

@@ -1,4 +1,4 @@
-"""What costs a party stake: signed when an epoch's root over it is final, as the machine says (J2)."""
+"""Faults that cost a party stake: signed when an epoch's root over them is final, as the machine says (J2)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NO_DEADLINE = 2**64 - 1
 
 
 def sign(world: World, duties: Iterable[SignFault], counts: Callable[[int], bool]) -> None:
-    """Sign each once; nobody is judge of its own case.
+    """Sign each once; no verifier judges its own case.
 
     `counts` says whether this look saw log, chain and enough mirrors with so many entries: a branch of the log that
-    nobody else has convicts nobody.
+    no other verifier has convicts no party.
     """
     due = list(duties)
     world.faults_seen = {duty: world.faults_seen.get(duty, world.replica.size) for duty in due}

@@ -1,7 +1,7 @@
 """`Has`: this verifier holds these gradients, and each leads to the committed end (J5).
 
 Workers are asked once about each file, however many commitments name it: a zero gradient under a hundred keys is one
-job before an honest one. What each commitment says of the file is compared here.
+job before an honest one. Each commitment's words about the file are compared here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_PROOFS = 256
 
 
 def hold(world: World, duties: Iterable[Hold]) -> None:
-    """Check what came, and say so of all that passed, in one message a round."""
+    """Check the gradients that came, and name all that passed in one message a round."""
     stated = {name for claim in world.voice.held() for name in _proofs(claim.claim)}
     passed: dict[tuple[str, int], list[str]] = defaultdict(list)
     for name, key, asked in _asked(world, duties):

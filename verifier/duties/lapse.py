@@ -1,4 +1,4 @@
-"""`Lapse`: what did not come within a whole period of looks that count (J3)."""
+"""`Lapse`: a message that did not come within a whole period of looks that count (J3)."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from verifier.mirror.store.parsing import Claim
 from verifier.mirror.store.stopwatch import Absence, Came, Observation
 
 Counts: TypeAlias = Callable[[int], bool]
-"""Whether a look counts that has to have reached who holds so many entries."""
+"""Whether a look counts when the verifiers that it reached must hold so many entries."""
 
 
 def watch(world: World, look: Look, chain: bool) -> Counts:
-    """Enter a look: all that the machine awaits, and what was seen of it; returns whether it counts for who has so many
-    entries, in all rounds of one's own; where no run of one's own goes on, among those who are admitted.
+    """Enter a look: all that the machine awaits, and what was seen of it. Returns whether the look counts for mirrors
+    of so many entries, in all rounds of this verifier; where it has no run, among the admitted verifiers.
 
-    Who is admitted and takes no part in a run keeps nobody from signing its epochs; nor does who was removed, or a run
-    that is over. `chain` says whether one's own chain node answered: where it did not, nobody knows how long a node
-    took.
+    An admitted verifier that takes no part in a run keeps no other from signing the run's epochs; nor does a removed
+    one, or a run that is over. `chain` says whether this verifier's chain node answered: without an answer the time
+    that a node took is unknown.
     """
     claims = [held.signed.claim for held in world.messages.held()]
     with world.replica.reading() as state:
@@ -60,7 +60,7 @@ def watch(world: World, look: Look, chain: bool) -> Counts:
 
 
 def lapse(world: World) -> None:
-    """Sign what is due; and once more what was released and is still open, if a kill came between the two."""
+    """Sign the lapses that are due; and once more those that were released and are open, if a kill came between."""
     with world.replica.reading() as state:
         still = set(_open(state, world.address))
     for absence in [*world.stopwatch.released(), *world.stopwatch.due()]:
@@ -76,12 +76,12 @@ def lapse(world: World) -> None:
 
 
 def _is_own(awaited: Awaited, verifier: Address) -> bool:
-    """Whether one's own lateness is meant: of openings the party is whoever drew, and the node is late."""
+    """Whether this verifier itself is late. Of openings the party is the verifier that drew, and the node is late."""
     return awaited.party == verifier and awaited.what is not What.OPENINGS
 
 
 def lapse_message(verifier: Address, absence: Absence, root: bytes) -> Lapse:
-    """As contracts/protocol/log/signed.py reads it; `root` is that of the log up to the entry since which it is one."""
+    """As contracts/protocol/log/signed.py reads it; `root` is the log's, up to the entry `absence.since`."""
     awaited = absence.awaited
     looks = awaited.what is What.SECOND_LOOK
     nobody = awaited.what in (What.SECOND_LOOK, What.SEEN)
@@ -99,7 +99,7 @@ def lapse_message(verifier: Address, absence: Absence, root: bytes) -> Lapse:
 
 
 def _open(state: State, verifier: Address) -> list[Absence]:
-    """What is awaited in rounds in which this verifier's word counts, and that it has not called missing yet."""
+    """Absences in rounds in which this verifier's word counts, and for which the log has no lapse of it yet."""
     absences = []
     for awaited, since in state.open.items():
         current = state.runs[awaited.run].rounds.get(awaited.round)
@@ -120,8 +120,8 @@ def _is_said(state: State, awaited: Awaited, verifier: Address) -> bool:
 
 
 def _came(state: State) -> Iterator[Came]:
-    """Commitments that are in the log, and awaited no more. Where one's absence ended because others called it missing
-    there is none, and nothing to measure."""
+    """Commitments that are in the log, and awaited no more. An absence that ended by a lapse has no commitment, and
+    nothing to measure."""
     for run in state.runs.values():
         for current in run.rounds.values():
             for node in current.proofs:
@@ -130,7 +130,7 @@ def _came(state: State) -> Iterator[Came]:
 
 
 def _sign(state: State, awaited: Awaited, claims: Sequence[Claim]) -> str:
-    """The newest sign of life of whom a commitment is awaited."""
+    """The newest sign of life of the node whose commitment is awaited."""
     if awaited.what is not What.COMMITMENT:
         return ""
     if awaited.party in state.runs[awaited.run].rounds[awaited.round].proofs:

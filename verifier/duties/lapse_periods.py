@@ -1,12 +1,12 @@
-"""How long each thing may be missing before a verifier says so (J3), from the run's manifest.
+"""How long each message may be missing before a verifier signs its lapse (J3), from the run's manifest.
 
 A commitment has no period of its own, since training takes as long as it takes. It lapses after one lease without a
 sign of life; once it stands in the log, after the time that its gradient takes, by the run's layout. However many signs
-of life come, it lapses once another one's is in and a multiple of the usual time is over: of that which this verifier
-measured of the node itself, whether it delivered since or not; of a node of which nothing is known, of the slowest that
-was ever measured. Times in the log are those of blocks, which the operator enters when it likes; and one that is quick,
-or had a head start, makes nobody late. What was measured is an upper estimate, so no outage makes a slow node look
-quick. No bound is longer than MOST_PERIODS, whoever dawdles and whoever comes.
+of life come, it lapses once another node's commitment is in and a multiple of the usual time is over. The usual time is
+the time that this verifier measured of the node itself, whether it delivered since or not; for a node without a
+measurement, the slowest time ever measured. Times in the log are those of blocks, which the operator enters when it
+likes; and a node that is quick, or had a head start, makes no other node late. A measured time is an upper estimate, so
+no outage makes a slow node look quick. No bound is longer than MOST_PERIODS, however slow the nodes are.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from verifier.replay.sizes import state_size, weights_size
 from verifier.replica.envelopes import Collected
 
 TIMES_NEW, TIMES_KNOWN = 2, 4
-"""Times the usual time: for a node of which nothing was measured, and for one that is known."""
+"""Multiples of the usual time: for a node without a measurement, and for a measured one."""
 
 FIRST_PERIODS, MOST_PERIODS = 24, 240
-"""Periods for a commitment: the least while nobody knows how long its node takes, and the most for anybody."""
+"""Periods for a commitment: the least while its node was not measured, and the most for any node."""
 
 Keep = Callable[[float], float]
-"""Keeps the first bound that was found for an absence, and returns it."""
+"""Stores an absence's first bound, and returns it."""
 
 
 def allowed(
     state: State, log: Collected, awaited: Awaited, passed: float, keep: Keep, took: Mapping[str, float]
 ) -> Allowed:
-    """Bounds of an absence that has been one for `passed` seconds; `took` has the seconds that this verifier measured
-    of the run's nodes, each at most for its newest commitment."""
+    """Bounds of an absence that has lasted `passed` seconds; `took` has the seconds that this verifier measured of the
+    run's nodes, each at most for its newest commitment."""
     run = state.runs[awaited.run]
     terms = log.terms[awaited.run]
     if awaited.what is What.COMMITMENT:
@@ -48,7 +48,7 @@ def allowed(
 
 
 def _boundaries(proof: ProofState) -> int:
-    """Boundaries that all draws so far ask for, and that are not open: they share the node's way to the net."""
+    """Boundaries that all draws so far ask for, and that are not open: they share the node's bandwidth."""
     asked = {side for segment in proof.segments for side in (segment, segment + 1)}
     return len(asked - proof.opened)
 
@@ -78,7 +78,7 @@ def _usual(run: RunState, node: Address, period: float, took: Mapping[str, float
 
 
 def _is_one_in(run: RunState, awaited: Awaited) -> bool:
-    """Whether the commitment of another node of the round is there, in the hands of k."""
+    """Whether the commitment of another node of the round is in the log, and k verifiers hold its gradient."""
     current = run.rounds[awaited.round]
     others = {node.node for node in current.listed.values() if node.awaited and node.node != awaited.party}
     return bool(others - {pending.party for pending in current.awaits if pending.what is What.COMMITMENT})

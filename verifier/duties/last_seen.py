@@ -1,4 +1,4 @@
-"""Whether mirrors have what the log lacks, and the newest signs of life: what a look saw of each absence (J3)."""
+"""A look's view of each absence: whether mirrors have a message that the log lacks, and the newest heartbeat (J3)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def absence_of(state: State, awaited: Awaited, since: int) -> Absence:
 def is_shown(state: State, awaited: Awaited, claims: Sequence[Claim], verifier: Address) -> bool:
     """Whether the messages that are held (`claims`, all of which the machine would enter) have what is awaited.
 
-    Of a commitment that stands in the log the gradient is awaited: who said `Has` of it itself does not miss it.
+    Of a commitment in the log the gradient is awaited: a verifier that itself signed `Has` of it does not miss it.
     """
     current = state.runs[awaited.run].rounds[awaited.round]
     if awaited.what is What.COMMITMENT:

@@ -1,4 +1,4 @@
-"""What a verifier says while it works."""
+"""A verifier's reports while it works."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Words: every segment that is owed is replayed whole, and each gets one (J8 to J11).
+"""Words: every segment that is owed is replayed whole, and each gets one word (J8 to J11).
 
-Bytes that do not come within half of one's time are `unserved`; who gets them later says what they lead to instead.
-That time runs on one's own clock, in looks that reached enough others to ask for the bytes. Whether these looks count
-is nothing to it: else an operator that answers one verifier nothing, or a corrupt one that shows it alone another head,
-keeps it silent while all others speak. A replay that was given several times what others take, and did not end, is
-`unserved` by then too: else nodes that open slow states make whoever drew most of them fall silent.
+Bytes that do not come within half of a verifier's time are `unserved`; when they come later, the replay's word replaces
+it. That time runs on the verifier's own clock, in looks that reached enough others to ask for the bytes. These looks
+need not count: else an operator that answers one verifier nothing, or a corrupt verifier that shows it alone another
+head, would keep it silent while all others speak. A replay that was given several times what others take, and did not
+end, is `unserved` by then too: else nodes that open slow states would silence the verifier that drew most of them.
 
-All words on a proof go at once. What speaks against a segment goes as soon as it is known, and everything that is known
-once half of one's time is over, so that no slow segment keeps the others' words back.
+All words on a proof go at once. A word against a segment goes as soon as it is known, and all known words go once half
+of the time is over, so that no slow segment keeps the others' words back.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from verifier.replay.question import Request
 from verifier.replay.replaying import JUDGE, UNSERVED, Said, Segment
 
 MOST_WORDS = 128
-"""In one message: a leaf of the log holds twice as many, each as long as it may be."""
+"""Words in one message: a leaf of the log holds twice as many, each as long as it may be."""
 AGAINST = frozenset({Word.FALSE, Word.DRIFT})
-"""Words that wait for no other one."""
+"""Words that do not wait for the others."""
 SHARE = 0.5
-"""Of a period, after which bytes that did not come are unserved."""
+"""Part of a period after which missing bytes are unserved."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is owed of one proof: its round and node, the replays, whether time is over."""
+    """The words that are owed on one proof: its round and node, the replays, whether time is over."""
 
     proof: ProofId
     round: int
@@ -53,7 +53,7 @@ class Reading:
     overdue: bool
     """Whether the time for bytes is over."""
     late: bool
-    """Whether what is known is said without the rest: then too, or when nobody awaits one's words any more."""
+    """Whether known words go without the rest: when time is over, or when these words are no longer awaited."""
     time: float
     """Seconds for bytes to come, and for one replay."""
     last: int
@@ -61,8 +61,8 @@ class Reading:
 
 
 def read(world: World, duties: Iterable[Read]) -> None:
-    """Say a word on all segments of a proof at once, when there is one for each or time is over; what speaks against
-    one at once."""
+    """Say the words on all segments of a proof at once, when there is one for each or time is over; a word against a
+    segment at once."""
     for duty in duties:
         reading = _reading(world, duty.proof, duty.segments)
         if reading is None or not reading.asked:
@@ -73,7 +73,7 @@ def read(world: World, duties: Iterable[Read]) -> None:
 
 
 def look(world: World, duties: Iterable[LookAgain]) -> None:
-    """Replace one's `unserved` where the bytes came."""
+    """Replace this verifier's `unserved` where the bytes came."""
     for duty in duties:
         reading = _reading(world, duty.proof, (duty.segment,))
         word = _replayed(world, reading, duty.segment) if reading is not None and reading.asked else None
@@ -111,13 +111,13 @@ def _reading(world: World, proof: ProofId, segments: Sequence[int]) -> Reading |
 
 
 def _spoken(world: World, proof: ProofId, root: str | None) -> set[int]:
-    """Segments of one's own words on this log that it lacks; an `unserved` among them may be replaced."""
+    """Segments of this verifier's words on this log that the log lacks; an `unserved` among them may be replaced."""
     claims = [s.claim for s in world.voice.held() if isinstance(s.claim, facts.Words)]
     return {word.segment for claim in claims if (claim.proof, claim.root) == (proof, root) for word in claim.words}
 
 
 def _said(world: World, reading: Reading, number: int) -> Said | None:
-    """None while there may still be a better word."""
+    """The word on a segment; None while a better word may still come."""
     replayed = _replayed(world, reading, number)
     asked = reading.asked[number]
     if replayed is not None or not reading.overdue:
@@ -138,7 +138,7 @@ def _is_here(world: World, asked: Segment, exact: bool) -> bool:
 
 
 def _needs(asked: Segment, exact: bool) -> tuple[str, ...]:
-    """An exact comparison needs the end's digest alone, which the commitment has."""
+    """The blobs that a replay needs. An exact comparison needs the end's digest alone, which the commitment has."""
     return (asked.start_blob,) if exact else (asked.start_blob, asked.end_blob)
 
 
@@ -153,7 +153,7 @@ def _replayed(world: World, reading: Reading, number: int) -> Said | None:
 
 
 def _say(world: World, reading: Reading, candidates: list[Said]) -> None:
-    """Each word is written down first: what would be another one than was said is not said."""
+    """Write each word down first: a word that contradicts an earlier one is not said."""
     root = world.root(reading.panel_at)
     if root is None:
         return
@@ -173,7 +173,7 @@ def _say_some(world: World, reading: Reading, root: bytes, words: list[Said]) ->
 
 
 def _may(world: World, reading: Reading, root: bytes, word: Said) -> bool:
-    """Words on two logs never count together, so each log has its own."""
+    """Whether memory allows a word. Words on two logs never count together, so each log has its own."""
     if world.memory.word(reading.proof, root, word.segment, WORDS[word.word]):
         return True
     earlier = world.memory.spoken(reading.proof, root, word.segment)
@@ -183,8 +183,8 @@ def _may(world: World, reading: Reading, root: bytes, word: Said) -> bool:
 
 
 def _witness(world: World, reading: Reading, root: bytes, words: list[Said]) -> bytes | None:
-    """Seals the trace of the common segment; the trace is kept until it is asked for. None where there is none to seal:
-    an empty one could never be shown."""
+    """Seal the trace of the common segment; the trace is kept until it is asked for. None where the replay gave no
+    trace: an empty one could never be shown."""
     sealed = [word for word in words if word.segment == reading.common and word.word != UNSERVED]
     if not reading.exact or not sealed:
         return b"\0" * 32
@@ -196,7 +196,7 @@ def _witness(world: World, reading: Reading, root: bytes, words: list[Said]) -> 
 
 
 def trace_name(proof: ProofId, root: bytes) -> str:
-    """Under which the trace of a proof's common segment is kept: on each log of one's words it is another one."""
+    """Name under which the trace of a proof's common segment is kept, one for each log."""
     return f"proof/{proof}/trace/{root.hex()}"
 
 

@@ -1,4 +1,4 @@
-"""The secret of a round, once its beacon is final on one's own chain (J6)."""
+"""The secret of a round, once its beacon is final on this verifier's own chain (J6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from verifier.duties.world import World
 
 
 def reveal(world: World, duties: Iterable[Reveal]) -> None:
-    """Show what the anchor bound this verifier to. Raises LogWaits."""
+    """Show the secret that the anchor commits to. Raises LogWaits."""
     for duty in duties:
         anchor = _anchor(world, duty)
         if anchor is None:

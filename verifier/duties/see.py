@@ -1,4 +1,4 @@
-"""`Seen`: one's own chain stands before the beacon, and the copy holds the entry since which it is awaited (J5)."""
+"""`Seen`: this verifier's chain is before the beacon, and its copy has the entry since which `Seen` is awaited (J5)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from verifier.duties.world import World
 
 
 def see(world: World, duties: Iterable[See]) -> None:
-    """Say so while the newest block of one's own chain, final or not, is before the beacon's time. Raises LogWaits."""
+    """Sign while the newest block of the own chain, final or not, is before the beacon's time. Raises LogWaits."""
     due = [duty for duty in duties if duty.index < world.copy.signed]
     if not due:
         return

@@ -12,7 +12,7 @@ from verifier.duties.world import World
 
 
 def show(world: World, duties: Iterable[Trace]) -> None:
-    """Show what was kept."""
+    """Show the stored trace."""
     for duty in duties:
         with world.replica.reading() as state:
             proof = state.proofs.get(duty.proof)

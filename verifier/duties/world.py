@@ -1,4 +1,4 @@
-"""What the duties of one verifier share."""
+"""The parts of one verifier that its duties share."""
 
 from __future__ import annotations
 
@@ -48,28 +48,28 @@ class World:
     """By epoch and index of its closing entry: the newest message that was held one look later, None before it."""
     epochs_waited: set[tuple[int, int]] = field(default_factory=set)
     faults_seen: dict[SignFault, int] = field(default_factory=dict)
-    """Entries that were read when it became due to sign a fault."""
+    """Number of entries that were read when a fault became due to be signed."""
 
     @property
     def address(self) -> Address:
-        """This verifier's."""
+        """This verifier's address."""
         return self.voice.address
 
     def root(self, index: int) -> bytes | None:
-        """Of the log up to and with an entry that messages may name; None while this copy has not read it: derived
-        entries are known before they come."""
+        """Root of the log up to and with an entry that messages may name; None while this copy has not read the entry:
+        derived entries are known before they come."""
         with self.replica.reading() as state:
             root = state.roots.get(index)
         return from_hex(root) if root is not None else None
 
     @property
     def deployment(self) -> Deployment:
-        """The deployment that is judged."""
+        """The deployment whose log is judged."""
         return self.settings.deployment
 
     @property
     def epoch_domain(self) -> Domain:
-        """Of what contracts read."""
+        """Domain of messages that contracts read."""
         return Domain(self.deployment.chain_id, self.deployment.verifier_registry)
 
     def say(
@@ -80,5 +80,5 @@ class World:
         detail: str = "",
         node: Address = NO_ADDRESS,
     ) -> None:
-        """Report."""
+        """Report an event."""
         self.report(VerifierProgress(event, run_round, node, proof, detail))
