@@ -1,4 +1,4 @@
-"""From the rows to the workers and back: send what is due, take in what came, count what was lost.
+"""From the rows to the workers and back: send due jobs, take in results, count lost tries.
 
 Where the queue or the result store cannot be reached, the rows stay as they are and the next call tries again.
 """
@@ -25,12 +25,12 @@ from verifier.settings import WorkerSettings
 logger = logging.getLogger(__name__)
 PAUSE_LIMIT_SECONDS = 60.0
 MOST_PATIENCE = 16
-"""Times `queue_seconds` that a message is waited for at most."""
+"""Most times `queue_seconds` that the board waits for a worker to take a message."""
 START_BEFORE = "start_before"
 
 
 class WorkerLost(CommonweightError):
-    """A worker had this task and is gone, by the broker's own account."""
+    """The broker says that a worker had this task and is gone."""
 
     code = "worker-lost"
 
@@ -43,7 +43,7 @@ class MessageStale(CommonweightError):
 
 @dataclass(frozen=True)
 class TaskNews:
-    """What Celery knows of a task: `result` is what it returned or raised, or which worker began it."""
+    """Celery's record of a task: `result` is its return value, its exception, or the worker that began it."""
 
     status: str | None = None
     result: Any = None
@@ -64,16 +64,16 @@ class JobBoard:
             self.rows.disown()
 
     def add(self, orders: Sequence[Order]) -> None:
-        """Take on work; what was taken on before is left as it stands."""
+        """Take on jobs; a job that was taken on before stays as it is."""
         self.rows.add(orders)
 
     def one(self, order: Order) -> JobRow:
-        """Take on one job unless it was taken on before; how it stands now."""
+        """Take on one job unless it was taken on before; returns its row."""
         self.add([order])
         return next(job for job in self.advance(order.key.subject, order.key.stage) if job.key == order.key)
 
     def advance(self, subject: str, stage: int) -> list[JobRow]:
-        """Take in results, end leases that have run out, send what is due; how the jobs stand then."""
+        """Take in results, end leases that have run out, send due jobs; returns the rows after that."""
         for job in self.rows.of(subject, stage):
             if job.task_id and not job.settled:
                 self._collect(job)
@@ -83,7 +83,7 @@ class JobBoard:
         return self.rows.of(subject, stage)
 
     def keep(self, subjects: Collection[str]) -> None:
-        """Forget the jobs of all other subjects, and results that nobody asks for."""
+        """Forget the jobs of all other subjects, and results without a job."""
         self.rows.keep(subjects)
         self.rows.prune()
         if isinstance(self._app.backend, FolderResults):
@@ -124,7 +124,7 @@ class JobBoard:
         if job.task_id:
             self._forget(job.task_id)
         try:
-            # Celery's own `expires` would also have RabbitMQ drop, unsaid, what it gets back from a dead worker
+            # Celery's own `expires` would also have RabbitMQ drop, silently, a message that a dead worker gives back
             stale = {START_BEFORE: start_before(patience)}
             self._app.send_task(job.task, job.arguments, task_id=task_id, headers=stale)
         except Exception as error:
@@ -134,12 +134,12 @@ class JobBoard:
         return True
 
     def _patience(self, key: Key) -> float:
-        """Twice as long for each message that nobody took: a worker of another machine cannot tell which are stale."""
+        """Twice as long for each message that no worker took: one of another machine cannot tell which are stale."""
         times = self._sent[key] = self._sent.get(key, 0) + 1
         return self._settings.queue_seconds * min(1 << min(times - 1, 10), MOST_PATIENCE)
 
     def _news(self, task_id: str) -> TaskNews:
-        """A result that is half written or out of reach is none yet."""
+        """News of a task. A result that is half written or out of reach is no result yet."""
         try:
             meta = self._app.backend.get_task_meta(task_id)
             return TaskNews(meta.get("status"), meta.get("result"), meta.get("traceback"))
@@ -155,12 +155,12 @@ class JobBoard:
 
 
 def start_before(patience: float) -> str:
-    """When a message is stale, by the seconds since this machine started: no clock that anybody sets."""
+    """Header with the time when a message is stale, in seconds since this machine started: a clock that nobody sets."""
     return f"{_machine()} {time.monotonic() + patience}"
 
 
 def is_stale(header: str) -> bool:
-    """Whether nobody waits for it any more; of another machine's message a worker cannot tell, and runs it."""
+    """Whether the board has stopped waiting for a message. A worker cannot tell for another machine's, and runs it."""
     machine, _, until = header.partition(" ")
     return machine == _machine() and time.monotonic() > float(until)
 

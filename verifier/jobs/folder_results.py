@@ -17,8 +17,8 @@ from contracts.files.whole_file import PartialFile, sweep
 class FolderResults(FilesystemBackend):  # type: ignore[misc]
     """A folder of the settings' own, whatever letters its name has.
 
-    Celery takes it from an address, whose letters it does not decode, and encodes it as the locale does: a space, an
-    umlaut or a percent sign then names a folder that is not there, and no result ever comes.
+    Celery takes the folder from an address, does not decode its letters, and encodes it as the locale does: a space, an
+    umlaut or a percent sign then names a folder that does not exist, and no result ever comes.
     """
 
     def __init__(self, *args: Any, app: Any, url: str | None = None, **options: Any) -> None:  # noqa: ARG002
@@ -31,10 +31,10 @@ class FolderResults(FilesystemBackend):  # type: ignore[misc]
         target = Path(os.fsdecode(self._filename(ensure_bytes(key))))
         with PartialFile(target.parent, "result") as part:
             part.write(ensure_bytes(value))
-            part.become(target, synced=False)  # what a power cut forgets is only done again
+            part.become(target, synced=False)  # a result that a power cut loses is computed again
 
     def keep(self, task_ids: Collection[str]) -> None:
-        """Remove all results but those of these tasks: nobody asks for others."""
+        """Remove all results but those of these tasks: others have no use."""
         folder = Path(os.fsdecode(self.path))
         prefix = bytes_to_str(self.task_keyprefix)
         wanted = {f"{prefix}{task_id}" for task_id in task_ids}
@@ -45,5 +45,5 @@ class FolderResults(FilesystemBackend):  # type: ignore[misc]
 
 
 def results_of(queue_folder: Path) -> Path:
-    """Where they lie."""
+    """Folder of the results."""
     return (queue_folder / "results").resolve()

@@ -1,6 +1,6 @@
 """The Celery application: JSON only, acknowledged late, one task at a time, each dispatch run at most once.
 
-The queue only wakes workers: what is to be done stands in the verifier's own rows (`verifier.jobs.rows`).
+The queue only wakes workers: the jobs stand in the verifier's own rows (`verifier.jobs.rows`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class OnceTask(Task):  # type: ignore[misc]
     """Late acknowledgement as the notice of a death, not as a second run.
 
     A broker delivers a message again when its worker is gone, without counting: a task that kills its workers
-    would do so for ever. The worker that gets it says so instead, and the row decides about another try.
+    would do so for ever. The worker that gets such a message fails it instead, and the row decides about another try.
     """
 
     abstract = True
@@ -36,7 +36,7 @@ class OnceTask(Task):  # type: ignore[misc]
 
 
 class VerifierApp(Celery):  # type: ignore[misc]
-    """A Celery application with the rows of what its verifier has to do; only the service opens them."""
+    """A Celery application with the rows of its verifier's jobs; only the service opens them."""
 
     settings: WorkerSettings
 

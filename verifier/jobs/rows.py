@@ -1,10 +1,10 @@
-"""What a verifier has to do, as rows of its own: the row is the truth, the queue only wakes workers.
+"""A verifier's jobs, as rows of its own: the row is the truth, the queue only wakes workers.
 
     queued ── a worker began ──▶ running ── its result ──▶ done
       ▲                             │
       └── raised, or was lost ──────┴── the last allowed time ──▶ dead (never an accept)
 
-Every dispatch has a task id of its own, and that id fences: what an earlier dispatch still says changes nothing.
+Every dispatch has a task id of its own, and that id fences: a late result of an earlier dispatch changes nothing.
 One process writes (the service); any may read. A row that is sent twice costs time and never changes a verdict.
 """
 
@@ -24,7 +24,7 @@ FILE_NAME = "jobs.db"
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -34,7 +34,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True)
 class Key:
-    """What a job is about: a proof at a stage or a run at a round (`subject`, `stage`), and which check of it."""
+    """The subject of a job: a proof at a stage or a run at a round (`subject`, `stage`), and which check of it."""
 
     subject: str
     stage: int
@@ -87,7 +87,7 @@ class JobRows:
         self._clock = clock
         self._db = sqlite3.connect(file, timeout=10.0, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")  # what a power cut forgets is only done again
+        self._db.execute("PRAGMA synchronous=NORMAL")  # a job that a power cut loses is done again
         self._db.execute(_SCHEMA)
 
     def close(self) -> None:
@@ -95,11 +95,11 @@ class JobRows:
         self._db.close()
 
     def now(self) -> float:
-        """What `until` is compared with."""
+        """The time with which `until` is compared."""
         return self._clock()
 
     def bound(self, longest: float) -> None:
-        """At a start: nothing waits for more than `longest` seconds, whatever the machine's clock was when it began."""
+        """At a start: no row waits for more than `longest` seconds, whatever the machine's clock was when it began."""
         now = self._clock()
         self._db.execute(
             "UPDATE jobs SET changed = MIN(changed, ?), until = CASE WHEN until > ? THEN ? ELSE until END",
@@ -107,7 +107,7 @@ class JobRows:
         )
 
     def add(self, orders: Sequence[Order]) -> None:
-        """Insert what is not there yet; what is there goes on from where it stood."""
+        """Insert orders that have no row yet; an order with a row goes on from the row's state."""
         self._db.executemany(
             "INSERT OR IGNORE INTO jobs (subject, stage, name, task, arguments, allowed, changed)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -150,11 +150,11 @@ class JobRows:
         )
 
     def release(self, job: JobRow, why: str, pause: float) -> bool:
-        """The message never came to a run of the task: no try of the job's, send again in `pause` seconds."""
+        """The message never reached a run of the task: no try is used up, and it is sent again in `pause` seconds."""
         return self._change(job, _OPEN, state=JobState.QUEUED, task_id="", error=why, until=self._clock() + pause)
 
     def disown(self) -> None:
-        """Results of what was sent can no longer arrive (they went to a process that is gone): send all again."""
+        """Results of sent messages can no longer arrive (they went to a process that is gone): send all again."""
         self._db.execute(
             "UPDATE jobs SET state = 'queued', task_id = '', until = 0 WHERE state IN ('queued', 'running')"
         )
@@ -169,18 +169,18 @@ class JobRows:
         return done.rowcount == 1
 
     def task_ids(self) -> set[str]:
-        """Of the messages that may still be answered."""
+        """Task ids of the messages that may still be answered."""
         return {str(task_id) for (task_id,) in self._db.execute("SELECT task_id FROM jobs WHERE task_id != ''")}
 
     def keep(self, subjects: Collection[str]) -> None:
-        """Forget the jobs of all other subjects, but those that were given up: they are shown for a week."""
+        """Forget the jobs of all other subjects, but dead ones: these are shown for a week."""
         self._db.execute(
             "DELETE FROM jobs WHERE state != 'dead' AND subject NOT IN (SELECT value FROM json_each(?))",
             (json.dumps(sorted(subjects)),),
         )
 
     def prune(self) -> None:
-        """Forget what was settled more than a week ago."""
+        """Forget jobs that were settled more than a week ago."""
         self._db.execute(
             "DELETE FROM jobs WHERE state IN ('done', 'dead') AND changed < ?", (self._clock() - KEEP_SECONDS,)
         )

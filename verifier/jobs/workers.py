@@ -1,7 +1,7 @@
 """The worker processes beside a verifier: started, started again when they die, and ended with it.
 
 Each has a session of its own, so that Ctrl-C and a terminal that closes reach the verifier alone, which ends them: to
-Celery a second Ctrl-C means something else, and SIGHUP a restart. What Celery says goes into a file of its own.
+Celery a second Ctrl-C means something else, and SIGHUP a restart. Celery's output goes into a file of its own.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class WorkerPool:
     """`count` processes of one command, kept alive by a thread. Use as a context: leaving it ends them all.
 
     The command ends with this process, however that ends, where it calls `end_with_spawner`
-    (contracts/process/spawner.py). What they print is appended to `log`; without one it goes where this process prints.
+    (contracts/process/spawner.py). Their output is appended to `log`; without one it goes where this process prints.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class WorkerPool:
         self.stop()
 
     def pids(self) -> list[int]:
-        """Processes that run now."""
+        """Ids of the processes that run now."""
         running = [slot.process for slot in self._slots]
         return [process.pid for process in running if process is not None and process.poll() is None]
 

@@ -33,7 +33,7 @@ from verifier.log.two_logs import contradiction, shown_evidence
 from verifier.mirror.store.evidence import Evidence
 
 OnEntry = Callable[[int, int], None]
-"""Called after each entry, with how many were read and how many there are."""
+"""Called after each entry, with the number of entries that were read and the number of all."""
 
 
 class AnotherChain(CommonweightError):
@@ -44,7 +44,7 @@ class AnotherChain(CommonweightError):
 
 @dataclass(frozen=True)
 class Auditor:
-    """What an auditor brings along: the deployment, an address of the log, and (or None) a chain node of its own."""
+    """An auditor's own inputs: the deployment, an address of the log, and (or None) a chain node of its own."""
 
     deployment: Deployment
     address: str
@@ -52,16 +52,16 @@ class Auditor:
 
     @property
     def domain(self) -> Domain:
-        """Of all messages in the log."""
+        """Domain of all messages in the log."""
         return Domain(self.deployment.chain_id, self.deployment.model_registry)
 
     def functions(self) -> Protocol:
-        """Of the machine."""
+        """The machine's functions."""
         deployment = self.deployment
         return Protocol(deployment.chain_id, deployment.distributor, from_hex(deployment.model), deployment.deployer)
 
     def registry(self) -> VerifierRegistry | None:
-        """On one's own chain. Raises AnotherChain."""
+        """The registry on the auditor's own chain. Raises AnotherChain."""
         if self.w3 is None:
             return None
         if self.w3.eth.chain_id != self.deployment.chain_id:
@@ -79,10 +79,10 @@ class Audit:
         log = auditor.deployment.log_key()
         self.reader = LogReader(open_place(auditor.address, log), log)
         self.gleaned = Gleaned(auditor.domain)
-        """Keys of cosignatures, and who the verifiers are by the log."""
+        """Keys of cosignatures, and the verifiers, by the log."""
 
     def run(self, head_file: Path | None = None) -> Report:
-        """All of it; `kept` is the file of the head that was seen last, which this log has to continue."""
+        """The whole audit; `head_file` has the head that was seen last, which this log has to continue."""
         self._entries()
         self._mirrors()
         if head_file is not None:
@@ -91,7 +91,7 @@ class Audit:
         return self.report
 
     def policy(self) -> Policy:
-        """k of the verifiers whose keys stand in the log; who they are is the chain's word, or the log's without one.
+        """k of the verifiers whose keys stand in the log; the chain names them, or the log without a chain node.
 
         Raises InvalidPolicy where fewer than k have a key there.
         """
@@ -191,7 +191,7 @@ class Audit:
         return True
 
     def _evidence(self, place: Place) -> None:
-        """Two logs that somebody else saw."""
+        """Findings of two logs, by the evidence that another mirror has."""
         try:
             for evidence in shown_evidence(place.mirrors(), self.reader.log):
                 self._convict(f"{place.name} shows two heads that the operator signed", evidence)
@@ -204,7 +204,7 @@ class Audit:
             self.report.findings.append(LogFinding("two-logs", line, evidence=body))
 
     def _kept(self, file: Path) -> None:
-        """The log goes on from what was seen the last time; of two heads the larger is kept. Raises InvalidNote."""
+        """The log continues the head of the last audit; of two heads the larger is kept. Raises InvalidNote."""
         if file.exists() and not self._goes_on(file, parse_note(file.read_bytes())):
             return
         replace_file(file, self.reader.note.format())
@@ -225,7 +225,7 @@ class Audit:
     # -- who decides --------------------------------------------------------------------------------------------------
 
     def _verifiers(self) -> tuple[list[str], int]:
-        """By the chain, or by the log."""
+        """The verifiers and k, by the chain, or by the log."""
         return self._chain_quorum or (sorted(self.gleaned.admitted), self.gleaned.k)
 
     def _of_chain(self) -> tuple[list[str], int] | None:

@@ -1,8 +1,8 @@
-"""Blocks of the log against one's own chain: part by part what ChainReader says, for the same state.
+"""Blocks of the log against the auditor's own chain: compared part by part with ChainReader's, for the same state.
 
 A block that cannot be on this chain is a finding: one before the chain had verifiers, one that the node would have by
-now, or one of a time to come. A chain node that is behind, or does not answer, is none: from there on blocks are not
-compared, and that is said.
+now, or one of a time to come. A chain node that is behind, or does not answer, makes no finding: from there on blocks
+are not compared, and the report says so.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class BlockCheck:
         self.stopped = "no chain node was named" if reader is None else ""
 
     def due(self, state: State, block: Block) -> Block | None:
-        """What the chain says where the log says `block`; None where both are one, or nobody here can tell."""
+        """The chain's block in place of the log's; None where both are equal, or cannot be compared."""
         if self.stopped or not self._asked(state, block):
             self.unchecked += 1
             return None
@@ -55,7 +55,7 @@ class BlockCheck:
         return expected
 
     def never(self, state: State, block: Block) -> str:
-        """Why a block can never have been on this chain; empty where it may be."""
+        """The reason why a block can never have been on this chain; empty where it may be there."""
         if self.stopped or self._expected:
             return ""
         try:
@@ -72,7 +72,7 @@ class BlockCheck:
         return f"is of block {block.number}, and this chain has verifiers from block {first} on"
 
     def _beyond(self, block: Block) -> str:
-        """Numbers and times rise together, and no block comes from the future."""
+        """The reason why a block is beyond this chain: numbers and times rise together, and none is of the future."""
         number, at = self._newest(block.number)
         if block.number <= number:
             return ""
@@ -85,14 +85,14 @@ class BlockCheck:
         return ""
 
     def _newest(self, number: int) -> tuple[int, int]:
-        """Number and time of a final block: one that was asked for before, where it is not before `number`."""
+        """Number and time of a final block: the last one that was read, where it is not before `number`."""
         assert self._reader is not None, "it has not stopped"
         if self._final is None or self._final[0] < number:
             self._final = self._reader.final()
         return self._final
 
     def _asked(self, state: State, block: Block) -> bool:
-        """Whether the chain has said what this entry must be."""
+        """Whether the chain has given the block that this entry must be."""
         if self._expected:
             return True
         if state.block is not None and block.number <= state.block.number:

@@ -1,4 +1,4 @@
-"""The machine over the entries of a log: each derived entry is what follows, each block what the chain says."""
+"""The machine over the entries of a log: each derived entry follows from the rules, each block from the chain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BLOCK = b'"kind":"block"'
 
 
 class Departs(CommonweightError):
-    """The entry at which a log departs from its rules: what follows from it means nothing."""
+    """The entry at which a log departs from its rules: the entries after it mean nothing."""
 
     code = "log-departs"
 
@@ -35,7 +35,7 @@ class MachineAudit:
 
     @property
     def state(self) -> State:
-        """After the entries so far."""
+        """The state after the entries so far."""
         return self._follower.state
 
     def take(self, leaf: bytes) -> Entry:

@@ -1,4 +1,4 @@
-"""What an audit found: what holds, what does not, and what it could not check."""
+"""The report of an audit: claims that hold, findings, and claims that were not checked."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ MOST_SHOWN = 300
 
 
 class AuditFailed(CommonweightError):
-    """A log, or what the chain made of it, that does not hold."""
+    """The log, or the chain's view of it, does not hold."""
 
     code = "audit-failed"
 
 
 @dataclass(frozen=True)
 class LogFinding:
-    """Something that does not hold. `kind` is entry, block, epoch, two-logs or history; `index` is the entry's, `due`
-    what should have stood there (canonical text), `evidence` what convicts by itself."""
+    """A claim that does not hold. `kind` is entry, block, epoch, two-logs or history; `index` is the entry's, `due` the
+    entry that should have stood there (canonical text), `evidence` the proof that convicts by itself."""
 
     kind: str
     what: str
@@ -28,7 +28,7 @@ class LogFinding:
     evidence: dict[str, object] | None = None
 
     def line(self) -> str:
-        """For people."""
+        """The finding for people."""
         prefix = "" if self.index is None else f"entry {self.index}: "
         due = f"; due was {self.due[:MOST_SHOWN]}{'…' if len(self.due) > MOST_SHOWN else ''}" if self.due else ""
         return f"{prefix}{self.what}{due}"
@@ -47,7 +47,7 @@ class Report:
         return asdict(self)
 
     def require(self) -> None:
-        """Raises AuditFailed where something was found."""
+        """Raises AuditFailed where there is a finding."""
         if self.findings:
             more = f"; and {len(self.findings) - 1} more" if len(self.findings) > 1 else ""
             raise AuditFailed(f"{self.findings[0].line()}{more}")

@@ -1,4 +1,4 @@
-"""Payout roots: those that the log gave each epoch against the one that the chain has (J20).
+"""Payout roots: the log's roots of each epoch against the chain's (J20).
 
 An epoch is compared when the log says that it ended, so that only open ones are remembered.
 """
@@ -33,7 +33,7 @@ class Given:
 
 
 class RootCheck:
-    """Takes the entries in order; without a registry it has the log's own word alone."""
+    """Takes the entries in order; without a registry only the log's own word is checked."""
 
     def __init__(self, registry: VerifierRegistry | None, size: int, root_of: RootOf) -> None:
         self._registry = registry
@@ -42,16 +42,16 @@ class RootCheck:
         self._given: dict[int, list[Given]] = defaultdict(list)
         self._newest = 0
         self.stopped = ""
-        """Why the chain was not asked any more."""
+        """The reason why the chain is no longer asked."""
         self.final = 0
         """Epochs that are final on the chain with a root that follows from the log."""
         self.open: list[str] = []
-        """Of those that are not: how they stand, for people."""
+        """States of the epochs that are not final, for people."""
         self.beyond: list[str] = []
-        """Those that the chain has over more entries than were read."""
+        """Epochs that the chain has over more entries than were read."""
 
     def take(self, index: int, entry: Entry) -> Iterator[LogFinding]:
-        """Look at an entry."""
+        """Check an entry."""
         if isinstance(entry, EpochClosed):
             root = Given(index, entry.attempt, entry.root, entry.total, len(entry.lines))
             self._given[entry.epoch].append(root)
@@ -103,7 +103,7 @@ class RootCheck:
             self.open.append(f"epoch {epoch}: {state.status.name.lower()} on the chain, with a root of the log's")
 
     def _asked(self, registry: VerifierRegistry, epoch: int) -> EpochState | None:
-        """What the chain has; None once its node did not answer."""
+        """The chain's state of an epoch; None once its node did not answer."""
         try:
             return None if self.stopped else registry.epoch_of(epoch)
         except (OSError, ValueError, Web3Exception) as error:
@@ -111,7 +111,7 @@ class RootCheck:
             return None
 
     def _is_beyond(self, epoch: int, state: EpochState) -> bool:
-        """An older copy of the log cannot tell."""
+        """Whether the chain's root is over more entries than were read: such a root cannot be checked."""
         if state.log_size <= self._size:
             return False
         self.beyond.append(f"epoch {epoch}: the chain has it over {state.log_size} entries, more than were read")

@@ -1,7 +1,7 @@
-"""Settled weights: merged in a round whose epoch is final on the chain, under whose log root the merge stands.
+"""Settled weights: merged in a round whose epoch is final on the chain, with the merge under the epoch's log root.
 
-A server says which entry that is. The entry itself, its place in the log and the epoch's log root are checked here: by
-the log's tiles, which lead to one signed head, and by the chain.
+A server names the entry of the merge. The entry, its index in the log and the epoch's log root are checked here: by the
+log's tiles, which lead to one signed head, and by the chain.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from trainer.client import ApiClient
 
 
 class NotSettled(CommonweightError):
-    """Weights that no final epoch has: nothing is released that may still change."""
+    """Weights that no final epoch has: weights that may still change are not released."""
 
     code = "not-settled"
 
 
 @dataclass(frozen=True)
 class Settled:
-    """The weights after a round: digest of the outer weights (0x-hex), their file, and where log and chain have it."""
+    """The weights after a round: digest of the outer weights (0x-hex), their file, and their entry and epoch."""
 
     theta: str
     blob: str

@@ -1,4 +1,4 @@
-"""Whether heads under the operator's signature can be of one log, and what convicts where they cannot (J2)."""
+"""Whether heads under the operator's signature can be of one log, and the evidence where they cannot (J2)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from verifier.mirror.store.evidence import MOST, Evidence
 
 
 def contradiction(mine: LogReader, note: SignedNote, place: Place) -> Evidence | None:
-    """Compare a head that `place` shows with the log that is read; what convicts, where both cannot be of one log.
+    """Compare a head that `place` shows with the log that is read; returns evidence where both cannot be of one log.
 
     Raises what LogReader raises for a head that the operator did not sign, or tiles that are not this head's.
     """
@@ -28,7 +28,7 @@ def contradiction(mine: LogReader, note: SignedNote, place: Place) -> Evidence |
 
 
 def shown_evidence(answer: bytes, log: VerifierKey) -> Iterator[Evidence]:
-    """What a list of mirrors says beside them, as far as it convicts. Raises InvalidLeaf for another form."""
+    """The evidence in a list of mirrors, as far as it convicts. Raises InvalidLeaf for another form."""
     body = parse(answer.decode(errors="replace")) if answer else {}
     shown = body.get("evidence", []) if isinstance(body, dict) else None
     if not isinstance(shown, list):
@@ -38,7 +38,7 @@ def shown_evidence(answer: bytes, log: VerifierKey) -> Iterator[Evidence]:
             evidence = _read(entry)
             evidence.check(log)
         except CommonweightError:
-            continue  # it convicts nobody
+            continue  # this evidence convicts nobody
         yield evidence
 
 

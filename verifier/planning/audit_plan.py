@@ -1,4 +1,4 @@
-"""What auditing detects, what it costs, and the stake that makes every cheat lose: exact, in fractions.
+"""The detection and the cost of audits, and the stake that makes every cheat lose: exact, in fractions.
 
 One round pays R for work that costs an honest node C. A node that fakes c of N segments saves C · c/N. Its proof is
 audited with probability q; then the faked part is seen with probability D(c), the stake S and the round's pay are
@@ -21,18 +21,18 @@ One round is enough to look at. Both bounds fall as q rises, so the floor is the
 node may do what it may do after an honest round, as an accepted proof counts the same; after a seen one it is no
 better off. So the gain of any plan, however often it cheats, whatever record it built first, and also if it leaves
 at once, is a sum of negative terms (`verifier/planning/audit_simulation.py` confirms that over all plans). Only whole
-segments need a look: who fakes a part of one is seen just as often and saves less.
+segments need a look: a node that fakes a part of one is seen just as often and saves less.
 
 Assumed:
 
 - a stake backs one proof at a time (m at risk at once need at most m stakes) and stays locked until the verdict;
-- an opening withheld counts as a seen cheat, or nobody would open what is faked;
+- an opening withheld counts as a seen cheat, or no node would open a faked segment;
 - reward, cost and stake are in one unit of value, and the reward is the highest that a round can pay;
 - faking is free, and nobody steers the beacon.
 
-How many samples were looked at (`readers`): all verifiers' as a rule, but a quorum of accepts posts a proof once the
-others are late, so the stake relies on the quorum. If d of its k may sign unread, plan with a quorum of k - d. What
-any of them saw is replayed by all (ADR 3).
+The samples that are looked at (`readers`): all verifiers' as a rule, but a quorum of accepts posts a proof once the
+others are late, so the stake relies on the quorum. If d of its k may sign unread, plan with a quorum of k - d. A fake
+that any of them saw is replayed by all (ADR 3).
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class AuditPlan:
 
     @property
     def stake(self) -> Fraction:
-        """The stake to ask for: what is forfeited is MARGIN above the least, so that no cheat even breaks even."""
+        """The stake to ask for: the forfeit is MARGIN above the least, so that no cheat even breaks even."""
         return self.least_stake + MARGIN * (self.least_stake + self.reward)
 
     def mean_rate(self, rounds: int) -> float:
@@ -173,7 +173,7 @@ class AuditPlan:
         return total / rounds
 
     def verification_cost(self, rate: float) -> float:
-        """What all verifiers compute together as a share of the training that they check, at that mean audit rate."""
+        """The verifiers' computation together, as a share of the training that they check, at that mean audit rate."""
         a_proof = self.samples * self.segment + float(self.end_check)
         return rate * self.verifiers * a_proof / self.steps
 

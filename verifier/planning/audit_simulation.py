@@ -47,7 +47,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Plays:
-    """What nodes with one strategy did, one entry a node: faked rounds, their earnings before slashing, caught or not.
+    """Plays of nodes with one strategy, one entry a node: faked rounds, their earnings before slashing, caught or not.
 
     A node is caught at most once, so the same plays can be scored at any stake.
     """
@@ -126,7 +126,7 @@ def build_record(plan: AuditPlan, rng: np.random.Generator) -> tuple[AuditRecord
 
 
 def outcome_of(plan: AuditPlan, record: AuditRecord, faked: int, rng: np.random.Generator) -> ProofOutcome:
-    """One round of a node with that record: what the log says of its proof once beacon and draws are known."""
+    """One round of a node with that record: the log's outcome of its proof once beacon and draws are known."""
     beacon = rng.bytes(32)
     proof = rng.bytes(32)
     if not is_audited(beacon, proof, record.rate_ppm(plan.policy)):
@@ -157,8 +157,8 @@ def measure_detection(plan: AuditPlan, faked: int, readers: int, audits: int, rn
 def best_gain(plan: AuditPlan, stake: Fraction, rounds: int) -> float:
     """The most that any plan of `rounds` rounds gains on average over honest work: 0 when no cheat pays.
 
-    Dynamic programming from the last round back: at every record the node fakes what is best for it, from nothing to
-    all. Who is caught pays the stake, finds another and goes on with the record that it then has.
+    Dynamic programming from the last round back: at every record the node fakes the best number of segments, from none
+    to all. A node that is caught pays the stake, finds another one and goes on with the record that it then has.
     """
     records = list(_records(plan))
     index = {record: i for i, record in enumerate(records)}
@@ -180,11 +180,11 @@ def best_gain(plan: AuditPlan, stake: Fraction, rounds: int) -> float:
 def _one_node(
     plan: AuditPlan, strategy: Strategy, record: AuditRecord, horizon: int, rng: np.random.Generator
 ) -> tuple[int, bool]:
-    """Rounds that it faked, and whether the last of them was seen."""
+    """Rounds that one node faked, and whether the last of them was seen."""
     faked = 0
     for cheat in rng.random(horizon) < strategy.frequency:
         if not cheat and record.after(ProofOutcome.POSTED, plan.policy) == record:
-            continue  # an honest round at the floor: whatever the coin says, nothing changes
+            continue  # an honest round at the floor: the record stays, audited or not
         outcome = outcome_of(plan, record, strategy.faked if cheat else 0, rng)
         faked += bool(cheat)
         if outcome is ProofOutcome.VOIDED or (cheat and strategy.leaves):

@@ -41,7 +41,7 @@ LEAST_LIMIT = 1e-7
 """No limit is smaller: a pair that happened to agree bit for bit while it was measured is compared exactly anyway."""
 
 Report = Callable[[str, int, int], None]
-"""What is being measured, how many segments are done, of how many."""
+"""Takes the name of a measurement, the number of segments that are done, and the number of all."""
 
 
 class CalibrationFailed(CommonweightError):
@@ -52,7 +52,7 @@ class CalibrationFailed(CommonweightError):
 
 @dataclass(frozen=True)
 class CalibrationPlan:
-    """What to measure: honest `segments` per variant after `warmup` segments, and `cheat_segments` per cheat."""
+    """The measurements: honest `segments` per variant after `warmup` segments, and `cheat_segments` per cheat."""
 
     config: RunConfig
     variants: tuple[Variant, ...]
@@ -142,7 +142,7 @@ def _from(batches: BatchSource, first: int) -> BatchSource:
 
 
 def replay_as(request: Request, done: Callable[[int], None]) -> tuple[list[Measurement], Computer]:
-    """What a process in the request's variant measured, and what it computes with. Raises CalibrationFailed."""
+    """The measurements of a process in the request's variant, and its arithmetic. Raises CalibrationFailed."""
     *lines, last = _lines(request, done)
     return [Measurement.from_json(json.loads(line)) for line in lines], Computer.from_json(json.loads(last))
 
