@@ -1,12 +1,12 @@
-"""Why a mirror refuses. Each is sent over HTTP with its status; whoever is refused has changed nothing.
-That no room is left on the disk says contracts/files/whole_file.py:DiskFull.
+"""A mirror's refusals. Each is sent over HTTP with its status; a refused request has changed nothing.
+A full disk is contracts/files/whole_file.py:DiskFull.
 
 CommonweightError
 └── MirrorRefused
-    ├── NotHeld, UnknownLog                      what is asked for is not here
-    ├── NotAnnounced, NotWelcome, QuotaSpent     what is brought is not taken
-    ├── WrongBytes, BlobTooLarge, BodyTooLarge   bytes that are not what was announced, or more of them
-    ├── SlowPeer, MirrorBusy                     it does not come, or finds no place
+    ├── NotHeld, UnknownLog                      the mirror does not have the thing
+    ├── NotAnnounced, NotWelcome, QuotaSpent     the mirror does not take the message or the blob
+    ├── WrongBytes, BlobTooLarge, BodyTooLarge   other bytes than were announced, or more of them
+    ├── SlowPeer, MirrorBusy                     the body does not come, or the upload finds no place
     ├── CheckpointRefused, SizeConflict, UploadConflict, HeadContradicts
     └── RangeRefused, StoreUnusable, CopyChanged
 """
@@ -18,7 +18,7 @@ from contracts.tlog.mirror import MirrorInfo
 
 
 class MirrorRefused(CommonweightError):
-    """Base of what a mirror refuses."""
+    """Base of a mirror's refusals."""
 
     code = "mirror-refused"
     status = 400
@@ -46,7 +46,7 @@ class NotAnnounced(MirrorRefused):
 
 
 class CopyChanged(MirrorRefused):
-    """This copy of the log went back while it was read: what was to be done is done anew, or asked for again."""
+    """This copy of the log went back while it was read: the work is done anew, or asked for again."""
 
     code = "copy-changed"
     status = 503
@@ -60,7 +60,7 @@ class NotWelcome(MirrorRefused):
 
 
 class QuotaSpent(MirrorRefused):
-    """Its author has as much here as its rounds in flight need."""
+    """The author already has as much here as its rounds in flight need."""
 
     code = "quota-spent"
     status = 403
@@ -102,7 +102,7 @@ class MirrorBusy(MirrorRefused):
 
 
 class StoreUnusable(MirrorRefused):
-    """What lies on the mirror's disk is not what was put there."""
+    """The mirror's disk gives other bytes than were written."""
 
     code = "store-unusable"
     status = 500

@@ -1,7 +1,7 @@
 """Calls that may take longer than a look: each goes on beside the looks, and at most one is made to each name.
 
-An answer counts at the look at which it came, if it was asked for at that one or the one before: what somebody said
-before that says nothing of now.
+An answer counts at the look at which it came, if the call began at that look or the one before: an older answer says
+nothing of now.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Calls(Generic[T]):
         self._came: dict[str, tuple[int, T]] = {}
 
     def next_look(self) -> None:
-        """A look begins: what came since the last one is put by."""
+        """A look begins: answers since the last one are collected."""
         self._look += 1
         self._came = {}
         for name in list(self._calls):
@@ -52,18 +52,18 @@ class Calls(Generic[T]):
             self._collect(name)
 
     def is_under_way(self, name: str) -> bool:
-        """Whether a call to it has not ended yet."""
+        """Whether the call under a name has not ended yet."""
         self._collect(name)
         return name in self._calls
 
     def fresh(self, name: str) -> T | None:
-        """What came at this look and was asked for lately; None where nothing did."""
+        """The answer that came at this look to a recent call; None without one."""
         self._collect(name)
         asked, answer = self._came.get(name, (0, None))
         return answer if asked >= self._look - 1 else None
 
     def late(self, name: str) -> T | None:
-        """What came at this look, whenever it was asked for."""
+        """The answer that came at this look, however old its call is."""
         return self._came[name][1] if name in self._came else None
 
     def _collect(self, name: str) -> None:

@@ -1,7 +1,7 @@
-"""The log carried to a mirror that lacks entries, by a verifier that nobody can pull from (C2SP's tlog-mirror).
+"""The log carried to a mirror that lacks entries, by a verifier that no mirror can pull from (C2SP's tlog-mirror).
 
-An operator that shows the log's next entries to such a verifier alone would make time for it that nobody else sees. So
-what it has under its own head goes to all others: they go on along the same log, or show that they have another one.
+An operator that shows the log's next entries to such a verifier alone would make time for it that no other sees. So
+the entries under its own head go to all others: they go on along the same log, or show that they have another one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contracts.tlog.witness import AddCheckpoint, parse_size
 from verifier.mirror.store.copy import LogCopy, SignedHead
 
 PACKAGES, UPLOADS = 8, 4
-"""Packages of 256 entries in one upload, and uploads to one mirror in a look: the next one brings more."""
+"""Packages of 256 entries in one upload, and uploads to one mirror in a look: the next look brings more."""
 ACCEPTED = 202
 CONFLICT = 409
 Ticket: TypeAlias = Callable[[str], Mapping[str, str]]
@@ -26,7 +26,7 @@ Ticket: TypeAlias = Callable[[str], Mapping[str, str]]
 
 
 async def carry(peer: Peer, copy: LogCopy, peer_size: int, ticket: Ticket) -> None:
-    """Bring what a mirror lacks of one's own log, whose head there has `known` entries, each upload under a ticket.
+    """Bring the entries of the own log that a mirror lacks; its head has `peer_size`. Each upload is under a ticket.
 
     Raises PeerUnreachable, PeerMisbehaved, InvalidMirrorMessage, InvalidTree, and NotHeld where this copy went back.
     """
@@ -54,7 +54,7 @@ async def _add_checkpoint(peer: Peer, copy: LogCopy, head: SignedHead, old: int)
 
 
 async def _add_entries(peer: Peer, copy: LogCopy, info: MirrorInfo, ticket: Ticket) -> Reply:
-    """From the mirror's next entry on, under a head that it knows."""
+    """Upload entries from the mirror's next one on, under a head that the mirror knows."""
 
     def body() -> bytes:
         header = UploadHeader(copy.log.name, min(info.next_entry, info.size), info.size)

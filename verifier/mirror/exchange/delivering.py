@@ -1,7 +1,8 @@
-"""What this verifier's mirror brings to others, each target by a courier of its own: no duty waits for any of them.
+"""Deliveries of this verifier's mirror to others, each target by a courier of its own: no duty waits for any of them.
 
-The server gets what the log lacks, this verifier's own words first; every mirror its address, again and again, since a
-server that keeps it to itself hides a verifier else. Who cannot be reached itself puts its own words and bytes to all.
+The server gets the messages that the log lacks, this verifier's own first; every mirror gets its address, again and
+again, since a server could else hide a verifier by keeping the address to itself. A verifier that cannot be reached
+brings its own messages and blobs to all.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from verifier.mirror.store.messages import MessageStore
 from verifier.mirror.store.parsing import SignedMessage
 
 LONGEST_WAIT, AGAIN = 4.0, 8.0
-"""Seconds between two tries to hand a message on, at most, and until the server gets again what the log still lacks."""
+"""Seconds: most between two tries to hand a message on, and until the server gets missing messages once more."""
 SERVER = ""
 
 
@@ -40,7 +41,7 @@ class StoredBlob:
 
 @dataclass(frozen=True)
 class DeliveryTarget:
-    """Where a target takes messages and blobs. `receiver` is whom blobs are brought to, by their tickets."""
+    """The paths at which a target takes messages and blobs. `receiver` is the target's name in the blobs' tickets."""
 
     peer: Peer
     receiver: str
@@ -66,7 +67,7 @@ class _Target:
 
 
 class Deliveries:
-    """Couriers of one verifier on an event loop. `own` is its address, and the server's door has its tickets."""
+    """Couriers of one verifier on an event loop. `own` is its address, and the server's target has its tickets."""
 
     def __init__(
         self,
@@ -87,16 +88,16 @@ class Deliveries:
         self._given: dict[str, Parcel] = {}
 
     def give_blob(self, name: str) -> None:
-        """A blob that all mirrors are to have, should this one not be reached."""
+        """Offer a blob to all mirrors, for the case that this one cannot be reached."""
         self._given[name] = Parcel(name, file=StoredBlob(self._blobs, name))
         self.offer()
 
     def offer(self) -> None:
-        """All that is wanted elsewhere now; what was offered before and is not among it is brought no more."""
+        """Offer all parcels that others want now; a parcel of before that is not among them is no longer brought."""
         self._loop.soon(self._take, self._for_server(), self._for_mirrors())
 
     async def tend(self, peers: Mapping[str, Peer]) -> None:
-        """Keep to the server and to the mirrors that can be reached now."""
+        """Have a courier for the server and for each mirror that can be reached now, and for no other."""
         targets = {SERVER: self._server} | {
             v: DeliveryTarget(peer, v, self._server.tickets) for v, peer in peers.items()
         }
@@ -138,4 +139,4 @@ def _parcel(signed: SignedMessage) -> Parcel:
 
 
 def _ignore(_refusal: ParcelRefusal) -> None:
-    """Others have it as well: what this one does not take is brought again later."""
+    """Other targets have the parcel as well: a refused one is brought again later."""

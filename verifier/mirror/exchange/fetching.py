@@ -1,7 +1,7 @@
-"""Blobs from other mirrors, by digest: whoever sends other bytes has sent nothing, and who is slow is not waited for.
+"""Blobs from other mirrors, by digest: other bytes than the digest's count as nothing, and slow sources do not delay.
 
-Each blob is fetched by a task of its own, which goes on from look to look; a source has a few places, so that one that
-hardly sends holds up what comes from it, and nothing else.
+Each blob is fetched by a task of its own, which goes on from look to look; a source has a few places, so that a slow
+source delays only the blobs that come from it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 2
 """Blobs that come from one source at one time."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
-"""Seconds until a blob that nobody had is asked for again: they double."""
+"""Seconds until a blob that no source had is asked for again: they double."""
 GRACE = 3.0
 """Seconds after which another source is asked beside one that is not done."""
 
 
 @dataclass(frozen=True)
 class BlobSource:
-    """Where blobs can be had: a mirror under its verifier's address, or the server under none."""
+    """A source of blobs: a mirror under its verifier's address, or the server under none."""
 
     verifier: Address
     peer: Peer
@@ -41,7 +41,7 @@ class BlobSource:
 
 @dataclass(frozen=True)
 class FetchResult:
-    """Digests that are here now, and who sent other bytes than were asked for."""
+    """Digests that are here now, and the verifiers that sent other bytes than were asked for."""
 
     digests: tuple[str, ...]
     liars: frozenset[str]
@@ -73,9 +73,9 @@ class Fetcher:
         self._came, self._liars = list[str](), set[str]()
 
     async def begin(self, sources: Sequence[BlobSource]) -> None:
-        """Ask for all that is wanted, not here, and not asked for yet.
+        """Ask for all blobs that are wanted, not here, and not asked for yet.
 
-        Each blob is asked of another one first; those that failed are last.
+        Each blob begins with another source; sources that failed are last.
         """
         self._round = self._round + 1
         self._begun = []
@@ -94,18 +94,18 @@ class Fetcher:
         return self._vain.get(name, (0, 0.0))[1] <= time.monotonic()
 
     async def wait(self, seconds: float) -> None:
-        """Until what was asked for last is here or with nobody, or the seconds are over: it goes on after them."""
+        """Wait until the last blobs are here or with no source, or the seconds are over: their tasks go on then."""
         if self._begun:
             await asyncio.wait(self._begun, timeout=max(0.0, seconds))
 
     def result(self) -> FetchResult:
-        """What came since this was asked last."""
+        """Blobs and liars since the last call of this."""
         result = FetchResult(tuple(self._came), frozenset(self._liars))
         self._came, self._liars = [], set()
         return result
 
     async def _from_any(self, name: str, order: Sequence[BlobSource]) -> None:
-        """Raises nothing: what went wrong on this machine is said, and the next look asks again."""
+        """Raises nothing: an error of this machine is logged, and the next look asks again."""
         try:
             fetched = await first([self._attempt(name, source) for source in order], self._grace, self._least_rate)
         except Exception:
@@ -126,9 +126,9 @@ class Fetcher:
         return ask
 
     async def _ask(self, name: str, source: BlobSource, pace: SourcePace) -> bool:
-        """Raises nothing: whatever one does, the next one is asked."""
+        """Raises nothing: whatever a source does, the next one is asked."""
         try:
-            self._failed[source.verifier] += 1  # until it did not: it may be left in the middle
+            self._failed[source.verifier] += 1  # until the attempt succeeded: it may be left in the middle
             fetched = await self._from(name, source, pace)
             self._failed[source.verifier] = 0
             return fetched

@@ -1,8 +1,8 @@
 """The log from another mirror, or from the server: its tiles are checked under the operator's head, then uploaded here.
 
-What is fetched is proven as what strangers bring is (verifier/mirror/http/uploads.py). A larger head whose tiles show
-that it does not follow on what is here is the operator's second log, and is kept as evidence. Several mirrors are
-followed at once: the network is waited for outside of the copy's turn, and what was fetched is applied within one
+Fetched entries are proven as strangers' uploads are (verifier/mirror/http/uploads.py). A larger head whose tiles show
+that it does not continue this copy is the operator's second log, and is kept as evidence. Several mirrors are followed
+at once: the network is waited for outside of the copy's turn, and fetched entries are applied within one
 (verifier/mirror/exchange/planning.py).
 """
 
@@ -27,12 +27,12 @@ from verifier.mirror.store.copy import LogCopy, SignedHead
 from verifier.mirror.store.departures import EntryRefused
 
 TRIES = 4
-"""How often a plan is made anew because another mirror's entries came first, or some were given up."""
+"""Most times that a plan is made anew because another mirror's entries came first, or some were given up."""
 
 
 @dataclass(frozen=True)
 class ShownHead:
-    """What a mirror shows of the log: entries and root, and whether this copy came up to it."""
+    """A mirror's view of the log: entries and root, and whether this copy came up to it."""
 
     size: int
     root: bytes
@@ -40,9 +40,9 @@ class ShownHead:
 
 
 async def follow(peer: Peer, copy: LogCopy, prefix: str | None = None) -> ShownHead | None:
-    """Take over what a mirror shows of the log, as much as an Allowance has; None where it has signed no head yet.
+    """Take over a mirror's entries of the log, as many as an Allowance has; None where it has signed no head yet.
 
-    `prefix` is the path below which the log stands, without: where a mirror serves it.
+    `prefix` is the path below which the log stands; None is a mirror's path.
 
     Raises PeerUnreachable, PeerMisbehaved, HeadContradicts, EntryRefused, and what the owner's machine says of the log.
     """
@@ -66,8 +66,8 @@ def _verified(copy: LogCopy, data: bytes) -> tuple[SignedNote, SignedHead]:
 
 
 def _is_here(copy: LogCopy, head: SignedHead, note: SignedNote) -> bool:
-    """Whether a head lies under one's own. Raises EntryRefused for one that was refused; and HeadContradicts for one of
-    another branch, unless others have signed it: then its tiles say whose heads lie there."""
+    """Whether a head lies under the own head. Raises EntryRefused for a refused head; and HeadContradicts for one of
+    another branch, unless others have signed it: then its tiles show which verifiers' heads lie there."""
     copy.evidence.departures.check_head(head.checkpoint)
     if head.checkpoint.size > copy.signed:
         return False
@@ -87,7 +87,7 @@ def _signers(copy: LogCopy, note: SignedNote) -> frozenset[str]:
 
 
 async def _in_thread(peer: Peer, copy: LogCopy, head: SignedHead, note: SignedNote, prefix: str) -> None:
-    """A TileReader asks for one tile after the other and waits: it has a thread, and the tiles come from this loop."""
+    """A TileReader asks for one tile after the other and waits: it runs in a thread, and tiles come from this loop."""
     loop = asyncio.get_running_loop()
     asked = _Asked()
 
@@ -102,7 +102,7 @@ async def _in_thread(peer: Peer, copy: LogCopy, head: SignedHead, note: SignedNo
 
 
 class _Asked:
-    """What the thread waits for: when the look ends first, it waits no longer."""
+    """The reply that the thread waits for: the thread waits no longer when the look ends first."""
 
     def __init__(self) -> None:
         self._ended = False
@@ -136,7 +136,7 @@ def _pull(fetch: Fetch, copy: LogCopy, head: SignedHead, note: SignedNote) -> No
 
 
 def _follow(shown: Shown, copy: LogCopy) -> bool:
-    """Keep what is next and show it to the machine, again and again; whether the head follows on what is here."""
+    """Keep the next entries and show them to the machine, again and again; whether the head continues this copy."""
     allowed = Allowance()
     tries = TRIES
     followed = False

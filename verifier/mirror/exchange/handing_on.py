@@ -1,8 +1,8 @@
-"""A verifier's look at all others: what they hold comes here. What goes out does so beside it (delivering.py).
+"""A verifier's look at all others: their messages and blobs come here. Its own go out beside the look (delivering.py).
 
-Each mirror is asked apart from the others and may fail as it likes, or take its time: a look waits for those who answer
-within it, and for whoever was late already only while too few did. What each one answered is returned, since a look
-counts towards a time-out only when enough of them did (J3).
+Each mirror is asked apart from the others and may fail as it likes, or take its time: a look waits for the mirrors that
+answer within it, and for a mirror that was late before only while too few have answered. Each answer is returned, since
+a look counts towards a time-out only when enough mirrors answered (J3).
 """
 
 from __future__ import annotations
@@ -38,33 +38,33 @@ from verifier.mirror.store.messages import MessageStore
 CALL_SECONDS = 60.0
 """Seconds after which a call is ended, whatever came."""
 HEAD_START = 0.25
-"""Part of a look in which the server may bring the log, so that it is not fetched of all mirrors at once."""
+"""Part of a look in which the server may bring the log, so that the log is not fetched of all mirrors at once."""
 INTRODUCED_EVERY = 20
-"""Looks between two questions to the server for addresses of mirrors; while none is known it is asked at each."""
+"""Looks between two questions to the server for addresses of mirrors; while none is known, each look asks."""
 ADDRESSES, BYTES = "addresses", "bytes"
 """Calls beside those to mirrors, which are named by their verifiers."""
 
 Ask: TypeAlias = Callable[[], Coroutine[Any, Any, tuple[bool, ShownHead | None]]]
-"""Asks somebody: whether all was seen, and the head that it shows."""
+"""Asks a mirror or the server: returns whether all was seen, and the head that it shows."""
 
 logger = logging.getLogger(__name__)
 
 
 class MirrorAnswer(StrEnum):
-    """What a mirror did at a look."""
+    """A mirror's outcome of a look."""
 
     ANSWERED = "answered"
     PARTIAL = "partial"
-    """It answered, and not all that it holds was seen, or could be kept here."""
+    """The mirror answered, and not all that it holds was seen, or could be kept here."""
     UNREACHABLE = "unreachable"
     MISBEHAVED = "misbehaved"
     CONTRADICTS = "contradicts"
-    """It shows a head under the operator's signature that is of another log than one's own."""
+    """The mirror shows a head under the operator's signature that is of another log than the own one."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one mirror (or the server, whose verifier is empty) answered, and the entries that its head has."""
+    """The answer of one mirror (or the server, whose verifier is empty), and the entries that its head has."""
 
     verifier: str
     url: str
@@ -73,7 +73,7 @@ class Answer:
     size: int | None = None
 
     def unless_liar(self, liars: Collection[str]) -> Answer:
-        """Who sent other bytes than were asked for has not answered, whatever else it said."""
+        """The answer; MISBEHAVED for a mirror that sent other bytes than were asked for, whatever else it said."""
         if self.verifier not in liars or self.outcome is MirrorAnswer.CONTRADICTS:
             return self
         return Answer(
@@ -97,16 +97,17 @@ class Look:
         holds: int = 0,
         admitted: Collection[str] | None = None,
     ) -> bool:
-        """Whether it counts towards a time-out of a round with these verifiers: log, chain and n - k others answered,
-        and nobody showed a head that contradicts one's own (J3). `chain` says whether one's chain node answered.
+        """Whether the look counts towards a time-out of a round with these verifiers: log, chain and n - k others
+        answered, and no mirror showed a head that contradicts the own one (J3). `chain` says whether the own chain
+        node answered.
 
-        The others' heads have `holds` entries at least: those to which the entry belongs since which something is
-        awaited. Who never saw that entry says nothing of what did not come after it.
+        The others' heads have at least `holds` entries: up to and with the entry since which a message is awaited. A
+        mirror that never saw that entry says nothing of messages that did not come after it.
 
-        Of the verifiers those are asked who are still `admitted` (all, where that is not said), and n is their number.
-        Whoever holders removed is asked by nobody, so waiting for it would stop the round's time for ever. What a look
-        shows still holds: with n - k others, and oneself, it meets every k of those who are left. What only removed
-        ones hold it may miss, as nobody can ask them.
+        Only verifiers that are still `admitted` are asked (None: all), and n is their number. No verifier asks one that
+        the holders removed, so waiting for it would stop the round's time for ever. The rule still holds: n - k others
+        and this verifier itself meet every k of those that are left. Messages that only removed verifiers hold may be
+        missed, as they cannot be asked.
         """
         against = any(answer.outcome is MirrorAnswer.CONTRADICTS for answer in self.mirrors)
         if against or not chain or self.log.outcome is not MirrorAnswer.ANSWERED:
@@ -116,22 +117,22 @@ class Look:
 
     def reached(self, verifiers: Collection[str], k: int, admitted: Collection[str] | None = None) -> bool:
         """Whether n - k others of these verifiers could be asked for bytes, whatever the server said, and whatever
-        heads anybody showed; where none of them is needed, whether anybody could be.
+        heads were shown; where none of them is needed, whether any mirror or the server could be.
 
-        One's own deadline for bytes runs on such looks. An operator that answers one verifier with an error, or a
-        corrupt one that shows it a contradicting head, would keep it silent if they had to count, and have it accused.
+        The own deadline for bytes runs on such looks. If they had to count, an operator that answers one verifier with
+        an error, or a corrupt verifier that shows it a contradicting head, would keep it silent, and have it accused.
         """
         able = [a for a in self.mirrors if a.outcome in _ABLE]
         return bool(able or self.log.outcome in _ABLE) and _are_enough(able, verifiers, k, admitted)
 
 
 _ABLE = frozenset({MirrorAnswer.ANSWERED, MirrorAnswer.PARTIAL, MirrorAnswer.CONTRADICTS})
-"""Who answered so could be asked for bytes."""
+"""Outcomes of mirrors that could be asked for bytes."""
 
 
 def _are_enough(able: Sequence[Answer], verifiers: Collection[str], k: int, admitted: Collection[str] | None) -> bool:
-    """Whether n - k others are among them, of those who are still admitted. Where the round needs others at all it is
-    never nobody, while anybody is left: no operator goes on before one verifier alone because others were removed."""
+    """Whether n - k others are among them, of those that are still admitted. Where the round needs others at all, at
+    least one is needed while any is left: no operator goes on before one verifier alone because others were removed."""
     names = {verifier.lower() for verifier in verifiers}
     left = names if admitted is None else names & {name.lower() for name in admitted}
     needed = max(len(left) - k, min(1, len(names) - k, len(left) - 1))
@@ -140,8 +141,8 @@ def _are_enough(able: Sequence[Answer], verifiers: Collection[str], k: int, admi
 
 @dataclass(frozen=True)
 class ServerDoor:
-    """The server: where its log stands (tlog-tiles), where it takes messages, and where it has blobs; `api` lists
-    mirrors, and whether the server is of this `model` is asked where that is given."""
+    """The server: the paths of its log (tlog-tiles), of messages and of blobs; `api` lists mirrors. With a `model` the
+    server is asked whether it is of this model."""
 
     peer: Peer
     log: str
@@ -191,17 +192,17 @@ class HandingOn:
         self._deliveries = Deliveries(own, self._loop, target, book, messages, blobs)
 
     def look(self) -> Look:
-        """Pull, fetch, and hand on. Raises nothing: whatever a mirror does, or this one cannot keep, is an answer."""
+        """Pull, fetch, and hand on. Raises nothing: each failure, of a mirror or of this one's disk, is an answer."""
         look = self._loop.call(self._look())
         self._deliveries.offer()
         return look
 
     def hand(self) -> None:
-        """Something new is here for others: it goes out beside the looks."""
+        """Hand new messages on to others, beside the looks."""
         self._deliveries.offer()
 
     def give_blob(self, name: str) -> None:
-        """A blob that a message announced goes to every mirror, where this one cannot be reached."""
+        """Bring a blob that a message announced to every mirror, where this one cannot be reached."""
         self._deliveries.give_blob(name)
 
     def close(self) -> None:
@@ -226,7 +227,7 @@ class HandingOn:
         return Look(self._answer(SERVER, self._server.peer), tuple(answers), fetched.digests)
 
     async def _ask_all(self, peers: Mapping[str, Peer], ends: float) -> None:
-        """Wait for those that are asked now; for those that are late already only while too few answered."""
+        """Wait for the mirrors that are asked now; for those that were late before only while too few answered."""
         asked = [SERVER] if self._begin(SERVER, self._server.peer, self._ask_server) else []
         if not peers or self._number % INTRODUCED_EVERY == 1:
             asked += [ADDRESSES] if self._begin(ADDRESSES, self._server.peer, self._ask_addresses) else []
@@ -237,7 +238,7 @@ class HandingOn:
             await self._calls.wait(late, ends - _clock(), for_one=True)
 
     def _late(self, peers: Mapping[str, Peer]) -> list[str]:
-        """Who is still waited for: those that have not answered, while the log or half of the mirrors did not."""
+        """The mirrors that are still waited for: those without an answer, while the log or half of them have none."""
         answered = [verifier for verifier in peers if self._calls.fresh(verifier) is not None]
         if self._calls.fresh(SERVER) is not None and 2 * len(answered) >= len(peers):
             return []
@@ -247,7 +248,7 @@ class HandingOn:
         return self._calls.begin(name, partial(self._answered, name, peer, ask))
 
     def _answer(self, verifier: str, peer: Peer) -> Answer:
-        """Who once contradicted goes on doing so until its next call ends otherwise."""
+        """A mirror's answer. A mirror that contradicted goes on doing so until its next call ends otherwise."""
         late = self._calls.late(verifier)
         if late is not None:
             self._against.pop(verifier, None)
@@ -263,7 +264,7 @@ class HandingOn:
         return {v: Peer(url, self._book.loopback, self._limits) for v, url in reachable.items()}
 
     async def _ask(self, verifier: str, peer: Peer) -> tuple[bool, ShownHead | None]:
-        """The log first: what is welcome depends on it. Messages are taken of whoever has them, whatever its log is."""
+        """The log first: a message's welcome depends on it. Messages are taken of any mirror, whatever its log is."""
         shown = None
         failure = None
         try:
@@ -281,12 +282,12 @@ class HandingOn:
         return complete and (shown is None or shown.caught_up), shown
 
     def _is_reachable(self) -> bool:
-        """Whether others can pull from here, by one's own word."""
+        """Whether others can pull from here, by this verifier's own address."""
         own = self._book.newest().get(self._own)
         return own is not None and own.url != NOWHERE
 
     async def _carry(self, verifier: str, peer: Peer, peer_size: int) -> None:
-        """What a mirror does not take of it says nothing against what it showed."""
+        """Carry the log to a mirror; a refusal says nothing against the head that it showed."""
         try:
             await carry(peer, self._copy, peer_size, lambda name: self._tickets.headers(name, verifier, peer.clock()))
         except CommonweightError as error:
@@ -297,7 +298,7 @@ class HandingOn:
             await require_model(self._server.peer, self._server.model)
         self._is_server_known = False
         shown = await follow(self._server.peer, self._copy, self._server.log)
-        self._is_server_known = True  # until something is wrong with it
+        self._is_server_known = True  # until a call to it fails
         return shown is None or shown.caught_up, shown
 
     async def _ask_addresses(self) -> tuple[bool, ShownHead | None]:
@@ -314,7 +315,7 @@ class HandingOn:
         return True, None
 
     async def _answered(self, verifier: str, peer: Peer, ask: Ask) -> Answer:
-        """Whatever one does is its own answer."""
+        """The answer of one mirror, whatever it does."""
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 complete, shown = await ask()

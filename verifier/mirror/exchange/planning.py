@@ -1,4 +1,4 @@
-"""What a head brings to a copy in one state: made with the network out of proven tiles, applied without it.
+"""A plan of a head's entries for a copy in one state: made with the network out of proven tiles, applied without it.
 
 A copy changes while the network is waited for, as several mirrors are followed at once: a plan is applied to the state
 that it was made for, and made anew for another one.
@@ -25,14 +25,14 @@ BUNDLES = 32
 MAX_FETCHED = 2**26
 """Bytes of entries of one mirror in a look."""
 AT_ONCE = 2**20
-"""Bytes of entries after which the machine looks at them: what it refuses ends the look at this head."""
+"""Bytes of entries after which the machine looks at them: an entry that it refuses ends the look at this head."""
 
 Fetch = Callable[[Tile], bytes]
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A head that somebody shows, which others signed for (`signers`), and the hashes of its log."""
+    """A head that a mirror shows, the other verifiers that signed it (`signers`), and the hashes of its log."""
 
     head: SignedHead
     signers: frozenset[str]
@@ -40,33 +40,33 @@ class Shown:
     fetch: Fetch
 
     def root(self, size: int) -> bytes:
-        """Of the head's log. Raises InvalidTree and InvalidTile."""
+        """Root of the head's log. Raises InvalidTree and InvalidTile."""
         return self.reader.tree().root(size)
 
 
 @dataclass
 class Allowance:
-    """What may still be fetched of one mirror in this look."""
+    """Bundles and bytes that may still be fetched of one mirror in this look."""
 
     bundles: int = BUNDLES
     bytes: int = MAX_FETCHED
 
     @property
     def spent(self) -> bool:
-        """Whether the look at it is over."""
+        """Whether the look at the mirror is over."""
         return self.bundles <= 0 or self.bytes <= 0
 
 
 @dataclass(frozen=True)
 class FetchPlan:
-    """Without packages: all up to the head is here, or nothing of it may be fetched any more."""
+    """Without packages: all entries up to the head are here, or none of them may be fetched any more."""
 
     state: CopyState
     contradicted: tuple[int, ...] = ()
-    """Sizes of heads that are remembered here and are of another log."""
+    """Sizes of remembered heads that are of another log."""
     evidence: tuple[Evidence, ...] = ()
     contradicts: bool = False
-    """Whether the head's log is another one than what this copy has signed."""
+    """Whether the head's log is another one than the log that this copy has signed."""
     leaves: int | None = None
     """Entries that stay where this copy goes over to the head's branch."""
     retreats: bool = False
@@ -74,9 +74,9 @@ class FetchPlan:
 
 
 def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> FetchPlan:
-    """Raises CopyChanged where it is to be made anew, EntryRefused where the head's log departs as another one did,
-    HeadContradicts for a branch that was left, what the owner's machine says of what is here, and what `fetch` and the
-    tiles raise."""
+    """Raises CopyChanged where the plan is to be made anew, EntryRefused where the head's log departs as another one
+    did, HeadContradicts for a branch that was left, the errors of the owner's machine over this copy, and those of
+    `fetch` and the tiles."""
     head = shown.head.checkpoint
     state = copy.state()
     copy.evidence.departures.check(head, shown.root)
@@ -97,11 +97,11 @@ def plan(shown: Shown, copy: LogCopy, allowed: Allowance) -> FetchPlan:
 
 
 def apply(fetch_plan: FetchPlan, shown: Shown, copy: LogCopy) -> bool:
-    """Make the head a pending one if it follows on what this copy has signed, and keep its entries; False where the
+    """Make the head a pending one if it continues the signed part of this copy, and keep its entries; False where the
     plan is to be made anew: the copy has changed, or gone over to the head's branch. Raises HeadContradicts.
 
-    Heads that were pending and are of another log are given up, with entries that came under them: nothing was signed
-    over these, and the operator is convicted by both heads.
+    Heads that were pending and are of another log are given up, with the entries under them: no head over these entries
+    was signed, and both heads convict the operator.
     """
     head = shown.head.checkpoint
     with copy.turn(shrinks=fetch_plan.retreats or fetch_plan.leaves is not None):
@@ -124,7 +124,7 @@ def apply(fetch_plan: FetchPlan, shown: Shown, copy: LogCopy) -> bool:
 
 
 def _own_root(copy: LogCopy, size: int) -> bytes:
-    """Raises CopyChanged where this copy has gone back since its state was looked at."""
+    """Root of this copy. Raises CopyChanged where the copy has gone back since its state was read."""
     try:
         return copy.root(size)
     except InvalidTree as error:
@@ -144,7 +144,7 @@ def _evidence(shown: Shown, remembered: SignedHead) -> Evidence:
 
 
 def _leaves(shown: Shown, copy: LogCopy, differ: int) -> int | None:
-    """Where both logs part, if k others stand on the head's; at `differ` entries they do."""
+    """Entries that both logs share, if k others stand on the head's; at `differ` entries the logs differ."""
     k = copy.judges().k
     on_it = copy.branches.elsewhere(shown.signers, shown.head.checkpoint, shown.root)
     if not 0 < k <= len(on_it):

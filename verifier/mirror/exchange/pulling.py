@@ -1,8 +1,8 @@
-"""What one other mirror holds, pulled at each look: messages, addresses, and two logs under one signature.
+"""Pulls from one other mirror at each look: messages, addresses, and two logs under one signature.
 
-A message that is not welcome yet may be so when this copy has caught up. It waits in memory as it was read, a bounded
-number of each mirror's, and the machine is asked again; one that no copy could take is remembered, so that it is read
-once. A mirror that shows many of either is not asked on in this look.
+A message that is not welcome yet may be welcome when this copy has caught up. It waits in memory as it was read, a
+bounded number of each mirror's, and the machine is asked again; a message that no copy could take is remembered, so
+that it is read once. A mirror that shows many of either kind is not asked on in this look.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ MOST_ADDRESSES = 256
 WAITING = 256
 """Messages of one mirror that wait in memory."""
 WAITING_BYTES = 2**22
-"""Bytes of their texts in all."""
+"""Bytes of the waiting messages' texts in all."""
 RETRIED = 64
-"""Of those that wait, the machine is asked about as many in a look."""
+"""Waiting messages about which the machine is asked in one look."""
 MOST_UNWELCOME = 256
 """Messages that are not welcome, in one look: the rest is read in the next one."""
 MOST_REFUSED = 1024
@@ -58,7 +58,7 @@ class RefusedTexts:
         return _hash(text) in self._known
 
     def add(self, text: str) -> None:
-        """Remember one."""
+        """Remember a text."""
         if len(self._known) >= MOST_REFUSED:
             del self._known[next(iter(self._known))]
         self._known[_hash(text)] = None
@@ -66,7 +66,7 @@ class RefusedTexts:
 
 @dataclass
 class PullCursor:
-    """How far a mirror was read: its store's name, the last number, what waits, and what no copy could take."""
+    """Progress with one mirror: its store's name, the last number, waiting messages, and texts refused for good."""
 
     store: str = ""
     since: int = 0
@@ -76,7 +76,7 @@ class PullCursor:
 
 @dataclass
 class _Spent:
-    """What a mirror has used up of a look."""
+    """A mirror's spent part of a look."""
 
     broken: int = 0
     unwelcome: int = 0
@@ -109,7 +109,7 @@ class Puller:
         self._refused = RefusedTexts()
 
     async def messages(self, verifier: str, peer: Peer) -> bool:
-        """Pull what a mirror holds; returns whether all of it was seen.
+        """Pull the messages of a mirror; returns whether all of them were seen.
 
         Raises PeerUnreachable and PeerMisbehaved, and DiskFull where this mirror has no room.
         """
@@ -148,7 +148,7 @@ class Puller:
         return body
 
     def _retry(self, cursor: PullCursor, spent: _Spent) -> None:
-        """What waits, in turn; what a full disk keeps out goes on waiting."""
+        """Try waiting messages, in turn; a message that a full disk keeps out goes on waiting."""
         for text in list(cursor.waiting)[:RETRIED]:
             message = cursor.waiting[text]
             self._take(cursor, text, spent, message, again=True)
@@ -163,7 +163,7 @@ class Puller:
     def _take(
         self, cursor: PullCursor, text: str, spent: _Spent, message: Unchecked | None = None, again: bool = False
     ) -> None:
-        """`message` is what was read of it before, when it was told to wait (`again`). Raises PeerMisbehaved and
+        """`message` is the text as it was read before, when it was made to wait (`again`). Raises PeerMisbehaved and
         DiskFull."""
         if text in cursor.refused:
             spent.add_broken("it was shown before")
@@ -185,18 +185,18 @@ class Puller:
                 cursor.waiting.pop(text, None)
 
     def _wait(self, cursor: PullCursor, text: str, message: Unchecked | None) -> None:
-        """Behind all others that wait. `message` is None where it is about a proof that this copy lacks: then nothing
-        of it can be read yet."""
+        """Put a text behind all others that wait. `message` is None for a text about a proof that this copy lacks: such
+        a text cannot be read yet."""
         cursor.waiting.pop(text, None)
         cursor.waiting[text] = message
         while len(cursor.waiting) > WAITING or sum(map(len, cursor.waiting)) > WAITING_BYTES:
             del cursor.waiting[next(iter(cursor.waiting))]
 
     def _take_addresses(self, shown: list[object]) -> None:
-        """One's own word about oneself; what another says of somebody counts only under that one's signature.
+        """Take addresses: each counts only under the signature of its verifier, whichever mirror shows it.
 
-        What is known already is not read again, and nothing of who is no verifier here, or not yet. Raises
-        PeerMisbehaved and DiskFull.
+        A known address is not read again, and an address of a key that is no verifier here, or not yet, is not read.
+        Raises PeerMisbehaved and DiskFull.
         """
         texts = {address.text for address in self._book.newest().values()}
         spent = _Spent()
@@ -219,7 +219,7 @@ class Puller:
             self._refused.add(text)
             spent.add_broken(error.detail)
         except CommonweightError:
-            return  # it is shown again
+            return  # the address is shown again
 
     def _take_evidence(self, shown: list[object]) -> None:
         for body in shown:
@@ -236,7 +236,7 @@ def _hash(text: str) -> bytes:
 
 
 def _mirrors(body: Object) -> tuple[list[object], list[object]]:
-    """Addresses and evidence, each as it was shown. Raises PeerMisbehaved for another form."""
+    """Addresses and evidence, each as a mirror shows it. Raises PeerMisbehaved for another form."""
     mirrors = body.get("mirrors")
     evidence = body.get("evidence")
     if set(body) != {"mirrors", "evidence"} or not isinstance(mirrors, list) or not isinstance(evidence, list):
