@@ -14,14 +14,14 @@ from verifier.mirror.errors import BodyTooLarge, MirrorBusy, SlowPeer
 
 
 def announced_length(request: Request) -> int | None:
-    """What the client says that it sends, in bytes; None where it sends in chunks of unknown number."""
+    """The length that the client announces, in bytes; None where it sends chunks of unknown number."""
     text = request.headers.get("content-length")
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 class Incoming:
-    """The body of one request, at most `most` bytes of it, which then are few and come soon (None: the reader bounds
-    it), at a least rate.
+    """The body of one request, at a least rate. With `most`, it has at most so many bytes, which are few and come soon;
+    None: the reader bounds the body.
 
     Raises BodyTooLarge where the client announces more.
     """

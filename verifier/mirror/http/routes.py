@@ -1,4 +1,4 @@
-"""What a mirror answers over HTTP: the log's formats, messages, addresses and blobs; nothing else, and no redirect.
+"""A mirror's routes over HTTP: the log's formats, messages, addresses and blobs; nothing else, and no redirect.
 
 | route | |
 |---|---|
@@ -7,7 +7,7 @@
 | `POST /add-checkpoint`, `POST /add-entries` | new heads and entries (tlog-mirror); verifiers by a ticket |
 | `GET /messages?since=`, `POST /messages` | messages that the copy of the log lacks |
 | `GET /mirrors` | the newest address of each verifier, and two logs under one signature where they were seen |
-| `GET /signatures` | signatures on what contracts read: k of them are good for the chain, whoever brings them |
+| `GET /signatures` | signatures on messages for contracts: k of them are good for the chain, whoever brings them |
 | `GET /blobs/{digest}`, `PUT /blobs/{digest}` | blobs by BLAKE3 digest, ranges as well; uploads under a ticket |
 """
 
@@ -62,7 +62,7 @@ _BYTES = "application/octet-stream"
 
 @dataclass
 class Mirror:
-    """What one verifier (`address`) serves. `verifiers` gives the addresses of those on the chain's list."""
+    """One verifier's (`address`) parts that are served. `verifiers` gives the addresses on the chain's list."""
 
     address: str
     reader: Reader
@@ -147,7 +147,7 @@ async def _add_entries(request: Request) -> Response:
 
 
 def _carrier(request: Request) -> Sender:
-    """Who brings entries: a verifier by its ticket, for whom half of the places are kept, or whoever has this address.
+    """The sender of entries: a verifier by its ticket, for which half of the places are kept, or a network address.
 
     Raises what `bringer` does.
     """
@@ -209,7 +209,7 @@ def _take_message(mirror: Mirror, data: bytes) -> Response:
 
 
 async def _mirrors(request: Request) -> Response:
-    """Those on the chain's list without an address are shown as unreachable."""
+    """Verifiers on the chain's list without an address are shown as unreachable."""
     mirror = _of(request)
     newest = await run_in_threadpool(mirror.book.newest)
     listed = await run_in_threadpool(mirror.verifiers)
@@ -228,7 +228,7 @@ async def _signatures(request: Request) -> Response:
 
 
 async def _put_blob(request: Request) -> Response:
-    """Whoever sends what is here already is told so before its bytes are read, and so is who has no ticket."""
+    """A sender of a blob that is here already, and one without a ticket, is answered before its bytes are read."""
     mirror = _of(request)
     digest = blob_name(request.path_params["digest"])
     senders = await run_in_threadpool(mirror.blobs.senders, digest)
@@ -245,7 +245,7 @@ async def _put_blob(request: Request) -> Response:
 
 
 def _sender(mirror: Mirror, digest: str, senders: Mapping[str, Sender], tickets: Sequence[str]) -> Sender:
-    """Who brings a blob: a key that announced it, or a verifier. Raises what `bringer` does."""
+    """The sender of a blob: a key that announced the blob, or a verifier. Raises what `bringer` does."""
     verifiers = mirror.verifiers()
     key = bringer(tickets, digest, mirror.address, mirror.reader.domain, lambda key: key in senders or key in verifiers)
     staked = key in verifiers or senders[key].staked

@@ -1,7 +1,7 @@
-"""How heads and entries come into a copy (C2SP's tlog-mirror: `add-checkpoint`, `add-entries`), from whomever.
+"""Uploads of heads and entries into a copy (C2SP's tlog-mirror: `add-checkpoint`, `add-entries`), by any sender.
 
-Nobody is believed: a head bears the operator's signature and a proof that it follows on the newest one, and each
-package of entries its proof that it lies under a head. So it does not matter who brings them.
+No sender is trusted: a head bears the operator's signature and a proof that it follows on the newest one, and each
+package of entries its proof that it lies under a head.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def add_checkpoint(copy: LogCopy, request: AddCheckpoint) -> SignedHead:
 def add_entries(copy: LogCopy, take: Take) -> UploadResult:
     """Take entries from a body as it comes in; each package is kept as soon as it is proven.
 
-    Raises UnknownLog, UploadConflict, InvalidMirrorMessage where nothing was kept, InvalidTree, DiskFull, and what the
-    owner's machine says against the log.
+    Raises UnknownLog, UploadConflict, InvalidMirrorMessage where nothing was kept, InvalidTree, DiskFull, and the
+    errors of the owner's machine over the log.
     """
     header = read_header(take)
     pending = _pending(copy, header)
@@ -109,7 +109,7 @@ def _pending(copy: LogCopy, header: UploadHeader) -> SignedHead:
 
 
 def _keep(copy: LogCopy, pending: SignedHead, packages: Iterator[tuple[Package, EntryPackage]]) -> int:
-    """How many packages were kept. A body that ends within a package, or goes on after the last, ends it there."""
+    """Number of packages that were kept. A body that ends within a package, or goes on after the last, ends there."""
     done = 0
     size = pending.checkpoint.size
     root = pending.checkpoint.root

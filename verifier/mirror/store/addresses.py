@@ -1,4 +1,4 @@
-"""Where verifiers serve their mirrors: the newest signed address of each."""
+"""Addresses of the verifiers' mirrors: the newest signed one of each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from verifier.mirror.store.parsing import Reader, SignedMessage
 
 @dataclass(frozen=True)
 class SignedAddress:
-    """Where a verifier is, by its own word: `text` is the signed message, empty for one of the deployment file."""
+    """A verifier's address, by its own word: `text` is the signed message, empty for one of the deployment file."""
 
     url: str
     sequence: int
@@ -29,7 +29,7 @@ class SignedAddress:
 
 
 class AddressBook:
-    """The newest address of each verifier. `is_verifier` bounds it to those who are admitted."""
+    """The newest address of each verifier. `is_verifier` bounds the book to admitted verifiers."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class AddressBook:
     def take(self, signed: SignedMessage) -> bool:
         """Keep an address if it is its verifier's newest; returns whether it is.
 
-        Of two under one number the one with the larger digest counts, so that all mirrors agree.
+        Of two addresses under one number the one with the larger digest counts, so that all mirrors agree.
         Raises NotWelcome, InvalidMirrorAddress and DiskFull.
         """
         author, address = self._address(signed)
@@ -67,17 +67,17 @@ class AddressBook:
             return True
 
     def takes(self, verifier: Address) -> bool:
-        """Whether an address of this one would be kept, if it signed it."""
+        """Whether an address that this verifier signs would be kept."""
         return self._is_verifier(verifier)
 
     def newest(self) -> dict[str, SignedAddress]:
-        """By verifier, those who are verifiers no more left out."""
+        """Addresses by verifier, without those of removed verifiers."""
         return {
             verifier: address for verifier, address in self._known().items() if self._is_verifier(as_address(verifier))
         }
 
     def reachable(self, but: str = "") -> dict[str, str]:
-        """Urls by verifier, without one's own."""
+        """Urls by verifier, without the url of the verifier `but`."""
         addresses = self.newest()
         return {v: a.url for v, a in addresses.items() if a.url != NOWHERE and v.lower() != but.lower()}
 

@@ -1,4 +1,4 @@
-"""Which blobs a message announces: digest, kind and size, under the key of its author (J21).
+"""The blobs that a message announces: digest, kind and size, under the key of its author (J21).
 
 A mirror takes no other bytes. A merge names its two blobs without their sizes, which follow from the run's layout.
 """
@@ -18,7 +18,7 @@ _NAME = re.compile(r"(?:0x)?([0-9a-f]{64})")
 
 
 class BlobKind(StrEnum):
-    """What a blob is."""
+    """The content of a blob."""
 
     GRADIENT = "gradient"
     STATE = "state"
@@ -28,7 +28,7 @@ class BlobKind(StrEnum):
 
 @dataclass(frozen=True)
 class BlobOrigin:
-    """Whose message it is, and the run and round that it belongs to."""
+    """The author of a message, and the run and round that the message belongs to."""
 
     key: Address
     run: RunId
@@ -37,9 +37,9 @@ class BlobOrigin:
 
 @dataclass(frozen=True)
 class Announcement:
-    """A blob of `size` bytes whose BLAKE3 digest (64 hex digits) a message of this place names.
+    """A blob of `size` bytes whose BLAKE3 digest (64 hex digits) a message of this origin (`place`) names.
 
-    Of one `subject` ("" for none) a place has one blob at a time.
+    Of one `subject` ("" for none) an origin has one blob at a time.
     """
 
     digest: str
@@ -58,7 +58,7 @@ class OuterSizes:
 
 
 def blob_name(text: str) -> str:
-    """64 hex digits, from these or from 0x-hex. Raises NotHeld for what names no blob."""
+    """64 hex digits, from these or from 0x-hex. Raises NotHeld for another text."""
     match = _NAME.fullmatch(text)
     if match is None:
         raise NotHeld("a blob's name is 64 hex digits in lower case")

@@ -44,8 +44,8 @@ DELETE FROM announced WHERE key = ? AND run = ? AND round = ? AND subject = ? AN
 
 
 class BlobStore:
-    """A folder of blobs. `budget` says how many bytes a key may have announced for a round, `sender` what is known of
-    a key in a run."""
+    """A folder of blobs. `budget` gives the bytes that a key may have announced for a round, `sender` a key's stake and
+    least rate in a run."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class BlobStore:
         self._tidy()
 
     def announce(self, blob: Announcement) -> None:
-        """Take these bytes from now on; what is announced again counts once, and what had its subject no longer.
+        """Take these bytes from now on. A repeated announcement counts once, and an earlier one of its subject no more.
 
         Raises QuotaSpent and DiskFull.
         """
@@ -82,7 +82,7 @@ class BlobStore:
                 self._tidy()
 
     def announced_bytes(self, origin: BlobOrigin) -> int:
-        """What a key has announced for a round and was not forgotten, in bytes."""
+        """Bytes that a key has announced for a round, without forgotten ones."""
         return int(self._announced.rows(_ANNOUNCED, origin.key, origin.run, origin.round)[0][0])
 
     def missing(self) -> list[str]:
@@ -95,7 +95,7 @@ class BlobStore:
         return self._sizes(blob_name(digest))
 
     def senders(self, digest: str) -> dict[str, Sender]:
-        """The keys that announced a digest, each as it stands best in any of its runs. Raises NotAnnounced."""
+        """The keys that announced a digest, each with its best terms in any of its runs. Raises NotAnnounced."""
         self.sizes(digest)
         rows = self._announced.rows("SELECT key, run FROM announced WHERE digest = ? ORDER BY rowid", blob_name(digest))
         by_key: dict[str, Sender] = {}
@@ -111,10 +111,10 @@ class BlobStore:
 
     @contextmanager
     def receive(self, digest: str, length: int | None = None) -> Iterator[Receiving]:
-        """Where a blob's bytes go. Raises NotAnnounced, BlobTooLarge, WrongBytes and DiskFull.
+        """The receiver of a blob's bytes. Raises NotAnnounced, BlobTooLarge, WrongBytes and DiskFull.
 
-        `length` is how many bytes the sender says will come, None if it does not say. What strangers upload has a place
-        first (contracts/mirrors/slots.py); what this verifier fetches or makes itself waits for nobody.
+        `length` is the number of bytes that the sender announces, None without one. A stranger's upload needs a place
+        first (contracts/mirrors/slots.py); a blob that this verifier fetches or makes itself does not wait.
         """
         name = blob_name(digest)
         sizes = self.sizes(name)
@@ -139,7 +139,7 @@ class BlobStore:
         return file, os.fstat(file.fileno()).st_size
 
     def read(self, digest: str) -> bytes:
-        """A blob for one's own use, hashed anew: one that was spoilt is dropped, so that it is fetched again.
+        """A blob for this verifier's own use, hashed anew: a spoilt blob is dropped, so that it is fetched again.
 
         Raises NotHeld and StoreUnusable.
         """
@@ -150,7 +150,7 @@ class BlobStore:
         return data
 
     def forget(self, run: RunId, last_round: int) -> None:
-        """A final epoch of this run ends with this round: what was announced up to it is no longer needed."""
+        """A final epoch of this run ends with this round: blobs announced up to this round are no longer needed."""
         with self._lock:
             with self._announced.write() as tables:
                 tables.execute("DELETE FROM announced WHERE run = ? AND round <= ?", (run, last_round))
@@ -161,14 +161,14 @@ class BlobStore:
         self._announced.close()
 
     def _sizes(self, name: str) -> frozenset[int]:
-        """As the file has them: nobody is asked for news."""
+        """The sizes by the file alone. Raises NotAnnounced."""
         rows = self._announced.rows("SELECT size FROM announced WHERE digest = ?", name)
         if not rows:
             raise NotAnnounced(f"no message that this mirror holds names the blob {name}")
         return frozenset(row[0] for row in rows)
 
     def _tidy(self) -> None:
-        """Remove what nothing announces."""
+        """Remove blobs without an announcement."""
         wanted = {row[0] for row in self._announced.rows("SELECT DISTINCT digest FROM announced")}
         for name in self._files.names():
             if name not in wanted:
@@ -193,8 +193,7 @@ class Receiving:
     def finish(self) -> None:
         """All bytes are there. Raises WrongBytes, NotAnnounced and DiskFull.
 
-        Bytes of this name that have another size than its author announced are the author's lie, and nobody's who
-        brings them.
+        Bytes of this name that have another size than its author announced are the author's lie, and not the sender's.
         """
         name = self._arriving.name
         count = self._arriving.count

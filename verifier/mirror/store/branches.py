@@ -1,7 +1,7 @@
-"""Two logs under one operator's signature, seen by who signed a head of one: whose heads lie on the other, and what was
-left (docs/adr/0031-an-entry-shown-to-one-verifier-stops-nobody.md).
+"""Two logs under one operator's signature, seen by a verifier that signed a head of one: the verifiers whose heads lie
+on the other, and the branches that it left (docs/adr/0031-an-entry-shown-to-one-verifier-stops-nobody.md).
 
-A verifier goes over to the other branch where k others stand on it, and never back: what it left is refused for good.
+A verifier goes over to the other branch where k others stand on it, and never back: a left branch is refused for good.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RootOf = Callable[[int], bytes]
 
 @dataclass(frozen=True)
 class CosignerKeys:
-    """How many verifiers decide (0: not known), and the keys of their cosignatures by verifier, oneself included."""
+    """k (0: not known), and the keys of the verifiers' cosignatures by verifier, the own one included."""
 
     k: int = 0
     keys: Mapping[str, bytes] = field(default_factory=dict)
@@ -36,8 +36,8 @@ class CosignerKeys:
 
 @dataclass(frozen=True)
 class LeftBranch:
-    """A branch that one has left: its first entry that the other branch has not makes `size` entries with this root.
-    `note` is the last head that one signed there."""
+    """A branch that this verifier left: its first entry that the other branch lacks makes `size` entries with this
+    root. `note` is the last head that was signed there."""
 
     size: int
     root: bytes
@@ -45,7 +45,7 @@ class LeftBranch:
 
 
 class Branches:
-    """What one verifier, called `own`, left, in its mirror's database; and in memory the others' heads elsewhere."""
+    """The branches that one verifier (`own`) left, in its mirror's database; and in memory others' heads elsewhere."""
 
     def __init__(self, database: Database, own: str) -> None:
         self._database, self._own, self._lock = database, own, threading.Lock()
@@ -56,50 +56,51 @@ class Branches:
 
     @property
     def left(self) -> tuple[LeftBranch, ...]:
-        """In the order in which they were left."""
+        """The left branches, in the order in which they were left."""
         return self._left
 
     @property
     def floor(self) -> int:
-        """Entries that one had signed before the last branch began: they stay, whichever is followed."""
+        """Entries that were signed before the last branch began: they stay, whichever branch is followed."""
         return self._left[-1].size - 1 if self._left else 0
 
     def is_left(self, size: int, root_of: RootOf) -> bool:
-        """Whether a log of `size` entries, whose roots are given, goes on where one has left."""
+        """Whether a log of `size` entries, whose roots are given, goes on along a left branch."""
         return any(left.size <= size and root_of(left.size) == left.root for left in self._left)
 
     def signers(self, note: SignedNote, cosigners: CosignerKeys) -> frozenset[str]:
-        """The other judges under whose cosignature a head stands."""
+        """The other verifiers that cosigned a head."""
         names = {line.name for line in note.signatures} & cosigners.keys.keys() - {self._own}
         return frozenset(name for name in names if _is_signed(note, name, cosigners.keys[name]))
 
     @property
     def watched(self) -> bool:
-        """Whether somebody's heads lie on another branch."""
+        """Whether another verifier's head lies on another branch."""
         return bool(self._elsewhere)
 
     def here(self, names: Collection[str]) -> None:
-        """These show heads of one's own branch."""
+        """Note that these verifiers show heads of the own branch."""
         with self._lock:
             for name in names:
                 self._elsewhere.pop(name, None)
 
     def elsewhere(self, names: Collection[str], head: Checkpoint, root_of: RootOf) -> frozenset[str]:
-        """These show a head of another branch, whose roots are given; returns all whose newest heads lie on it."""
+        """Note that these verifiers show a head of another branch, whose roots are given; returns all verifiers whose
+        newest heads lie on that branch."""
         with self._lock:
             self._elsewhere |= dict.fromkeys(names, head)
             heads = dict(self._elsewhere)
         return frozenset(n for n, seen in heads.items() if seen.size <= head.size and root_of(seen.size) == seen.root)
 
     def left_behind(self, left: LeftBranch) -> None:
-        """It is on the disk that this branch was left."""
+        """Note a branch that was left, when the disk has it."""
         with self._lock:
             self._left += (left,)
             self._elsewhere.clear()
 
 
 def nobody() -> CosignerKeys:
-    """Where it is not known who decides."""
+    """The keys where the verifiers are not known."""
     return CosignerKeys()
 
 

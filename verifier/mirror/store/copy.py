@@ -1,10 +1,10 @@
 """A mirror's copy of the log: entries, the tree over them, the heads that lead to them, and its own signed head.
 
-As C2SP's tlog-mirror has it. A *pending head* is signed by the operator and consistent with all before it; entries are
-kept as soon as they are proven to lie under one, and shown to the owner's machine as they come: what it refuses is
-dropped with every head above it, and nothing that others bring is kept while it has not taken what is here. The
-*mirror's head* is the largest pending one whose entries are all here and taken; it bears this verifier's cosignature
-(`SignedHead` of J2).
+The copy follows C2SP's tlog-mirror. A *pending head* is signed by the operator and consistent with all before it.
+Entries are kept as soon as they are proven to lie under one, and shown to the owner's machine as they come. An entry
+that the machine refuses is dropped with every head above it, and no further entries are kept before the machine has
+taken those that are here. The *mirror's head* is the largest pending one whose entries are all here and taken; it bears
+this verifier's cosignature (`SignedHead` of J2).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PENDING = 64
 """Pending heads that are remembered, so that an upload to one of them may go on when the next one comes."""
 
 LONGEST_HEAD = 4096
-"""Bytes of a head's text: this project's have three lines, and whoever shows two of them has to show them whole."""
+"""Bytes of a head's text: this project's have three lines, and evidence shows two of them whole."""
 
 LOADED = 4096
 """Entries that are in memory at once while a copy is opened."""
@@ -74,7 +74,7 @@ class SignedHead:
 
 @dataclass(frozen=True)
 class CopyState:
-    """Of a copy at one time: its entries, those under the mirror's head, and the heads that are remembered."""
+    """A copy at one time: the number of entries, of those under the mirror's head, and the remembered heads."""
 
     size: int
     signed: int
@@ -84,7 +84,7 @@ class CopyState:
 class LogCopy:
     """One log in a folder. `advance(size)` has the owner's machine apply the first `size` entries, `admit(size)` says
     besides whether a head may end there. Both raise Differs for an entry that does not follow, and another
-    CommonweightError where that cannot be said yet. `judges` says who they are that decide."""
+    CommonweightError where that cannot be said yet. `judges` gives k and the verifiers' keys."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class LogCopy:
         self._advance = advance or admit
         self._file = Database(folder / "log.db", _SCHEMA)
         self._machine = threading.RLock()
-        """Whoever needs both takes the machine's first: it may wait for a chain node."""
+        """A thread that needs both locks takes the machine's first: the machine may wait for a chain node."""
         self._lock = threading.RLock()
         self.evidence, self.branches = EvidenceBox(self._file), Branches(self._file, cosigner.name)
         self._tree = GrowingTree()
@@ -115,7 +115,7 @@ class LogCopy:
 
     @property
     def signed(self) -> int:
-        """Entries under the mirror's head, 0 without one; or those that were, before the branch that it left."""
+        """Entries under the mirror's head, 0 without one; at least those that were signed before the left branch."""
         head = self.head()
         return max(head.checkpoint.size if head else 0, self.branches.floor)
 
@@ -182,14 +182,14 @@ class LogCopy:
 
     @contextmanager
     def turn(self, shrinks: bool = False) -> Iterator[None]:
-        """What is read and written inside is one step for all others. Entries are given up (`shrinks`) only while the
+        """Reads and writes inside are one step for all other threads. Entries are given up (`shrinks`) only while the
         machine reads none."""
         with self._machine if shrinks else nullcontext(), self._lock:
             yield
 
     def check_head(self, head: SignedHead) -> None:
-        """Compare a verified head with those that are known here. Raises HeadContradicts, and keeps both heads; and
-        EntryRefused for one that was refused."""
+        """Compare a verified head with the known ones. Raises HeadContradicts, and keeps both heads; and EntryRefused
+        for a head that was refused."""
         self.evidence.departures.check_head(head.checkpoint)
         with self._lock:
             size = head.checkpoint.size
@@ -206,7 +206,7 @@ class LogCopy:
                 raise HeadContradicts(f"the operator signed two logs: at {size} entries this copy has another root")
 
     def state(self) -> CopyState:
-        """Now. Of heads that are remembered there is one a size, by size: the mirror's own, and pending ones."""
+        """The state now. Of remembered heads there is one a size, by size: the mirror's own, and pending ones."""
         with self._lock:
             rows = self._file.rows("SELECT note FROM pending") + self._file.rows("SELECT note FROM head")
             heads = {head.checkpoint.size: head for head in (_head(row[0]) for row in rows)}
@@ -221,12 +221,12 @@ class LogCopy:
             tables.execute(_FORGET_OLD, (PENDING,))
 
     def retreat(self) -> None:
-        """Give entries up that are beyond the mirror's head: they lie under a head whose rest nobody shows."""
+        """Give entries up that are beyond the mirror's head: they lie under a head whose rest no mirror shows."""
         with self.turn(shrinks=True):
             self._cut(self.signed)
 
     def leave(self, common: int) -> None:
-        """Give all up but the first `common` entries: what was signed beyond them is of a branch that is left for good,
+        """Give all up but the first `common` entries: signed entries beyond them are of a branch that is left for good,
         and its heads stay as evidence. Raises what `advance` raises."""
         with self.turn(shrinks=True):
             head = self.head()
@@ -250,7 +250,7 @@ class LogCopy:
     def advance(self) -> None:
         """Show all entries that are here to the machine.
 
-        Raises EntryRefused and HeadContradicts, when what they are raised for was dropped, and what the machine raises.
+        Raises EntryRefused and HeadContradicts, after the entries in question were dropped, and the machine's errors.
         """
         self._show(self._advance, self.size)
 
@@ -286,9 +286,9 @@ class LogCopy:
                 raise self._refuse(error) from error
 
     def _refuse(self, error: Differs) -> CommonweightError:
-        """Drop an entry that the machine does not take, with all behind it and all heads above; what is signed stays.
+        """Drop an entry that the machine does not take, with all behind it and all heads above; signed entries stay.
 
-        Returns what is to be raised.
+        Returns the error that is to be raised.
         """
         index = error.index
         with self._lock:
@@ -301,7 +301,7 @@ class LogCopy:
             return EntryRefused(index, error.detail)
 
     def _check_not_left(self) -> None:
-        """Raises HeadContradicts for entries of a branch that was left, which somebody has brought again."""
+        """Raises HeadContradicts for entries of a left branch that came again."""
         with self._lock:
             if self.branches.is_left(self.size, self.root):
                 self._cut(self.signed, self.signed)
@@ -322,7 +322,7 @@ class LogCopy:
             self.branches.left_behind(left)
 
     def _convict(self, head: SignedHead, root: bytes) -> None:
-        """The log here has `root` at the size of a head that says something else."""
+        """Keep evidence: this copy has `root` at the size of a head with another root."""
         size = head.checkpoint.size
         most = max(size, self.size)
         other = next(
@@ -354,5 +354,5 @@ def _head(data: bytes) -> SignedHead:
 
 
 def _lines_of(note: SignedNote, log: VerifierKey) -> tuple[NoteSignature, ...]:
-    """One line of the operator's own: further ones say nothing more, and those of others may be anything."""
+    """One signature line of the operator's: further ones add nothing, and those of others may be anything."""
     return tuple(line for line in note.signatures if (line.name, line.key_id) == (log.name, log.key_id))[:1]

@@ -1,6 +1,7 @@
-"""A file of SQLite in which a mirror keeps what it must not lose: each change is one transaction, on the disk at once.
+"""A SQLite file for data that a mirror must not lose: each change is one transaction, on the disk at once.
 
-Several threads use one: routes, and the verifier's look. A process that is killed in a transaction has changed nothing.
+Several threads use one file: routes, and the verifier's look. A process that is killed in a transaction has changed
+nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from contracts.files.whole_file import DiskFull
 from verifier.mirror.errors import StoreUnusable
 
 SYNCHRONOUS = "FULL"
-"""What survives a loss of power; a killed process loses nothing under any of SQLite's settings."""
+"""SQLite's setting that survives a loss of power; a killed process loses nothing under any setting."""
 
 
 class Database:
@@ -33,7 +34,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: all of it is kept, or nothing where the block raises."""
+        """A transaction: all changes are kept, or none where the block raises."""
         with self._lock, self._named():
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -1,9 +1,9 @@
-"""Heads under the operator's signature whose log one's own machine does not take: kept, shown, and known when they
-come again.
+"""Heads under the operator's signature whose log this verifier's machine does not take: kept, shown, and known when
+they come again.
 
-Nothing over such a head was signed, so it ends nothing: its entries are dropped, and another head is followed. What is
-on the disk is for people and for others; what is refused unseen is remembered by one process alone, so that a verifier
-whose chain node or software was mended tries once more after a restart.
+No such head was cosigned, so it ends nothing: its entries are dropped, and another head is followed. Departures on the
+disk are for people and for other mirrors; heads that are refused unseen are remembered by one process alone, so that a
+verifier whose chain node or software was mended tries once more after a restart.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from verifier.mirror.errors import MirrorRefused
 from verifier.mirror.store.database import Database
 
 MOST = 16
-"""Departures that are kept: the newest. So many places one process knows again, each at the price of a root a look."""
+"""Departures that are kept: the newest. A process knows so many of them again, each at the price of a root a look."""
 REMEMBERED = 256
-"""Heads that it knows again."""
+"""Heads that a process knows again."""
 LONGEST = 500
 """Characters of a reason."""
 
@@ -46,8 +46,8 @@ class EntryRefused(MirrorRefused):
 
 @dataclass(frozen=True)
 class Departure:
-    """A signed head, the entry at which its log departs from the rules or from the chain, and how. Who has the entries
-    before it can check it; without them it is one verifier's word."""
+    """A signed head, the entry at which its log departs from the rules or from the chain, and how. The entries before
+    it are needed to check a departure; without them it is one verifier's word."""
 
     head: bytes
     index: int
@@ -59,12 +59,12 @@ class Departure:
             raise EntryRefused(self.index, "the head has no such entry")
 
     def body(self) -> dict[str, object]:
-        """As it is shown."""
+        """The departure as it is shown."""
         return {"head": self.head.decode(), "index": self.index, "reason": self.reason}
 
 
 class Departures:
-    """Those that were found, in a mirror's database, and what is refused unseen."""
+    """The departures in a mirror's database, and in memory the heads that are refused unseen."""
 
     def __init__(self, database: Database) -> None:
         self._database, self._lock = database, threading.Lock()
@@ -72,7 +72,7 @@ class Departures:
         self._places: dict[tuple[int, bytes], EntryRefused] = {}
 
     def add(self, departure: Departure, head: Checkpoint, root: bytes) -> None:
-        """Keep one; `root` is that of the log up to and with the entry."""
+        """Keep a departure; `root` is the root of the log up to and with the entry."""
         refused = EntryRefused(departure.index, departure.reason)
         with self._lock:
             _remember(self._places, (departure.index + 1, root), refused, MOST)
@@ -99,7 +99,7 @@ class Departures:
                 raise EntryRefused(refused.index, refused.detail)
 
     def all(self) -> tuple[Departure, ...]:
-        """In the order in which they were found."""
+        """All departures, in the order in which they were found."""
         rows = self._database.rows("SELECT head, place, reason FROM departure ORDER BY rowid")
         return tuple(Departure(*row) for row in rows)
 

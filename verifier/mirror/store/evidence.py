@@ -1,8 +1,8 @@
-"""Two heads under the operator's signature that cannot be of one log: what convicts an operator of showing two (J2).
+"""Two heads under the operator's signature that cannot be of one log: they convict an operator of showing two (J2).
 Beside them a mirror shows heads whose log its own machine does not take (verifier/mirror/store/departures.py).
 
-The head of more entries says, by a consistency proof, what the root of its first entries is; the smaller head has
-another one. Where both have one size the proof is empty. Anybody can check it with the log's key alone.
+A consistency proof leads from the larger head to the root of its first entries; the smaller head has another root.
+Where both have one size the proof is empty. The log's key alone is needed to check the evidence.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from verifier.mirror.store.database import Database
 from verifier.mirror.store.departures import Departure, Departures
 
 MOST = 16
-"""Pairs that are kept: one is enough, and who signs two heads can sign thousands."""
+"""Pairs that are kept: one is enough, and an operator that signs two heads can sign thousands."""
 LARGEST = 2**14
 """Bytes of both notes of a pair: a list of all of them has to fit into the answer that others take."""
 
@@ -49,7 +49,7 @@ class Evidence:
     proof: tuple[bytes, ...] = ()
 
     def check(self, log: VerifierKey) -> None:
-        """Raises NoEvidence unless it convicts, and what open_checkpoint and check_consistency raise."""
+        """Raises NoEvidence unless the pair convicts, and what open_checkpoint and check_consistency raise."""
         small = open_checkpoint(self.smaller, log)
         large = open_checkpoint(self.larger, log)
         SHA256_TREE.check_consistency(small.size, large.size, self.prefix, large.root, self.proof)
@@ -57,7 +57,7 @@ class Evidence:
             raise NoEvidence("both heads may be of one log")
 
     def body(self) -> dict[str, object]:
-        """As it is shown: notes as text, hashes as base64."""
+        """The evidence as it is shown: notes as text, hashes as base64."""
         return {
             "smaller": self.smaller.decode(),
             "larger": self.larger.decode(),
@@ -83,11 +83,11 @@ class EvidenceBox:
                 tables.execute("INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?)", row)
 
     def all(self) -> tuple[Evidence | Departure, ...]:
-        """What convicts by itself, then departures; each in the order in which it was found."""
+        """Pairs, which convict by themselves, then departures; each in the order in which it was found."""
         return (*self.pairs(), *self.departures.all())
 
     def pairs(self) -> tuple[Evidence, ...]:
-        """In the order in which they were found."""
+        """The pairs, in the order in which they were found."""
         rows = self._database.rows("SELECT smaller, larger, prefix, proof FROM evidence ORDER BY rowid")
         return tuple(
             Evidence(a, b, prefix, tuple(map(bytes.fromhex, json.loads(proof)))) for a, b, prefix, proof in rows
@@ -95,6 +95,6 @@ class EvidenceBox:
 
 
 def _pair(evidence: Evidence) -> str:
-    """One name for two heads, whichever comes first and whoever signed them besides."""
+    """One name for two heads, whichever comes first and whichever other signatures they have."""
     texts = sorted(parse_note(note).text for note in (evidence.smaller, evidence.larger))
     return hashlib.sha256("".join(texts).encode()).hexdigest()

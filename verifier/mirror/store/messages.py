@@ -1,7 +1,7 @@
 """The messages that a mirror holds and its copy of the log lacks: added in one order, each once, gone when settled.
 
-A sequence number is given once and never again, so that who asks `since` a number misses nothing. The name of the store
-is drawn when its file is made: who meets another name begins at 0.
+A sequence number is given once and never again, so that a reader that asks `since` a number misses nothing. The name of
+the store is drawn when its file is made: a reader that meets another name begins at 0.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAGE = 64
 MOST_OF_ONE = 1024
 """Messages of one signer."""
 MOST_ENROLMENTS = 4096
-"""Enrolments in all: whoever makes a key can sign one."""
+"""Enrolments in all: any new key can sign one."""
 
 _BROKEN = (InvalidLeaf, BadField, BadSignature, InvalidTree)
 
@@ -56,10 +56,10 @@ class Page:
 
 
 class MessageStore:
-    """Messages in a file, and in memory. `is_welcome` says whether the machine would enter one at its head, `has_part`
-    whether its author may say such a thing at all (as `is_welcome`, without).
+    """Messages in a file, and in memory. `is_welcome` says whether the machine would enter a message at its head,
+    `has_part` whether its author may sign such a message at all (None: as `is_welcome`).
 
-    The machine has a lock of its own: it is asked only while this store's is free.
+    The machine has a lock of its own: it is asked only while this store's lock is free.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class MessageStore:
         self._held: dict[int, SignedMessage] = {}
         self._numbers: dict[str, int] = {}
         self._unread: dict[int, tuple[str, str]] = {}
-        """Digest and text of what cannot be read before the machine has come as far as it was."""
+        """Digest and text of messages that cannot be read before the machine has come as far as it was."""
         self._signers: Counter[str] = Counter()
         self._enrolments = 0
         self.name = self._named()
@@ -90,7 +90,7 @@ class MessageStore:
         return self.take_unchecked(self._reader.parse(data))
 
     def take_unchecked(self, message: Unchecked) -> int:
-        """As `take`: its author must have a part in it, and only then it is asked who signed, and the machine."""
+        """As `take`: the author must have a part in it; only then signers are recovered, and the machine is asked."""
         existing = self._numbers.get(message.digest)
         if existing is not None:
             return existing
@@ -121,14 +121,14 @@ class MessageStore:
             return max(self._held, default=0)
 
     def since(self, number: int) -> Page:
-        """What is held after a number, in its order."""
+        """Messages after a number, in their order."""
         with self._lock:
             later = sorted(n for n in self._held if n > number)[:PAGE]
             held = tuple(HeldMessage(n, self._held[n]) for n in later)
             return Page(self.name, held, self.newest)
 
     def held(self) -> tuple[HeldMessage, ...]:
-        """All that is held, in its order."""
+        """All messages, in their order."""
         with self._lock:
             return tuple(HeldMessage(number, self._held[number]) for number in sorted(self._held))
 
@@ -142,7 +142,7 @@ class MessageStore:
             self._remove([self._numbers[digest] for digest in set(digests) if digest in self._numbers])
 
     def drop_where(self, is_over: Callable[[Claim], bool]) -> None:
-        """Drop what is about rounds whose epoch is final, as the owner says."""
+        """Drop messages that are over, as the owner says: those about rounds whose epoch is final, for instance."""
         self._read_later()
         over = [held.sequence for held in self.held() if is_over(held.signed.claim)]
         with self._lock:
@@ -162,7 +162,7 @@ class MessageStore:
             raise QuotaSpent(f"{MOST_ENROLMENTS} enrolments wait for the log")
 
     def _older_renewals(self, signed: SignedMessage) -> list[int]:
-        """Of a node's heartbeats in a round the newest is enough. Raises NotWelcome for one that is not the newest."""
+        """Older heartbeats of a node in a round: the newest is enough. Raises NotWelcome for one that is not newer."""
         if not isinstance(signed.claim, LeaseRenewal):
             return []
         numbers = [number for number, other in self._held.items() if _same_lease(signed.claim, other.claim)]
@@ -216,8 +216,8 @@ class MessageStore:
         self._read_later()
 
     def _read_later(self) -> None:
-        """A disk flips bits: what nobody could read, or names its row wrongly, is dropped; what is about a proof that
-        the machine does not know stays."""
+        """A disk flips bits: a text that cannot be read, or has another digest than its row, is dropped; a message
+        about a proof that the machine does not know stays."""
         for number, (digest, text) in list(self._unread.items()):
             try:
                 signed = self._reader.read(text.encode())

@@ -1,8 +1,8 @@
 """A message as it comes to a mirror: the leaf that it would be in the log, its digest known, its signatures last.
 
-Recovering a signer costs far more than everything else, and whoever likes signs garbage. So a message is first read
+Recovering a signer costs far more than everything else, and anybody can sign garbage. So a message is first read
 without its signatures, and asked about as if its author had signed; then each signature is recovered once, and the
-first that is nobody's who may sign ends it.
+first signer that may not sign ends the check.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from contracts.protocol.log.signed import Envelope, fact_of
 from verifier.mirror.errors import NotWelcome
 
 MAX_MESSAGE = LARGEST_LEAF
-"""Bytes of a message: what an entry of the log may have."""
+"""Bytes of a message: as many as an entry of the log may have."""
 
 Claim: TypeAlias = Fact | LeaseRenewal | MirrorAddress
-"""What a message says: the machine's fact, or itself where the log does not hold its kind."""
+"""The claim of a message: the machine's fact, or the message itself where the log does not hold its kind."""
 
 
 @dataclass(frozen=True)
 class Vouching:
-    """What several have to sign, before all of them are known: may its next signer be this one? "" asks whether it is
-    welcome once enough have signed."""
+    """A fact that several have to sign, before all signers are known: may `signer` be the next one? "" asks whether the
+    fact is welcome once enough have signed."""
 
     fact: Credited
     signer: str = ""
 
 
 Asked: TypeAlias = Claim | Vouching
-"""What the machine is asked."""
+"""A question to the machine."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class SignedMessage:
 
 @dataclass(frozen=True)
 class Unchecked:
-    """A message of which nobody knows yet who signed it. `author` must have, alone; "" stands for maintainers, of whom
-    the claim names none."""
+    """A message whose signers are not recovered yet. `author` must have signed, alone; "" stands for maintainers, of
+    whom the claim names none."""
 
     text: str
     digest: str
@@ -69,7 +69,7 @@ class Unchecked:
 
     @property
     def asked(self) -> Asked:
-        """What to ask the machine before any signature is looked at."""
+        """The question to the machine before any signature is recovered."""
         return Vouching(self.claim) if isinstance(self.claim, Credited) else self.claim
 
 
@@ -94,8 +94,8 @@ class Reader:
         return Unchecked(text, to_hex(digest(envelope.message, self.domain)), author, claim, envelope)
 
     def check(self, message: Unchecked, may_sign: Callable[[Asked], bool] = lambda _: True) -> SignedMessage:
-        """Who signed; of several each has to be one who may, by the rules of now. Raises BadSignature, BadField and
-        NotWelcome."""
+        """The message with its signers; of several each must be allowed to sign, by the rules of now. Raises
+        BadSignature, BadField and NotWelcome."""
         content = message.envelope.message
         claim = message.claim
         signers: list[Address] = []
@@ -121,7 +121,7 @@ class Reader:
         return message
 
     def _author(self, claim: Claim) -> Address:
-        """Whose word it says that it is."""
+        """The author that a claim names."""
         if isinstance(claim, (Opened, PledgeOpened)):
             return self.author_of(claim.proof)
         names = (getattr(claim, name, None) for name in ("verifier", "node", "party", "creator"))

@@ -1,17 +1,17 @@
-"""The stopwatch of time-outs (J3): how long something was missing, by looks that count, and what is due to be signed.
+"""The stopwatch of time-outs (J3): the time that each message was missing, by looks that count, and lapses to sign.
 
 No clock is believed alone. A look that counts adds the time since the look before it, whether that one counted or not:
 as much as both the verifier's own monotonic clock and the chain say, and never more than one look's length. Chain time
-moves in blocks, so what the chain is ahead is kept for the next looks: a few looks' length at most, and a small part of
-the shortest period, so that time in which no look counted fills none. While something was shown, by the log or by any
+moves in blocks, so the chain's lead is kept for the next looks: a few looks' length at most, and a small part of the
+shortest period, so that time in which no look counted fills none. While a message was shown, by the log or by any
 mirror, its time stands still.
 
-Two more measures stand beside it, which nobody can hold back. What one owes oneself runs on one's own clock, in looks
-that reached who has the bytes (`asked`). And how long a node took is an upper estimate, by the chain's clock since its
-round opened: looks that do not count make nobody look quick (`took`).
+Two more measures stand beside it, which nobody can hold back. The time for a verifier's own duties runs on its own
+clock, in looks that reached mirrors with the bytes (`asked`). And the time that a node took is an upper estimate, by
+the chain's clock since its round opened: looks that do not count make no node look quick (`took`).
 
-All is on the disk before it is used. After a restart the first look adds nothing, so that nothing is signed early, and
-what was released for signing once is never released again.
+Each time is on the disk before it is used. After a restart the first look adds nothing, so that nothing is signed
+early, and a lapse that was released for signing once is never released again.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ WHERE excluded.round > took.round
 """
 _CLOSE = f"DELETE FROM awaited WHERE {_ONE} AND signed = 0"  # noqa: S608 - constants
 _COLUMNS = 7
-"""Of `awaited`, by which an absence is known."""
+"""Columns of `awaited` that identify an absence."""
 
 
 @dataclass(frozen=True)
 class Absence:
-    """Something that is awaited since an entry of the log; `root` (0x-hex) is of the log up to that entry, so that time
-    that passed on a fork ends nothing on another one; empty while that entry was not read."""
+    """A message that is awaited since an entry of the log; `root` (0x-hex) is the log's up to that entry, so that time
+    on one fork ends nothing on another; empty while that entry was not read."""
 
     awaited: Awaited
     since: int
@@ -80,9 +80,9 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a look saw of something: whether log or mirrors have it, its author's newest sign of life (any text that
-    changes with it), how long it may take, whether the look counts for it, and whether it reached enough others to ask
-    for bytes."""
+    """A look's view of an absence: whether log or mirrors have the message, its author's newest sign of life (any text
+    that changes with it), the time that it may take, whether the look counts for it, and whether the look reached
+    enough others to ask for bytes."""
 
     allowed: Allowed
     shown: bool = False
@@ -93,7 +93,8 @@ class Observation:
 
 @dataclass(frozen=True)
 class Came:
-    """A node's commitment that is in the log and no longer awaited; `opened` is the chain's time when its round was."""
+    """A node's commitment that is in the log and no longer awaited; `opened` is the chain's time when its round
+    opened."""
 
     run: RunId
     round: int
@@ -107,7 +108,7 @@ def opening_seconds(period: float, asked_bytes: int, least_rate: int) -> float:
 
 
 class Stopwatch:
-    """Times what is missing. `chain` and `own` are clocks in seconds: the newest block's, and a monotonic one.
+    """Times absences. `chain` and `own` are clocks in seconds: the newest block's, and a monotonic one.
 
     `longest` is a look's length in seconds: the most that one look adds.
     """
@@ -121,11 +122,11 @@ class Stopwatch:
         self._ahead = 0.0
 
     def look(self, seen: Mapping[Absence, Observation], came: Iterable[Came] = ()) -> None:
-        """Enter a look: `seen` is all that is open now (State.open), `came` has the commitments that are there, in a
-        look at which the chain answered.
+        """Enter a look: `seen` has all open absences (State.open), `came` the commitments that are there, in a look at
+        which the chain answered.
 
-        What is new is timed from this look on; what is no longer open is forgotten, unless it was released for signing
-        (`forget` does that). How long a node took is noted once, of its newest round. Raises DiskFull.
+        A new absence is timed from this look on; an absence that is no longer open is forgotten, unless its lapse was
+        released for signing (`forget` does that). A node's time is noted once, of its newest round. Raises DiskFull.
         """
         own = self._elapsed()
         step = self._step(own, self._most(seen))
@@ -141,7 +142,7 @@ class Stopwatch:
     def due(self) -> list[Absence]:
         """Lapses to be signed: missing for a whole period, or silent for a whole lease, and not shown at the last look.
 
-        Those that were released already are among them no more.
+        Lapses that were released already are no longer among them.
         """
         return [_missing(row) for row in self._file.rows(_DUE)]
 
@@ -151,19 +152,19 @@ class Stopwatch:
             return tables.execute(_RELEASE, _key(missing)).rowcount == 1
 
     def released(self) -> list[Absence]:
-        """What was released: who was killed before it sent its lapse signs the same one again, if it is still open."""
+        """Released lapses: a verifier that was killed before it sent one signs the same one again, if it is open."""
         return [
             _missing(row) for row in self._file.rows("SELECT * FROM awaited WHERE signed = 1 ORDER BY since, rowid")
         ]
 
     def passed(self, missing: Absence) -> float:
-        """Seconds that something has been missing, 0 where it is not known."""
+        """Seconds that a message has been missing, 0 for an unknown absence."""
         rows = self._file.rows(_TIMES, *_key(missing))
         return float(rows[0][0]) if rows else 0.0
 
     def asked(self, missing: Absence) -> float:
-        """Seconds of one's own clock that something has been missing, in looks that reached enough others to ask for
-        it, whether they counted or not; 0 where it is not known."""
+        """Seconds of the own clock that a message has been missing, in looks that reached enough others to ask for it,
+        whether these looks counted or not; 0 for an unknown absence."""
         rows = self._file.rows(_TIMES, *_key(missing))
         return float(rows[0][1]) if rows else 0.0
 
@@ -172,7 +173,7 @@ class Stopwatch:
         return dict(self._file.rows("SELECT party, seconds FROM took WHERE run = ?", run))
 
     def forget(self, run: RunId, last_round: int) -> None:
-        """A final epoch of this run ends with this round: nothing of it is signed any more."""
+        """A final epoch of this run ends with this round: its absences are no longer signed."""
         with self._file.write() as tables:
             tables.execute("DELETE FROM awaited WHERE run = ? AND round <= ?", (run, last_round))
 
@@ -181,7 +182,7 @@ class Stopwatch:
         self._file.close()
 
     def _note(self, tables: Any, came: Iterable[Came]) -> None:
-        """Of each node's newest round, once."""
+        """Note the time of each node's newest round, once."""
         assert self._before is not None, "this look read the clocks"
         chain, _ = self._before
         newest = {(run, node): number for run, node, number in tables.execute("SELECT run, party, round FROM took")}
@@ -196,7 +197,7 @@ class Stopwatch:
                 tables.execute(_CAME, row)
 
     def _step(self, own: float, most: float) -> float:
-        """Seconds that a look adds if it counts; in one that does not they have passed as well."""
+        """Seconds that a look adds if it counts; they have passed also in a look that does not count."""
         step = min(own, self._ahead, self._longest)
         self._ahead = min(most, self._ahead - step)
         return step
@@ -208,7 +209,7 @@ class Stopwatch:
         return min([LOOKS_AHEAD * self._longest, *(PART_AHEAD * bound for bound in bounds)])
 
     def _elapsed(self) -> float:
-        """Seconds of one's own clock since the last look; the chain's are put with what it is ahead."""
+        """Seconds of the own clock since the last look; the chain's seconds are added to its lead."""
         chain = self._chain()
         own = self._own()
         before = self._before
@@ -222,7 +223,7 @@ class Stopwatch:
 def _enter(
     tables: Any, missing: Absence, sight: Observation, stored: tuple[Any, ...] | None, step: float, own: float
 ) -> None:
-    """What was added later never shortens a period, nor a lease."""
+    """Write an absence after a look; a later bound never shortens a period, nor a lease."""
     passed, quiet, sign, period, lease, signed, _, asked = stored or (0.0, 0.0, sight.sign, None, None, 0, 0, 0.0)
     adds = 0.0 if stored is None or sight.shown else step
     asked = 0.0 if stored is None else asked + own
