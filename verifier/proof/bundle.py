@@ -1,6 +1,6 @@
 """A proof with all that its replay takes, in a folder: leaves with their proofs under one signed head, and files.
 
-The folder is filled from a log and from whoever still has the files, and read again without a network.
+The folder is filled from a log and from sources that still have the files, and read again without a network.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class BundleIncomplete(CommonweightError):
 
 @dataclass(frozen=True)
 class BundleSource:
-    """Who may have files: an address, and the path below which they are."""
+    """A source of files: an address, and the path below which the files are."""
 
     web: Web
     path: str
@@ -94,7 +94,7 @@ def save_bundle(
     sources: Callable[[Case], Sequence[BundleSource]],
     on_entry: Callable[[int, int], None] = lambda _, __: None,
 ) -> Bundle:
-    """Read the log to its head, keep what belongs to the proof, and fetch the files that one of the sources still has.
+    """Read the log to its head, keep the proof's leaves, and fetch the files that one of the sources still has.
 
     Raises ProofUnknown, ProofMismatch, and what reading raises.
     """
@@ -115,7 +115,7 @@ def save_bundle(
 
 
 def open_bundle(folder: Path, trusted: Deployment | None = None) -> Bundle:
-    """Read what `save_bundle` wrote, every entry under the head of the log's key: that of `trusted`, else the file's.
+    """Read a folder of `save_bundle`, every entry under the head of the log's key: that of `trusted`, else the file's.
 
     Raises BundleIncomplete, ProofUnknown, ProofMismatch, and what a bad proof or signature raises.
     """
@@ -145,7 +145,7 @@ def _read(entry: Mapping[str, Any], log: VerifierKey) -> tuple[int, str]:
 
 
 def _fetch(files: BundleFiles, sources: Sequence[BundleSource], name: str, most: int) -> None:
-    """What nobody has any more is missing: the replay says so."""
+    """Fetch a file from the first source that has it. A file without a source is missing: the replay says so."""
     try:
         files.read(name)
         return

@@ -1,7 +1,7 @@
-"""What the log says about one proof: its commitment, the round that it belongs to, openings, words and its end.
+"""The log's entries about one proof: its commitment, the round that it belongs to, openings, words and its end.
 
 Entries are gathered from a whole log, in order, or from a saved folder; either way their signatures are recovered, and
-what is opened must be what was committed. That derived entries follow from the rest is the audit's to say.
+an opened state must be the committed one. Whether derived entries follow from the rest is for the audit to check.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ _ABOUT = (
     "undecided",
     "fault-derived",
 )
-"""Kinds that are kept of what names the proof."""
+"""Kinds of entries that are kept where they name the proof."""
 
 
 class ProofUnknown(CommonweightError):
-    """The log does not have this proof, or not what a replay of it takes."""
+    """The log does not have this proof, or lacks entries that its replay needs."""
 
     code = "proof-unknown"
 
 
 class ProofMismatch(CommonweightError):
-    """What was opened, or the round, is not what the commitment says."""
+    """An opened state, or the round, is not the one of the commitment."""
 
     code = "proof-mismatch"
 
@@ -75,7 +75,7 @@ class Gathered:
     _found: bool = False
 
     def take(self, index: int, leaf: bytes) -> None:
-        """The next leaf of the log. Raises InvalidLeaf and BadField for one that nobody can read."""
+        """Take the next leaf of the log. Raises InvalidLeaf and BadField for one that cannot be read."""
         kinds = set(_KIND.findall(leaf))
         if not self._found and b"commitment" in kinds:
             self._commitment(index, leaf.decode())
@@ -85,7 +85,7 @@ class Gathered:
             self.kept[index] = leaf.decode()
 
     def _steady(self, index: int, text: str) -> None:
-        """Of each run the terms and its newest round; of each outer state the merges that name its files."""
+        """Note each run's terms and its newest round, and each outer state's merges, which name its files."""
         body = parse(text)
         kind = body.pop("kind")
         if kind == "round-opened":
@@ -125,7 +125,7 @@ class OpenedBoundary:
 
 @dataclass
 class Case:
-    """One proof with all that was said about it."""
+    """One proof with all entries about it."""
 
     proof: ProofId
     created: RunCreated
@@ -144,7 +144,7 @@ class Case:
 
     @property
     def outcome(self) -> str:
-        """How it ended by the log, for people."""
+        """The proof's end by the log, for people."""
         if self.end is None:
             return "pending"
         if not isinstance(self.end, Voided):
@@ -155,7 +155,7 @@ class Case:
 
 
 def case_of(proof: ProofId, leaves: dict[int, str], domain: Domain) -> Case:
-    """From the leaves that were gathered. Raises ProofUnknown, ProofMismatch, and what a bad signature raises."""
+    """The case from gathered leaves. Raises ProofUnknown, ProofMismatch, and what a bad signature raises."""
     case = None
     node = ""
     created: RunCreated | None = None
@@ -222,7 +222,7 @@ def _take(case: Case, entry: Entry, message: object) -> None:
 
 
 def _open(case: Case, entry: object, message: StateOpening) -> None:
-    """What was opened is what was committed; the first opening of a boundary counts."""
+    """Add an opened state, if it is the committed one; the first opening of a boundary counts. Raises ProofMismatch."""
     state = message.weights + message.inner
     path = [from_hex(node) for node in getattr(entry, "path", ())]
     count = case.commitment.segments + 1

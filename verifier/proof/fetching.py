@@ -37,7 +37,7 @@ def fetch_bundle(
 
 
 def _sources(case: Case, deployment: Deployment, reader: LogReader, address: str) -> list[BundleSource]:
-    """The address itself, and the mirrors of those who spoke in the proof's round."""
+    """The address itself, and the mirrors of the verifiers of the proof's round."""
     own = (
         [BundleSource(Web(address), OF_SERVER), BundleSource(Web(address), OF_MIRROR)]
         if address.startswith("http")

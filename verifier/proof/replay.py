@@ -1,4 +1,4 @@
-"""Every segment of a proof whose ends are open, replayed; each word and decision beside what the replay gives."""
+"""Every segment of a proof whose ends are open, replayed; each word and decision beside the replay's result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class SegmentFinding:
-    """A segment: `replay` is true, false or untold; errors and limits are relative to what the segment did."""
+    """A segment: `replay` is true, false or untold; errors and limits are relative to the segment's own update."""
 
     segment: int
     replay: str
@@ -58,7 +58,7 @@ def replays(case: Case, functions: Functions, files: Files, corpus: Corpus) -> I
 
 
 def verdict(case: Case, findings: list[SegmentFinding]) -> tuple[bool | None, str]:
-    """Whether what was decided is what the replays give, and why; None where they cannot tell."""
+    """Whether the decisions agree with the replays, and the reason; None where the replays cannot tell."""
     wrong = [f"{heard.verifier} on segment {f.segment}" for f in findings for heard in f.words if heard.right is False]
     false = [finding.segment for finding in findings if finding.replay == "false"]
     untold = [finding.segment for finding in findings if finding.replay == "untold"]
@@ -80,7 +80,7 @@ def verdict(case: Case, findings: list[SegmentFinding]) -> tuple[bool | None, st
 
 
 def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
-    """For a replay; the last segment's end stands in the commitment itself."""
+    """The segment for a replay, None where an end is not open; the commitment itself has the last segment's end."""
     start = case.openings[number]
     end = case.openings.get(number + 1)
     message = case.message

@@ -1,7 +1,7 @@
-"""Signatures on their way: to the server again and again, from the other mirrors, and to the chain by oneself.
+"""Signatures on their way: to the server again and again, from the other mirrors, and to the chain by this verifier.
 
-The server brings k signatures to the chain, and pays. Where it does not, in time, each verifier does it in its turn:
-nobody's pay and nobody's stake hangs on one operator's goodwill.
+The server brings k signatures to the chain, and pays. Where it does not, in time, each verifier does so in its turn: no
+pay and no stake depends on one operator's goodwill.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ GATHER = 30.0
 MOST_SHOWN = 2**21
 """Bytes of one mirror's answer."""
 SECONDS = 10.0
-"""For one mirror's answer."""
+"""Seconds for one mirror's answer."""
 
 Say = Callable[[str, str], None]
 """Reports an event with its detail."""
@@ -49,16 +49,16 @@ class OnChain(Protocol):
     """The contracts, with a key that pays (verifier/quorum/chain.py)."""
 
     def bring(self, signed: DueMessage) -> str:
-        """Do what is due for a message, if k signatures that count are here; says what was done, or nothing."""
+        """Send the call that is due for a message, if k signatures that count are here; names the call, "" for none."""
 
     def turn(self) -> int:
-        """How many verifiers are asked before this one."""
+        """Number of verifiers whose turn is before this one's."""
 
 
 @dataclass
 class Bringer:
-    """One verifier's. `due` gives the subjects that the machine still awaits, or None where it has not come so far yet;
-    `others` the urls of other mirrors."""
+    """One verifier's bringer. `due` gives the subjects that the machine still awaits, None where the machine has not
+    come so far yet; `others` the urls of other mirrors."""
 
     address: Address
     store: QuorumStore
@@ -87,7 +87,7 @@ class Bringer:
         self.server.close()
 
     def step(self) -> None:
-        """All that is due now, each by itself."""
+        """Do all due steps, each by itself."""
         self._guarded(self._forget)
         waiting = self.store.all()
         digests = {signed.digest for signed in waiting}
@@ -107,7 +107,7 @@ class Bringer:
             self.store.forget(due)
 
     def _hand_all(self, waiting: Sequence[DueMessage]) -> None:
-        """Each by itself, while the server answers: one that hangs is not asked once for each of them."""
+        """Hand each on by itself, while the server answers: a server that hangs is not asked once for each message."""
         for signed in waiting:
             try:
                 self._hand(signed)
@@ -117,7 +117,7 @@ class Bringer:
                 self._tell(f"{error.code}: {error.detail}")
 
     def _hand(self, signed: DueMessage) -> None:
-        """To the server, which may say that it took it and drop it."""
+        """Hand a signature to the server again and again: it may say that it took the signature, and drop it."""
         if self.clock() - self._given.get(signed.digest, float("-inf")) < AGAIN:
             return
         self._given[signed.digest] = self.clock()
@@ -133,10 +133,10 @@ class Bringer:
                 reply = Web(url, self.loopback, chosen=False, tries=1).get("/signatures", MOST_SHOWN, SECONDS)
                 self.store.take(reply.require(), self.is_verifier)
             except CommonweightError:
-                continue  # it is asked again
+                continue  # the mirror is asked again
 
     def _bring(self, signed: DueMessage) -> None:
-        """In turn: whoever is asked first has one patience, the next one another, from this process's first look on."""
+        """In turn: the first verifier waits one `patience`, the next one more, from this process's first look on."""
         name = signed.digest
         waited = self.clock() - self._since.setdefault(name, self.clock())
         if waited < self.patience or self.clock() - self._tried.get(name, float("-inf")) < AGAIN:
@@ -162,7 +162,7 @@ class Bringer:
 
 
 def path_of(signed: DueMessage) -> str:
-    """Below the server's API."""
+    """The path of a message's signatures, below the server's API."""
     if isinstance(signed.message, EpochRoot):
         return f"/epochs/{signed.message.epoch}/signatures"
     return "/node-faults/signatures" if isinstance(signed.message, NodeFault) else "/faults/signatures"
@@ -175,16 +175,16 @@ def _body_of(signed: DueMessage) -> type[CosignatureBody]:
 
 
 def subject_of_epoch(number: int) -> str:
-    """An epoch that is not final."""
+    """The subject of an epoch that is not final."""
     return f"epoch/{number}"
 
 
 def subject_of_fault(proof: ProofId, party: str, fault: str) -> str:
-    """A fault whose slash is not final."""
+    """The subject of a fault whose slash is not final."""
     return f"fault/{proof}/{party}/{fault}"
 
 
 def subjects(state: State) -> set[str]:
-    """What the machine awaits of the chain."""
+    """Subjects that the machine awaits of the chain."""
     epochs = {subject_of_epoch(number) for number, epoch in state.epochs.items() if epoch.final is None}
     return epochs | {subject_of_fault(*fault) for fault in state.signable}

@@ -14,7 +14,7 @@ from verifier.quorum.store import DueMessage
 
 
 class QuorumContracts:
-    """Registry and stakes of one deployment; `account` pays the gas. Whatever the chain refuses is raised."""
+    """Registry and stakes of one deployment; `account` pays the gas. A refusal of the chain is raised."""
 
     def __init__(self, w3: Web3, deployment: Deployment, account: LocalAccount) -> None:
         self._w3 = w3

@@ -1,6 +1,6 @@
-"""This verifier's signatures on what contracts read, and those that others gave to the same messages.
+"""This verifier's signatures on messages that contracts read, and those of other verifiers on the same messages.
 
-A message is here because one's own machine derived it; so what others may add is bounded: one signature each.
+A message is here because this verifier's machine derived it; so others may add only one signature each.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ ORDER BY charter.rowid, signer LIMIT ?
 
 @dataclass(frozen=True)
 class DueMessage:
-    """A message that is due on the chain: `subject` says of what, `since` (Unix seconds) when it
-    was signed, for people: nothing is compared with it."""
+    """A message that is due on the chain, with its subject; `since` (Unix seconds) is when it was signed, for people:
+    nothing is compared with that time."""
 
     digest: str
     subject: str
@@ -63,7 +63,7 @@ class QuorumStore:
         self.news = threading.Event()
 
     def keep(self, subject: str, message: Charter, signer: str, signature: bytes) -> bool:
-        """One's own signature, on the disk before anybody has it; returns whether it is new."""
+        """Keep the own signature, on the disk before it is sent; returns whether it is new."""
         name = to_hex(digest(message, self._domain))
         row = (name, subject, type(message).__name__, json.dumps(to_json(message)), self._now())
         with self._file.write() as tables:
@@ -75,19 +75,19 @@ class QuorumStore:
         return bool(new)
 
     def has(self, message: Charter) -> bool:
-        """Whether it is signed here."""
+        """Whether a message is signed here."""
         name = to_hex(digest(message, self._domain))
         return bool(self._file.rows("SELECT 1 FROM charter WHERE digest = ?", name))
 
     def all(self) -> list[DueMessage]:
-        """Everything that is signed here, the oldest first."""
+        """All messages that are signed here, the oldest first."""
         return [
             DueMessage(name, subject, from_json(KINDS[kind], json.loads(text)), since, self._given(name))
             for name, subject, kind, text, since in self._file.rows(_ALL)
         ]
 
     def forget(self, due: Collection[str]) -> None:
-        """Keep what is about one of these subjects, and nothing else."""
+        """Forget messages about all other subjects than these."""
         gone = [(name,) for name, subject, *_ in self._file.rows(_ALL) if subject not in due]
         if gone:
             with self._file.write() as tables:
@@ -97,7 +97,7 @@ class QuorumStore:
     def show(self) -> bytes:
         """The signatures that are here, for other verifiers and for anybody who brings them to the chain.
 
-        Those under the oldest messages come first, since epochs become final in their order.
+        Signatures under the oldest messages come first, since epochs become final in their order.
         """
         shown = [
             {"kind": kind, "message": json.loads(message), "signer": signer, "signature": signature}
@@ -106,9 +106,9 @@ class QuorumStore:
         return json.dumps({"signatures": shown}).encode()
 
     def take(self, data: bytes, is_verifier: Callable[[Address], bool]) -> int:
-        """Add what another mirror shows of messages that are signed here; returns how many signatures are new.
+        """Add another mirror's signatures on messages that are signed here; returns how many of them are new.
 
-        Raises BadField for another form; what is about other messages, or wrong, is passed over.
+        Raises BadField for another form; signatures on other messages, and wrong ones, are passed over.
         """
         taken = 0
         for entry in _entries(data):
@@ -127,7 +127,7 @@ class QuorumStore:
         except (KeyError, TypeError, ValueError, AttributeError, BadField):
             return False
         if isinstance(message, VerifierFault) and signer.lower() == message.verifier.lower():
-            return False  # nobody is judge of its own case
+            return False  # no verifier judges its own case
         name = to_hex(digest(message, self._domain))
         signatures = self._given(name)
         if not signatures or signer in signatures or len(signatures) >= SIGNERS or not is_verifier(signer):

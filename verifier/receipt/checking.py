@@ -1,4 +1,4 @@
-"""A receipt checked by who believes only what they brought along: a deployment, a policy, on request the chain."""
+"""A receipt checked by a reader that trusts only its own inputs: a deployment, a policy, on request the chain."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from verifier.receipt.work import ReceiptReader
 
 @dataclass
 class Findings:
-    """What holds, and what nobody here could tell; `leaves` are the mint receipts of the payouts."""
+    """Claims that hold, and claims that were not checked; `leaves` are the mint receipts of the payouts."""
 
     holds: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Findings:
 def check_receipt(
     receipt: Receipt, trusted: Contracts | None = None, policy: Policy | None = None, w3: Web3 | None = None
 ) -> Findings:
-    """All that can be said of a receipt, without a network unless a chain is given.
+    """Check a receipt, without a network unless a chain is given.
 
     Raises MalformedReceipt and ReceiptRefused at the first thing that is wrong.
 
@@ -114,7 +114,7 @@ class _Check:
         return own
 
     def entries(self, brought: Policy | None, own: Policy) -> dict[int, Entry]:
-        """By index; all of them stand under one head."""
+        """The entries by index; all of them stand under one head."""
         policy = _of_log(brought, own, self.receipt.contracts.log)
         heads: set[Checkpoint] = set()
         entries: dict[int, Entry] = {}
@@ -240,7 +240,7 @@ class _Check:
         self._paid(EpochDistributor(self.w3, as_address(contracts.distributor)), epoch.epoch)
 
     def _signers(self, registry: VerifierRegistry, policy: Policy) -> None:
-        """Whose heads count, and who signed the root, may have left since: that is said, and no more."""
+        """Cosigners of heads, and signers of the root, may have left since: this is reported, and is no error."""
         admitted = set(registry.verifiers())
         k = registry.threshold()
         heads = {witness.key.name for witness in policy.witnesses}
@@ -259,7 +259,7 @@ class _Check:
 
 
 def _of_log(brought: Policy | None, own: Policy, log: str) -> Policy:
-    """Whose heads count, for the receipt's log alone. Raises ReceiptForeign for a log that one's policy lacks."""
+    """The policy for the receipt's log alone. Raises ReceiptForeign for a log that the reader's policy lacks."""
     if brought is not None and log not in [policy_log.key.vkey() for policy_log in brought.logs]:
         raise wrong.ReceiptForeign("the receipt is of a log that your policy does not know")
     chosen = brought or own
@@ -269,7 +269,7 @@ def _of_log(brought: Policy | None, own: Policy, log: str) -> Policy:
 
 @contextmanager
 def _refused_as(kind: type[wrong.ReceiptRefused], where: str = "") -> Iterator[None]:
-    """What a check below raises, under the receipt's own code."""
+    """Raise the errors of the checks inside under the receipt's own code."""
     try:
         yield
     except wrong.ReceiptRefused:

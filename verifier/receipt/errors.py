@@ -1,4 +1,4 @@
-"""What can be wrong with a receipt, a code for each, and why one cannot be saved."""
+"""Errors in a receipt, a code for each, and the reason why a receipt cannot be saved."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class HeadsApart(CommonweightError):
 
 
 class ReceiptRefused(CommonweightError):
-    """Root of what is said against a receipt."""
+    """Root of the errors in a receipt."""
 
     code = "receipt-refused"
 
 
 class ReceiptForeign(ReceiptRefused):
-    """It speaks of other contracts, or another operator's log, than those one trusts."""
+    """The receipt names other contracts, or another operator's log, than the trusted ones."""
 
     code = "receipt-foreign"
 
@@ -48,7 +48,7 @@ class ClosingDiffers(ReceiptRefused):
 
 
 class WorkDiffers(ReceiptRefused):
-    """An entry about a proof does not follow from its node's commitment, or is about somebody else's pay."""
+    """An entry about a proof does not follow from its node's commitment, or is about another account's pay."""
 
     code = "receipt-work-differs"
 

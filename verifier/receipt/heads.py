@@ -1,7 +1,7 @@
-"""One head under the signatures of k verifiers, put together from what their mirrors show.
+"""One head under the signatures of k verifiers, put together from their mirrors' heads.
 
-Each mirror signs what its own machine applied, so that for a moment they may stand at different sizes: they are asked
-again until k have shown the same head. Of each mirror nothing is taken but the operator's signature and its own.
+Each mirror signs the entries that its own machine applied, so that for a moment mirrors may stand at different sizes:
+they are asked again until k have shown the same head. Of each mirror only the operator's signature and its own count.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def cosigned_head(
     seconds: float,
     waits: Callable[[str], None] = lambda _: None,
 ) -> SignedNote:
-    """A head of at least `least` entries that the policy accepts, within so many seconds; `waits` is told who has
-    shown what. Raises HeadsApart."""
+    """A head of at least `least` entries that the policy accepts, within so many seconds; `waits` gets each mirror's
+    newest answer. Raises HeadsApart."""
     notes: dict[str, SignedNote] = {}
     keys = {witness.name: witness.key for witness in policy.witnesses}
     end = time.monotonic() + seconds
@@ -47,7 +47,7 @@ def cosigned_head(
 
 
 def _look(place: Place, policy: Policy, key: VerifierKey, notes: dict[str, SignedNote]) -> str:
-    """Add the head that a mirror shows, under its signature; what it is, for people."""
+    """Add the head that a mirror shows, under its signature; returns the mirror's answer for people."""
     try:
         note = _own(parse_note(place.checkpoint()), policy.logs[0].key, key)
     except CommonweightError as error:

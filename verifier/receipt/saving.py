@@ -1,4 +1,4 @@
-"""A receipt put together by who takes it home: the server says where its entries stand, log and mirrors prove it."""
+"""A receipt put together by the account's owner: the server names its entries, log and mirrors prove them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KIND = "verifier-anchor"
 
 @dataclass(frozen=True)
 class VerifierQuorum:
-    """Who the verifiers are, and k: how many of them decide."""
+    """The verifiers, and k: the number of them that decide."""
 
     verifiers: tuple[str, ...]
     k: int
@@ -56,7 +56,7 @@ def save_receipt(
     seconds: float,
     waits: Callable[[str], None] = lambda _: None,
 ) -> Receipt:
-    """The receipt for an epoch and an account (`place`). Raises ApiProblem, HeadsApart, and what the log's reading
+    """The receipt for an epoch and an account (`subject`). Raises ApiProblem, HeadsApart, and what the log's reading
     raises."""
     epoch, account = subject
     parts = client.read(ReceiptParts, f"/receipts/{epoch}/{account}")
@@ -73,7 +73,7 @@ def save_receipt(
 
 
 def anchored_keys(anchors: list[str], domain: Domain) -> dict[str, bytes]:
-    """Keys of cosignatures by verifier, of the messages by which each bound its own; the last of each counts.
+    """Keys of cosignatures by verifier, from the anchors by which each verifier bound its key; the last of each counts.
 
     Raises InvalidLeaf, BadField and BadSignature.
     """

@@ -1,4 +1,4 @@
-"""Whose signatures a contribution bears: enough of the maintainers that the run's configuration of then names."""
+"""The signers of a contribution: enough of the maintainers that the run's configuration of then names."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from verifier.receipt.errors import WorkDiffers
 
 
 class Vouchers:
-    """Reads what a receipt shows of a run's configuration, in the order of the log.
+    """Reads a receipt's entries about a run's configuration, in the order of the log.
 
-    That nothing was left out between is the word of the verifiers who cosigned the head: their machines credit nothing
-    that enough maintainers of then have not signed.
+    The verifiers that cosigned the head vouch that no such entry is left out: their machines credit nothing that enough
+    maintainers of then have not signed.
     """
 
     def __init__(self, run: RunId) -> None:
@@ -27,7 +27,7 @@ class Vouchers:
         self.unchecked: list[str] = []
 
     def note(self, index: int, entry: RunCreated | RoundOpened | Block | DecisionTaken) -> None:
-        """A configuration, or what changed it. Raises WorkDiffers."""
+        """Note a configuration, or its change. Raises WorkDiffers."""
         if isinstance(entry, Block):
             self._decided |= {event.sequence: event for event in entry.events if isinstance(event, Decided)}
             return
@@ -40,7 +40,7 @@ class Vouchers:
             self._stated = index
 
     def check(self, index: int, entry: Credited) -> str:
-        """Who vouched for what is credited at an entry: the signatures are checked where it is read.
+        """The maintainers that vouched for the credit of an entry: signatures are checked where the entry is read.
 
         Raises WorkDiffers where they are not enough of the maintainers.
         """

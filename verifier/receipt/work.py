@@ -1,4 +1,4 @@
-"""The account's own entries of a receipt: each proof with what ended it, each contribution, and whose they are."""
+"""The account's own entries of a receipt: each proof with its end, each contribution, and the check of their owner."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ReceiptReader:
 
     @property
     def unchecked(self) -> list[str]:
-        """What the entries leave open."""
+        """Claims that the entries leave open."""
         return self._vouchers.unchecked
 
     def check(self, entries: Mapping[int, Entry], closing: int) -> list[str]:
