@@ -1,4 +1,4 @@
-"""What jobs have to believe, from the machine's state and the log's messages, and which bytes they need."""
+"""Questions to jobs, from the machine's state and the log's messages, and the blobs that the jobs need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from verifier.replica.envelopes import Collected
 
 
 def held(state: State, log: Collected, proof: ProofId) -> Held:
-    """For the check of a gradient."""
+    """The question of a gradient's check."""
     current = state.round_of(state.proofs[proof])
     message = log.commitments[proof]
     return Held(
@@ -29,7 +29,7 @@ def held(state: State, log: Collected, proof: ProofId) -> Held:
 
 
 def segment(state: State, log: Collected, proof: ProofId, number: int) -> Segment | None:
-    """For a replay; None where a boundary is not opened."""
+    """The question of a replay; None where a boundary is not opened."""
     proof_state = state.proofs[proof]
     opened = log.openings.get(proof, {})
     message = log.commitments[proof]
@@ -57,7 +57,7 @@ def segment(state: State, log: Collected, proof: ProofId, number: int) -> Segmen
 
 
 def basis(log: Collected, current: RoundState) -> Basis:
-    """For a merge, of exactly the merge set in its order."""
+    """The question of a merge, of exactly the merge set in its order."""
     merge_set = current.merge_set
     assert merge_set is not None, "the machine awaits a merge of it"
     pairs = zip(merge_set.proofs, merge_set.gradients, strict=True)
@@ -73,12 +73,12 @@ def basis(log: Collected, current: RoundState) -> Basis:
 
 
 def place_of(run: RunId, number: int) -> str:
-    """The folder of what a round's merge leaves."""
+    """The folder for the files of a round's merge."""
     return f"{run[2:18]}-{number}"
 
 
 def subjects(state: State, log: Collected) -> set[str]:
-    """What jobs may still be about: the proofs that the machine holds, their gradients, and its rounds."""
+    """Subjects of jobs that may still be asked: the proofs that the machine holds, their gradients, and its rounds."""
     gradients = {held(state, log, proof).question.name for proof in state.proofs if proof in log.commitments}
     return gradients | set(state.proofs) | {round_name(*key) for key in rounds(state)}
 
@@ -89,12 +89,12 @@ def rounds(state: State) -> list[tuple[RunId, int]]:
 
 
 def round_name(run: RunId, number: int) -> str:
-    """Of a round as a subject of jobs, and of bounds."""
+    """The name of a round as a subject of jobs, and of bounds."""
     return f"{run}/{number}"
 
 
 def blobs_of(log: Collected, digest: str) -> tuple[str, ...]:
-    """The files that are said to hold an outer state."""
+    """The files that merges name for an outer state."""
     return tuple(log.blobs.get(digest, ()))
 
 

@@ -24,8 +24,8 @@ LARGEST_LOSS = 2**63 - 1
 
 @dataclass(frozen=True)
 class Basis(Record):
-    """Where a merge begins, and what it takes: gradients (digest, blob) in the order of the merge set. What it makes is
-    left in the folder `place`."""
+    """The inputs of a merge: outer state, and gradients (digest, blob) in the order of the merge set. The folder
+    `place` gets its files."""
 
     config: str
     theta: str
@@ -51,7 +51,7 @@ MERGE = Task("duty.merge", Basis, Step)
 
 
 def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:
-    """Compute it, and leave weights and momentum under their names in the basis' place below `folder`.
+    """Compute the outer step, and leave weights and momentum under their names in the basis' place below `folder`.
 
     Raises BytesMissing, and WrongCorpus: the held-out loss is signed too.
     """
@@ -69,12 +69,12 @@ def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:
 
 
 def _scaled(loss: float) -> int:
-    """In 1e-9 nats; what is not finite, or too large, is the largest number: a merge is signed whatever it is worth."""
+    """Loss in 1e-9 nats; the largest number where it is not finite, or too large: a merge is signed with any loss."""
     return round(loss * LOSS_SCALE) if loss < LARGEST_LOSS / LOSS_SCALE else LARGEST_LOSS
 
 
 def _gradient(files: Files, config: RunConfig, digest: str, blob: str) -> Tensors:
-    """Raises BytesMissing for what is not that gradient: it was held once, and is fetched again."""
+    """A gradient by its digest. Raises BytesMissing for other bytes: a gradient that was held once is fetched again."""
     try:
         tensors = unpack(files.read(blob), theta_layout(config))
     except InvalidTensorFile as error:

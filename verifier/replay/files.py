@@ -49,7 +49,7 @@ class Folder:
 
 
 def weights_of(files: Files, config: RunConfig, digest: str, names: Sequence[str]) -> Tensors:
-    """The outer weights of a digest (0x-hex): the run's first ones, or a file that somebody says holds them.
+    """The outer weights of a digest (0x-hex): the run's first ones, or one of the files of these names.
 
     Raises BytesMissing.
     """
@@ -69,7 +69,7 @@ def joiner_inner(config: RunConfig) -> Tensors:
 
 
 def _named(files: Files, config: RunConfig, digest: str, names: Sequence[str]) -> Tensors:
-    """Whoever named other bytes named nothing."""
+    """The first of the named files that has this digest; others are passed over. Raises BytesMissing."""
     for name in names:
         try:
             tensors = unpack(files.read(name), theta_layout(config))

@@ -1,4 +1,4 @@
-"""Whether a gradient is what its commitment says, and leads from the round's weights to the committed end (J5, J7)."""
+"""Whether a gradient is the committed one, and leads from the round's weights to the committed end (J5, J7)."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ BEYOND = "the gradient leads further than the round's steps can: no steps have i
 
 
 class GradientRefused(CommonweightError):
-    """The bytes are the ones that the node named, and not what it committed to: nobody says `Has` of them."""
+    """The bytes are the ones that the node named, and not the committed gradient: no verifier signs `Has` of them."""
 
     code = "gradient-refused"
 
 
 @dataclass(frozen=True)
 class Question(Record):
-    """A gradient's file and the weights that it leads from: the same one for all who commit to it, so that many
-    commitments to one file are one job."""
+    """A gradient's file and the weights that it leads from: one question for all commitments to the file, so that these
+    are one job."""
 
     config: str
     theta: str
@@ -38,14 +38,14 @@ class Question(Record):
 
     @property
     def name(self) -> str:
-        """The same whoever asks, and whatever files hold the weights."""
+        """The question's name, the same for every commitment, and for any files that hold the weights."""
         return f"{self.blob}/{self.theta}/{blake3(self.config.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
 class Measured(Record):
-    """What a gradient's file is: its bytes, its digest and that of the end it leads to (0x-hex), and what keeps it from
-    being anybody's gradient (empty where nothing does)."""
+    """The measurement of a gradient's file: its bytes, its digest and that of the end it leads to (0x-hex), and the
+    reason why the file can be no node's gradient (empty without one)."""
 
     size: int
     gradient: str = ""
@@ -58,7 +58,7 @@ HOLD = Task("duty.hold", Question, Measured)
 
 @dataclass(frozen=True)
 class Held:
-    """What a check of a gradient has to believe: digests are 0x-hex, blobs 64 hex digits, `size` in bytes."""
+    """A commitment's words about a gradient: digests are 0x-hex, blobs 64 hex digits, `size` in bytes."""
 
     config: str
     theta: str
@@ -70,19 +70,19 @@ class Held:
 
     @property
     def question(self) -> Question:
-        """What has to be measured for it."""
+        """The question that has to be measured for the check."""
         return Question(self.config, self.theta, self.theta_blobs, self.blob)
 
 
 def check_gradient(asked: Held, files: Files) -> None:
-    """Raises GradientRefused, and BytesMissing for what is not at hand."""
+    """Raises GradientRefused, and BytesMissing for blobs that are not at hand."""
     reason = refusal(asked, measure(asked.question, files))
     if reason:
         raise GradientRefused(reason)
 
 
 def measure(asked: Question, files: Files) -> Measured:
-    """Raises BytesMissing for what is not at hand."""
+    """Measure a gradient's file. Raises BytesMissing for blobs that are not at hand."""
     config = RunConfig.from_json(asked.config)
     data = files.read(asked.blob)
     try:
@@ -96,7 +96,7 @@ def measure(asked: Question, files: Files) -> Measured:
 
 
 def refusal(asked: Held, measured: Measured) -> str:
-    """Why a file is not the gradient of a commitment; empty where it is."""
+    """The reason why a file is not the gradient of a commitment; empty where it is."""
     if measured.size != asked.size:
         return f"the gradient has {measured.size} bytes, {asked.size} were announced"
     if not measured.gradient:

@@ -1,11 +1,11 @@
-"""What an inner step costs, and the end of a replay whose steps cost far more.
+"""The cost of an inner step, and the end of a replay whose steps cost far more.
 
 A node can open states whose numbers are so close to zero that a processor takes thirty times as long with each step
-(IEEE 754's denormal numbers). Who skipped work behind such states would be neither paid nor convicted, and would keep
-its stake. So a replay ends when it has cost six times what its segment costs from the weights of round 0: whoever opens
-such a state serves nothing that can be read. The thread's own time counts, so that neither a busy machine nor a busy
-process decides anything, seconds at least, since who is quick with it replays it; and none on a GPU, which such numbers
-do not slow.
+(IEEE 754's denormal numbers). A node that skipped work behind such states would be neither paid nor convicted, and
+would keep its stake. So a replay ends when it has cost six times the cost of its segment from the weights of round 0:
+such a state counts as not served. The thread's own time counts, so that neither a busy machine nor a busy process
+decides anything. No replay ends so before LEAST_SECONDS, since a quick machine replays it; and none on a GPU, which
+such numbers do not slow.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _usual: dict[bytes, float] = {}
 
 
 class CostsTooMuch(Exception):
-    """The replay has cost `times` what its segment usually does."""
+    """The replay has cost `times` the usual cost of its segment."""
 
     def __init__(self, times: float) -> None:
         super().__init__(f"it has cost {times:.0f} times what a segment costs from the weights of round 0")
 
 
 class TookTooLong(CommonweightError):
-    """The replay was ended by the clock: no word at all. `seconds` is what it was given."""
+    """The clock ended the replay: no word at all. `seconds` is the time that it was given."""
 
     code = "took-too-long"
 
@@ -68,7 +68,7 @@ class Bounded:
         return batch
 
     def check(self) -> None:
-        """After the last step too: nothing ends a step itself, and a segment may have but one. Raises CostsTooMuch."""
+        """Check after the last step too: a step is never ended itself, and may be the only one. Raises CostsTooMuch."""
         spent = time.thread_time() - self._start
         if self._usual and spent > max(TIMES * self._usual, LEAST_SECONDS):
             raise CostsTooMuch(spent / self._usual)

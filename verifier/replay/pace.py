@@ -1,7 +1,7 @@
-"""How long a replay may keep a worker: a multiple of what replays of the same run take.
+"""The time that a replay may keep a worker: a multiple of the time of other replays of the same run.
 
-A node can open a state whose numbers make every step fifty times as slow (close to zero, for a processor). Whoever
-reads it must not come too late with everybody else's work for that.
+A node can open a state whose numbers make every step fifty times as slow (close to zero, for a processor). A verifier
+that reads it must not be late with the work of all other nodes for that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeAlias
 QuestionKey: TypeAlias = tuple[str, str]
 """(subject, name) of a question."""
 MULTIPLE = 4.0
-"""Of the usual time; twice that at each further try."""
+"""Multiple of the usual time; twice that at each further try."""
 LEAST_SECONDS = 1.0
 REMEMBERED = 32
 
@@ -37,7 +37,7 @@ class ReplayPace:
         self._slow_until = 0.0
 
     def note(self, kind: str, key: QuestionKey, seconds: float) -> None:
-        """An answer took so long; told again, it counts once."""
+        """Note the time of an answer; a repeated answer counts once."""
         took = self._took[kind]
         took[key] = seconds
         self._late.pop(key, None)
@@ -46,14 +46,14 @@ class ReplayPace:
             took.popitem(last=False)
 
     def allowed(self, effort: Effort, key: QuestionKey) -> float:
-        """Seconds for the next try; half of the most while nothing is known of the kind."""
+        """Seconds for the next try; half of the most while no answer of the kind is known."""
         took = self._took.get(effort.kind)
         first = max(LEAST_SECONDS, MULTIPLE * statistics.median(took.values())) if took else effort.most / 2
         return float(min(effort.most, first * 2 ** min(self._late.get(key, 0), 16)))
 
     def late(self, effort: Effort, key: QuestionKey, seconds: float, now: float) -> float:
-        """A try ended after so many seconds without an answer; when the next one may begin. Tries anew come one after
-        the other, each with as long a pause as it may take: half a worker at most."""
+        """Note that a try ended after so many seconds without an answer; returns when the next one may begin. Further
+        tries come one after the other, each with a pause as long as it may take: half a worker at most."""
         self._late[key] = self._late.get(key, 0) + 1
         if self._took.get(effort.kind):
             self._outlasted.add(key)
@@ -62,6 +62,6 @@ class ReplayPace:
         return start
 
     def outlasted(self, key: QuestionKey) -> bool:
-        """Whether a try ended that had several times what others of its kind take. A machine that is done with none of
-        a kind in time says nothing of them: it may be the slow one."""
+        """Whether a try ended that had several times the time of others of its kind. A machine that is done with none
+        of a kind in time proves nothing of them: it may be the slow one."""
         return key in self._outlasted

@@ -1,4 +1,4 @@
-"""What a verifier asks its workers and what they answer, as classes. Through Celery both travel as JSON."""
+"""A verifier's questions to its workers and their answers, as classes. Through Celery both travel as JSON."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Request(Generic[Q, A]):
 
     @property
     def key(self) -> QuestionKey:
-        """The subject, and the name with a digest of all that is asked. Where bytes may lie that are checked against a
-        digest (`..._blobs`) makes no other question."""
+        """The subject, and the name with a digest of the question. Names of files that are checked against a digest
+        (`..._blobs`) make no other question."""
         parts = {name: value for name, value in self.question.to_json().items() if not name.endswith("_blobs")}
         text = json.dumps([self.task.name, parts], sort_keys=True)
         return self.subject, f"{self.name} {hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
@@ -47,7 +47,7 @@ class Request(Generic[Q, A]):
 
 @dataclass(frozen=True)
 class Done(Generic[A]):
-    """The answer, and the seconds that it took where somebody asks for them."""
+    """The answer, and the seconds that it took where the task measures them."""
 
     answer: A
     took: float | None = None
@@ -73,7 +73,7 @@ class Late(Record):
 
 @dataclass(frozen=True)
 class Unable(Record):
-    """There will be no answer, and why."""
+    """There will be no answer, for this reason."""
 
     unable: str
 
@@ -86,7 +86,7 @@ _NO_ANSWER: dict[str, type[Missing] | type[Late] | type[Unable]] = {
 
 
 def read_reply(answer: type[A], body: object) -> Done[A] | Missing | Late | Unable:
-    """What a worker's JSON says; nothing sound is no answer either."""
+    """The reply in a worker's JSON; unsound JSON is no answer either."""
     if not isinstance(body, dict):
         return Unable(UNSOUND)
     kind = next((kind for name, kind in _NO_ANSWER.items() if name in body), None)

@@ -5,9 +5,9 @@
   `drift`;
 - states from which no honest step can start are `false`, not finite.
 
-Nothing else convicts: bytes that are not here say nothing, and a file that does not hold the committed state is
-`unserved`. Which file a boundary is said to be in stands in an opening, and an opening is of one log: of another the
-same node may have signed another one.
+Nothing else convicts: missing bytes prove nothing, and a file that does not hold the committed state is `unserved`. An
+opening names the file of a boundary, and an opening is of one log: for another log the same node may have signed
+another one.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class CannotCompare(CommonweightError):
 
 @dataclass(frozen=True)
 class Segment(Record):
-    """What a replay has to believe. `start` and `end` are the opened entries (0x-hex, 64 bytes), `*_blob` the files
-    that the node named; `theta` the round's weights, which the last segment's end depends on; `common` whether all
-    seats replay it."""
+    """The question of a replay. `start` and `end` are the opened entries (0x-hex, 64 bytes), `*_blob` the files that
+    the node named; `theta` the round's weights, on which the last segment's end depends; `common` whether all seats
+    replay the segment."""
 
     config: str
     round: int
@@ -196,7 +196,7 @@ def _replay(config: RunConfig, asked: Segment, start: Tensors, batches: Bounded,
 
 
 def _finite(state: Tensors) -> Tensors:
-    """A state whose bits are everybody's: those of NaN are each machine's own. Raises NonFiniteLoss."""
+    """A state with the same bits on all machines: those of NaN are each machine's own. Raises NonFiniteLoss."""
     bad = next((name for name, value in state.items() if not np.all(np.isfinite(value))), None)
     if bad is not None:
         raise NonFiniteLoss(f"{bad} holds NaN or infinity")
@@ -204,7 +204,7 @@ def _finite(state: Tensors) -> Tensors:
 
 
 def _measured(config: RunConfig, asked: Segment, files: Files, start: Tensors, end: Tensors) -> int:
-    """How far off the claimed end is, where its bytes are at hand; it convicts without them."""
+    """The error of the claimed end, where its bytes are at hand; the reason convicts without them."""
     try:
         claimed = _opened(files, config, asked.end_blob, asked.end)
     except (BytesMissing, _False, _NotServed):

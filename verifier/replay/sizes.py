@@ -1,4 +1,4 @@
-"""How many bytes a run's files have: what may be announced, and how long it takes, follow from the layout alone."""
+"""Sizes of a run's files in bytes: the sizes that may be announced, and the time for them, follow from the layout."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def state_size(config: str) -> int:
 
 
 def outer_sizes(config: str) -> OuterSizes:
-    """Bytes of what a merge names."""
+    """Bytes of the two files that a merge names."""
     size = weights_size(config)
     return OuterSizes(size, size)

@@ -1,7 +1,7 @@
-"""What the workers do, one thin task each: parse, call one function, return JSON.
+"""The workers' tasks, one thin function each: parse, call one function, return JSON.
 
-A task gets all that it has to believe; bytes come from the mirror's folder and are hashed. Bytes that are not there
-are an answer, not a failure: the service fetches them and asks again.
+A task gets the whole question; bytes come from the mirror's folder and are hashed. Missing bytes are an answer, not a
+failure: the service fetches them and asks again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from verifier.settings import MERGED, WorkerSettings
 
 end_with_spawner()
 warnings.filterwarnings("ignore", category=SecurityWarning)
-"""Celery warns root, and who is in no group, of messages that run code: only JSON is taken here."""
+"""Celery warns root, and users without a group, of messages that run code: only JSON is taken here."""
 settings = WorkerSettings.of_this_process()
 choose_device(settings.device)
 app = make_app(settings)
@@ -46,7 +46,7 @@ def files() -> Folder:
 
 @app.task(name=HOLD.name, shared=False)  # type: ignore[untyped-decorator]
 def hold(asked: Object) -> Object:
-    """What a gradient's file is."""
+    """The measurement of a gradient's file."""
     question = HOLD.question.from_json(asked)
     return _reply(lambda: Done(measure(question, files())))
 

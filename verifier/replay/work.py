@@ -1,9 +1,9 @@
-"""Jobs of the workers as questions: what is asked stands in rows, and an answer is there or not there yet.
+"""Jobs of the workers as questions: questions stand in rows, and an answer is there or not there yet.
 
 Bytes that a worker did not find are fetched by the next looks, and the same question is asked anew, later each time.
 
-A question is all that it asks: what was asked of one log is answered for that log alone, and of another one, on which
-other bytes are named, it is another question.
+A question is identified by all its fields: a question about one log is answered for that log alone, and another log, on
+which other bytes are named, makes another question.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class Board(Protocol):
     """verifier/jobs/dispatch.py:JobBoard."""
 
     def one(self, order: Order) -> JobRow:
-        """Take on one job unless it was taken on before; how it stands now."""
+        """Take on one job unless it was taken on before; returns its row."""
 
     def keep(self, subjects: Collection[str]) -> None:
         """Forget the jobs of all other subjects."""
 
 
 class Work:
-    """Asks workers. `has` says whether a blob is here; `report` gets what went wrong, once a question."""
+    """Asks workers. `has` says whether a blob is here; `report` gets troubles, once a question."""
 
     def __init__(
         self,
@@ -57,8 +57,8 @@ class Work:
     ) -> A | None:
         """The answer, None until there is one.
 
-        It is not asked before all blobs in `needs` are here, and one of each that `any_of` lists. With `effort` a
-        worker gives up in time, says how long it took, and is asked anew when that holds nothing else up.
+        The question waits until all blobs in `needs` are here, and one of each list in `any_of`. With `effort` a worker
+        gives up in time, measures its time, and is asked anew when that holds no other work up.
         """
         key = request.key
         number, earliest = self._tries.get(key, (0, 0.0))
@@ -75,13 +75,13 @@ class Work:
         return self._taken(key, number, read_reply(request.task.answer, job.result), effort)
 
     def keep(self, subjects: Collection[str]) -> None:
-        """Forget what was asked about all others."""
+        """Forget questions about all other subjects."""
         self._board().keep(subjects)
         self._tries = {key: attempt for key, attempt in self._tries.items() if key[0] in subjects}
         self._said = {key for key in self._said if key[0] in subjects}
 
     def outlasted(self, request: Request[Q, A]) -> bool:
-        """Whether a worker gave this question up that took several times what others of its kind take."""
+        """Whether a worker gave this question up after several times the time of others of its kind."""
         return self._pace.outlasted(request.key)
 
     def _taken(

@@ -1,4 +1,4 @@
-"""A verifier's own chain, asked with bounds: what it cannot tell now keeps a head from being signed, and nothing else.
+"""A verifier's own chain, asked with bounds: a missing answer keeps a head from being signed, and nothing else.
 
 The blocks themselves are read by contracts/protocol/chain/reading.py:ChainReader.
 """
@@ -23,21 +23,21 @@ from verifier.replica.errors import ChainAway, LogWaits
 
 T = TypeVar("T")
 PRESENT_SECONDS = 30.0
-"""For which a chain that had the model's contracts is taken to have them still."""
+"""Seconds for which a chain that had the model's contracts is taken to have them still."""
 
 
 class BlockReader(Protocol):
-    """What contracts/protocol/chain/reading.py:ChainReader gives."""
+    """The methods of contracts/protocol/chain/reading.py:ChainReader that are used here."""
 
     def final(self) -> tuple[int, int]:
         """Number and time of the newest final block."""
 
     def block(self, state: State, number: int) -> Block:
-        """All that was said since the state's block, up to this one."""
+        """The block entry with all events since the state's block, up to this one."""
 
 
 class Chain(Protocol):
-    """A verifier's own chain. Everything raises LogWaits where it does not answer."""
+    """A verifier's own chain. Every method raises LogWaits where the chain does not answer."""
 
     def final(self) -> tuple[int, int]:
         """Number and time of the newest final block."""
@@ -89,7 +89,7 @@ class NewestTime:
 
 
 def _asked(ask: Callable[[], T]) -> T:
-    """Whatever a chain node does not answer is no finding. Raises LogWaits, and ChainAway where it does not answer."""
+    """Ask the chain node; its errors are no finding. Raises LogWaits, and ChainAway where the node does not answer."""
     try:
         return ask()
     except RequestException as error:

@@ -1,4 +1,4 @@
-"""What a verifier needs of signed messages beside the machine's facts: names of blobs, sizes, bounds of time."""
+"""A verifier's data from signed messages beside the machine's facts: names of blobs, sizes, bounds of time."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _Names = Annotated[dict[str, None], PlainSerializer(list), PlainValidator(dict.f
 
 @dataclass
 class Collected(Record):
-    """What stands in the log, by the names that the machine gives: nothing of what ended in a final epoch.
+    """Messages of the log, by the names that the machine gives, without those of final epochs.
 
-    `blobs` are the files that are said to hold an outer state (weights or momentum), by its digest.
+    `blobs` are the files that merges name for an outer state (weights or momentum), by its digest.
     """
 
     terms: dict[str, _Terms]
@@ -39,8 +39,8 @@ class Collected(Record):
     openings: dict[str, dict[int, _Opening]]
     blobs: dict[str, _Names]
     entered: dict[str, tuple[str, int]]
-    """Digests of messages about rounds that are held, with run and round: what is held twice is no message that the log
-    lacks, though the machine would enter some kinds once more, without effect."""
+    """Digests of the log's messages about rounds that the machine holds, with run and round. The log does not lack such
+    a message, though the machine would enter some kinds once more, without effect."""
 
     def add(self, state: State, message: Message, name: str) -> None:
         """Take a message of the log in, after it was entered; `name` is its digest."""
@@ -64,7 +64,7 @@ class Collected(Record):
         return cls({}, {}, {}, {}, {}, {})
 
     def prune(self, state: State) -> None:
-        """Forget what the machine has forgotten."""
+        """Forget messages about subjects that the machine has forgotten."""
         held = {(name, number) for name, run in state.runs.items() for number in run.rounds}
         self.entered = {name: round_key for name, round_key in self.entered.items() if round_key in held}
         for messages in (self.commitments, self.openings):
@@ -82,7 +82,7 @@ class Collected(Record):
 
 
 def _place(state: State, message: Message) -> tuple[RunId, int] | None:
-    """Run and round of a message; None for what is about neither a round nor a proof."""
+    """Run and round of a message; None for a message about neither a round nor a proof."""
     if hasattr(message, "round") and hasattr(message, "run"):
         return RunId(to_hex(message.run)), int(message.round)
     proof = state.proofs.get(ProofId(to_hex(message.proof))) if hasattr(message, "proof") else None
@@ -90,7 +90,7 @@ def _place(state: State, message: Message) -> tuple[RunId, int] | None:
 
 
 def envelope_of(body: Object, domain: Domain) -> tuple[Envelope, str] | None:
-    """The message of a leaf's JSON and its digest (0x-hex); None for what is no message. Raises InvalidLeaf."""
+    """The message of a leaf's JSON and its digest (0x-hex); None for other kinds of leaves. Raises InvalidLeaf."""
     kind = body.get("kind")
     if not isinstance(kind, str) or kind not in SIGNED:
         return None

@@ -1,11 +1,11 @@
-"""What keeps a verifier from signing, or from going on.
+"""Errors that keep a verifier from signing, or from going on.
 
 CommonweightError
-├── LogWaits          no head is signed yet, through nobody's fault: one's own chain lags, or a block is not whole
-│   └── ChainAway     one's own chain node does not answer
-├── LogFailed         what this verifier signed for is not what the rules say, as its software has them now
-├── SecretUnusable    the file of the secret is not what was written
-├── NotPrepared       what a run needs is not at hand: its text, its limits, its numerics profile
+├── LogWaits          no head is signed yet, without a fault: the own chain lags, or a block is not whole
+│   └── ChainAway     the own chain node does not answer
+├── LogFailed         entries under the own head do not follow from the rules, as the software has them now
+├── SecretUnusable    the file of the secret is torn, or others can read it
+├── NotPrepared       the run's text, its limits or its numerics profile is not at hand
 └── ServerRefused     the server took no signature
 """
 
@@ -22,7 +22,7 @@ class LogWaits(CommonweightError):
 
 
 class ChainAway(LogWaits):
-    """One's own chain node does not answer, `why` in words: told once, however many duties ask it."""
+    """The own chain node does not answer, `why` in words: reported once, however many duties ask it."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"one's own chain node {why}")
@@ -30,7 +30,7 @@ class ChainAway(LogWaits):
 
 
 class LogFailed(CommonweightError):
-    """Entry `index`, under one's own head, is not what follows from the entries before it and from the chain."""
+    """Entry `index`, under the own head, does not follow from the entries before it and from the chain."""
 
     code = "log-failed"
     status = 422

@@ -1,9 +1,9 @@
-"""A verifier's machine over its copy of the log: each entry is what follows, each block what its own chain says.
+"""A verifier's machine over its copy of the log: each entry follows from the rules, each block from its own chain.
 
-The copy shows it entries as they come, and asks before it signs a head (verifier/mirror/store/copy.py). Entries are
-applied once. A chain node that lags makes a head wait. An entry that is not what follows is refused, and nothing else:
-the machine stays where it was, and takes what follows in its place. Where the copy gives up what was applied, the
-machine goes back to what lies under one's own head.
+The copy shows the machine entries as they come, and asks before it signs a head (verifier/mirror/store/copy.py).
+Entries are applied once. A chain node that lags makes a head wait. An entry that does not follow is refused, and
+nothing else: the machine stays where it was, and takes a right entry in its place. Where the copy gives up applied
+entries, the machine goes back to the entries under the own head.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ from verifier.replica.errors import LogFailed, LogWaits
 STEP = 256
 """Entries that are read from the copy at once."""
 _WEATHER = (LogWaits, LogFailed, MemoryError, OSError)
-"""What says nothing of an entry."""
+"""Errors that say nothing of an entry."""
 
 
 class Entries(Protocol):
-    """A copy of a log. It gives up no entry while it shows some."""
+    """A copy of a log. The copy gives up no entry while it shows some."""
 
     def entries(self, start: int, end: int) -> list[bytes]:
         """Entries from `start` up to `end`."""
@@ -57,16 +57,16 @@ class Entries(Protocol):
 
 
 class SignedEntries(Entries, Protocol):
-    """One's own copy, as verifier/mirror/store/copy.py:LogCopy is."""
+    """This verifier's copy, as verifier/mirror/store/copy.py:LogCopy is."""
 
     @property
     def signed(self) -> int:
-        """Entries under one's own head, all of which were admitted."""
+        """Entries under the own head, all of which were admitted."""
 
 
 @dataclass(frozen=True)
 class Beside(Record):
-    """What stands in a file beside the machine's state: closing entries as (epoch, index, leaf), keys in hex."""
+    """The file's part beside the machine's state: closing entries as (epoch, index, leaf), keys in hex."""
 
     collected: Collected
     closings: list[tuple[int, int, str]]
@@ -74,10 +74,10 @@ class Beside(Record):
 
 
 class Replica:
-    """One verifier's. `finding` is the file with the newest refusal, for people; beside it is where the machine stands.
+    """One verifier's replica. `finding` is the file with the newest refusal, for people; the machine's state is beside.
 
     `trusted` entries were signed for before: their signatures and blocks are not checked again, and as far as a file
-    says where they led they are not even read.
+    has the state after them they are not even read.
     """
 
     def __init__(
@@ -95,19 +95,19 @@ class Replica:
         self._turn, self._lock = threading.Lock(), threading.RLock()
         self._follower = Follower(functions, domain)
         self._expected: deque[Block] = deque()
-        """Parts of a block that the log has begun, as one's own chain has them."""
+        """Parts of a block that the log has begun, as the own chain has them."""
         self._root: tuple[int, bytes] = (0, b"")
         """Entries that were applied, and the copy's root over them."""
         self._spoilt = False
         """Whether an entry that was refused has changed something."""
         self._keys: dict[str, bytes] = {}
-        """By which each verifier signs its heads."""
+        """Keys by which each verifier signs its heads."""
         self.collected = Collected.empty()
         self.closings: dict[int, tuple[int, EpochClosed]] = {}
         """The newest closing entry of each epoch that is not final, with its index."""
 
     def over(self, copy: SignedEntries, trusted: int = 0) -> None:
-        """Read this copy, whose first `trusted` entries lie under one's own head. Raises what `admit` raises."""
+        """Read this copy, whose first `trusted` entries lie under the own head. Raises what `admit` raises."""
         self._copy = copy
         self._signed = lambda: copy.signed
         self._trusted = trusted
@@ -118,7 +118,7 @@ class Replica:
 
     @contextmanager
     def reading(self) -> Iterator[State]:
-        """The machine's state, which nobody changes meanwhile: keep nothing of it."""
+        """The machine's state, under its lock: keep nothing of it."""
         with self._lock:
             yield self._follower.state
 
@@ -129,11 +129,11 @@ class Replica:
 
     @property
     def failure(self) -> LogFailed | None:
-        """Why no head is signed any more: what one has signed itself is not what follows, by the rules as they are."""
+        """The reason why no head is signed any more: an entry under the own head does not follow from today's rules."""
         return self._failure
 
     def judges(self) -> CosignerKeys:
-        """Who decides, by the entries that were applied."""
+        """k and the verifiers' keys, by the entries that were applied."""
         with self._lock:
             state = self._follower.state
             admitted = [name for name, verifier in state.verifiers.items() if verifier.admitted]
@@ -145,7 +145,7 @@ class Replica:
             return proof_of(self._follower.state, proof).commitment.node
 
     def entered(self, digests: Iterable[str]) -> list[str]:
-        """Those of these messages that the log has."""
+        """The messages among these that the log has."""
         with self._lock:
             return [name for name in digests if name in self.collected.entered]
 
@@ -166,7 +166,7 @@ class Replica:
             self._advance(size)
 
     def close(self) -> None:
-        """Keep where it stands."""
+        """Write the state to the disk."""
         with self._turn:
             self._keep(now=True)
 
@@ -210,7 +210,7 @@ class Replica:
             self._root = (self.size, copy.root(self.size))
 
     def _is_of_another_log(self, copy: Entries) -> bool:
-        """Whether entries beyond one's own head were given up since they were applied."""
+        """Whether entries beyond the own head were given up since they were applied."""
         size, root = self._root
         if not size:
             return False
@@ -244,7 +244,7 @@ class Replica:
             self._note(index, entry, body)
 
     def _note(self, index: int, entry: Entry, body: Object) -> None:
-        """What the machine does not keep, and a verifier needs."""
+        """Note the parts of an entry that the machine does not keep, and a verifier needs."""
         message = envelope_of(body, self._domain)
         if message is not None:
             self.collected.add(self._follower.state, message[0].message, message[1])
@@ -257,7 +257,7 @@ class Replica:
             self.collected.prune(self._follower.state)
 
     def _check_block(self, index: int, text: str) -> None:
-        """A block is what one's own chain says, part by part. Raises Differs and LogWaits."""
+        """Compare a block with the own chain's, part by part. Raises Differs and LogWaits."""
         try:
             block = self._follower.understand(text)
         except CommonweightError:
@@ -274,8 +274,8 @@ class Replica:
             raise Differs(index, f"says another thing of block {block.number} than the chain: {detail}")
 
     def _go_back(self, copy: Entries) -> None:
-        """To the end of what lies under one's own head: from where a file says that it led, or from the first entry on.
-        Nobody sees the machine on the way. Raises LogFailed."""
+        """Go back to the end of the own head: from the state in the file, or from the first entry on. The lock hides
+        the machine on the way. Raises LogFailed."""
         with self._lock:
             self._follower, self._trusted = Follower(self._functions, self._domain), self._signed()
             self._expected = deque()
@@ -292,7 +292,7 @@ class Replica:
                 raise self._failed(error) from error
 
     def _keep(self, now: bool = False) -> None:
-        """On the disk, where the log that was read lies under one's own head, and ends with a whole entry."""
+        """Write the state to the disk, if the entries so far lie under the own head and end with a whole entry."""
         copy = self._copy
         rest = self._rest
         if copy is None or rest is None or self._follower.due or self._expected or self.size > self._signed():
@@ -330,7 +330,7 @@ class Replica:
         return entry
 
     def _note_down(self, error: Differs) -> None:
-        """For people; what is refused when it comes again is for the copy to say."""
+        """Write the refusal down for people; the copy decides whether an entry that comes again is refused."""
         self._finding.parent.mkdir(parents=True, exist_ok=True)
         replace_file(self._finding, json.dumps({"index": error.index, "detail": error.detail}).encode())
 

@@ -1,4 +1,4 @@
-"""Whether the machine would enter a fact at its head: the machine itself says so, over copies of what it would change.
+"""Whether the machine would enter a fact at its head: the machine itself decides, over copies of the changed parts.
 
 Only the run, the round and the proofs that a fact is about are copied, and only after its author was found to have a
 part in them, and to have signed: so a stranger's message costs a look into a dictionary, and a signature at most.
@@ -32,8 +32,8 @@ def check_entry(state: State, fact: Fact) -> None:
 
 
 def check_part(state: State, fact: Fact) -> None:
-    """What costs nothing, before anybody knows who signed: its author has a part in what it is about, which is there,
-    and it names no more than that has. Raises Refused."""
+    """Cheap checks, before any signer is known: the fact's subject exists, its author has a part in the subject, and it
+    names no more than the subject has. Raises Refused."""
     if isinstance(fact, _OF_A_PROOF):
         commitment = proof_of(state, fact.proof).commitment
         if isinstance(fact, (facts.Words, facts.TraceShown)):
@@ -84,7 +84,7 @@ def _overlay(state: State, fact: Fact) -> State:
 
 
 def _shared(state: State) -> State:
-    """All is shared but what every fact writes into."""
+    """A state that shares all parts but those that every fact writes into."""
     return replace(
         state,
         open=dict(state.open),
@@ -96,13 +96,13 @@ def _shared(state: State) -> State:
 
 
 def _with_proofs(state: State, names: tuple[ProofId, ...]) -> State:
-    """These proofs are copies. Raises UnknownSubject."""
+    """A state in which these proofs are copies. Raises UnknownSubject."""
     copies = {name: deepcopy(proof_of(state, name)) for name in names}
     return replace(_shared(state), proofs={**state.proofs, **copies})
 
 
 def _with_round(state: State, run: RunId, number: int, proofs: tuple[ProofId, ...] = ()) -> State:
-    """This round is a copy, and so are these proofs where they are known."""
+    """A state in which this round is a copy, and so are these proofs where the state has them."""
     copied: RoundState = deepcopy(round_of(state, run, number))
     runs = {**state.runs, run: replace(state.runs[run], rounds={number: copied})}
     names = tuple(name for name in dict.fromkeys(proofs) if name in state.proofs)
@@ -110,7 +110,8 @@ def _with_round(state: State, run: RunId, number: int, proofs: tuple[ProofId, ..
 
 
 def _with_run(state: State, fact: Fact) -> State:
-    """This run is a copy, without what a return would change in its rounds. Raises UnknownSubject and RunEnded."""
+    """A state in which this run is a copy, without the rounds, which a return would change. Raises UnknownSubject and
+    RunEnded."""
     assert isinstance(fact, _OF_A_RUN), "asked for these alone"
     run = state.runs[fact.run] if fact.run in state.runs else live_run(state, fact.run)
     author: Address = getattr(fact, "node", getattr(fact, "party", NO_ADDRESS))

@@ -1,7 +1,7 @@
-"""What a verifier said, on the disk before it is sent: no restart and no second process says something else (J10).
+"""A verifier's words, on the disk before they are sent: no restart and no second process contradicts them (J10).
 
 `once` keeps the text of a message under its name, so that the same one is sent again. `word` lets one class of word on
-a segment through, and one that replaces `unserved`, for each log: that of a fork counts on no other.
+a segment through, and one that replaces `unserved`, for each log: a word on one fork counts on no other.
 """
 
 from __future__ import annotations
@@ -34,19 +34,18 @@ class Memory:
         self._file = Database(path, _SCHEMA)
 
     def once(self, name: str, text: str) -> str:
-        """Keep a text under a name; returns the one that stands there, which is another one if it came first."""
+        """Keep a text under a name; returns the stored text, which is an earlier one if there was one."""
         with self._file.write() as tables:
             tables.execute("INSERT OR IGNORE INTO said VALUES (?, ?)", (name, text))
             return str(tables.execute("SELECT text FROM said WHERE name = ?", (name,)).fetchone()[0])
 
     def said(self, name: str) -> str | None:
-        """What was kept under a name."""
+        """The text that is stored under a name."""
         rows = self._file.rows("SELECT text FROM said WHERE name = ?", name)
         return str(rows[0][0]) if rows else None
 
     def word(self, proof: ProofId, root: bytes, segment: int, word: Word) -> bool:
-        """Whether this word may be said on the log of this root, which it may from then on; written down before the
-        answer."""
+        """Whether this word may be said on the log of this root, and from then on; written down before the answer."""
         key = (proof, root, segment)
         with self._file.write() as tables:
             tables.execute("INSERT OR IGNORE INTO word VALUES (?, ?, ?, ?)", (*key, word))
@@ -59,7 +58,7 @@ class Memory:
             return True
 
     def spoken(self, proof: ProofId, root: bytes, segment: int) -> Word | None:
-        """The word that stands."""
+        """The word that was said last."""
         query = "SELECT word FROM word WHERE proof = ? AND root = ? AND segment = ?"
         rows = self._file.rows(query, proof, root, segment)
         return Word(rows[0][0]) if rows else None
@@ -71,7 +70,7 @@ class Memory:
             return float(tables.execute("SELECT seconds FROM bound WHERE name = ?", (name,)).fetchone()[0])
 
     def keep(self, proofs: Collection[str], rounds: Collection[str]) -> None:
-        """Forget what was said of other proofs than these, and bounds of other rounds (`RUN/NUMBER`)."""
+        """Forget words and texts on other proofs than these, and bounds of other rounds (`RUN/NUMBER`)."""
         with self._file.write() as tables:
             tables.execute("DELETE FROM word WHERE proof NOT IN (SELECT value FROM json_each(?))", (_list(proofs),))
             tables.execute(_FORGET_SAID, (_list(proofs),))

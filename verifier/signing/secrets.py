@@ -1,7 +1,7 @@
 """A verifier's secrets: one a round under an anchor, and the key of its cosignatures, all from one file (J6).
 
-Every secret is a keyed hash of its place, so that whoever sees some of them learns nothing of the others, earlier or
-later. An anchor needs no memory: its tree follows from run, first round and length, which stand in the log.
+Every secret is a keyed hash of its index, so that some of them tell nothing of the others, earlier or later. An anchor
+needs no memory: its tree follows from run, first round and length, which stand in the log.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ class RoundSecrets:
         return SigningKey.derive(self._seed, f"cosigner {self.verifier}")
 
     def secret(self, run: RunId, first: int, index: int) -> bytes:
-        """The 32 bytes of one place (from 0) under the anchor that counts from round `first`."""
+        """The 32 bytes of one index (from 0) under the anchor that counts from round `first`."""
         text = f"commonweight round secret {run} {first} {index}"
         return hmac.digest(self._seed, text.encode(), "sha256")
 
     def anchor(self, run: RunId, first: int, length: int = LENGTH) -> bytes:
-        """The root that the verifier binds itself to."""
+        """The root that commits to the secrets."""
         return self._root(run, first, length)
 
     def path(self, run: RunId, first: int, length: int, index: int) -> list[bytes]:
-        """From the secret of a place to its anchor."""
+        """The path from the secret of an index to its anchor."""
         return KECCAK_TREE.inclusion_proof(self._leaves(run, first, length), index)
 
     def owns(self, anchored: Anchored) -> bool:
@@ -71,8 +71,8 @@ class RoundSecrets:
 def next_first(state: State, run: RunState, verifier: Address, own: RoundSecrets | None = None) -> int | None:
     """The first round of the anchor that is due now, None while the last one serves for long enough.
 
-    It follows on the last one where there is time for that. An anchor that `own` does not lead to (its file was lost)
-    is replaced as soon as the rules let it.
+    The new anchor follows on the last one where there is time for that. An anchor that `own` does not lead to (its file
+    was lost) is replaced as soon as the rules let it.
     """
     anchors = run.anchors.get(verifier, [])
     earliest = run.round + (1 if run.merged == run.round else 2)

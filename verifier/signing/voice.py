@@ -23,7 +23,7 @@ from verifier.mirror.store.messages import MessageStore
 from verifier.mirror.store.parsing import Reader, SignedMessage
 
 Give = Callable[[bytes], None]
-"""Is told that a message is new here; waits for nobody."""
+"""Gets a message that is new here, and returns at once."""
 
 
 class Voice:
@@ -54,7 +54,7 @@ class Voice:
         return self._account.address
 
     def say(self, message: Message, **beside: Any) -> bool:
-        """Sign, keep, and hand on; returns whether it is new here. Where the machine has moved on, nobody gets it.
+        """Sign, keep, and hand on; returns whether the message is new here. None is sent if the machine has moved on.
 
         Raises QuotaSpent and DiskFull.
         """
@@ -65,11 +65,11 @@ class Voice:
         return False
 
     def signature(self, message: Message, domain: Domain) -> bytes:
-        """Of what contracts read."""
+        """The signature on a message that contracts read."""
         return sign(message, domain, bytes(self._account.key))
 
     def held(self) -> list[SignedMessage]:
-        """One's own messages that the log lacks."""
+        """This verifier's messages that the log lacks."""
         return [held.signed for held in self._messages.held() if self.address in held.signed.signers]
 
     def _is_new(self, signed: SignedMessage) -> bool:
