@@ -30,7 +30,7 @@ from contracts.process.settings import (
 PREFIX = "COMMONWEIGHT_VERIFIER_"
 WORKERS_MODULE = "verifier.replay.tasks"
 BLOBS, MERGED, WORKERS_LOG = "mirror/blobs", "merged", "workers.log"
-"""Below the verifier's folder: the mirror's blobs, outer steps on their way there, and what the workers print."""
+"""Below the verifier's folder: the mirror's blobs, outer steps on their way there, and the workers' output."""
 
 
 def require_broker(text: str) -> str:
@@ -47,14 +47,13 @@ def require_broker(text: str) -> str:
 
 
 class WorkerSettings(ProcessSettings):
-    """What a worker of a verifier needs: no key, no chain and no server. `folder` is the verifier's, `data` where the
-    run's text lies.
+    """A worker's settings: no key, no chain and no server. `folder` is the verifier's, `data` has the run's text.
 
     `broker_url` is empty for the built-in broker, a folder that needs no server; else Redis or RabbitMQ. A job that
     fails `attempts` times is given up; between its tries it waits `backoff_seconds`, doubling. `lease_seconds` must
-    exceed the longest job: who takes longer counts as lost. A message that no worker has taken for `queue_seconds` is
-    sent again, which uses up no attempt. `queue` names the queue, empty for one of the verifier's key. `device` is
-    where portable runs are replayed.
+    exceed the longest job: a worker that takes longer counts as lost. A message that no worker has taken for
+    `queue_seconds` is sent again, which uses up no attempt. `queue` names the queue, empty for one of the verifier's
+    key. Portable runs are replayed on `device`.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX)
@@ -77,22 +76,22 @@ class WorkerSettings(ProcessSettings):
 
     @property
     def queue_folder(self) -> Path:
-        """Where the built-in broker keeps messages and results."""
+        """Folder in which the built-in broker keeps messages and results."""
         return self.folder / "queue"
 
     @property
     def blobs(self) -> Path:
-        """Where the mirror's blobs lie."""
+        """Folder of the mirror's blobs."""
         return self.folder / BLOBS
 
     @property
     def workers_log(self) -> Path:
-        """What the workers print."""
+        """File of the workers' output."""
         return self.folder / WORKERS_LOG
 
     @classmethod
     def of_this_process(cls) -> WorkerSettings:
-        """What `to_environment` wrote; where no variable is set a worker of its own, for `celery inspect` and tests.
+        """Settings that `to_environment` wrote; without any variable those of a worker for `celery inspect` and tests.
 
         Raises MissingSetting and InvalidSetting.
         """
@@ -101,7 +100,7 @@ class WorkerSettings(ProcessSettings):
         return cls(folder=Path(), broker_url="memory://", result_backend="cache+memory://")
 
     def to_environment(self) -> dict[str, str]:
-        """The variables for the worker processes: what they need, and no key."""
+        """The variables for the worker processes: their settings, and no key."""
         own = {self.variable_of("queue"): self.queue_name, "OMP_NUM_THREADS": "1"}
         variables = self.variables(WorkerSettings.model_fields) | own
         if not self.broker_url:
@@ -138,9 +137,9 @@ class VerifierSettings(WorkerSettings):
     The mirror listens on `host` and `port` (0: a free one) and is reached at `public_url`: empty for its own address
     where `loopback` is set, and for nowhere otherwise. `loopback` lets addresses of this machine count as public.
     `look_seconds` lie between two looks. `give_up_after` are the seconds after which a verifier ends to which neither
-    the server nor any mirror answers; with 0 it waits for ever. What k signed and no server brought to the chain in
-    `relay_seconds`, verifiers bring there in turn. With `other_rpc_urls` what is final is read from two chain nodes;
-    with `finality_depth` it lies so many blocks behind the newest.
+    the server nor any mirror answers; with 0 it waits for ever. A message that k signed and no server brought to the
+    chain in `relay_seconds` is brought there by the verifiers in turn. With `other_rpc_urls` final blocks are read from
+    two chain nodes; with `finality_depth` they lie so many blocks behind the newest.
     """
 
     api_url: Url

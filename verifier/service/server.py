@@ -1,6 +1,6 @@
-"""The operator's server as a verifier uses it: where the looks find its log, and one way in for signatures.
+"""The operator's server as a verifier uses it: the address of its log for the looks, and a route for signatures.
 
-Its answers are claims, and what it does not take is no reason to stop. Every call is bounded in bytes and time.
+Its answers are claims, and a refusal of it is no reason to stop. Every call is bounded in bytes and time.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from verifier.mirror.exchange.handing_on import ServerDoor
 from verifier.replica.errors import ServerRefused
 
 LOG, API = "/log", "/v1"
-"""Where the server has its log (tlog-tiles), and below what its routes stand."""
+"""Paths of the server's log (tlog-tiles), and of its routes."""
 
 
 class Server:
-    """One server, at whatever address its user chose. Calls are made from one thread."""
+    """One server, at the address that its user chose. Calls are made from one thread."""
 
     def __init__(self, url: str, limits: Limits | None = None) -> None:
         self._api = JsonPeer(url.rstrip("/") + API, loopback=True, limits=limits, chosen=True, keeps=True)
@@ -36,7 +36,7 @@ class Server:
             raise ServerRefused(f"{path} answered {reply.status}: {_said(reply.body)}")
 
     def close(self) -> None:
-        """End what is under way."""
+        """End calls that are under way."""
         if not self._closed:
             self._closed = True
             self._runner.run(self._api.close())
@@ -57,7 +57,7 @@ class JsonPeer(Peer):
 
 
 def _said(body: bytes) -> str:
-    """What a problem document says, for people."""
+    """Code and detail of a problem document, for people."""
     try:
         problem = json.loads(body)
         return f"{problem['code']}: {problem['detail']}"[:300]

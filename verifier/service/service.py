@@ -1,6 +1,6 @@
 """A verifier process: a mirror that serves, a replica that follows, and duties, look by look.
 
-Nothing that the server, the chain or another mirror answers ends it. What it said stands on its disk, so that a restart
+No answer of the server, the chain or another mirror ends the process. Its words stand on its disk, so that a restart
 goes on where it was.
 """
 
@@ -81,12 +81,12 @@ logger = logging.getLogger(__name__)
 LEAST_RATE = 100_000
 """Bytes a second below which another source is asked for a blob."""
 LOOKS_LONG, LEAST_LOOK = 3.0, 2.0
-"""How long a look takes at most: so many times the pause between two, and never fewer seconds than these. Nobody is
-waited for any longer, and no more of a look counts for a time-out."""
+"""The longest look: so many times the pause between two, and never fewer seconds than these. No answer is waited for
+any longer, and no more of a look counts for a time-out."""
 
 
 class VerifierProcess:
-    """One verifier. `step` is one look and what follows from it; `run` does so until it is told to stop."""
+    """One verifier. `step` is one look and the duties after it; `run` steps until it is told to stop."""
 
     def __init__(
         self, settings: VerifierSettings, report: Callable[[VerifierProgress], None], chain: Chain | None = None
@@ -109,12 +109,12 @@ class VerifierProcess:
 
     @property
     def address(self) -> Address:
-        """The verifier's, with its checksum."""
+        """The verifier's address, with its checksum."""
         return self.world.address
 
     @property
     def url(self) -> str:
-        """Where the mirror is reached, NOWHERE where it cannot be; known once it serves."""
+        """The mirror's address, NOWHERE where it cannot be reached; known once it serves."""
         settings = self.settings
         if settings.public_url:
             return settings.public_url
@@ -131,7 +131,7 @@ class VerifierProcess:
                 stop.wait(self.settings.look_seconds)
 
     def leave(self, seconds: float) -> None:
-        """Whoever tells it to stop waits so long at most for the chain node, which may be silent."""
+        """Before a stop: wait so many seconds at most for the chain node, which may be silent."""
         hang_up(self._w3, seconds)
 
     def __enter__(self) -> VerifierProcess:
@@ -173,7 +173,7 @@ class VerifierProcess:
         self.world.memory.close()
 
     def step(self) -> None:
-        """Look at everybody, read what came, and do what is due. Raises GaveUp, NotPrepared and WrongCorpus."""
+        """Look at server and mirrors, read what came, and do due duties. Raises GaveUp, NotPrepared and WrongCorpus."""
         self._guarded("the mirror's address", self._introduce, None)
         self._newest, away = self._newest_time()
         if self._newest is not None:
@@ -189,7 +189,7 @@ class VerifierProcess:
     # -- a look ------------------------------------------------------------------------------------------------------
 
     def _introduce(self) -> None:
-        """Where this mirror is, said when it changes; it goes to server and mirrors again and again."""
+        """Sign this mirror's address when it changes; the address goes to server and mirrors again and again."""
         if self.world.address not in self._welcome.verifiers():
             return
         address = self.mirror.book.newest().get(self.address)
@@ -199,14 +199,14 @@ class VerifierProcess:
             self.world.voice.say(MirrorAddress(self.address, self.url, sequence))
 
     def _newest_time(self) -> tuple[int | None, str | None]:
-        """Of the chain's newest block, or why it is not known."""
+        """Time of the chain's newest block, or the reason why it is not known."""
         try:
             return self.world.chain.newest_time(), None
         except LogWaits as error:
             return None, error.why if isinstance(error, ChainAway) else error.detail
 
     def _settle(self) -> None:
-        """Drop what the log has or has no place for, and forget what ended in a final epoch."""
+        """Drop messages that the log has or has no place for, and forget rounds that ended in a final epoch."""
         world = self.world
         welcome = self._welcome
         world.messages.drop(world.replica.entered([held.signed.digest for held in world.messages.held()]))
@@ -258,12 +258,12 @@ class VerifierProcess:
             self._guarded("the anchor", partial(anchor.anchor, self.world, self._prepared), None)
 
     def _guarded(self, name: str, duty: Callable[[], T], otherwise: T) -> T:
-        """Whatever is answered is told, in few lines, and tried again at the next look."""
+        """Do a duty; an error is reported, in few lines, and the duty tried again at the next look."""
         try:
             result = duty()
         except (NotPrepared, WrongCorpus):
             raise
-        except ChainAway:  # told as weather
+        except ChainAway:  # reported as weather
             return otherwise
         except CommonweightError as error:
             self._troubles.failed(name, f"{error.code}: {error.detail}")
@@ -343,7 +343,7 @@ class VerifierProcess:
         self.bringer = self._bringer(account)
 
     def _bringer(self, account: LocalAccount) -> Bringer:
-        """It calls from a thread of its own, so that no duty waits for it."""
+        """The bringer, which calls from a thread of its own, so that no duty waits for it."""
         settings = self.settings
         world = self.world
         return Bringer(
@@ -367,20 +367,20 @@ class VerifierProcess:
             return subjects(state) if state.size >= self.world.copy.signed else None
 
     def _read_again(self, replica: Replica, copy: LogCopy) -> None:
-        """All that lies under one's own head was checked before."""
+        """Read the entries under the own head again: all of them were checked before."""
         try:
             replica.over(copy, copy.signed)
         except (LogFailed, LogWaits) as error:
             self._report(VerifierProgress("trouble", detail=f"{error.code}: {error.detail}"))
 
     def _wanted(self) -> list[str]:
-        """What the looks fetch, announced first."""
+        """The blobs that the looks fetch, announced first."""
         self._announcer.announce(self.world.blobs)
         with self.world.replica.reading() as state:
             return asking.wanted(state, self.world.replica.collected, self.address)
 
     def _chain_time(self) -> float:
-        """As of this look; while the chain node does not answer, no look counts."""
+        """The chain's time as of this look; while the chain node does not answer, no look counts."""
         if self._newest is not None:
             self._known_time = float(self._newest)
         return self._known_time

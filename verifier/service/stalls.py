@@ -1,6 +1,6 @@
-"""An operator that enters no block any more: said loudly, since a run waits for it, and nothing else can be done.
+"""An operator that enters no block any more: reported loudly, since a run waits for a block, and no remedy is at hand.
 
-Silence is no proof, so heads go on being signed and nobody is convicted of it.
+Silence is no proof, so heads go on being signed and no operator is convicted of it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from contracts.protocol.judge.state import State
 from verifier.replica.envelopes import Collected
 
 PERIODS = 3
-"""Of the longest period of the runs that go on, in which at least one block has to come."""
+"""Multiple of the longest period of the open runs, in which at least one block has to come."""
 SAY_SECONDS = 60.0
-"""Between two words about it."""
+"""Seconds between two reports of it."""
 
 
 def stalled(state: State, log: Collected, now: int) -> str:
-    """What to say at a time of one's own chain (seconds since 1970); empty while nothing is wrong."""
+    """The report at a time of the own chain (seconds since 1970); empty while nothing is wrong."""
     periods = [log.terms[name].periodSeconds for name, run in state.runs.items() if not run.over and name in log.terms]
     if state.block is None or not periods:
         return ""

@@ -1,4 +1,4 @@
-"""Where a verifier stands in its run, by the log that it has read: told in a sentence whenever that changes."""
+"""A verifier's status in its run, by the log that it has read: reported in a sentence whenever the status changes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _BY_PHASE = {
 
 
 def status_of(state: State, run: RunState | None, verifier: Address) -> VerifierStatus:
-    """Of a verifier in the run that it anchors in. Rounds of a run that is over are still read to their end."""
+    """Status of a verifier in the run that it anchors in. Rounds of a run that is over are still read to their end."""
     if run is None:
         return VerifierStatus(VerifierPhase.ABSENT)
     now = run.rounds.get(run.round)
@@ -59,7 +59,7 @@ def status_of(state: State, run: RunState | None, verifier: Address) -> Verifier
 
 
 def _of_chain(state: State, verifier: Address) -> VerifierStatus | None:
-    """What keeps its words from counting in any run."""
+    """The status that keeps a verifier's words from counting in any run; None where they count."""
     current = state.verifiers.get(verifier)
     if current is None or not current.admitted:
         return VerifierStatus(VerifierPhase.NOT_ADMITTED)

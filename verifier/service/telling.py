@@ -1,4 +1,4 @@
-"""What a verifier tells of a look: who is away, what the log is kept back by, where it stands, who enters no block."""
+"""A verifier's reports of a look: parties that are away, troubles of the log, its own status, a stalled operator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AWAY = frozenset({handing_on.MirrorAnswer.UNREACHABLE, handing_on.MirrorAnswer.
 
 
 class Telling:
-    """Of one verifier."""
+    """The reports of one verifier."""
 
     def __init__(
         self, settings: VerifierSettings, report: Callable[[VerifierProgress], None], troubles: Troubles
@@ -31,7 +31,8 @@ class Telling:
         self._weather = Weather(settings.api_url, settings.rpc_url, self._away, settings.give_up_after)
 
     def tell(self, world: World, look: handing_on.Look, chain: str | None, newest: int | None) -> None:
-        """What is new since the last look; `chain` is why one's chain node is away, `newest` its newest block's time.
+        """Report changes since the last look; `chain` is the reason why the own chain node is away, `newest` the time
+        of its newest block.
 
         Raises GaveUp.
         """
@@ -43,27 +44,27 @@ class Telling:
         self._report(VerifierProgress("weather", detail=line))
 
     def _look(self, world: World, look: handing_on.Look, chain: str | None) -> None:
-        """Who is away, and what keeps the log from being read. Raises GaveUp."""
+        """Report parties that are away, and troubles that keep the log from being read. Raises GaveUp."""
         failure = world.replica.failure
         failed = f"entry {failure.index}: {failure.detail}" if failure else ""
         if failed and failed != self._log_failed:
             self._report(VerifierProgress("log failed", detail=failed))
         self._log_failed = failed
         answers = (look.log, *look.mirrors)
-        if chain is None:  # else it is told already why the log waits
+        if chain is None:  # else the reason why the log waits is reported already
             self._log_trouble(look.log)
         troubles = {answer.verifier: answer.detail for answer in answers if answer.outcome in _AWAY}
         self._weather.look({a.verifier: troubles.get(a.verifier) for a in answers}, chain, _others_needed(world))
 
     def _log_trouble(self, log: handing_on.Answer) -> None:
-        """What the server shows and cannot be taken over."""
+        """Report that the server's log cannot be taken over."""
         if log.outcome in _AWAY or not log.detail:
             self._troubles.ended("the server's log")
         else:
             self._troubles.failed("the server's log", f"{log.outcome}: {log.detail}")
 
     def _stand(self, world: World) -> None:
-        """Tell where this verifier is, whenever that changes."""
+        """Report this verifier's status, whenever it changes."""
         with world.replica.reading() as state:
             status = status_of(state, state.runs.get(world.settings.run), world.address)
         if status != self._status:
@@ -71,7 +72,7 @@ class Telling:
             self._report(VerifierProgress("status", status.round, detail=str(status)))
 
     def _watch_blocks(self, world: World, newest: int | None) -> None:
-        """Say that the operator enters none, again and again."""
+        """Report that the operator enters no block, again and again."""
         if newest is None or time.monotonic() < self._quiet_until:
             return
         with world.replica.reading() as state:
@@ -82,6 +83,6 @@ class Telling:
 
 
 def _others_needed(world: World) -> int:
-    """Of n verifiers n - k others, for a look to count."""
+    """Number of others that a look needs to count: n - k of n verifiers."""
     cosigners = world.copy.judges()
     return max(0, len(cosigners.keys) - cosigners.k)

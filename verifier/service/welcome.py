@@ -1,4 +1,4 @@
-"""What this verifier's mirror takes: the machine's answers, as verifier/mirror asks for them (J1, J21)."""
+"""The messages and blobs that this verifier's mirror takes: the machine's answers to verifier/mirror (J1, J21)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Welcome:
         return True
 
     def has_part(self, claim: Asked) -> bool:
-        """Whether its author may speak of what it is about at all: asked before anybody looks who signed."""
+        """Whether the claim's author has a part in its subject at all: asked before any signer is recovered."""
         if not isinstance(claim, facts.Fact):
             return self.is_welcome(claim)
         with self._replica.reading() as state:
@@ -63,13 +63,13 @@ class Welcome:
         return True
 
     def budget(self, origin: BlobOrigin) -> int:
-        """Bytes that a round of a node, or the merge before it of a verifier, needs: whatever became of other rounds,
-        and of others' proofs."""
+        """Bytes that a node's round, or a verifier's merge before it, needs: other rounds, and others' proofs, do not
+        change this."""
         with self._replica.reading() as state:
             return sum(_bytes(state, origin))
 
     def verifiers(self) -> list[str]:
-        """Those on the chain's list."""
+        """The verifiers on the chain's list."""
         with self._replica.reading() as state:
             return [name for name, verifier in state.verifiers.items() if verifier.admitted]
 
@@ -81,7 +81,7 @@ class Welcome:
 
 
 class Announcer:
-    """Tells a store of blobs what the log and held messages announce, each message once."""
+    """Gives a store of blobs the announcements of the log and of held messages, each message once."""
 
     def __init__(self, replica: Replica, messages: MessageStore) -> None:
         self._replica = replica
@@ -92,7 +92,7 @@ class Announcer:
         self._seen = (-1, -1)
 
     def announce(self, blobs: BlobStore) -> None:
-        """All that is new. What a key announces beyond its budget is tried again: what is forgotten makes room."""
+        """Announce new blobs. A blob beyond its key's budget is tried again: forgotten blobs make room."""
         with self._lock:
             self._seen = self._newest()
             for name, announced in self._new():
@@ -101,7 +101,7 @@ class Announcer:
                     self._done.add(name)
 
     def announce_news(self, blobs: BlobStore) -> None:
-        """As `announce`, where there is a new message or entry: strangers' questions cost no more than that look."""
+        """As `announce`, where there is a new message or entry: strangers' questions cost no more than that check."""
         if self._newest() != self._seen:
             self.announce(blobs)
 
@@ -111,7 +111,7 @@ class Announcer:
             return newest, state.size
 
     def keep(self, blobs: BlobStore) -> None:
-        """What a run's next round begins from is needed longer than the epoch in which it was signed."""
+        """Keep the blobs from which a run's next round begins: they are needed beyond the epoch of their merge."""
         with self._replica.reading() as state:
             log = self._replica.collected
             needed = {digest: run.round + 1 for run in state.runs.values() for digest in (run.theta, run.momentum)}
@@ -125,7 +125,7 @@ class Announcer:
                 self._kept.add((blob.digest, blob.place))
 
     def sender(self, key: Address, run: RunId) -> Sender:
-        """Verifiers, and nodes whose stake is reserved, have a stake; a run's terms say how fast bytes come."""
+        """The sender of uploads. Verifiers, and nodes with a reserved stake, are staked; a run has the least rate."""
         with self._replica.reading() as state:
             run_state = state.runs.get(run)
             rounds = run_state.rounds.values() if run_state is not None else ()
@@ -135,7 +135,7 @@ class Announcer:
             return Sender(key, staked, max(1, min(rate, FAIR_RATE // UPLOADS_OF_ONE)))
 
     def _new(self) -> list[tuple[str, tuple[Announcement, ...]]]:
-        """A key has one gradient a round, and one file a boundary: what the log names, else what was held first."""
+        """New announcements. A key has one gradient a round, and one file a boundary: the log's, else the first one."""
         held = [(signed.digest, signed.message) for signed in (held.signed for held in self._messages.held())]
         with self._replica.reading() as state:
             log = self._replica.collected
@@ -196,7 +196,7 @@ def _check(state: State, claim: Asked) -> None:
 
 
 def _check_vouching(state: State, claim: Vouching) -> None:
-    """As if all maintainers had signed; whoever did is one of them. Raises Refused."""
+    """Check a contribution as if all maintainers had signed; its signer must be one of them. Raises Refused."""
     run = live_run(state, claim.fact.run)
     maintainers = Maintainers.parse(RunConfig.from_json(run.config).maintainers).members
     if claim.signer and claim.signer not in maintainers:
@@ -224,7 +224,7 @@ def _boundaries(state: State, current: RoundState, key: Address) -> int:
 
 
 def _announced(state: State, message: Message) -> tuple[Announcement, ...]:
-    """What a message announces, under its author and its round; a merge is of the round that begins from it."""
+    """The announcements of a message, under its author and its round; a merge is of the round that begins from it."""
     if isinstance(message, Commitment):
         return _of_node(state, message, BlobOrigin(message.node, RunId(to_hex(message.run)), message.round))
     if isinstance(message, StateOpening):
@@ -242,7 +242,7 @@ def _announced(state: State, message: Message) -> tuple[Announcement, ...]:
 
 
 def _of_node(state: State, message: Commitment | StateOpening, origin: BlobOrigin) -> tuple[Announcement, ...]:
-    """Nothing that is larger than a file of the run's layout, which nobody could use."""
+    """A node's announcements, without files that are larger than the run's layout has: such a file is of no use."""
     run = state.runs.get(origin.run)
     current = run.rounds.get(origin.round) if run is not None else None
     if current is None:
