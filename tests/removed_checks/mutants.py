@@ -29,7 +29,7 @@ class Mutant:
 PYTHON: dict[str, Mutant] = {
     "replay: the verifier does not look at the result": Mutant(
         "verifier/replay/replaying.py",
-        "if pair is None and to_hex(boundary_entry(end)) == asked.end:",
+        "if pair is None and to_hex(boundary_entry(end)) == segment.end:",
         "if pair is None:",
         ("tests/verifier/replay/test_replaying.py::test_a_false_segment_is_false_and_measured",),
     ),
@@ -47,7 +47,7 @@ PYTHON: dict[str, Mutant] = {
     ),
     "replay: the end is what the last step left": Mutant(
         "verifier/replay/replaying.py",
-        "    if asked.segment == config.segments - 1:\n",
+        "    if segment.segment == config.segments - 1:\n",
         "    if False:\n",
         ("tests/verifier/replay/test_replaying.py::test_honest_segments_are_true",),
     ),
@@ -109,19 +109,19 @@ PYTHON: dict[str, Mutant] = {
     ),
     "gradient: it need not lead to the end": Mutant(
         "verifier/replay/holding.py",
-        "if measured.end != asked.end:",
+        "if measured.end != held.end:",
         "if False:",
         ("tests/verifier/replay/test_holding.py::test_a_gradient_that_leads_elsewhere_is_refused",),
     ),
     "gradient: another than the committed one": Mutant(
         "verifier/replay/holding.py",
-        "if measured.gradient != asked.gradient:",
+        "if measured.gradient != held.gradient:",
         "if False:",
         ("tests/verifier/replay/test_holding.py::test_another_gradient_than_the_committed_one_is_refused",),
     ),
     "gradient: any size": Mutant(
         "verifier/replay/holding.py",
-        "    if measured.size != asked.size:\n",
+        "    if measured.size != held.size:\n",
         "    if False:\n",
         ("tests/verifier/replay/test_holding.py::test_nan_and_other_layouts_are_refused",),
     ),
@@ -170,7 +170,7 @@ PYTHON: dict[str, Mutant] = {
     "words: unserved at once": Mutant(
         "verifier/duties/read.py",
         "if replayed is not None or not reading.overdue:",
-        "if found is not None:",
+        "if replayed is not None:",
         ("tests/verifier/duties/test_doing.py::test_bytes_that_take_more_than_half_a_period_are_unserved",),
     ),
     "epoch: signed while the log lacks a message": Mutant(
@@ -283,14 +283,14 @@ PYTHON: dict[str, Mutant] = {
     ),
     "time: removed verifiers are waited for": Mutant(
         "verifier/mirror/exchange/handing_on.py",
-        "left = names if admitted is None else names & {name.lower() for name in admitted}",
-        "left = names",
+        "remaining = names if admitted is None else names & {name.lower() for name in admitted}",
+        "remaining = names",
         ("tests/verifier/duties/test_lapse.py::test_who_stays_needs_nobody_who_was_removed",),
     ),
     "time: one goes on alone where others were removed": Mutant(
         "verifier/mirror/exchange/handing_on.py",
-        "max(len(left) - k, min(1, len(names) - k, len(left) - 1))",
-        "len(left) - k",
+        "max(len(remaining) - k, min(1, len(names) - k, len(remaining) - 1))",
+        "len(remaining) - k",
         ("tests/verifier/duties/test_lapse.py::test_though_others_were_removed_nobody_goes_on_alone",),
     ),
     "signatures: old rounds' verifiers are waited for": Mutant(
@@ -314,7 +314,7 @@ PYTHON: dict[str, Mutant] = {
     "lapse: what a mirror shows is missing": Mutant(
         "verifier/mirror/store/stopwatch.py",
         "if stored is None or sight.shown else step",
-        "if known is None else step",
+        "if stored is None else step",
         ("tests/verifier/mirror/store/test_stopwatch.py::test_what_a_mirror_showed_is_not_missing",),
     ),
     "lapse: released twice": Mutant(
@@ -457,14 +457,14 @@ PYTHON: dict[str, Mutant] = {
     ),
     "audit: any root of the chain": Mutant(
         "verifier/log/roots.py",
-        "        if not same:\n",
-        "        if not given:\n",
+        "        if not matching:\n",
+        "        if not roots:\n",
         (f"{AUDIT}blocks_and_roots.py::test_another_root_is_a_finding",),
     ),
     "audit: a root over any log": Mutant(
         "verifier/log/roots.py",
         "elif self._root_of(state.log_size) != state.log_root:",
-        "elif not given:",
+        "elif not roots:",
         (f"{AUDIT}blocks_and_roots.py::test_another_root_is_a_finding",),
     ),
     "audit: two logs are one": Mutant(

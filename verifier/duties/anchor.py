@@ -62,8 +62,8 @@ def prepare(world: World) -> PreparedRun | None:
 
 def anchor(world: World, prepared: PreparedRun) -> None:
     """Sign the anchor that is due."""
-    held = [signed.claim for signed in world.voice.held() if isinstance(signed.claim, Anchored)]
-    if any(claim.run == prepared.run for claim in held):
+    claims = [signed.claim for signed in world.voice.held() if isinstance(signed.claim, Anchored)]
+    if any(claim.run == prepared.run for claim in claims):
         return
     with world.replica.reading() as state:
         run = state.runs[prepared.run]

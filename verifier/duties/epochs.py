@@ -39,8 +39,8 @@ def _all_entered(world: World, epoch: int, index: int, counts: bool) -> bool:
     last = world.epochs_seen[key]
     if last is None:
         return False
-    left = [held for held in world.messages.held() if held.sequence <= last]
-    return all(isinstance(held.signed.message, LeaseRenewal) for held in left)
+    waiting = [held for held in world.messages.held() if held.sequence <= last]
+    return all(isinstance(held.signed.message, LeaseRenewal) for held in waiting)
 
 
 def _sign(world: World, closed: EpochClosed, message: EpochRoot) -> None:

@@ -26,8 +26,8 @@ def hold(world: World, duties: Iterable[Hold]) -> None:
     """Check the gradients that came, and name all that passed in one message a round."""
     stated = {name for claim in world.voice.held() for name in _proofs(claim.claim)}
     passed: dict[tuple[str, int], list[str]] = defaultdict(list)
-    for name, key, asked in _asked(world, duties):
-        if name not in stated and _passes(world, ProofId(name), key[1], asked):
+    for name, key, held in _asked(world, duties):
+        if name not in stated and _passes(world, ProofId(name), key[1], held):
             passed[key].append(name)
     for (run, number), names in passed.items():
         proofs = tuple(from_hex(name) for name in names[:MOST_PROOFS])
@@ -43,14 +43,14 @@ def _asked(world: World, duties: Iterable[Hold]) -> list[tuple[str, tuple[str, i
         return [(name, (c.run, c.round), asking.held(state, log, name)) for name, c in commitments]
 
 
-def _passes(world: World, name: ProofId, number: int, asked: Held) -> bool:
-    question = asked.question
-    needs = (asked.blob,)
+def _passes(world: World, name: ProofId, number: int, held: Held) -> bool:
+    question = held.question
+    needs = (held.blob,)
     request = Request(HOLD, question.name, "hold", question)
-    measured = world.work.ask(request, needs, (asked.theta_blobs,))
+    measured = world.work.ask(request, needs, (held.theta_blobs,))
     if measured is None:
         return False
-    refused = refusal(asked, measured)
+    refused = refusal(held, measured)
     if refused and world.memory.said(f"proof/{name}/refused") is None:
         world.memory.once(f"proof/{name}/refused", refused)
         world.say("gradient refused", number, name, refused)

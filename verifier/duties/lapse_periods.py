@@ -42,15 +42,15 @@ def allowed(
         return _commitment(run, terms, awaited, passed, keep, took)
     if awaited.what is What.OPENINGS:
         proof = state.proofs[awaited.proof]
-        asked = _boundaries(proof) * state_size(state.round_of(proof).config)
-        return Allowed(opening_seconds(terms.periodSeconds, asked, max(1, terms.leastRate)))
+        asked_bytes = _boundaries(proof) * state_size(state.round_of(proof).config)
+        return Allowed(opening_seconds(terms.periodSeconds, asked_bytes, max(1, terms.leastRate)))
     return Allowed(float(terms.periodSeconds))
 
 
 def _boundaries(proof: ProofState) -> int:
     """Boundaries that all draws so far ask for, and that are not open: they share the node's bandwidth."""
-    asked = {side for segment in proof.segments for side in (segment, segment + 1)}
-    return len(asked - proof.opened)
+    boundaries = {side for segment in proof.segments for side in (segment, segment + 1)}
+    return len(boundaries - proof.opened)
 
 
 def _commitment(

@@ -49,8 +49,8 @@ def renewal(awaited: Awaited, claims: Iterable[Claim]) -> int | None:
 def _commitment(state: State, current: RoundState, node: Address, claims: Sequence[Claim], verifier: Address) -> bool:
     name = current.proofs.get(node)
     if name is None:
-        held = _of(facts.Committed, claims)
-        return any((c.run, c.round, c.node) == (current.run, current.number, node) for c in held)
+        commitments = _of(facts.Committed, claims)
+        return any((c.run, c.round, c.node) == (current.run, current.number, node) for c in commitments)
     has = set(state.proofs[name].has) | {claim.verifier for claim in _of(facts.Has, claims) if name in claim.proofs}
     return verifier in has or len(has) >= current.k
 
@@ -69,12 +69,12 @@ def _of_a_proof(proof: ProofState, awaited: Awaited, claims: Sequence[Claim]) ->
     party = as_address(awaited.party)
     if awaited.what is What.OPENINGS:
         segments = proof.seats[party].segments or ()
-        asked = {side for segment in segments for side in (segment, segment + 1)} - proof.opened
-        return asked <= {opened.boundary for opened in _of(facts.Opened, claims) if opened.proof == name}
+        boundaries = {side for segment in segments for side in (segment, segment + 1)} - proof.opened
+        return boundaries <= {opened.boundary for opened in _of(facts.Opened, claims) if opened.proof == name}
     if awaited.what is What.PLEDGE:
         return any(opened.proof == name for opened in _of(facts.PledgeOpened, claims))
     if awaited.what is What.TRACE:
-        return any((shown.proof, shown.verifier) == (name, party) for shown in _of(facts.TraceShown, claims))
+        return any((trace.proof, trace.verifier) == (name, party) for trace in _of(facts.TraceShown, claims))
     words = [claim for claim in _of(facts.Words, claims) if claim.proof == name]
     if awaited.what is What.WORDS:
         due = proof.awaits[awaited].items & set(owed(proof, party))

@@ -119,37 +119,37 @@ def _spoken(world: World, proof: ProofId, root: str | None) -> set[int]:
 def _said(world: World, reading: Reading, number: int) -> Said | None:
     """The word on a segment; None while a better word may still come."""
     replayed = _replayed(world, reading, number)
-    asked = reading.asked[number]
+    segment = reading.asked[number]
     if replayed is not None or not reading.overdue:
         return replayed
-    if asked is None or not _is_here(world, asked, reading.exact):
+    if segment is None or not _is_here(world, segment, reading.exact):
         return Said(number, UNSERVED, detail="its bytes did not come")
-    if world.work.outlasted(_request(reading, number, asked)):
+    if world.work.outlasted(_request(reading, number, segment)):
         return Said(number, UNSERVED, detail="no replay of it ended in time")
     return None
 
 
-def _request(reading: Reading, number: int, asked: Segment) -> Request[Segment, Said]:
-    return Request(JUDGE, reading.proof, f"segment {number}", asked)
+def _request(reading: Reading, number: int, segment: Segment) -> Request[Segment, Said]:
+    return Request(JUDGE, reading.proof, f"segment {number}", segment)
 
 
-def _is_here(world: World, asked: Segment, exact: bool) -> bool:
-    return all(world.blobs.has(name) for name in _needs(asked, exact))
+def _is_here(world: World, segment: Segment, exact: bool) -> bool:
+    return all(world.blobs.has(name) for name in _needs(segment, exact))
 
 
-def _needs(asked: Segment, exact: bool) -> tuple[str, ...]:
+def _needs(segment: Segment, exact: bool) -> tuple[str, ...]:
     """The blobs that a replay needs. An exact comparison needs the end's digest alone, which the commitment has."""
-    return (asked.start_blob,) if exact else (asked.start_blob, asked.end_blob)
+    return (segment.start_blob,) if exact else (segment.start_blob, segment.end_blob)
 
 
 def _replayed(world: World, reading: Reading, number: int) -> Said | None:
-    asked = reading.asked.get(number)
-    if asked is None:
+    segment = reading.asked.get(number)
+    if segment is None:
         return None
-    needs = _needs(asked, reading.exact)
-    starts = (asked.theta_blobs,) if number == reading.last else ()
-    effort = Effort(asked.config, reading.time)
-    return world.work.ask(_request(reading, number, asked), needs, starts, effort)
+    needs = _needs(segment, reading.exact)
+    starts = (segment.theta_blobs,) if number == reading.last else ()
+    effort = Effort(segment.config, reading.time)
+    return world.work.ask(_request(reading, number, segment), needs, starts, effort)
 
 
 def _say(world: World, reading: Reading, candidates: list[Said]) -> None:

@@ -161,12 +161,12 @@ class JobRows:
 
     def retry(self, key: Key) -> bool:
         """Give a dead job all its tries again; whether there was one."""
-        done = self._db.execute(
+        cursor = self._db.execute(
             "UPDATE jobs SET state = 'queued', attempts = 0, until = 0, changed = ?"
             " WHERE subject = ? AND stage = ? AND name = ? AND state = 'dead'",
             (self._clock(), *_place(key)),
         )
-        return done.rowcount == 1
+        return cursor.rowcount == 1
 
     def task_ids(self) -> set[str]:
         """Task ids of the messages that may still be answered."""
@@ -188,12 +188,12 @@ class JobRows:
     def _change(self, job: JobRow, from_states: Sequence[JobState], **values: Any) -> bool:
         fields = ", ".join(f"{name} = ?" for name in values)
         marks = ", ".join("?" * len(from_states))
-        done = self._db.execute(
+        cursor = self._db.execute(
             f"UPDATE jobs SET {fields}, changed = ? WHERE subject = ? AND stage = ? AND name = ?"  # noqa: S608
             f" AND task_id = ? AND attempts = ? AND state IN ({marks})",
             (*values.values(), self._clock(), *_place(job.key), job.task_id, job.attempts, *from_states),
         )
-        return done.rowcount == 1
+        return cursor.rowcount == 1
 
 
 def _place(key: Key) -> tuple[str, int, str]:

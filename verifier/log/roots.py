@@ -120,8 +120,10 @@ class RootCheck:
     def _foreign(self, epoch: int, state: EpochState, roots: list[Given], index: int) -> Iterator[LogFinding]:
         """The chain's root is one that the log gave, over the log up to the entry that gave it."""
         theirs = (state.attempt, to_hex(state.root), state.total, state.count, state.log_size)
-        same = [root for root in roots if (root.attempt, root.root, root.total, root.count, root.index + 1) == theirs]
-        if not same:
+        matching = [
+            root for root in roots if (root.attempt, root.root, root.total, root.count, root.index + 1) == theirs
+        ]
+        if not matching:
             detail = f"epoch {epoch} has root {to_hex(state.root)} (attempt {state.attempt}) on the chain"
             yield LogFinding("epoch", f"{detail}, which the log did not give it", index, _shown(roots))
         elif self._root_of(state.log_size) != state.log_root:

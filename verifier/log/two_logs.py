@@ -30,10 +30,10 @@ def contradiction(mine: LogReader, note: SignedNote, place: Place) -> Evidence |
 def shown_evidence(answer: bytes, log: VerifierKey) -> Iterator[Evidence]:
     """The evidence in a list of mirrors, as far as it convicts. Raises InvalidLeaf for another form."""
     body = parse(answer.decode(errors="replace")) if answer else {}
-    shown = body.get("evidence", []) if isinstance(body, dict) else None
-    if not isinstance(shown, list):
+    entries = body.get("evidence", []) if isinstance(body, dict) else None
+    if not isinstance(entries, list):
         raise InvalidLeaf("a list of mirrors has another form")
-    for entry in shown[:MOST]:
+    for entry in entries[:MOST]:
         try:
             evidence = _read(entry)
             evidence.check(log)

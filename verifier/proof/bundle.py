@@ -105,9 +105,9 @@ def save_bundle(
     entries = [_proven(reader, index, body) for index, body in sorted(gathered.kept.items())]
     case = case_of(proof, gathered.kept, gathered.domain)
     files = BundleFiles(folder / "blobs")
-    asked = sources(case)
+    bundle_sources = sources(case)
     for name, most in needed(case).items():
-        _fetch(files, asked, name, most)
+        _fetch(files, bundle_sources, name, most)
     saved = {"format": FORMAT, "proof": proof, "deployment": asdict(deployment), "entries": entries}
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / _FILE, json.dumps(saved, indent=1).encode())

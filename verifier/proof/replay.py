@@ -52,9 +52,9 @@ class SegmentFinding:
 def replays(case: Case, functions: Functions, files: Files, corpus: Corpus) -> Iterator[SegmentFinding]:
     """One finding for each segment that can be replayed, in order."""
     for number in sorted(case.openings):
-        asked = _segment(case, functions, number)
-        if asked is not None:
-            yield _finding(case, number, *_judged(asked, files, corpus))
+        segment = _segment(case, functions, number)
+        if segment is not None:
+            yield _finding(case, number, *_judged(segment, files, corpus))
 
 
 def verdict(case: Case, findings: list[SegmentFinding]) -> tuple[bool | None, str]:
@@ -107,9 +107,9 @@ def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
     )
 
 
-def _judged(asked: Segment, files: Files, corpus: Corpus) -> tuple[Said | None, str]:
+def _judged(segment: Segment, files: Files, corpus: Corpus) -> tuple[Said | None, str]:
     try:
-        result = judge_segment(asked, files, corpus)
+        result = judge_segment(segment, files, corpus)
     except CommonweightError as error:
         return None, f"{error.code}: {error.detail}"
     return result, result.detail
@@ -139,8 +139,8 @@ def _words(case: Case, number: int) -> list[tuple[Words, SegmentWord]]:
 def _heard(case: Case, result: Said | None, replay: str, verifier: Address, word: SegmentWord) -> Heard:
     tells = replay != "untold" and word.word in (Word.TRUE, Word.FALSE)
     right = (word.word is Word.TRUE) == (replay == "true") if tells else None
-    shown = case.traces.get(verifier) if result is not None and result.trace else None
-    trace = None if shown is None or result is None else shown == result.trace
+    shown_trace = case.traces.get(verifier) if result is not None and result.trace else None
+    trace = None if shown_trace is None or result is None else shown_trace == result.trace
     return Heard(verifier, str(word.word), str(word.reason or ""), right, trace)
 
 

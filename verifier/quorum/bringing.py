@@ -145,9 +145,9 @@ class Bringer:
             return
         self._tried[name] = self.clock()
         fresh = next((stored for stored in self.store.all() if stored.digest == name), None)
-        done = self.chain.bring(fresh) if fresh is not None else ""
-        if done:
-            self.say("brought to the chain", f"{done}: the server did not within {waited:.0f} s")
+        call = self.chain.bring(fresh) if fresh is not None else ""
+        if call:
+            self.say("brought to the chain", f"{call}: the server did not within {waited:.0f} s")
 
     def _guarded(self, do: Callable[[], None]) -> None:
         try:

@@ -88,22 +88,22 @@ class QuorumStore:
 
     def forget(self, due: Collection[str]) -> None:
         """Forget messages about all other subjects than these."""
-        gone = [(name,) for name, subject, *_ in self._file.rows(_ALL) if subject not in due]
-        if gone:
+        rows = [(name,) for name, subject, *_ in self._file.rows(_ALL) if subject not in due]
+        if rows:
             with self._file.write() as tables:
-                tables.executemany("DELETE FROM signature WHERE digest = ?", gone)
-                tables.executemany("DELETE FROM charter WHERE digest = ?", gone)
+                tables.executemany("DELETE FROM signature WHERE digest = ?", rows)
+                tables.executemany("DELETE FROM charter WHERE digest = ?", rows)
 
     def show(self) -> bytes:
         """The signatures that are here, for other verifiers and for anybody who brings them to the chain.
 
         Signatures under the oldest messages come first, since epochs become final in their order.
         """
-        shown = [
+        entries = [
             {"kind": kind, "message": json.loads(message), "signer": signer, "signature": signature}
             for kind, message, signer, signature in self._file.rows(_SHOW, SHOWN)
         ]
-        return json.dumps({"signatures": shown}).encode()
+        return json.dumps({"signatures": entries}).encode()
 
     def take(self, data: bytes, is_verifier: Callable[[Address], bool]) -> int:
         """Add another mirror's signatures on messages that are signed here; returns how many of them are new.

@@ -231,12 +231,12 @@ class _Check:
         if state.status is EpochStatus.NONE:
             self.found.unchecked.append(f"the root of epoch {epoch.epoch}: the chain has none yet; ask again later")
             return
-        held = (state.root, state.total, state.count, state.log_size, state.log_root)
-        if held != (epoch.root, epoch.total, epoch.count, epoch.logSize, epoch.logRoot):
+        on_chain = (state.root, state.total, state.count, state.log_size, state.log_root)
+        if on_chain != (epoch.root, epoch.total, epoch.count, epoch.logSize, epoch.logRoot):
             detail = f"the chain has root {to_hex(state.root)} for epoch {epoch.epoch}, or another log"
             raise wrong.ChainDiffers(detail)
-        stands = state.status.name.lower()
-        self.found.holds.append(f"chain: epoch {epoch.epoch} is {stands} there, with this root and this log")
+        status = state.status.name.lower()
+        self.found.holds.append(f"chain: epoch {epoch.epoch} is {status} there, with this root and this log")
         self._paid(EpochDistributor(self.w3, as_address(contracts.distributor)), epoch.epoch)
 
     def _signers(self, registry: VerifierRegistry, policy: Policy) -> None:
@@ -245,11 +245,11 @@ class _Check:
         k = registry.threshold()
         heads = {witness.key.name for witness in policy.witnesses}
         signers = {to_checksum_address(signer) for signer in self.receipt.signatures}
-        asked = {group.name: group.threshold for group in policy.groups}.get(policy.quorum, 0)
+        threshold = {group.name: group.threshold for group in policy.groups}.get(policy.quorum, 0)
         now = f"{len(signers & admitted)} of {len(signers)} who signed the root are verifiers now"
         self.found.holds.append(f"chain: {now}, and {len(heads & admitted)} of {len(heads)} whose heads count")
-        if asked < k:
-            self.found.unchecked.append(f"heads of k verifiers: the policy asks for {asked}, the chain for {k} now")
+        if threshold < k:
+            self.found.unchecked.append(f"heads of k verifiers: the policy asks for {threshold}, the chain for {k} now")
 
     def _paid(self, distributor: EpochDistributor, epoch: int) -> None:
         for line, leaf in zip(self.receipt.payouts, self.found.leaves, strict=True):

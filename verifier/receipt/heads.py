@@ -39,10 +39,10 @@ def cosigned_head(
         for text in sorted(notes, key=_size, reverse=True):
             if _size(text) >= least and _is_accepted(policy, notes[text]):
                 return notes[text]
-        shown = ", ".join(f"{name}: {report}" for name, report in reports.items()) or "no mirror is known"
+        summary = ", ".join(f"{name}: {report}" for name, report in reports.items()) or "no mirror is known"
         if time.monotonic() > end:
-            raise HeadsApart(f"no head of {least} entries or more is signed as {policy.quorum} asks for; {shown}")
-        waits(shown)
+            raise HeadsApart(f"no head of {least} entries or more is signed as {policy.quorum} asks for; {summary}")
+        waits(summary)
         time.sleep(LOOK_SECONDS)
 
 

@@ -109,8 +109,8 @@ def wanted(state: State, log: Collected, verifier: Address) -> list[str]:
 
 def _of_duty(state: State, log: Collected, duty: VerifierDuty) -> Iterator[str]:
     if isinstance(duty, Hold):
-        asked = held(state, log, duty.proof)
-        yield from (asked.blob, *asked.theta_blobs)
+        gradient = held(state, log, duty.proof)
+        yield from (gradient.blob, *gradient.theta_blobs)
     elif isinstance(duty, Combine):
         merge = basis(log, state.runs[duty.run].rounds[duty.round])
         yield from (*(blob for _, blob in merge.gradients), *merge.theta_blobs, *merge.momentum_blobs)

@@ -74,35 +74,35 @@ class Held:
         return Question(self.config, self.theta, self.theta_blobs, self.blob)
 
 
-def check_gradient(asked: Held, files: Files) -> None:
+def check_gradient(held: Held, files: Files) -> None:
     """Raises GradientRefused, and BytesMissing for blobs that are not at hand."""
-    reason = refusal(asked, measure(asked.question, files))
+    reason = refusal(held, measure(held.question, files))
     if reason:
         raise GradientRefused(reason)
 
 
-def measure(asked: Question, files: Files) -> Measured:
+def measure(question: Question, files: Files) -> Measured:
     """Measure a gradient's file. Raises BytesMissing for blobs that are not at hand."""
-    config = RunConfig.from_json(asked.config)
-    data = files.read(asked.blob)
+    config = RunConfig.from_json(question.config)
+    data = files.read(question.blob)
     try:
         gradient = unpack(data, theta_layout(config))
     except InvalidTensorFile as error:
         return Measured(len(data), detail=error.detail)
-    weights = weights_of(files, config, asked.theta, asked.theta_blobs)
+    weights = weights_of(files, config, question.theta, question.theta_blobs)
     beyond = "" if is_within_reach(config, weights, gradient) else BEYOND
     digest, end = (to_hex(state_digest(part)) for part in (gradient, after(weights, gradient)))
     return Measured(len(data), digest, end, beyond)
 
 
-def refusal(asked: Held, measured: Measured) -> str:
+def refusal(held: Held, measured: Measured) -> str:
     """The reason why a file is not the gradient of a commitment; empty where it is."""
-    if measured.size != asked.size:
-        return f"the gradient has {measured.size} bytes, {asked.size} were announced"
+    if measured.size != held.size:
+        return f"the gradient has {measured.size} bytes, {held.size} were announced"
     if not measured.gradient:
         return measured.detail
-    if measured.gradient != asked.gradient:
+    if measured.gradient != held.gradient:
         return "the gradient is not the one that was committed to"
-    if measured.end != asked.end:
+    if measured.end != held.end:
         return "the round's weights less the gradient are not the committed end"
     return measured.detail

@@ -108,7 +108,7 @@ class _False(Exception):
 
 
 def judge_segment(
-    asked: Segment, files: Files, corpus: Corpus, memory: Path | None = None, seconds: float = math.inf
+    segment: Segment, files: Files, corpus: Corpus, memory: Path | None = None, seconds: float = math.inf
 ) -> Said:
     """The word on a segment: `unserved` too where its files hold other states than the committed ones, or states that
     no processor gets through. `memory` is where residuals of a bounded run are followed.
@@ -116,24 +116,24 @@ def judge_segment(
     Raises BytesMissing, CannotCompare, WrongCorpus, and TookTooLong where a step begins after so many seconds: then
     there is no word.
     """
-    config = RunConfig.from_json(asked.config)
+    config = RunConfig.from_json(segment.config)
     corpus.require(config.corpus_digest)
-    pair = _pair(config, asked)
-    batches = Bounded(config, _batches(config, asked, corpus), seconds)
+    pair = _pair(config, segment)
+    batches = Bounded(config, _batches(config, segment, corpus), seconds)
     inside: list[bytes] = []
     try:
-        measured, limit, word = _judge(config, asked, files, batches, pair, inside, memory)
-        result = Said(asked.segment, word, measured=measured, limit=limit)
+        measured, limit, word = _judge(config, segment, files, batches, pair, inside, memory)
+        result = Said(segment.segment, word, measured=measured, limit=limit)
     except _False as finding:
-        result = Said(asked.segment, FALSE, finding.reason, finding.measured, EXACT_LIMIT, detail=finding.detail)
+        result = Said(segment.segment, FALSE, finding.reason, finding.measured, EXACT_LIMIT, detail=finding.detail)
     except (CostsTooMuch, _NotServed) as error:
-        return Said(asked.segment, UNSERVED, detail=str(error))
-    return replace(result, trace=to_hex(trace_of(inside)) if asked.common else "")
+        return Said(segment.segment, UNSERVED, detail=str(error))
+    return replace(result, trace=to_hex(trace_of(inside)) if segment.common else "")
 
 
 def _judge(
     config: RunConfig,
-    asked: Segment,
+    segment: Segment,
     files: Files,
     batches: Bounded,
     pair: PairLimits | None,
@@ -141,22 +141,22 @@ def _judge(
     memory: Path | None,
 ) -> tuple[int, int, int]:
     """Measured error, limit and word, `true` or `drift`; a bounded `false` too is a reason that convicts."""
-    start = _opened(files, config, asked.start_blob, asked.start)
-    end = _replay(config, asked, start, batches, inside)
-    if asked.segment == config.segments - 1:
-        end = settled(weights_of(files, config, asked.theta, asked.theta_blobs), end)
-    if pair is None and to_hex(boundary_entry(end)) == asked.end:
+    start = _opened(files, config, segment.start_blob, segment.start)
+    end = _replay(config, segment, start, batches, inside)
+    if segment.segment == config.segments - 1:
+        end = settled(weights_of(files, config, segment.theta, segment.theta_blobs), end)
+    if pair is None and to_hex(boundary_entry(end)) == segment.end:
         return 0, EXACT_LIMIT, TRUE
     if pair is None:
-        raise _False(REPLAY, "replays to another state", _measured(config, asked, files, start, end))
-    claimed = _opened(files, config, asked.end_blob, asked.end)
+        raise _False(REPLAY, "replays to another state", _measured(config, segment, files, start, end))
+    claimed = _opened(files, config, segment.end_blob, segment.end)
     comparison = compare(config, start, claimed, end, pair)
     if not comparison.equal:
         raise _False(
             REPLAY, f"replays to another state: {comparison.metric} beyond {comparison.limit}", comparison.error
         )
     if memory is not None:
-        drift = _followed(memory / f"{asked.node}.json", asked, residual(start, claimed, end))
+        drift = _followed(memory / f"{segment.node}.json", segment, residual(start, claimed, end))
         if drift.suspicious:
             return int(drift.alignment * SCALE), int(ALIGNMENT_LIMIT * SCALE), DRIFT
     return comparison.error, comparison.limit, TRUE
@@ -176,11 +176,11 @@ def _opened(files: Files, config: RunConfig, blob: str, entry: str) -> Tensors:
         raise _False(NOT_FINITE, str(error)) from error
 
 
-def _batches(config: RunConfig, asked: Segment, corpus: Corpus) -> BatchSource:
-    return batch_source(corpus.train, config, from_hex(asked.data_seed), asked.round, asked.node)
+def _batches(config: RunConfig, segment: Segment, corpus: Corpus) -> BatchSource:
+    return batch_source(corpus.train, config, from_hex(segment.data_seed), segment.round, segment.node)
 
 
-def _replay(config: RunConfig, asked: Segment, start: Tensors, batches: Bounded, inside: list[bytes]) -> Tensors:
+def _replay(config: RunConfig, segment: Segment, start: Tensors, batches: Bounded, inside: list[bytes]) -> Tensors:
     if not 0 <= step_count(start) <= MOST_STEPS:
         raise _False(NOT_FINITE, f"the start counts {step_count(start)} steps")
 
@@ -188,7 +188,7 @@ def _replay(config: RunConfig, asked: Segment, start: Tensors, batches: Bounded,
         inside.append(boundary_entry(_finite(state)))
 
     try:
-        end = _finite(replay_segment(config, start, asked.segment, batches, note if asked.common else None))
+        end = _finite(replay_segment(config, start, segment.segment, batches, note if segment.common else None))
         batches.check()
         return end
     except (NonFiniteLoss, ArithmeticError) as error:
@@ -203,28 +203,28 @@ def _finite(state: Tensors) -> Tensors:
     return state
 
 
-def _measured(config: RunConfig, asked: Segment, files: Files, start: Tensors, end: Tensors) -> int:
+def _measured(config: RunConfig, segment: Segment, files: Files, start: Tensors, end: Tensors) -> int:
     """The error of the claimed end, where its bytes are at hand; the reason convicts without them."""
     try:
-        claimed = _opened(files, config, asked.end_blob, asked.end)
+        claimed = _opened(files, config, segment.end_blob, segment.end)
     except (BytesMissing, _False, _NotServed):
         return CAP
     return compare(config, start, claimed, end).error
 
 
-def _pair(config: RunConfig, asked: Segment) -> PairLimits | None:
+def _pair(config: RunConfig, segment: Segment) -> PairLimits | None:
     """Limits of the two machines, None for an exact comparison. Raises CannotCompare."""
     own = configure_determinism(config.profile)
     try:
-        table = LimitTable.from_json(asked.limits) if asked.limits else None
-        return limits_for(config, from_hex(asked.profile), own, table)
+        table = LimitTable.from_json(segment.limits) if segment.limits else None
+        return limits_for(config, from_hex(segment.profile), own, table)
     except CommonweightError as error:
         raise CannotCompare(error.detail) from error
 
 
-def _followed(file: Path, asked: Segment, gap: Residual) -> Drift:
+def _followed(file: Path, segment: Segment, gap: Residual) -> Drift:
     """A node's residuals with this one. A job that runs twice counts once."""
     drift = Drift.load(file)
-    if drift.add_once(f"{asked.round}/{asked.segment}", gap):
+    if drift.add_once(f"{segment.round}/{segment.segment}", gap):
         drift.save(file)
     return drift

@@ -45,25 +45,25 @@ def files() -> Folder:
 
 
 @app.task(name=HOLD.name, shared=False)  # type: ignore[untyped-decorator]
-def hold(asked: Object) -> Object:
+def hold(body: Object) -> Object:
     """The measurement of a gradient's file."""
-    question = HOLD.question.from_json(asked)
+    question = HOLD.question.from_json(body)
     return _reply(lambda: Done(measure(question, files())))
 
 
 @app.task(name=JUDGE.name, shared=False)  # type: ignore[untyped-decorator]
-def replay(asked: Object, seconds: float) -> Object:
+def replay(body: Object, seconds: float) -> Object:
     """The word on a segment, and how long it took; none after so many seconds."""
     began = time.monotonic()
     memory = settings.folder / "residuals"
-    segment = JUDGE.question.from_json(asked)
+    segment = JUDGE.question.from_json(body)
     return _reply(lambda: Done(judge_segment(segment, files(), corpus(), memory, seconds), time.monotonic() - began))
 
 
 @app.task(name=MERGE.name, shared=False)  # type: ignore[untyped-decorator]
-def merge(asked: Object) -> Object:
+def merge(body: Object) -> Object:
     """The outer step of a round."""
-    basis = MERGE.question.from_json(asked)
+    basis = MERGE.question.from_json(body)
     return _reply(lambda: Done(combine(basis, files(), corpus(), settings.folder / MERGED)))
 
 

@@ -62,11 +62,11 @@ class Work:
         """
         key = request.key
         number, earliest = self._tries.get(key, (0, 0.0))
-        here = all(map(self._has, needs)) and all(any(map(self._has, blobs)) for blobs in any_of if blobs)
-        if time.monotonic() < earliest or not here:
+        ready = all(map(self._has, needs)) and all(any(map(self._has, blobs)) for blobs in any_of if blobs)
+        if time.monotonic() < earliest or not ready:
             return None
-        asked = request.question.to_json()
-        arguments = (asked,) if effort is None else (asked, self._pace.allowed(effort, key))
+        body = request.question.to_json()
+        arguments = (body,) if effort is None else (body, self._pace.allowed(effort, key))
         job = self._board().one(Order(Key(key[0], number, key[1]), request.task.name, arguments, self._attempts))
         if job.state == JobState.DEAD:
             self._tell(key, job.reason())

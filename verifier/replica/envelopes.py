@@ -65,8 +65,8 @@ class Collected(Record):
 
     def prune(self, state: State) -> None:
         """Forget messages about subjects that the machine has forgotten."""
-        held = {(name, number) for name, run in state.runs.items() for number in run.rounds}
-        self.entered = {name: round_key for name, round_key in self.entered.items() if round_key in held}
+        rounds = {(name, number) for name, run in state.runs.items() for number in run.rounds}
+        self.entered = {name: round_key for name, round_key in self.entered.items() if round_key in rounds}
         for messages in (self.commitments, self.openings):
             for name in [name for name in messages if name not in state.proofs]:
                 del messages[name]

@@ -305,7 +305,7 @@ class VerifierProcess:
         quorum = QuorumStore(folder / "signatures.db", Domain(deployment.chain_id, deployment.verifier_registry))
         self.mirror = Mirror(account.address, reader, messages, blobs, book, copy, welcome.verifiers, quorum.show)
         fetcher = Fetcher(blobs, self._wanted, LEAST_RATE)
-        takes = max(LOOKS_LONG * settings.look_seconds, LEAST_LOOK)
+        look_seconds = max(LOOKS_LONG * settings.look_seconds, LEAST_LOOK)
         puller = Puller(reader, messages, book, copy)
         self._handing = HandingOn(
             account.address,
@@ -317,9 +317,9 @@ class VerifierProcess:
             fetcher,
             blobs,
             Tickets(account, domain),
-            seconds=takes,
+            seconds=look_seconds,
         )
-        longest = settings.look_seconds + takes
+        longest = settings.look_seconds + look_seconds
         stopwatch = Stopwatch(mirror / "presence.db", self._chain_time, time.monotonic, longest)
         self._app, self._ended = make_app(settings), dict[str, int]()
         self.world = World(

@@ -52,10 +52,10 @@ def status_of(state: State, run: RunState | None, verifier: Address) -> Verifier
     """Status of a verifier in the run that it anchors in. Rounds of a run that is over are still read to their end."""
     if run is None:
         return VerifierStatus(VerifierPhase.ABSENT)
-    now = run.rounds.get(run.round)
-    if run.over and (now is None or now.phase is Phase.MERGED):
+    current = run.rounds.get(run.round)
+    if run.over and (current is None or current.phase is Phase.MERGED):
         return VerifierStatus(VerifierPhase.OVER)
-    return _of_chain(state, verifier) or _of_run(run, now, verifier)
+    return _of_chain(state, verifier) or _of_run(run, current, verifier)
 
 
 def _of_chain(state: State, verifier: Address) -> VerifierStatus | None:
@@ -68,13 +68,13 @@ def _of_chain(state: State, verifier: Address) -> VerifierStatus | None:
     return None
 
 
-def _of_run(run: RunState, now: RoundState | None, verifier: Address) -> VerifierStatus:
+def _of_run(run: RunState, current: RoundState | None, verifier: Address) -> VerifierStatus:
     if not run.anchors.get(verifier):
         return VerifierStatus(VerifierPhase.UNBOUND)
     if verifier in run.away:
         return VerifierStatus(VerifierPhase.LAPSED)
-    if now is not None and now.phase in _BY_PHASE and verifier in now.verifiers:
-        return VerifierStatus(_BY_PHASE[now.phase], now.number)
+    if current is not None and current.phase in _BY_PHASE and verifier in current.verifiers:
+        return VerifierStatus(_BY_PHASE[current.phase], current.number)
     following = run.round + 1
     first = run.anchors[verifier][0].first
     if first > following:

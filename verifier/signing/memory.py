@@ -75,8 +75,8 @@ class Memory:
             tables.execute("DELETE FROM word WHERE proof NOT IN (SELECT value FROM json_each(?))", (_list(proofs),))
             tables.execute(_FORGET_SAID, (_list(proofs),))
             names = [name for (name,) in tables.execute("SELECT name FROM bound")]
-            gone = [(name,) for name in names if "/".join(name.split("/")[:2]) not in rounds]
-            tables.executemany("DELETE FROM bound WHERE name = ?", gone)
+            rows = [(name,) for name in names if "/".join(name.split("/")[:2]) not in rounds]
+            tables.executemany("DELETE FROM bound WHERE name = ?", rows)
 
     def close(self) -> None:
         """Let the file go."""

@@ -59,8 +59,8 @@ class Calls(Generic[T]):
     def fresh(self, name: str) -> T | None:
         """The answer that came at this look to a recent call; None without one."""
         self._collect(name)
-        asked, answer = self._came.get(name, (0, None))
-        return answer if asked >= self._look - 1 else None
+        look, answer = self._came.get(name, (0, None))
+        return answer if look >= self._look - 1 else None
 
     def late(self, name: str) -> T | None:
         """The answer that came at this look, however old its call is."""

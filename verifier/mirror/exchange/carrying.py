@@ -41,8 +41,8 @@ async def carry(peer: Peer, copy: LogCopy, peer_size: int, ticket: Ticket) -> No
         reply = await _add_entries(peer, copy, info, ticket)
         if reply.status not in (ACCEPTED, CONFLICT):
             return
-        shown = parse_mirror_info(reply.body)
-        info = MirrorInfo(min(shown.size, head.checkpoint.size), shown.next_entry)
+        peer_info = parse_mirror_info(reply.body)
+        info = MirrorInfo(min(peer_info.size, head.checkpoint.size), peer_info.next_entry)
 
 
 async def _add_checkpoint(peer: Peer, copy: LogCopy, head: SignedHead, old: int) -> Reply:

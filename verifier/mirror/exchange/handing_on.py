@@ -134,9 +134,9 @@ def _are_enough(able: Sequence[Answer], verifiers: Collection[str], k: int, admi
     """Whether n - k others are among them, of those that are still admitted. Where the round needs others at all, at
     least one is needed while any is left: no operator goes on before one verifier alone because others were removed."""
     names = {verifier.lower() for verifier in verifiers}
-    left = names if admitted is None else names & {name.lower() for name in admitted}
-    needed = max(len(left) - k, min(1, len(names) - k, len(left) - 1))
-    return len({answer.verifier.lower() for answer in able} & left) >= needed
+    remaining = names if admitted is None else names & {name.lower() for name in admitted}
+    needed = max(len(remaining) - k, min(1, len(names) - k, len(remaining) - 1))
+    return len({answer.verifier.lower() for answer in able} & remaining) >= needed
 
 
 @dataclass(frozen=True)
@@ -228,12 +228,12 @@ class HandingOn:
 
     async def _ask_all(self, peers: Mapping[str, Peer], ends: float) -> None:
         """Wait for the mirrors that are asked now; for those that were late before only while too few answered."""
-        asked = [SERVER] if self._begin(SERVER, self._server.peer, self._ask_server) else []
+        names = [SERVER] if self._begin(SERVER, self._server.peer, self._ask_server) else []
         if not peers or self._number % INTRODUCED_EVERY == 1:
-            asked += [ADDRESSES] if self._begin(ADDRESSES, self._server.peer, self._ask_addresses) else []
-        await self._calls.wait(asked, self._seconds * HEAD_START)
-        asked += [v for v, peer in peers.items() if self._begin(v, peer, partial(self._ask, v, peer))]
-        await self._calls.wait(asked, ends - _clock())
+            names += [ADDRESSES] if self._begin(ADDRESSES, self._server.peer, self._ask_addresses) else []
+        await self._calls.wait(names, self._seconds * HEAD_START)
+        names += [v for v, peer in peers.items() if self._begin(v, peer, partial(self._ask, v, peer))]
+        await self._calls.wait(names, ends - _clock())
         while (late := self._late(peers)) and _clock() < ends:
             await self._calls.wait(late, ends - _clock(), for_one=True)
 
@@ -265,10 +265,10 @@ class HandingOn:
 
     async def _ask(self, verifier: str, peer: Peer) -> tuple[bool, ShownHead | None]:
         """The log first: a message's welcome depends on it. Messages are taken of any mirror, whatever its log is."""
-        shown = None
+        head = None
         failure = None
         try:
-            shown = await follow(peer, self._copy)
+            head = await follow(peer, self._copy)
         except PeerUnreachable:
             raise
         except CommonweightError as error:
@@ -276,10 +276,10 @@ class HandingOn:
         complete = await self._puller.messages(verifier, peer)
         await self._puller.addresses(peer)
         if failure is None and not self._is_reachable():
-            await self._carry(verifier, peer, shown.size if shown else 0)
+            await self._carry(verifier, peer, head.size if head else 0)
         if failure is not None:
             raise failure
-        return complete and (shown is None or shown.caught_up), shown
+        return complete and (head is None or head.caught_up), head
 
     def _is_reachable(self) -> bool:
         """Whether others can pull from here, by this verifier's own address."""
@@ -297,9 +297,9 @@ class HandingOn:
         if self._server.model is not None and not self._is_server_known:
             await require_model(self._server.peer, self._server.model)
         self._is_server_known = False
-        shown = await follow(self._server.peer, self._copy, self._server.log)
+        head = await follow(self._server.peer, self._copy, self._server.log)
         self._is_server_known = True  # until a call to it fails
-        return shown is None or shown.caught_up, shown
+        return head is None or head.caught_up, head
 
     async def _ask_addresses(self) -> tuple[bool, ShownHead | None]:
         """Addresses of mirrors, each under its verifier's signature."""
@@ -318,7 +318,7 @@ class HandingOn:
         """The answer of one mirror, whatever it does."""
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                complete, shown = await ask()
+                complete, head = await ask()
         except TimeoutError:
             return Answer(verifier, peer.url, MirrorAnswer.UNREACHABLE, f"did not end within {CALL_SECONDS:g} seconds")
         except HeadContradicts as error:
@@ -333,7 +333,7 @@ class HandingOn:
             logger.exception("a look at %s failed", peer.url)
             return Answer(verifier, peer.url, MirrorAnswer.PARTIAL, "the look at it failed here")
         outcome = MirrorAnswer.ANSWERED if complete else MirrorAnswer.PARTIAL
-        return Answer(verifier, peer.url, outcome, "", shown.size if shown else None)
+        return Answer(verifier, peer.url, outcome, "", head.size if head else None)
 
 
 def _clock() -> float:

@@ -149,14 +149,14 @@ def _leaves(shown: Shown, copy: LogCopy, differ: int) -> int | None:
     on_it = copy.branches.elsewhere(shown.signers, shown.head.checkpoint, shown.root)
     if not 0 < k <= len(on_it):
         return None
-    same = 0
-    while differ - same > 1:
-        middle = (same + differ) // 2
+    shared = 0
+    while differ - shared > 1:
+        middle = (shared + differ) // 2
         if shown.root(middle) == _own_root(copy, middle):
-            same = middle
+            shared = middle
         else:
             differ = middle
-    return same
+    return shared
 
 
 def _packages(shown: Shown, start: int, origin: str, allowed: Allowance) -> tuple[tuple[Package, EntryPackage], ...]:

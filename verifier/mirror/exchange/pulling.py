@@ -192,7 +192,7 @@ class Puller:
         while len(cursor.waiting) > WAITING or sum(map(len, cursor.waiting)) > WAITING_BYTES:
             del cursor.waiting[next(iter(cursor.waiting))]
 
-    def _take_addresses(self, shown: list[object]) -> None:
+    def _take_addresses(self, entries: list[object]) -> None:
         """Take addresses: each counts only under the signature of its verifier, whichever mirror shows it.
 
         A known address is not read again, and an address of a key that is no verifier here, or not yet, is not read.
@@ -200,7 +200,7 @@ class Puller:
         """
         texts = {address.text for address in self._book.newest().values()}
         spent = _Spent()
-        bodies = [entry.get("message") if isinstance(entry, Mapping) else None for entry in shown]
+        bodies = [entry.get("message") if isinstance(entry, Mapping) else None for entry in entries]
         for body in [
             body for body in bodies if isinstance(body, Mapping) and self._book.takes(as_address(named_verifier(body)))
         ]:
@@ -221,8 +221,8 @@ class Puller:
         except CommonweightError:
             return  # the address is shown again
 
-    def _take_evidence(self, shown: list[object]) -> None:
-        for body in shown:
+    def _take_evidence(self, bodies: list[object]) -> None:
+        for body in bodies:
             try:
                 evidence = _evidence(body)
                 evidence.check(self._copy.log)
@@ -250,12 +250,12 @@ def _page(body: Object, since: int) -> PulledPage:
         raise PeerMisbehaved("its messages have another form")
     store = body["store"]
     last = body["last"]
-    held = body["messages"]
-    if not isinstance(store, str) or len(store) > 64 or type(last) is not int or len(held) > PAGE:
+    rows = body["messages"]
+    if not isinstance(store, str) or len(store) > 64 or type(last) is not int or len(rows) > PAGE:
         raise PeerMisbehaved("its messages have another form")
     texts: dict[int, str] = {}
     before = since
-    for entry in held:
+    for entry in rows:
         number = entry.get("sequence") if isinstance(entry, dict) and set(entry) == {"body", "sequence"} else None
         if type(number) is not int or not before < number <= last:
             raise PeerMisbehaved("its messages are not in the order of their numbers")

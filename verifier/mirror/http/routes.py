@@ -164,9 +164,9 @@ def _carrier(request: Request) -> Sender:
 @contextmanager
 def _place(slots: Slots, sender: Sender, incoming: Incoming) -> Iterator[None]:
     """Raises MirrorBusy."""
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
-            held.enter_context(slots.place(sender, incoming.arrival))
+            stack.enter_context(slots.place(sender, incoming.arrival))
         except NoPlace as error:
             raise MirrorBusy(str(error)) from None
         yield
@@ -213,14 +213,14 @@ async def _mirrors(request: Request) -> Response:
     mirror = _of(request)
     newest = await run_in_threadpool(mirror.book.newest)
     listed = await run_in_threadpool(mirror.verifiers)
-    shown = []
+    entries = []
     for verifier in dict.fromkeys([*listed, *newest]):
         address = newest.get(verifier)
         url = address.url if address and address.url != NOWHERE else None
         message = json.loads(address.text) if address and address.text else None
-        shown.append({"verifier": verifier, "url": url, "message": message})
+        entries.append({"verifier": verifier, "url": url, "message": message})
     evidence = [finding.body() for finding in await run_in_threadpool(mirror.copy.evidence.all)]
-    return Response(json.dumps({"mirrors": shown, "evidence": evidence}), media_type="application/json")
+    return Response(json.dumps({"mirrors": entries, "evidence": evidence}), media_type="application/json")
 
 
 async def _signatures(request: Request) -> Response:
@@ -236,8 +236,8 @@ async def _put_blob(request: Request) -> Response:
         sender = await run_in_threadpool(_sender, mirror, digest, senders, request.headers.getlist(HEADER))
         incoming = Incoming(request, None, sender.least_rate)
         length = announced_length(request)
-        with _place(mirror.slots, sender, incoming), ExitStack() as held:
-            receiving = await run_in_threadpool(held.enter_context, mirror.blobs.receive(digest, length))
+        with _place(mirror.slots, sender, incoming), ExitStack() as stack:
+            receiving = await run_in_threadpool(stack.enter_context, mirror.blobs.receive(digest, length))
             async for chunk in incoming.chunks():
                 await run_in_threadpool(receiving.write, chunk)
             await run_in_threadpool(receiving.finish)

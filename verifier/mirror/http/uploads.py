@@ -65,10 +65,10 @@ def add_entries(copy: LogCopy, take: Take) -> UploadResult:
     """
     header = read_header(take)
     pending = _pending(copy, header)
-    done = _keep(copy, pending, read_packages(take, header))
+    count = _keep(copy, pending, read_packages(take, header))
     if copy.size >= header.end:
         return UploadResult(copy.sign(pending), MirrorInfo(header.end, copy.size))
-    if not done:
+    if not count:
         raise InvalidMirrorMessage("the body has no whole package of entries")
     return UploadResult((), MirrorInfo(header.end, copy.size))
 
@@ -110,7 +110,7 @@ def _pending(copy: LogCopy, header: UploadHeader) -> SignedHead:
 
 def _keep(copy: LogCopy, pending: SignedHead, packages: Iterator[tuple[Package, EntryPackage]]) -> int:
     """Number of packages that were kept. A body that ends within a package, or goes on after the last, ends there."""
-    done = 0
+    count = 0
     size = pending.checkpoint.size
     root = pending.checkpoint.root
     try:
@@ -122,8 +122,8 @@ def _keep(copy: LogCopy, pending: SignedHead, packages: Iterator[tuple[Package, 
                 content.check(package, copy.leaves(package.base, package.start), size, root)
                 copy.keep(package.start, content.entries)
             copy.advance()
-            done += 1
+            count += 1
     except InvalidMirrorMessage:
-        if not done:
+        if not count:
             raise
-    return done
+    return count

@@ -90,7 +90,9 @@ class Branches:
         with self._lock:
             self._elsewhere |= dict.fromkeys(names, head)
             heads = dict(self._elsewhere)
-        return frozenset(n for n, seen in heads.items() if seen.size <= head.size and root_of(seen.size) == seen.root)
+        return frozenset(
+            name for name, newest in heads.items() if newest.size <= head.size and root_of(newest.size) == newest.root
+        )
 
     def left_behind(self, left: LeftBranch) -> None:
         """Note a branch that was left, when the disk has it."""
