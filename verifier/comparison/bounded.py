@@ -1,6 +1,6 @@
 """How far a claimed segment end is from the replayed one, where two machines cannot get the same bits.
 
-Everything is relative to what the segment itself did, never to whole weights, on which a skipped step is invisible:
+Everything is relative to the segment's own change, never to whole weights, on which a skipped step is invisible:
 
 - update: |claimed - replayed| / |replayed - start| of the weights; `slope` is the projection of the claimed update on
   the replayed one, less 1: a learning rate 0.1 % off hides in the norm of the noise, not in its projection;
@@ -43,7 +43,7 @@ class Distance:
 
 @dataclass(frozen=True)
 class _Part:
-    """Squared sizes of one tensor: the gap, the segment's own update, and the projection of claimed on replayed."""
+    """Squared sizes of one tensor: the gap, the segment's own change, and the projection of claimed on replayed."""
 
     name: str
     gap: float

@@ -33,7 +33,7 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Outcome of one segment; `error` and `limit` in 1e-18 of what the segment did, `metric` names the worst one."""
+    """Outcome of one segment; `error` and `limit` in 1e-18 of the segment's change, `metric` names the worst one."""
 
     equal: bool
     error: int

@@ -81,7 +81,7 @@ def _is_own(awaited: Awaited, verifier: Address) -> bool:
 
 
 def lapse_message(verifier: Address, absence: Absence, root: bytes) -> Lapse:
-    """As contracts/protocol/log/signed.py reads it; `root` is the log's, up to the entry `absence.since`."""
+    """The lapse, as contracts/protocol/log/signed.py reads it; `root` is the log's, up to the entry `absence.since`."""
     awaited = absence.awaited
     looks = awaited.what is What.SECOND_LOOK
     nobody = awaited.what in (What.SECOND_LOOK, What.SEEN)

@@ -1,8 +1,8 @@
 """How long each message may be missing before a verifier signs its lapse (J3), from the run's manifest.
 
-A commitment has no period of its own, since training takes as long as it takes. It lapses after one lease without a
-sign of life; once it stands in the log, after the time that its gradient takes, by the run's layout. However many signs
-of life come, it lapses once another node's commitment is in and a multiple of the usual time is over. The usual time is
+A commitment has no period of its own, since training takes as long as it takes. A commitment lapses after one lease
+without a sign of life; once it is in the log, after the time that its gradient takes, by the run's layout. However many
+signs of life come, it lapses once another commitment is in and a multiple of the usual time is over. The usual time is
 the time that this verifier measured of the node itself, whether it delivered since or not; for a node without a
 measurement, the slowest time ever measured. Times in the log are those of blocks, which the operator enters when it
 likes; and a node that is quick, or had a head start, makes no other node late. A measured time is an upper estimate, so

@@ -23,7 +23,7 @@ def absence_of(state: State, awaited: Awaited, since: int) -> Absence:
 
 
 def is_shown(state: State, awaited: Awaited, claims: Sequence[Claim], verifier: Address) -> bool:
-    """Whether the messages that are held (`claims`, all of which the machine would enter) have what is awaited.
+    """Whether the held messages (`claims`, all of which the machine would enter) have the awaited one.
 
     Of a commitment in the log the gradient is awaited: a verifier that itself signed `Has` of it does not miss it.
     """

@@ -57,7 +57,7 @@ class Reading:
     time: float
     """Seconds for bytes to come, and for one replay."""
     last: int
-    """The segment whose end the round's weights are needed for."""
+    """The segment whose end depends on the round's weights."""
 
 
 def read(world: World, duties: Iterable[Read]) -> None:

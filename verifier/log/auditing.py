@@ -1,4 +1,4 @@
-"""The whole audit of a log: its head, every entry, every block and root on one's own chain, and the mirrors' heads."""
+"""The whole audit of a log: its head, every entry, every block and root on the own chain, and the mirrors' heads."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ class Audit:
         self.report.holds.append(f"history: the log goes on from the {before} entries of the head in {file}")
         return True
 
-    # -- who decides --------------------------------------------------------------------------------------------------
+    # -- the verifiers ------------------------------------------------------------------------------------------------
 
     def _verifiers(self) -> tuple[list[str], int]:
         """The verifiers and k, by the chain, or by the log."""

@@ -80,7 +80,7 @@ class BlockCheck:
             return f"is of block {block.number} at {block.time}, and this chain had only block {number} at {at}"
         if block.number - number > A_SECOND * (block.time - at + 1):
             return f"is of block {block.number} at {block.time}, which no chain reaches from block {number} at {at}"
-        if block.time > max(self._now(), at) + AHEAD:  # a clock that is behind one's own chain makes no finding
+        if block.time > max(self._now(), at) + AHEAD:  # a clock that is behind the chain makes no finding
             return f"is of block {block.number} at {block.time}, a time to come"
         return ""
 

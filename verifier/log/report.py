@@ -43,7 +43,7 @@ class Report:
     unchecked: list[str] = field(default_factory=list)
 
     def body(self) -> dict[str, object]:
-        """As JSON."""
+        """The report as JSON."""
         return asdict(self)
 
     def require(self) -> None:

@@ -2,7 +2,7 @@
 
 One round pays R for work that costs an honest node C. A node that fakes c of N segments saves C · c/N. Its proof is
 audited with probability q; then the faked part is seen with probability D(c), the stake S and the round's pay are
-lost, and what was computed stays spent. So a round with c faked segments is worth, on average,
+lost, and the cost stays spent. So a round with c faked segments is worth, on average,
 
     profit(c) = (1 - q D(c)) R - q D(c) S - C (1 - c/N),     against R - C for an honest one.
 
@@ -45,7 +45,7 @@ from contracts.errors import CommonweightError
 from contracts.protocol.audit_rate import MILLION, AuditPolicy, AuditRecord, ProofOutcome
 
 MARGIN = Fraction(1, 20)
-"""By how much the planned forfeit (stake and pay) exceeds the least one; at the least a cheat breaks even."""
+"""Share by which the planned forfeit (stake and pay) exceeds the least one; at the least a cheat breaks even."""
 
 
 class InvalidAuditPlan(CommonweightError):

@@ -184,7 +184,7 @@ def _limits(plan: CalibrationPlan, own: bytes, honest: Honest, distances: Sequen
 
 
 def split_evenly(ratio: float) -> float:
-    """By how much to widen limits that the mildest cheat exceeds `ratio` times: to the geometric middle.
+    """The factor that widens limits which the mildest cheat exceeds `ratio` times: to the geometric middle.
 
     A limit then lies as far above the largest honest error as the mildest cheat lies above the limit.
     """

@@ -1,7 +1,7 @@
 """One process that computes segments in one variant of the step and says how far each end is from the reference's.
 
 `python -m verifier.planning.calibration_worker` reads one JSON request from standard input and answers a JSON line a
-segment. It is a process of its own because an instruction set is chosen when torch is loaded.
+segment. The worker is a process of its own because an instruction set is chosen when torch is loaded.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Computer(Record):
 
 
 def boundary_file(folder: Path, index: int) -> Path:
-    """Where the reference state at a boundary lies."""
+    """The file of the reference state at a boundary."""
     return folder / f"{index}.safetensors"
 
 

@@ -35,7 +35,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class SegmentFinding:
-    """A segment: `replay` is true, false or untold; errors and limits are relative to the segment's own update."""
+    """A segment: `replay` is true, false or untold; errors and limits are relative to the segment's own change."""
 
     segment: int
     replay: str

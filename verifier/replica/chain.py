@@ -46,7 +46,7 @@ class Chain(Protocol):
         """Time of the newest block, final or not."""
 
     def block(self, state: State, number: int) -> Block:
-        """As BlockReader.block, of a block that is final here."""
+        """The block, as BlockReader.block gives it, where it is final here."""
 
 
 @dataclass(frozen=True)

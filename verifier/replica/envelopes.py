@@ -23,7 +23,7 @@ _Commitment = Annotated[Commitment, PlainSerializer(to_json), PlainValidator(par
 _Opening = Annotated[StateOpening, PlainSerializer(to_json), PlainValidator(partial(from_json, StateOpening))]
 _Merge = Annotated[Merge, PlainSerializer(to_json), PlainValidator(partial(from_json, Merge))]
 _Names = Annotated[dict[str, None], PlainSerializer(list), PlainValidator(dict.fromkeys)]
-"""In their order, each once; a list in JSON."""
+"""Names in their order, each once; a list in JSON."""
 
 
 @dataclass

@@ -173,7 +173,7 @@ class VerifierProcess:
         self.world.memory.close()
 
     def step(self) -> None:
-        """Look at server and mirrors, read what came, and do due duties. Raises GaveUp, NotPrepared and WrongCorpus."""
+        """Look at server and mirrors, read new entries, and do due duties. Raises GaveUp, NotPrepared, WrongCorpus."""
         self._guarded("the mirror's address", self._introduce, None)
         self._newest, away = self._newest_time()
         if self._newest is not None:

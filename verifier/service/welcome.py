@@ -136,11 +136,11 @@ class Announcer:
 
     def _new(self) -> list[tuple[str, tuple[Announcement, ...]]]:
         """New announcements. A key has one gradient a round, and one file a boundary: the log's, else the first one."""
-        held = [(signed.digest, signed.message) for signed in (held.signed for held in self._messages.held())]
+        waiting = [(held.signed.digest, held.signed.message) for held in self._messages.held()]
         with self._replica.reading() as state:
             log = self._replica.collected
             openings = [(f"{p}/{b}", o) for p, opened in log.openings.items() for b, o in opened.items()]
-            every: list[tuple[str, Message]] = [*log.commitments.items(), *openings, *log.merges.items(), *held]
+            every: list[tuple[str, Message]] = [*log.commitments.items(), *openings, *log.merges.items(), *waiting]
             chosen: dict[Subject, tuple[str, Message]] = {}
             for name, message in every:
                 chosen.setdefault(_subject(name, message), (name, message))

@@ -117,9 +117,9 @@ class Deliveries:
 
     def _for_server(self) -> list[Parcel]:
         kinds = tuple(BESIDE_THE_LOG.values())
-        held = [held.signed for held in self._messages.held() if not isinstance(held.signed.message, kinds)]
-        held.sort(key=lambda signed: self._own not in signed.signers)
-        return [*self._address(), *map(_parcel, held)]
+        messages = [held.signed for held in self._messages.held() if not isinstance(held.signed.message, kinds)]
+        messages.sort(key=lambda signed: self._own not in signed.signers)
+        return [*self._address(), *map(_parcel, messages)]
 
     def _for_mirrors(self) -> list[Parcel]:
         address = self._book.newest().get(self._own)

@@ -83,7 +83,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Look:
-    """One look: the log's own answer, that of each other mirror, and what came since the one before."""
+    """One look: the log's own answer, that of each other mirror, and the blobs that came since the look before."""
 
     log: Answer
     mirrors: tuple[Answer, ...]
@@ -159,8 +159,8 @@ class ServerDoor:
 
 
 class HandingOn:
-    """One verifier's looks, one at a time, and its deliveries beside them. `own` is its address, `seconds` the longest
-    that a look takes."""
+    """One verifier's looks, one at a time, and its deliveries beside them. `own` is its address, `seconds` the length
+    of the longest look."""
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ class HandingOn:
         self._deliveries.give_blob(name)
 
     def close(self) -> None:
-        """End what is still under way."""
+        """End calls that are under way."""
         if not self._closed:
             self._closed = True
             self._loop.call(self._server.close())

@@ -48,7 +48,7 @@ class Incoming:
         return b"".join([chunk async for chunk in self.chunks()])
 
     def take(self) -> Take:
-        """For a reader in a thread of its own: the next bytes, at most so many, fewer only at the end."""
+        """A source for a reader in a thread of its own: the next bytes, as many as asked for, fewer only at the end."""
         return lambda count: anyio.from_thread.run(self._exactly, count)
 
     async def _exactly(self, count: int) -> bytes:

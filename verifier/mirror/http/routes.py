@@ -187,8 +187,8 @@ def _is_gzip(request: Request) -> bool:
 async def _get_messages(request: Request) -> Response:
     since = parse_decimal(request.query_params.get("since", "0"), BadField)
     page = await run_in_threadpool(_of(request).messages.since, since)
-    held = ",".join(f'{{"body":{held.signed.text},"sequence":{held.sequence}}}' for held in page.held)
-    text = f'{{"last":{page.last},"messages":[{held}],"store":"{page.store}"}}'
+    messages = ",".join(f'{{"body":{held.signed.text},"sequence":{held.sequence}}}' for held in page.held)
+    text = f'{{"last":{page.last},"messages":[{messages}],"store":"{page.store}"}}'
     return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 

@@ -137,7 +137,7 @@ class MessageStore:
         return digest in self._numbers
 
     def drop(self, digests: Iterable[str]) -> None:
-        """The log holds these messages. Those that are not held are passed over."""
+        """Drop these messages: the log has them. Digests that are not held are passed over."""
         with self._lock:
             self._remove([self._numbers[digest] for digest in set(digests) if digest in self._numbers])
 
