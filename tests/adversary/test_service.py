@@ -118,7 +118,7 @@ BROKEN: dict[str, tuple[str, int, Break, str]] = {
     "what is known is entered again": (
         "operator-repeats",
         4,
-        lambda patch: patch.setattr(Replica, "_known", lambda *_: {}),
+        lambda patch: patch.setattr(Replica, "_entered", lambda *_: {}),
         "AlreadySaid",
     ),
     "what was cut is another's": (
