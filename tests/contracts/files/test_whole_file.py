@@ -87,8 +87,8 @@ def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
 def test_a_killed_writers_file_is_swept_and_a_written_one_stays(tmp_path: Path) -> None:
     """The writer is killed by the system in the middle of its file."""
     script = (
-        "import os, signal, sys; from pathlib import Path; from contracts.files.whole_file import Part\n"
-        "part = Part(Path(sys.argv[1]), 'file'); part.write(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "import os, signal, sys; from pathlib import Path; from contracts.files.whole_file import PartialFile\n"
+        "part = PartialFile(Path(sys.argv[1]), 'file'); part.write(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT)
     assert done.returncode == -signal.SIGKILL
