@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from benchmarks.economics import Z_999
 from benchmarks.record import progress, write_result
@@ -47,7 +48,6 @@ from tests.service.stage import GENESIS, Stage, staged
 from trainer.cheats.stepping import Step, honest_step, stepping
 from trainer.conduct import Conduct, RoundTask
 from trainer.data.batches import BatchSource
-from trainer.model.gpt import GPT
 from trainer.model.state import TrainState
 from trainer.steps.inner_step import StepResult
 from trainer.steps.trajectory import OnStep, Trajectory
@@ -117,7 +117,7 @@ class Faker(Conduct):
 def leaving_out(fakes: frozenset[int]) -> Step:
     """The honest step, but nothing is computed in these segments: only the step count moves on."""
 
-    def step(config: RunConfig, model: GPT, state: TrainState, batches: BatchSource, number: int) -> StepResult:
+    def step(config: RunConfig, model: nn.Module, state: TrainState, batches: BatchSource, number: int) -> StepResult:
         if number // config.segment not in fakes:
             return honest_step(config, model, state, batches, number)
         state.step += 1

@@ -24,7 +24,7 @@ from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack
 from trainer.data.batches import batch_source
 from trainer.data.corpus import default_corpus
-from trainer.model.gpt import build_model
+from trainer.model.building import build_model
 from trainer.model.state import Tensors, TrainState, initial_theta
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.inner_step import inner_step

@@ -33,13 +33,15 @@ from numpy.typing import NDArray
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from contracts.ids import as_address
+from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer import portable
 from trainer.data.batches import Batch, batch_source
 from trainer.data.corpus import Corpus, default_corpus
-from trainer.model.gpt import GPT, build_model
-from trainer.model.state import Tensors, TrainState, initial_theta, inner_of, start_tensors, theta_layout
+from trainer.model.building import build_model
+from trainer.model.gpt import GPT
+from trainer.model.state import Tensors, TrainState, initial_theta, inner_of, start_tensors
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.evaluate import held_out_loss
 from trainer.steps.inner_step import inner_step

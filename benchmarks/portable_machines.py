@@ -29,13 +29,14 @@ from numpy.typing import NDArray
 
 from benchmarks.record import RESULTS, progress, write_result
 from contracts.ids import as_address
+from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import default_corpus
+from trainer.model.building import build_model
 from trainer.model.device import choose_device
-from trainer.model.gpt import build_model
-from trainer.model.state import Tensors, TrainState, start_tensors, theta_layout
+from trainer.model.state import Tensors, TrainState, start_tensors
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.inner_step import inner_step
 from trainer.steps.trajectory import replay_segment

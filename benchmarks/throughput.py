@@ -28,7 +28,7 @@ from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer.data.batches import batch_source
 from trainer.data.corpus import Corpus, default_corpus
-from trainer.model.gpt import build_model
+from trainer.model.building import build_model
 from trainer.model.state import TrainState, initial_theta, layout, start_tensors
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.inner_step import inner_step

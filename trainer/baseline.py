@@ -11,7 +11,7 @@ from contracts.ids import Address, as_address
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch, BatchSource, batch_source
 from trainer.data.corpus import Corpus
-from trainer.model.gpt import build_model
+from trainer.model.building import build_model
 from trainer.model.state import Tensors, TrainState
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.evaluate import held_out_loss

@@ -16,11 +16,14 @@ from contracts.errors import CommonweightError
 from contracts.protocol.maintainers import InvalidMaintainers, Maintainers
 
 _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
-    "layers": (1, 48),
-    "d_model": (8, 8192),
-    "heads": (1, 128),
-    "context": (8, 8192),
-    "vocab": (256, 256),
+    "layers": (1, 128),
+    "d_model": (8, 16_384),
+    "heads": (1, 256),
+    "kv_heads": (0, 256),
+    "mlp_width": (0, 65_536),
+    "rotary_base": (100, 10_000_000),
+    "context": (8, 32_768),
+    "vocab": (256, 262_144),
     "steps": (1, 10_000),
     "segment": (1, 1_000),
     "batch": (1, 4096),
@@ -37,10 +40,12 @@ _RATE_RANGES: Mapping[str, tuple[str, str]] = {
     "eps": ("0.000000000001", "0.01"),
     "weight_decay": ("0", "1"),
     "clip": ("0.0001", "1000"),
+    "norm_eps": ("0.00000001", "0.01"),
     "outer_lr": ("0.0001", "2"),
     "outer_momentum": ("0", "0.999"),
 }
 _PROFILES = ("exact", "portable", "bounded")
+_ARCHITECTURES = ("gpt", "llama")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
 _WHOLE = re.compile(r"[0-9]{1,19}")
 _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,24})?")
@@ -78,16 +83,24 @@ class InvalidRunConfig(CommonweightError):
 class RunConfig:
     """All that determines a run, besides the corpus bytes named by `corpus_digest` and the round's data seed.
 
-    `steps` is H, the inner steps a round; every `segment` steps the state is committed; `batch` is in
-    sequences of `context` bytes. A bounded run names its table of limits (contracts/protocol/limits.py) by digest.
+    `architecture` names the model (contracts/protocol/architecture.py). `kv_heads` and `mlp_width` may be 0: then they
+    are what the architecture has by itself (`key_heads`, `mlp_size`). `rotary_base`, `norm_eps` and `tied` embeddings
+    are the llama's. `steps` is H, the inner steps a round; every `segment` steps the state is committed; `batch` is in
+    sequences of `context` tokens. A bounded run names its table of limits (contracts/protocol/limits.py) by digest.
     An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code
     and data: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing.
     Raises InvalidRunConfig, naming the field.
     """
 
+    architecture: str = "gpt"
     layers: int = 2
     d_model: int = 192
     heads: int = 6
+    kv_heads: int = 0
+    mlp_width: int = 0
+    rotary_base: int = 10_000
+    norm_eps: str = "0.00001"
+    tied: bool = True
     context: int = 64
     vocab: int = 256
     steps: int = 40
@@ -118,8 +131,7 @@ class RunConfig:
             _check_rate(name, getattr(self, name), Decimal(lowest), Decimal(highest))
         if self.profile not in _PROFILES:
             raise _invalid("profile", f"must be one of {', '.join(_PROFILES)}")
-        if self.d_model % self.heads:
-            raise _invalid("d_model", "must be a multiple of heads")
+        self._check_model()
         if self.steps % self.segment:
             raise _invalid("steps", "must be a multiple of segment")
         _check_maintainers(self.maintainers)
@@ -130,6 +142,42 @@ class RunConfig:
         if self.profile == "bounded" and self.segment > _LONGEST_BOUNDED_SEGMENT:
             raise _invalid("segment", f"must be at most {_LONGEST_BOUNDED_SEGMENT} in a bounded run")
 
+    def _check_model(self) -> None:
+        """Raises InvalidRunConfig."""
+        if self.architecture not in _ARCHITECTURES:
+            raise _invalid("architecture", f"must be one of {', '.join(_ARCHITECTURES)}")
+        if not isinstance(self.tied, bool):
+            raise _invalid("tied", "must be true or false")
+        if self.d_model % self.heads:
+            raise _invalid("d_model", "must be a multiple of heads")
+        if self.heads % self.key_heads:
+            raise _invalid("kv_heads", "must divide heads")
+        if self.architecture == "gpt":
+            self._check_gpt()
+        elif self.d_model // self.heads % 2:
+            raise _invalid("heads", "must be of an even width, since rotary positions turn pairs")
+        elif self.profile == "portable":
+            raise _invalid("profile", "must be exact or bounded: the portable arithmetic has no llama")
+
+    def _check_gpt(self) -> None:
+        """What only the llama has is left as it is by itself. Raises InvalidRunConfig."""
+        for name in ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied"):
+            default = type(self).__dataclass_fields__[name].default
+            if getattr(self, name) != default:
+                raise _invalid(name, f"is the llama's, and must be {default} in a gpt")
+
+    @property
+    def key_heads(self) -> int:
+        """Heads of keys and values, each shared by as many heads of queries (grouped-query attention)."""
+        return self.kv_heads or self.heads
+
+    @property
+    def mlp_size(self) -> int:
+        """Width inside the MLP: four times the model's, or with a gate eight thirds, in whole steps of 64."""
+        if self.mlp_width:
+            return self.mlp_width
+        return 4 * self.d_model if self.architecture == "gpt" else -(-8 * self.d_model // 192) * 64
+
     @property
     def segments(self) -> int:
         """Segments in a round, N = H / k; there are N + 1 boundary states."""
@@ -137,7 +185,7 @@ class RunConfig:
 
     @property
     def tokens_per_round(self) -> int:
-        """Bytes predicted by one node in one round."""
+        """Tokens predicted by one node in one round."""
         return self.steps * self.batch * self.context
 
     def rate(self, name: str) -> float:

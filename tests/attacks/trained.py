@@ -24,6 +24,7 @@ from contracts.ids import ProofId, to_hex
 from contracts.messages import for_log as messages
 from contracts.messages.signatures import sign
 from contracts.mirrors.tickets import TO_SERVER, Tickets
+from contracts.protocol.architecture import theta_layout
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.facts import What
 from contracts.protocol.judge.rules.seats import owed
@@ -40,7 +41,7 @@ from trainer import cheats
 from trainer.canary import Canary
 from trainer.conduct import Conduct, Made, RoundTask
 from trainer.data.corpus import Corpus, load_corpus
-from trainer.model.state import initial_theta, start_tensors, theta_layout
+from trainer.model.state import initial_theta, start_tensors
 from trainer.node.surroundings import Around, Published
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.outer import zero_momentum

@@ -13,6 +13,7 @@ from contracts.ids import NO_ADDRESS, BlobName, ProofId
 from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages.fields import to_json
 from contracts.messages.signatures import sign
+from contracts.protocol.architecture import theta_layout
 from contracts.protocol.judge.state import Stage
 from contracts.protocol.log.signed import Envelope, fact_of
 from contracts.protocol.run_config import RunConfig
@@ -23,7 +24,6 @@ from trainer.cheats import conduct
 from trainer.conduct import Conduct, Made, NothingToCopy, RoundTask
 from trainer.data.corpus import Corpus
 from trainer.log_view.shown import OpeningView, ProofLine, ProofView
-from trainer.model.state import theta_layout
 from trainer.node.pen import hexes
 from trainer.steps.settled import after
 

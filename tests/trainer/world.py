@@ -31,6 +31,7 @@ from contracts.merkle.stored_tree import GrowingTree
 from contracts.messages import for_log as messages
 from contracts.messages.for_contracts import Message
 from contracts.messages.signatures import digest
+from contracts.protocol.architecture import theta_layout
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.entries import Derived
 from contracts.protocol.judge.rules import duties
@@ -50,7 +51,7 @@ from contracts.tlog.tiles import WIDTH, Tile, parse_tile
 from contracts.tlog.witness import AddCheckpoint
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hashed, key
 from trainer.data.corpus import Corpus, load_corpus
-from trainer.model.state import initial_theta, start_tensors, theta_layout
+from trainer.model.state import initial_theta, start_tensors
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.outer import merge, zero_momentum
 from verifier.mirror.http.routes import Mirror

@@ -15,6 +15,7 @@ import numpy as np
 
 from contracts.ids import NO_PROOF, to_hex
 from contracts.messages.for_log import Commitment
+from contracts.protocol.architecture import theta_layout
 from contracts.protocol.judge.state import Stage
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import state_digest, unpack
@@ -22,7 +23,7 @@ from trainer.cheats.states import from_theta, towards
 from trainer.conduct import Conduct, Disclosure, Made, NothingToCopy, RoundTask
 from trainer.data.batches import batch_source
 from trainer.log_view.shown import OpeningView, ProofView, RoundView
-from trainer.model.state import Tensors, initial_theta, layout, theta_layout, theta_of
+from trainer.model.state import Tensors, initial_theta, layout, theta_of
 from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 
 PATIENCE_SECONDS = 180.0

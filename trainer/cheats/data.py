@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from torch import nn
 
 from contracts.protocol.run_config import RunConfig
 from trainer.cheats.stepping import stepping
 from trainer.data.batches import Batch, BatchSource
-from trainer.model.gpt import GPT
 from trainer.model.state import TrainState
 from trainer.steps.inner_step import StepResult, inner_step
 from trainer.steps.trajectory import InnerRunner
@@ -25,7 +25,7 @@ Other = Callable[[RunConfig, BatchSource, int], Batch]
 def fed(other: Other) -> InnerRunner:
     """A runner whose every step takes its batch from `other`."""
 
-    def step(config: RunConfig, model: GPT, state: TrainState, batches: BatchSource, number: int) -> StepResult:
+    def step(config: RunConfig, model: nn.Module, state: TrainState, batches: BatchSource, number: int) -> StepResult:
         return inner_step(config, model, state, other(config, batches, number))
 
     return stepping(step)

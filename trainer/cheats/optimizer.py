@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from contracts.protocol.run_config import RunConfig
 from trainer.cheats.stepping import stepping
@@ -23,7 +23,7 @@ _FROZEN = "blocks.0."
 def configured(change: Callable[[RunConfig], RunConfig]) -> InnerRunner:
     """Every step under the configuration that `change` makes of the run's."""
 
-    def step(config: RunConfig, model: GPT, state: TrainState, batches: BatchSource, number: int) -> StepResult:
+    def step(config: RunConfig, model: nn.Module, state: TrainState, batches: BatchSource, number: int) -> StepResult:
         return inner_step(change(config), model, state, batches(number))
 
     return stepping(step)
@@ -34,7 +34,7 @@ def learning_rate(factor: str) -> InnerRunner:
     return configured(lambda config: replace(config, inner_lr=_times(config.inner_lr, factor)))
 
 
-def frozen_layer(config: RunConfig, model: GPT, state: TrainState, batches: BatchSource, step: int) -> StepResult:
+def frozen_layer(config: RunConfig, model: nn.Module, state: TrainState, batches: BatchSource, step: int) -> StepResult:
     """A step after which the first block is as before, moments included."""
     groups = (state.theta, state.m, state.v)
     copies = [{name: value.clone() for name, value in g.items() if name.startswith(_FROZEN)} for g in groups]
@@ -62,7 +62,7 @@ class NoiseModel(GPT):
         return logits + one_hot * torch.stack(parts).sum()
 
 
-def noise_model(config: RunConfig) -> GPT:
+def noise_model(config: RunConfig) -> nn.Module:
     """A NoiseModel without memory of its own."""
     with torch.device("meta"):
         return NoiseModel(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from contracts.protocol.run_config import RunConfig
@@ -49,7 +49,7 @@ class RoundedModel(GPT):
 def autocast(dtype: torch.dtype) -> Build:
     """Builds the model in that compute type."""
 
-    def build(config: RunConfig) -> GPT:
+    def build(config: RunConfig) -> nn.Module:
         with torch.device("meta"):
             return AutocastModel(config, dtype)
 
@@ -59,7 +59,7 @@ def autocast(dtype: torch.dtype) -> Build:
 def rounded(rounding: Rounding) -> Build:
     """Builds the model with weights rounded that way."""
 
-    def build(config: RunConfig) -> GPT:
+    def build(config: RunConfig) -> nn.Module:
         with torch.device("meta"):
             return RoundedModel(config, rounding)
 

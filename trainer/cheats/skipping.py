@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import STEP_NAME
 from trainer.cheats.stepping import stepping
 from trainer.data.batches import BatchSource
-from trainer.model.gpt import GPT, build_model
+from trainer.model.building import build_model
 from trainer.model.state import Tensors, TrainState, check_layout, layout, step_count
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.inner_step import StepResult, inner_step
@@ -100,7 +101,9 @@ def straight(
     return recorder.finish(losses, config.tokens_per_round)
 
 
-def _but_the_middle(config: RunConfig, model: GPT, state: TrainState, batches: BatchSource, step: int) -> StepResult:
+def _but_the_middle(
+    config: RunConfig, model: nn.Module, state: TrainState, batches: BatchSource, step: int
+) -> StepResult:
     if step // config.segment != config.segments // 2:
         return inner_step(config, model, state, batches(step))
     state.step += 1

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from contracts.protocol.run_config import RunConfig
 from trainer.cheats.skipping import straight
 from trainer.cheats.stepping import Shown, stepping
 from trainer.data.batches import BatchSource
-from trainer.model.gpt import GPT
 from trainer.model.state import Tensors, TrainState, inner_of, start_tensors, theta_of
 from trainer.steps.inner_step import StepResult, inner_step
 from trainer.steps.trajectory import InnerRunner, OnStep, Trajectory
@@ -27,7 +27,7 @@ def drift(size: float = DRIFT) -> InnerRunner:
     The direction is a few entries of the byte embedding: spread over all weights, 1e-6 would be rounded away.
     """
 
-    def step(config: RunConfig, model: GPT, state: TrainState, batches: BatchSource, number: int) -> StepResult:
+    def step(config: RunConfig, model: nn.Module, state: TrainState, batches: BatchSource, number: int) -> StepResult:
         before = {name: value.clone() for name, value in state.theta.items()}
         result = inner_step(config, model, state, batches(number))
         moved = sum(float((state.theta[name] - value).square().sum()) for name, value in before.items())

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from torch import nn
+
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import BatchSource
-from trainer.model.gpt import GPT, build_model
+from trainer.model.building import build_model
 from trainer.model.state import Tensors, TrainState
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.inner_step import StepResult, inner_step
 from trainer.steps.trajectory import BoundaryRecorder, InnerRunner, OnStep, Trajectory
 
-Step = Callable[[RunConfig, GPT, TrainState, BatchSource, int], StepResult]
+Step = Callable[[RunConfig, nn.Module, TrainState, BatchSource, int], StepResult]
 """Does step `int` of the round, in place on the state."""
 
-Build = Callable[[RunConfig], GPT]
+Build = Callable[[RunConfig], nn.Module]
 Shown = Callable[[RunConfig, int, Tensors], Tensors]
 """The state that is committed to at boundary `int` instead of the real one; a new mapping, or the same."""
 
 
-def honest_step(config: RunConfig, model: GPT, state: TrainState, batches: BatchSource, step: int) -> StepResult:
+def honest_step(config: RunConfig, model: nn.Module, state: TrainState, batches: BatchSource, step: int) -> StepResult:
     """The step as it must be."""
     return inner_step(config, model, state, batches(step))
 

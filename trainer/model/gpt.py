@@ -5,8 +5,6 @@ Shapes: B batch, T time, H heads, D width of the model, K = D / H width of a hea
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,8 +38,8 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(config.d_model, bias=False)
         self.attention = Attention(config)
         self.norm2 = nn.LayerNorm(config.d_model, bias=False)
-        self.up = nn.Linear(config.d_model, 4 * config.d_model, bias=False)
-        self.down = nn.Linear(4 * config.d_model, config.d_model, bias=False)
+        self.up = nn.Linear(config.d_model, config.mlp_size, bias=False)
+        self.down = nn.Linear(config.mlp_size, config.d_model, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attention(self.norm1(x))
@@ -70,23 +68,3 @@ class GPT(nn.Module):
 def _embedding(rows: int, width: int) -> nn.Embedding:
     """Not initialised: no weight here ever is, and drawing one without memory loads torch's compiler, for seconds."""
     return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
-
-
-def build_model(config: RunConfig) -> GPT:
-    """The architecture alone, without memory: weights come from a TrainState by functional call."""
-    with torch.device("meta"):
-        return GPT(config)
-
-
-def initial_parameters(config: RunConfig) -> dict[str, Tensor]:
-    """Weights at round 0, float32, GPT-2 scaling, drawn in name order from one generator of `config.seed`."""
-    generator = torch.Generator().manual_seed(config.seed)
-    parameters: dict[str, Tensor] = {}
-    for name, shape in sorted((n, p.shape) for n, p in build_model(config).named_parameters()):
-        if "norm" in name:
-            parameters[name] = torch.ones(shape)
-            continue
-        residual_end = name.endswith(("out.weight", "down.weight"))
-        deviation = 0.02 / math.sqrt(2 * config.layers) if residual_end else 0.02
-        parameters[name] = torch.empty(shape).normal_(0.0, deviation, generator=generator)
-    return parameters

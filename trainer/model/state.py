@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contracts.errors import CommonweightError
+from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import STEP_NAME, full_layout
+from trainer.model.building import initial_parameters
 from trainer.model.device import device_of
-from trainer.model.gpt import build_model, initial_parameters
 
 Tensors = dict[str, NDArray[np.generic]]
 Layout = dict[str, tuple[str, tuple[int, ...]]]
@@ -78,18 +78,6 @@ def start_tensors(theta: Mapping[str, NDArray[np.generic]], inner: Mapping[str, 
 def layout(config: RunConfig) -> Layout:
     """Name to (safetensors dtype, shape) of the full state, exactly."""
     return full_layout(theta_layout(config))
-
-
-def theta_layout(config: RunConfig) -> Layout:
-    """The `theta.*` part of `layout`; also that of a pseudo-gradient and of the outer momentum."""
-    return dict(_theta_layout(config))
-
-
-@lru_cache(maxsize=32)
-def _theta_layout(config: RunConfig) -> Layout:
-    """Every file that is read asks for it, and building the architecture costs more than the reading."""
-    named = build_model(config).named_parameters()
-    return {f"theta.{name}": ("F32", tuple(value.shape)) for name, value in sorted(named)}
 
 
 def check_layout(tensors: Mapping[str, NDArray[np.generic]], expected: Layout) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
-from trainer.model.gpt import build_model
+from trainer.model.building import build_model
 from trainer.steps.determinism import configure_determinism
 
 DEFAULT_WINDOWS = 64

@@ -6,14 +6,13 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
 from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch
-from trainer.model.gpt import GPT
 from trainer.model.state import TrainState
 from trainer.portable.optimizer import adamw as portable_adamw
 from trainer.portable.optimizer import gradient_norm
@@ -41,7 +40,9 @@ class StepResult(NamedTuple):
     gradient_norm: float
 
 
-def inner_step(config: RunConfig, model: GPT, state: TrainState, batch: Batch, micro_batches: int = 1) -> StepResult:
+def inner_step(
+    config: RunConfig, model: nn.Module, state: TrainState, batch: Batch, micro_batches: int = 1
+) -> StepResult:
     """One AdamW step, in place on `state`: forward, backward, clip by global norm, decoupled decay.
 
     `config.profile` picks the arithmetic: torch's own float32, or the portable profile's, where `micro_batches` saves
@@ -67,7 +68,7 @@ def inner_step(config: RunConfig, model: GPT, state: TrainState, batch: Batch, m
     return StepResult(loss, norm)
 
 
-def _bounded_step(config: RunConfig, model: GPT, state: TrainState, batch: Batch) -> StepResult:
+def _bounded_step(config: RunConfig, model: nn.Module, state: TrainState, batch: Batch) -> StepResult:
     variant = chosen()
     with computing(variant):
         result = StepResult(*step_as(variant, config, model, state, batch))
@@ -80,7 +81,7 @@ def _check_finite(loss: float, norm: float, state: TrainState) -> None:
         raise NonFiniteLoss(f"loss {loss}, gradient norm {norm} at step {state.step}")
 
 
-def _gradients(model: GPT, theta: dict[str, Tensor], batch: Batch) -> tuple[float, list[Tensor]]:
+def _gradients(model: nn.Module, theta: dict[str, Tensor], batch: Batch) -> tuple[float, list[Tensor]]:
     x, y = (torch.from_numpy(part) for part in batch)
     weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
     logits: Tensor = functional_call(model, weights, (x,))

@@ -6,7 +6,7 @@ whatever changes the bits of these steps makes another profile.
 
 Each case is a shape for which the libraries take other ways: matrices below and above the blocks of a product, widths
 that no vector divides, attention over more keys than one block, gradients that are clipped and that are not, moments
-that are denormal numbers. All of it takes a fraction of a second.
+that are denormal numbers, both architectures. All of it takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from blake3 import blake3
 from numpy.typing import NDArray
+from torch import nn
 
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch
-from trainer.model.gpt import GPT, build_model
+from trainer.model.building import build_model
 from trainer.model.state import TrainState
 from trainer.portable.self_check import drawn_batch, drawn_theta
 from trainer.steps.inner_step import inner_step
@@ -33,7 +34,7 @@ STEPS = 2
 COUNTS = 10_000
 """AdamW steps whose corrections are looked at: they come from the C library's `pow`."""
 
-Step = Callable[[RunConfig, GPT, TrainState, Batch], object]
+Step = Callable[[RunConfig, nn.Module, TrainState, Batch], object]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ _CASES = (
     _Case(RunConfig(layers=1)),
     _Case(RunConfig(layers=1, d_model=256, heads=4, context=128, batch=4, clip="1000")),
     _Case(RunConfig(layers=1, d_model=32, heads=2, context=544, batch=4)),
+    _Case(RunConfig(architecture="llama", layers=1, d_model=96, heads=6, kv_heads=2, context=64, batch=4)),
 )
 
 

@@ -16,7 +16,7 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import layout_like, pack, state_digest, unpack, write
 from trainer.data.batches import BatchSource
-from trainer.model.gpt import build_model
+from trainer.model.building import build_model
 from trainer.model.state import Tensors, TrainState, theta_of
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.inner_step import StepResult, inner_step

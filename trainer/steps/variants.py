@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch, BatchSource
-from trainer.model.gpt import GPT, build_model
+from trainer.model.building import build_model
 from trainer.model.state import Tensors, TrainState
 from trainer.steps.profile import NumericsProfile
 
@@ -105,7 +105,9 @@ def segment_end(config: RunConfig, start: Tensors, segment: int, batches: BatchS
     return state.to_tensors()
 
 
-def step_as(variant: Variant, config: RunConfig, model: GPT, state: TrainState, batch: Batch) -> tuple[float, float]:
+def step_as(
+    variant: Variant, config: RunConfig, model: nn.Module, state: TrainState, batch: Batch
+) -> tuple[float, float]:
     """One inner step in the variant's way, within `computing`; loss and gradient norm before clipping.
 
     Where one of them is not finite, `state` is left as it was.
@@ -120,7 +122,7 @@ def step_as(variant: Variant, config: RunConfig, model: GPT, state: TrainState, 
     return loss, norm
 
 
-def _gradients(model: GPT, theta: dict[str, Tensor], batch: Batch, parts: int) -> tuple[float, list[Tensor]]:
+def _gradients(model: nn.Module, theta: dict[str, Tensor], batch: Batch, parts: int) -> tuple[float, list[Tensor]]:
     weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
     total: list[Tensor] = []
     mean = 0.0

@@ -16,8 +16,8 @@ import time
 from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch, BatchSource
+from trainer.model.building import build_model
 from trainer.model.device import CPU, device_of
-from trainer.model.gpt import build_model
 from trainer.model.state import TrainState, initial_theta
 from trainer.steps.inner_step import inner_step
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import packed_size
-from trainer.model.state import layout, theta_layout
+from trainer.model.state import layout
 from verifier.mirror.store.announced import OuterSizes
 
 

@@ -18,7 +18,7 @@ from contracts.tensors.tensorfile import state_digest
 from tests.holds import Threat, holds
 from trainer.data.batches import Batch, BatchSource
 from trainer.data.corpus import Corpus
-from trainer.model.gpt import build_model
+from trainer.model.building import build_model
 from trainer.model.state import Tensors, TrainState
 from trainer.portable.exact_gemm import (
     CHUNK,

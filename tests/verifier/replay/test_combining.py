@@ -9,11 +9,11 @@ import pytest
 from blake3 import blake3
 
 from contracts.ids import to_hex
+from contracts.protocol.architecture import theta_layout
 from contracts.tensors.tensorfile import pack, state_digest, unpack
 from tests.holds import Threat, holds
 from tests.verifier.honest import Honest, changed
 from tests.verifier.replay.test_replaying import nudge
-from trainer.model.state import theta_layout
 from trainer.steps.outer import merge, zero_momentum
 from verifier.replay.combining import Basis, combine
 from verifier.replay.files import BytesMissing

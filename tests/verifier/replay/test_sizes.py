@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from contracts.protocol.architecture import theta_layout
 from contracts.tensors.tensorfile import DTYPES, pack, packed_size
 from tests.verifier.honest import TINY
-from trainer.model.state import layout, theta_layout
+from trainer.model.state import layout
 from verifier.replay.sizes import outer_sizes, state_size, weights_size
 
 pytestmark = pytest.mark.unit

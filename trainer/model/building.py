@@ -1,0 +1,40 @@
+"""A run's model by its architecture, and the weights that a run begins with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from contracts.protocol.architecture import weight_shapes
+from contracts.protocol.run_config import RunConfig
+from trainer.model.gpt import GPT
+from trainer.model.llama import Llama
+
+_KINDS: Mapping[str, Callable[[RunConfig], nn.Module]] = {"gpt": GPT, "llama": Llama}
+_ENDS = ("out.weight", "down.weight", "o_proj.weight", "down_proj.weight")
+"""Of a residual branch."""
+
+
+def build_model(config: RunConfig) -> nn.Module:
+    """The architecture alone, without memory: weights come from a TrainState by functional call.
+
+    Tokens (B, T) int64 -> logits (B, T, V) float32.
+    """
+    with torch.device("meta"):
+        return _KINDS[config.architecture](config)
+
+
+def initial_parameters(config: RunConfig) -> dict[str, Tensor]:
+    """Weights at round 0, float32, GPT-2 scaling, drawn in name order from one generator of `config.seed`."""
+    generator = torch.Generator().manual_seed(config.seed)
+    parameters: dict[str, Tensor] = {}
+    for name, shape in weight_shapes(config).items():
+        if "norm" in name:
+            parameters[name] = torch.ones(shape)
+            continue
+        deviation = 0.02 / math.sqrt(2 * config.layers) if name.endswith(_ENDS) else 0.02
+        parameters[name] = torch.empty(shape).normal_(0.0, deviation, generator=generator)
+    return parameters
