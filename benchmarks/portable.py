@@ -186,8 +186,7 @@ def _step_seconds(config: RunConfig, model: GPT, state: TrainState, batch: Batch
 
 
 def _reversed(batch: Batch) -> Batch:
-    x, y = batch
-    return x[::-1].copy(), y[::-1].copy()
+    return Batch(batch.x[::-1].copy(), batch.y[::-1].copy(), batch.rate_share)
 
 
 def _stored() -> dict[str, object]:

@@ -49,4 +49,4 @@ def data_parallel(rounds: Iterable[PublicRound], corpus: Corpus, theta: Tensors)
 
 def _joined(sources: Sequence[BatchSource], step: int) -> Batch:
     parts = [source(step) for source in sources]
-    return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
+    return Batch(np.concatenate([p.x for p in parts]), np.concatenate([p.y for p in parts]), parts[0].rate_share)

@@ -28,6 +28,8 @@ _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "segment": (1, 1_000),
     "batch": (1, 4096),
     "rounds": (1, 1_000_000),
+    "warmup_steps": (0, 10_000_000),
+    "decay_steps": (0, 1_000_000_000),
     "seed": (0, 2**63 - 1),
     "compute_weight": (1, 1_000_000),
     "code_weight": (0, 1_000_000),
@@ -35,6 +37,7 @@ _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
 }
 _RATE_RANGES: Mapping[str, tuple[str, str]] = {
     "inner_lr": ("0.0000001", "1"),
+    "final_share": ("0", "1"),
     "beta1": ("0", "0.9999"),
     "beta2": ("0", "0.99999"),
     "eps": ("0.000000000001", "0.01"),
@@ -46,6 +49,7 @@ _RATE_RANGES: Mapping[str, tuple[str, str]] = {
 }
 _PROFILES = ("exact", "portable", "bounded")
 _ARCHITECTURES = ("gpt", "llama")
+_SCHEDULES = ("constant", "cosine", "wsd")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
 _WHOLE = re.compile(r"[0-9]{1,19}")
 _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,24})?")
@@ -86,7 +90,8 @@ class RunConfig:
     `architecture` names the model (contracts/protocol/architecture.py). `kv_heads` and `mlp_width` may be 0: then they
     are what the architecture has by itself (`key_heads`, `mlp_size`). `rotary_base`, `norm_eps` and `tied` embeddings
     are the llama's. `steps` is H, the inner steps a round; every `segment` steps the state is committed; `batch` is in
-    sequences of `context` tokens. A bounded run names its table of limits (contracts/protocol/limits.py) by digest.
+    sequences of `context` tokens. The learning rate follows `schedule` (contracts/protocol/schedule.py). A bounded run
+    names its table of limits (contracts/protocol/limits.py) by digest.
     An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code
     and data: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing.
     Raises InvalidRunConfig, naming the field.
@@ -108,6 +113,10 @@ class RunConfig:
     batch: int = 8
     rounds: int = 4
     inner_lr: str = "0.001"
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    decay_steps: int = 0
+    final_share: str = "0.1"
     beta1: str = "0.9"
     beta2: str = "0.99"
     eps: str = "0.00000001"
@@ -132,6 +141,7 @@ class RunConfig:
         if self.profile not in _PROFILES:
             raise _invalid("profile", f"must be one of {', '.join(_PROFILES)}")
         self._check_model()
+        self._check_schedule()
         if self.steps % self.segment:
             raise _invalid("steps", "must be a multiple of segment")
         _check_maintainers(self.maintainers)
@@ -162,9 +172,18 @@ class RunConfig:
     def _check_gpt(self) -> None:
         """What only the llama has is left as it is by itself. Raises InvalidRunConfig."""
         for name in ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied"):
-            default = type(self).__dataclass_fields__[name].default
+            default = getattr(type(self), name)
             if getattr(self, name) != default:
                 raise _invalid(name, f"is the llama's, and must be {default} in a gpt")
+
+    def _check_schedule(self) -> None:
+        """Raises InvalidRunConfig."""
+        if self.schedule not in _SCHEDULES:
+            raise _invalid("schedule", f"must be one of {', '.join(_SCHEDULES)}")
+        if (self.schedule == "wsd") != (self.decay_steps > 0):
+            raise _invalid("decay_steps", "are given by the schedule wsd, and by no other")
+        if self.schedule == "constant" and self.final_share != type(self).final_share:
+            raise _invalid("final_share", "is that of a cosine or wsd: a constant rate falls nowhere")
 
     @property
     def key_heads(self) -> int:

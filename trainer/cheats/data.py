@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from contracts.protocol.run_config import RunConfig
@@ -26,7 +27,8 @@ def fed(other: Other) -> InnerRunner:
     """A runner whose every step takes its batch from `other`."""
 
     def step(config: RunConfig, model: nn.Module, state: TrainState, batches: BatchSource, number: int) -> StepResult:
-        return inner_step(config, model, state, other(config, batches, number))
+        wrong = other(config, batches, number)._replace(rate_share=batches(number).rate_share)
+        return inner_step(config, model, state, wrong)
 
     return stepping(step)
 
@@ -55,28 +57,28 @@ def reordered(config: RunConfig, batches: BatchSource, step: int) -> Batch:
 
 def short_context(config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """The first half of each window."""
-    x, y = batches(step)
-    return x[:, : config.context // 2], y[:, : config.context // 2]
+    x, y, _ = batches(step)
+    return Batch(x[:, : config.context // 2], y[:, : config.context // 2])
 
 
 def half_batch(config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """The first half of the sequences."""
-    x, y = batches(step)
-    return x[: config.batch // 2], y[: config.batch // 2]
+    x, y, _ = batches(step)
+    return Batch(x[: config.batch // 2], y[: config.batch // 2])
 
 
 def one_sample(_config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """The last sequence replaced by the first."""
-    x, y = (part.copy() for part in batches(step))
+    x, y = _copied(batches(step))
     x[-1], y[-1] = x[0], y[0]
-    return x, y
+    return Batch(x, y)
 
 
 def one_token(_config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """One target of the batch another byte."""
-    x, y = (part.copy() for part in batches(step))
+    x, y = _copied(batches(step))
     y[0, -1] ^= 1
-    return x, y
+    return Batch(x, y)
 
 
 def one_token_at_the_end(config: RunConfig, batches: BatchSource, step: int) -> Batch:
@@ -90,5 +92,9 @@ def poisoned_last_step(config: RunConfig, batches: BatchSource, step: int) -> Ba
 
 
 def _shifted(windows: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Batch:
-    tokens = windows.astype(np.int64)
-    return tokens[:, :-1], tokens[:, 1:]
+    whole = windows.astype(np.int64)
+    return Batch(whole[:, :-1], whole[:, 1:])
+
+
+def _copied(batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return batch.x.copy(), batch.y.copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from blake3 import blake3
@@ -11,10 +12,20 @@ from numpy.typing import NDArray
 from contracts.errors import CommonweightError
 from contracts.ids import Address, from_hex
 from contracts.protocol.run_config import RunConfig
+from contracts.protocol.schedule import rate_share
 
-Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+class Batch(NamedTuple):
+    """What one inner step learns from: x and y, (batch, context) int64 each, y being x one token later; and how much
+    of the peak learning rate it takes."""
+
+    x: NDArray[np.int64]
+    y: NDArray[np.int64]
+    rate_share: float = 1.0
+
+
 BatchSource = Callable[[int], Batch]
-"""Step of the round, from 0, to (x, y), each (batch, context) int64; y is x shifted by one byte."""
+"""Step of the round, from 0, to its batch."""
 
 _CONTEXT = b"commonweight batch v1"
 
@@ -44,11 +55,11 @@ def batch_offsets(data_seed: bytes, round_number: int, node: Address, step: int,
 def batch(
     tokens: NDArray[np.uint8], config: RunConfig, data_seed: bytes, round_number: int, node: Address, step: int
 ) -> Batch:
-    """The batch of one inner step: x and y, (batch, context) int64. Raises InvalidBatchRequest."""
+    """The batch of one inner step. Raises InvalidBatchRequest."""
     limit = len(tokens) - config.context
     offsets = batch_offsets(data_seed, round_number, node, step, config.batch, limit)
     windows = np.stack([tokens[start : start + config.context + 1] for start in offsets]).astype(np.int64)
-    return windows[:, :-1], windows[:, 1:]
+    return Batch(windows[:, :-1], windows[:, 1:], rate_share(config, round_number, step))
 
 
 def batch_source(

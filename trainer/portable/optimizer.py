@@ -19,15 +19,17 @@ def gradient_norm(gradients: list[Tensor]) -> float:
 
 
 @torch.no_grad()
-def adamw(config: RunConfig, state: TrainState, gradients: list[Tensor]) -> None:
-    """Loshchilov & Hutter's AdamW, in place, decay on matrices only; `gradients` are overwritten.
+def adamw(config: RunConfig, state: TrainState, gradients: list[Tensor], rate_share: float = 1.0) -> None:
+    """Loshchilov & Hutter's AdamW at a share of the learning rate, in place, decay on matrices only.
+
+    `gradients` are overwritten.
 
     The arithmetic is the float32 profile's, less its fused operations: x + a * y is a product and then a sum.
     """
     theta = list(state.theta.values())
     m = list(state.m.values())
     v = list(state.v.values())
-    lr = config.rate("inner_lr")
+    lr = config.rate("inner_lr") * rate_share
     beta1 = config.rate("beta1")
     beta2 = config.rate("beta2")
     state.step += 1

@@ -60,7 +60,7 @@ def drawn_batch(words: np.random.Philox, config: RunConfig) -> Batch:
     """A batch of the configuration's size, as evenly drawn bytes."""
     text = (words.random_raw(config.batch * (config.context + 1)) >> 56).astype(np.int64)
     windows = text.reshape(config.batch, -1)
-    return windows[:, :-1], windows[:, 1:]
+    return Batch(windows[:, :-1], windows[:, 1:])
 
 
 def _weights(words: np.random.Philox, shape: tuple[int, ...]) -> NDArray[np.float32]:

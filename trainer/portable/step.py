@@ -166,6 +166,6 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
 
 def _in_one_order(batch: Batch) -> tuple[Tensor, Tensor]:
     """The batch with its samples sorted by their bytes."""
-    x, y = batch
+    x, y, _ = batch
     order = np.lexsort(np.concatenate([x, y], axis=1).T)
     return torch.from_numpy(x[order]), torch.from_numpy(y[order])

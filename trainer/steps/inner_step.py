@@ -64,7 +64,7 @@ def inner_step(
     limit = config.rate("clip")
     if norm > limit:
         torch._foreach_mul_(gradients, limit / norm)
-    (portable_adamw if portable else _adamw)(config, state, gradients)
+    (portable_adamw if portable else _adamw)(config, state, gradients, batch.rate_share)
     return StepResult(loss, norm)
 
 
@@ -82,7 +82,7 @@ def _check_finite(loss: float, norm: float, state: TrainState) -> None:
 
 
 def _gradients(model: nn.Module, theta: dict[str, Tensor], batch: Batch) -> tuple[float, list[Tensor]]:
-    x, y = (torch.from_numpy(part) for part in batch)
+    x, y = torch.from_numpy(batch.x), torch.from_numpy(batch.y)
     weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
     logits: Tensor = functional_call(model, weights, (x,))
     loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
@@ -90,12 +90,12 @@ def _gradients(model: nn.Module, theta: dict[str, Tensor], batch: Batch) -> tupl
 
 
 @torch.no_grad()
-def _adamw(config: RunConfig, state: TrainState, gradients: list[Tensor]) -> None:
-    """Loshchilov & Hutter's AdamW, with decay on matrices only, as in GPT-2."""
+def _adamw(config: RunConfig, state: TrainState, gradients: list[Tensor], rate_share: float) -> None:
+    """Loshchilov & Hutter's AdamW at a share of the learning rate, with decay on matrices only, as in GPT-2."""
     theta = list(state.theta.values())
     m = list(state.m.values())
     v = list(state.v.values())
-    lr = config.rate("inner_lr")
+    lr = config.rate("inner_lr") * rate_share
     beta1 = config.rate("beta1")
     beta2 = config.rate("beta2")
     state.step += 1

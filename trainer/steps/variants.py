@@ -118,7 +118,7 @@ def step_as(
         return loss, norm
     if norm > config.rate("clip"):
         gradients = [g * (config.rate("clip") / norm) for g in gradients]
-    _optimizer_step(config, state, gradients, variant.adamw)
+    _optimizer_step(config, state, gradients, variant.adamw, batch.rate_share)
     return loss, norm
 
 
@@ -126,17 +126,19 @@ def _gradients(model: nn.Module, theta: dict[str, Tensor], batch: Batch, parts: 
     weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
     total: list[Tensor] = []
     mean = 0.0
-    pairs = zip(*(np.array_split(part, parts) for part in batch), strict=True)
+    pairs = zip(np.array_split(batch.x, parts), np.array_split(batch.y, parts), strict=True)
     for x, y in pairs:
         logits: Tensor = functional_call(model, weights, (torch.from_numpy(x),))
-        loss = F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(y).flatten(), reduction="sum") / batch[1].size
+        loss = F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(y).flatten(), reduction="sum") / batch.y.size
         found = torch.autograd.grad(loss, list(weights.values()))
         total = [a + b for a, b in zip(total, found, strict=True)] if total else list(found)
         mean += loss.item()
     return mean, total
 
 
-def _optimizer_step(config: RunConfig, state: TrainState, gradients: list[Tensor], kernel: str) -> None:
+def _optimizer_step(
+    config: RunConfig, state: TrainState, gradients: list[Tensor], kernel: str, rate_share: float
+) -> None:
     """torch's own AdamW on our state: decay on matrices only, as in trainer/steps/inner_step.py."""
     parameters = [torch.nn.Parameter(value) for value in state.theta.values()]
     for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -148,7 +150,7 @@ def _optimizer_step(config: RunConfig, state: TrainState, gradients: list[Tensor
     ]
     optimizer = torch.optim.AdamW(
         groups,
-        lr=config.rate("inner_lr"),
+        lr=config.rate("inner_lr") * rate_share,
         betas=(config.rate("beta1"), config.rate("beta2")),
         eps=config.rate("eps"),
         foreach=kernel == "foreach",

@@ -28,7 +28,7 @@ def test_a_step_does_not_depend_on_the_ones_before(config: RunConfig, corpus: Co
 
 
 def test_y_is_x_one_byte_later(batches: BatchSource) -> None:
-    x, y = batches(0)
+    x, y, _ = batches(0)
     assert x.shape == y.shape == (2, 16)
     assert np.array_equal(x[:, 1:], y[:, :-1])
 
