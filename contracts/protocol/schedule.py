@@ -22,7 +22,7 @@ _PI = Decimal("3.1415926535897932384626433832795028841971693993751")
 
 def rate_share(config: RunConfig, round_number: int, step: int) -> float:
     """Share of `inner_lr`, at most 1, at a step (from 0) of a round (from 1)."""
-    number = (round_number - 1) * config.steps + step
+    number = max(0, round_number - 1) * config.steps + step
     if number < config.warmup_steps:
         return float(Fraction(number + 1, config.warmup_steps))
     return _FALLS[config.schedule](config, number)
