@@ -150,6 +150,10 @@ Rpcs = Annotated[
         help=f"JSON-RPC address of the EVM chain; several are compared, and one may be away. Default: {DEFAULT_RPC}.",
     ),
 ]
+Trusted = Annotated[
+    Path | None,
+    typer.Option("--deployment", exists=True, dir_okay=False, help="The model's deployment, from elsewhere."),
+]
 OwnChain = Annotated[
     str | None,
     typer.Option(

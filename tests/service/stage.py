@@ -96,7 +96,7 @@ class Stage:
         """With the log's key."""
         return self.ledger.chain.deployment
 
-    def open_run(self, rounds: int = 1, nodes: int = 1, **rules: Any) -> RunId:
+    def open_run(self, rounds: int = 1, nodes: int = 1, architecture: str = "gpt", **rules: Any) -> RunId:
         """A run of the creator's; its periods are short."""
         quick = {
             "rounds_per_epoch": 1,
@@ -105,7 +105,7 @@ class Stage:
             "lease_seconds": 30,
             "min_nodes": nodes,
         }
-        config = {**TINY, "rounds": rounds}
+        config = {**TINY, "rounds": rounds, "architecture": architecture}
         key = key_of("creator").key.hex()
         self.run = open_run(self.api, key, config, RunRules(10**21, **{**quick, **rules}), (self.text,))
         return self.run

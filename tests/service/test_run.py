@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from transformers import LlamaForCausalLM
 
 from contracts.bindings.token import ModelToken
 from contracts.chain.connection import connect
+from contracts.errors import CommonweightError
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.log.follower import audit
 from ledger.books import log
@@ -21,6 +25,11 @@ from ledger.storage.tables import MirrorRow
 from tests.deployed import key_of
 from tests.service.stage import Stage, staged, wallet
 from tests.walked import check_order, followed, walks
+from trainer.client import ApiClient
+from trainer.data.corpus import corpus_of
+from trainer.model.hugging_face import export
+from verifier.receipt.cosigned_log import VerifierQuorum
+from verifier.weights.merged import MergedWeights, merged_weights
 
 pytestmark = pytest.mark.integration
 HONEST, CHEAT = ("ada", "ben"), "cal"
@@ -39,7 +48,7 @@ def calls() -> Iterator[list[str]]:
 def stage(tmp_path_factory: pytest.TempPathFactory, calls: list[str]) -> Iterator[Stage]:
     with staged(tmp_path_factory.mktemp("service")) as stage:
         stage.wait("the chain in the log", lambda: stage.client.get("/log/size")["size"] > 1)
-        stage.open_run(rounds=2, nodes=3)
+        stage.open_run(rounds=2, nodes=3, architecture="llama")
         for number in range(3):
             stage.start(f"verifier {number}", stage.verifier(number).run)
         for name in HONEST:
@@ -100,6 +109,62 @@ def test_an_audit_of_the_log_gives_the_same(stage: Stage) -> None:
     state = audit(leaves, functions, stage.ledger.chain.domain)
     assert state.runs[stage.run].over
     assert state.epochs == {}
+
+
+def home(stage: Stage, number: int | None = None, client: ApiClient | None = None) -> MergedWeights:
+    asked = client or stage.client
+    quorum = VerifierQuorum.of(asked, stage.deployment, connect(stage.rpc))
+    return merged_weights(asked, stage.deployment, quorum, stage.run, number, 60.0)
+
+
+def test_weights_are_taken_home_under_k_heads_and_load_elsewhere(stage: Stage, tmp_path: Path) -> None:
+    last = home(stage)
+    assert last.round == 2
+    assert last.digest == stage.client.get(f"/runs/{stage.run}/rounds/2")["merge"]["theta"]
+    export(last.config, last.theta, tmp_path)
+    model = LlamaForCausalLM.from_pretrained(tmp_path, local_files_only=True)
+    held_out = corpus_of((stage.text,)).held_out
+    tokens = torch.from_numpy(held_out[: last.config.context].astype(np.int64))[None]
+    with torch.no_grad():
+        loss = float(model(tokens, labels=tokens).loss)
+    assert loss < np.log(last.config.vocab), "better than a guess"
+
+
+class Liar(ApiClient):
+    """A server that shows one thing other than the log has it."""
+
+    def __init__(self, api: str, lie: Callable[[dict[str, Any]], object]) -> None:
+        super().__init__(api)
+        self._lie = lie
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The truth, but for the round."""
+        answer = super().get(path, **query)
+        if "/rounds/" in path:
+            self._lie(answer)
+        return answer
+
+
+LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "another entry": (lambda shown: shown["merge"].update(entry=shown["entry"]), "is not the RoundMerged of round 2"),
+    "another opening": (lambda shown: shown.update(entry=shown["entry"] - 1), "is not the RoundOpened of round 2"),
+    "other bytes": (
+        lambda shown: (shown["merge"].update(theta_blob=shown["merge"]["momentum_blob"]), shown.update(merges={})),
+        "cannot be had",
+    ),
+    "no bytes": (
+        lambda shown: (shown["merge"].update(theta_blob="0x" + "0" * 64), shown.update(merges={})),
+        "cannot be had",
+    ),
+    "nothing merged": (lambda shown: shown.update(merge=None), "is not merged yet"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_server_gives_nobody_other_weights(stage: Stage, name: str) -> None:
+    lie, refusal = LIES[name]
+    with pytest.raises(CommonweightError, match=refusal):
+        home(stage, 2, Liar(stage.api, lie))
 
 
 def test_an_empty_database_takes_the_log_back_from_the_mirrors(stage: Stage, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from contracts.chain.deployment import Deployment
@@ -31,13 +31,15 @@ def fetch_bundle(
     reader = LogReader(open_place(address, log), log)
 
     def sources(case: Case) -> list[BundleSource]:
-        return _sources(case, deployment, reader, address)
+        return blob_sources(deployment, reader, address, case.round.verifiers)
 
     return save_bundle(folder, proof, deployment, reader, sources, on_entry)
 
 
-def _sources(case: Case, deployment: Deployment, reader: LogReader, address: str) -> list[BundleSource]:
-    """The address itself, and the mirrors of the verifiers of the proof's round."""
+def blob_sources(
+    deployment: Deployment, reader: LogReader, address: str, verifiers: Sequence[str]
+) -> list[BundleSource]:
+    """The address itself, and the mirrors of these verifiers."""
     own = (
         [BundleSource(Web(address), OF_SERVER), BundleSource(Web(address), OF_MIRROR)]
         if address.startswith("http")
@@ -45,7 +47,7 @@ def _sources(case: Case, deployment: Deployment, reader: LogReader, address: str
     )
     domain = Domain(deployment.chain_id, deployment.model_registry)
     try:
-        urls = mirror_urls(deployment, domain, case.round.verifiers, reader.place, address)
+        urls = mirror_urls(deployment, domain, verifiers, reader.place, address)
     except CommonweightError:
         urls = deployment.first_mirrors()
     loopback = any(map(is_loopback, (address, *deployment.first_mirrors().values())))

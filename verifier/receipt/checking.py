@@ -27,7 +27,7 @@ from contracts.tlog.policy import Policy, PolicyLog
 from contracts.tlog.policy_text import parse_policy
 from contracts.tlog.proof import parse_proof
 from verifier.receipt import errors as wrong
-from verifier.receipt.saving import anchored_keys
+from verifier.receipt.cosigned_log import anchored_keys
 from verifier.receipt.work import ReceiptReader
 
 

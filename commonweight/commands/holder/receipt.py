@@ -8,13 +8,9 @@ from typing import Annotated
 import typer
 
 from commonweight.terminal.console import tell
-from commonweight.terminal.options import DEFAULT_API, Account, Api, OwnChain
+from commonweight.terminal.options import DEFAULT_API, Account, Api, OwnChain, Trusted
 
 app = typer.Typer(no_args_is_help=True, help="Your work and pay of an epoch as one file, checked without the server.")
-Trusted = Annotated[
-    Path | None,
-    typer.Option("--deployment", exists=True, dir_okay=False, help="The model's deployment, from elsewhere."),
-]
 
 
 @app.command("save")
@@ -35,7 +31,8 @@ def save(
     from contracts.chain.deployment import Deployment
     from contracts.files.whole_file import save_file
     from trainer.client import ApiClient
-    from verifier.receipt.saving import VerifierQuorum, save_receipt
+    from verifier.receipt.cosigned_log import VerifierQuorum
+    from verifier.receipt.saving import save_receipt
 
     client = ApiClient(api)
     deployed = Deployment.of_file(deployment) if deployment else None

@@ -19,8 +19,10 @@ from commonweight.terminal.options import (
     Data,
     Keystore,
     ModelDeployment,
+    OwnChain,
     Rpc,
     RunId,
+    Trusted,
     read_address,
     read_object,
 )
@@ -111,6 +113,29 @@ def lineage(
 
     rounds = rounds_of(ApiClient(api), ids.RunId(run), round_number)
     tell(rounds, lines_of(rounds))
+
+
+@app.command("export")
+def export(
+    run: RunId,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write, for Hugging Face's library.")],
+    round_number: Annotated[
+        int | None, typer.Option("--round", min=1, help="Round after which the weights stand; else the newest merged.")
+    ] = None,
+    api: Api = DEFAULT_API,
+    deployment: Trusted = None,
+    rpc_url: OwnChain = None,
+    seconds: Annotated[float, typer.Option(help="How long to wait until k mirrors show one head.")] = 60.0,
+) -> None:
+    """Take the weights of a run home: what its verifiers signed, checked, in the form that other programs load.
+
+    A run of the architecture `llama` becomes a folder that `transformers` loads.
+    """
+    from commonweight.model.exporting import export_run
+
+    found = export_run(ids.RunId(run), out, round_number, api, deployment, rpc_url, seconds)
+    line = f"{out}: the weights {found.digest} after round {found.round}, by entry {found.entry} of the log"
+    tell({"folder": str(out), "digest": found.digest, "round": found.round, "entry": found.entry}, [line])
 
 
 @app.command("train")

@@ -24,8 +24,9 @@ from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, ke
 from tests.verifier.log.files import KeyedRun, cosigned, deployment, tree_of, write_log
 from tests.wire import Typed
 from trainer.client import ApiClient
-from verifier.receipt import saving
-from verifier.receipt.saving import VerifierQuorum, save_receipt
+from verifier.receipt import cosigned_log
+from verifier.receipt.cosigned_log import VerifierQuorum
+from verifier.receipt.saving import save_receipt
 
 
 @dataclass
@@ -139,7 +140,7 @@ class Made:
                 return given
 
         shown = mirrors or {name: Mirror([cosigned(self.run.leaves, name)]) for name in self.names}
-        with patch.object(saving, "find_mirrors", lambda *_: (shown, [])):
+        with patch.object(cosigned_log, "find_mirrors", lambda *_: (shown, [])):
             judges = VerifierQuorum(tuple(self.names), 2)
             return save_receipt(cast(ApiClient, Client()), self.deployment, judges, (1, self.account), 0.0)
 

@@ -1,0 +1,1 @@
+"""Weights of a merged round, taken home under the heads that k verifiers signed."""

@@ -1,0 +1,115 @@
+"""The weights that a round was merged to, taken home: what a server gives counts as the cosigned log has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeVar
+
+from contracts.chain.deployment import Deployment
+from contracts.errors import CommonweightError
+from contracts.ids import Address, ProofId, RunId, to_hex
+from contracts.messages.signatures import Domain
+from contracts.protocol.architecture import theta_layout
+from contracts.protocol.judge.entries import RoundMerged, RoundOpened
+from contracts.protocol.log.codec import InvalidLeaf
+from contracts.protocol.log.leaf import read
+from contracts.protocol.run_config import RunConfig
+from contracts.tensors.tensorfile import Tensors, has_layout, packed_size, state_digest, unpack
+from contracts.wire.rounds import Round
+from contracts.wire.runs import Run
+from trainer.client import ApiClient
+from verifier.proof.bundle import BundleSource
+from verifier.proof.fetching import blob_sources
+from verifier.receipt.cosigned_log import CosignedLog, VerifierQuorum, read_cosigned
+
+Entry = TypeVar("Entry", RoundMerged, RoundOpened)
+
+
+class NothingMerged(CommonweightError):
+    """No round of the run, or not this one, has weights that k verifiers computed alike."""
+
+    code = "nothing-merged"
+
+
+class WeightsLost(CommonweightError):
+    """Nobody gives the bytes of weights that the log names."""
+
+    code = "weights-lost"
+
+
+@dataclass(frozen=True)
+class MergedWeights:
+    """Weights `theta.*` after a round; `digest` (0x-hex) stands in the log at `entry`."""
+
+    config: RunConfig
+    theta: Tensors
+    digest: str
+    round: int
+    entry: int
+
+
+def merged_weights(
+    client: ApiClient,
+    deployment: Deployment,
+    quorum: VerifierQuorum,
+    run: RunId,
+    number: int | None,
+    seconds: float,
+    waits: Callable[[str], None] = lambda _: None,
+) -> MergedWeights:
+    """The weights after a round, by default the newest that was merged.
+
+    Raises NothingMerged, WeightsLost, HeadsApart, InvalidLeaf, and what asking and reading raise.
+    """
+    shown = client.read(Run, f"/runs/{run}")
+    current = _merged(client, run, [number] if number is not None else range(shown.round, 0, -1))
+    assert current.merge is not None, "it was looked for"
+    anchors = sorted(anchor.entry for anchor in shown.verifiers)
+    log = read_cosigned(client, deployment, quorum, anchors, current.merge.entry + 1, seconds, waits)
+    domain = Domain(deployment.chain_id, deployment.model_registry)
+    opened = _entry(log, current.entry, RoundOpened, domain, (run, current.round))
+    merged = _entry(log, current.merge.entry, RoundMerged, domain, (run, current.round))
+    config = RunConfig.from_json(opened.config)
+    sources = blob_sources(deployment, log.reader, client.base_url, current.verifiers)
+    theta = _weights(merged.theta, config, _names(current), sources)
+    return MergedWeights(config, theta, merged.theta, current.round, current.merge.entry)
+
+
+def _merged(client: ApiClient, run: RunId, numbers: Sequence[int]) -> Round:
+    for number in numbers:
+        current = client.read(Round, f"/runs/{run}/rounds/{number}")
+        if current.merge is not None:
+            return current
+    raise NothingMerged(f"round {numbers[0] if numbers else 0} of {run} is not merged yet")
+
+
+def _entry(log: CosignedLog, index: int, kind: type[Entry], domain: Domain, about: tuple[RunId, int]) -> Entry:
+    entry = read(log.reader.entry(index).decode(), domain, _unknown)
+    if not isinstance(entry, kind) or (entry.run, entry.round) != about:
+        raise InvalidLeaf(f"entry {index} is not the {kind.__name__} of round {about[1]}")
+    return entry
+
+
+def _unknown(proof: ProofId) -> Address:
+    raise InvalidLeaf(f"an opening of {proof} stands where a round is awaited")
+
+
+def _names(current: Round) -> Iterator[str]:
+    """What verifiers call the bytes; one of them may have named others."""
+    words = [current.merge, *current.merges.values()]
+    yield from dict.fromkeys(word.theta_blob.removeprefix("0x") for word in words if word is not None)
+
+
+def _weights(digest: str, config: RunConfig, names: Iterator[str], sources: Sequence[BundleSource]) -> Tensors:
+    """The first file whose tensors have the digest of the log."""
+    layout = theta_layout(config)
+    most = packed_size(layout)
+    for name, source in product(names, sources):
+        data = source.get(name, most)
+        if data is not None and has_layout(data, layout):
+            theta = unpack(data, layout)
+            if to_hex(state_digest(theta)) == digest:
+                return theta
+    raise WeightsLost(f"the weights {digest} cannot be had: neither the server nor a verifier's mirror gives them now")
