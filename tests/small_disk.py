@@ -53,9 +53,9 @@ def on_small_disk(size: int) -> Callable[[Callable[..., None]], Callable[..., No
 
 
 def fill(disk: Path, left: int) -> Path:
-    """A file that takes all room but so many bytes, whoever else writes meanwhile."""
+    """A file that takes all room but so many bytes, whoever else writes meanwhile; once more, what became free."""
     file, room = disk / "filler", os.statvfs(disk)
-    with suppress(OSError), file.open("wb", buffering=0) as filler:
+    with suppress(OSError), file.open("ab", buffering=0) as filler:
         wanted = room.f_bavail * room.f_frsize - left
         while wanted > 0:
             wanted -= filler.write(b"\1" * min(wanted, room.f_frsize))
