@@ -107,9 +107,9 @@ class Place:
         finally:
             stop.set()
             thread.join(timeout=30)
+            if failed:  # the reason of whatever else went wrong here
+                raise failed[0]
         assert not thread.is_alive()
-        if failed:
-            raise failed[0]
 
     def until(self, done: Callable[[], object]) -> None:
         """The verifiers act until something is so."""
