@@ -14,11 +14,9 @@ from sqlmodel import Session, col, delete, or_, select
 from contracts.ids import Address, ProofId, RunId, to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import Commitment, Merge, StateOpening
-from contracts.protocol.architecture import theta_layout
+from contracts.protocol.architecture import parameter_count, weight_shapes
 from contracts.protocol.judge.state import State
 from contracts.protocol.run_config import RunConfig
-from contracts.tensors.state_layout import full_layout
-from contracts.tensors.tensorfile import packed_size
 from ledger.errors import LedgerError
 from ledger.storage.tables import AnnouncedRow
 
@@ -81,9 +79,9 @@ def forget(session: Session, state: State, run: RunId, last: int) -> None:
 
 
 def largest(config: RunConfig, kind: str) -> int:
-    """Bytes of a file of this run: of weights, or of a state with two moments beside them."""
-    weights = theta_layout(config)
-    return packed_size(full_layout(weights) if kind == "state" else weights)
+    """Bytes that a file of this run cannot exceed: float32 weights, and for a state two moments beside them."""
+    copies = 3 if kind == "state" else 1
+    return copies * (4 * parameter_count(config) + HEADER * len(weight_shapes(config))) + HEADER
 
 
 def _round_of(state: State, message: Commitment | StateOpening | Merge) -> tuple[RunId, int, Address]:
