@@ -34,6 +34,7 @@ from tests.trainer.world import (
     write_text,
 )
 from tests.verifier.mirror.world import mirror_on, serving
+from tests.waiting import PATIENCE_SECONDS, stacks
 from trainer import conduct
 from trainer.exchange import handing, network
 from trainer.node import boundaries
@@ -45,7 +46,6 @@ from verifier.mirror.store import database
 
 pytestmark = pytest.mark.integration
 
-PATIENCE = 60.0
 LIMITS = Limits(idle=3.0, call=6.0)
 
 
@@ -113,9 +113,9 @@ class Place:
 
     def until(self, done: Callable[[], object]) -> None:
         """The verifiers act until something is so."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + PATIENCE_SECONDS
         while not done():
-            assert time.monotonic() < end, [p for p in self.progress if p.event != "step"]
+            assert time.monotonic() < end, f"{self.progress[-8:]}\n{stacks()}"
             self.council.act()
             time.sleep(0.02)
 
