@@ -1,4 +1,4 @@
-"""Identifiers and amounts by name, and the one hex codec.
+"""Identifiers by name, and the one hex codec.
 
 Text in hex is lowercase and begins with 0x, but for names of blobs: those are 64 digits alone (BLAKE3, ADR 7).
 """
@@ -19,21 +19,8 @@ RunId = NewType("RunId", str)
 """A run: 0x and 64 hex digits, the digest of its manifest (ADR 9)."""
 ProofId = NewType("ProofId", str)
 """A proof: 0x and 64 hex digits, the EIP-712 digest of its commitment."""
-Digest = NewType("Digest", str)
-"""Any other digest: 0x and hex digits."""
 BlobName = NewType("BlobName", str)
 """A blob: the 64 hex digits of the BLAKE3 digest of its bytes."""
-
-Units = NewType("Units", int)
-"""Work: whole units of the journal, one for each verified token."""
-Wei = NewType("Wei", int)
-"""Coins of a chain: 1e-18 of one."""
-Ppm = NewType("Ppm", int)
-"""A share: parts per million."""
-Block = NewType("Block", int)
-"""A block by its number."""
-UnixSeconds = NewType("UnixSeconds", int)
-"""A time: whole seconds since 1970, in UTC."""
 
 
 def beneath(hint: Any) -> Any:
@@ -59,7 +46,7 @@ def from_hex(text: str) -> bytes:
 
 
 ZERO_ADDRESS = as_address("0x" + "00" * 20)
-ZERO_DIGEST = Digest("0x" + "00" * 32)
+ZERO_DIGEST = "0x" + "00" * 32
 NO_ADDRESS = as_address("")
 NO_PROOF = ProofId("")
 NO_RUN = RunId("")

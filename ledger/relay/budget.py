@@ -17,7 +17,7 @@ from web3.contract.contract import ContractFunction
 
 from contracts.amounts import VOTES, amount
 from contracts.chain.connection import rejections
-from contracts.ids import Address, as_address
+from contracts.ids import Address
 from ledger.context import Ledger
 from ledger.errors import BelowThreshold, RelayBudgetSpent
 from ledger.relay_rules import PPM
@@ -118,11 +118,11 @@ def left(ledger: Ledger, session: Session, account: Address, share: VoteShare | 
     """Gas that is left today for an account of this share, or without a share for a passed proposal."""
     day = ledger.now() // DAY
     rules = ledger.relay
-    spent, everybody = (_spent(session, day, as_address(name)) for name in (account, EVERYBODY))
+    spent, everybody = (_spent(session, day, name) for name in (account, EVERYBODY))
     if share is None:
         return Remaining(max(0, rules.account_gas - spent), max(0, rules.daily_gas - everybody))
     own = _own(ledger, share)
-    small = max(0, rules.daily_gas // SMALL - _spent(session, day, as_address(SMALL_HOLDERS)))
+    small = max(0, rules.daily_gas // SMALL - _spent(session, day, SMALL_HOLDERS))
     more = min(small, max(0, min(LEAST, rules.account_gas) - max(spent, own)))
     return Remaining(max(0, own - spent) + more, max(0, rules.daily_gas - rules.daily_gas // CARRYING - everybody))
 
@@ -143,6 +143,7 @@ def _beyond(ledger: Ledger, session: Session, account: Address, gas: int, share:
     return max(0, spent + gas - own) - max(0, spent - own)
 
 
-def _spent(session: Session, day: int, account: Address) -> int:
-    row = session.get(RelaySpending, (day, account))
+def _spent(session: Session, day: int, name: str) -> int:
+    """Of an account, or under one of the two names that are none."""
+    row = session.get(RelaySpending, (day, name))
     return row.gas if row is not None else 0
