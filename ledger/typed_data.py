@@ -65,8 +65,6 @@ def _vote(ledger: Ledger, action: wire.Vote) -> wire.TypedData:
 
 def _proposal(ledger: Ledger, action: wire.Propose) -> wire.TypedData:
     calls = [Action(to_checksum_address(call.target), from_hex(call.data), int(call.value)) for call in action.calls]
-    if any(call.value >= 2**256 for call in calls):
-        raise BadField("value must be below 2^256")
     actions = [*ledger.chain.decision_actions(action.description, action.decisions), *calls]
     if not actions:
         raise BadField("decisions and calls must not both be empty")

@@ -46,6 +46,10 @@ Object: TypeAlias = dict[str, object]
 """JSON whose keys are not fixed."""
 
 
+UINT256 = decimals(0, 2**256 - 1)
+"""A pattern: a word of the chain, as a decimal text."""
+
+
 class AnswerMisfit(CommonweightError):
     """A server's answer has not the form that the route promises."""
 

@@ -14,6 +14,7 @@ from contracts.wire.fields import (
     LARGEST,
     LONGEST_TEXT,
     PAGE,
+    UINT256,
     Body,
     EthAddress,
     MessageFields,
@@ -134,7 +135,7 @@ class CallBody(Body):
     target: EthAddress = Field(description="The contract.")
     value: Annotated[
         str,
-        StringConstraints(pattern=r"^(0|[1-9][0-9]{0,77})$"),
+        StringConstraints(pattern=UINT256),
         Field(examples=["0"], json_schema_extra=unit("wei, decimal")),
     ] = Field(default="0", description="What is sent with it.")
     data: Annotated[

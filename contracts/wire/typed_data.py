@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from contracts.messages.fields import LARGEST_NUMBER
 from contracts.wire.fields import (
     LARGEST,
+    UINT256,
     Address,
     Body,
     Digest,
@@ -46,9 +47,9 @@ class Vote(Body):
     """A vote on a proposal (`Ballot` of the Governor)."""
 
     action: Literal["vote"] = Field(description="What is signed.", examples=["vote"])
-    proposal: Annotated[
-        str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,77})$"), Field(examples=["8310972349871"])
-    ] = Field(description="The proposal's id.")
+    proposal: Annotated[str, StringConstraints(pattern=UINT256), Field(examples=["8310972349871"])] = Field(
+        description="The proposal's id."
+    )
     voter: EthAddress = Field(description="Who votes.")
     support: Annotated[
         int,
