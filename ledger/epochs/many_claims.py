@@ -23,8 +23,8 @@ from ledger.errors import LedgerError
 from ledger.storage.tables import PayoutRow
 
 LINES_AT_ONCE = 40
-"""Lines of one transaction. A first claim of each takes about 130,000 gas in a tree of a million lines (docs/gas.md):
-5.2 million in all, below a third of what one transaction may have (EIP-7825: 2^24)."""
+"""Lines of one transaction. An account's first one takes about 140,000 gas (docs/claim.md): 5.6 million in all, about
+a third of what one transaction may have (EIP-7825: 2^24)."""
 PAID = "paid"
 """Code of a line that was claimed before; other lines have the code of the error that keeps them from being paid."""
 
