@@ -92,7 +92,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         **{ours: found[theirs] for theirs, ours in _NEEDED.items()},
         "rotary_base": _rotary_base(found, folder),
         "norm_eps": _decimal(found.get("rms_norm_eps", 1e-6), folder),
-        "tied": bool(found.get("tie_word_embeddings", False)),
+        "tied": _flag(found, "tie_word_embeddings", folder),
     }
 
 
@@ -141,7 +141,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes()[:_LONGEST])
+        with path.open("rb") as file:
+            found = json.loads(file.read(_LONGEST))
     except (OSError, ValueError, RecursionError) as error:
         raise NotAModel(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(found, dict):
@@ -159,6 +160,13 @@ def _rotary_base(found: Mapping[str, Any], folder: Path) -> int:
     if not isinstance(base, (int, float)) or base != int(base):
         raise NotAModel(f"{folder / SETTINGS}: rope_theta must be a whole number, is {str(base)[:40]!r}")
     return int(base)
+
+
+def _flag(found: Mapping[str, Any], name: str, folder: Path) -> bool:
+    value = found.get(name, False)
+    if not isinstance(value, bool):
+        raise NotAModel(f"{folder / SETTINGS}: {name} must be true or false, is {str(value)[:40]!r}")
+    return value
 
 
 def _decimal(value: Any, folder: Path) -> str:

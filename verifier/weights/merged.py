@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TypeVar
 
 from contracts.chain.deployment import Deployment
-from contracts.errors import CommonweightError
+from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.ids import Address, ProofId, RunId, to_hex
 from contracts.messages.signatures import Domain
 from contracts.protocol.architecture import theta_layout
@@ -16,7 +16,7 @@ from contracts.protocol.judge.entries import RoundMerged, RoundOpened
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.leaf import read
 from contracts.protocol.run_config import RunConfig
-from contracts.tensors.tensorfile import Tensors, has_layout, packed_size, state_digest, unpack
+from contracts.tensors.tensorfile import Layout, Tensors, packed_size, state_digest, unpack
 from contracts.wire.rounds import Round
 from contracts.wire.runs import Run
 from trainer.client import ApiClient
@@ -64,7 +64,7 @@ def merged_weights(
     Raises NothingMerged, WeightsLost, HeadsApart, InvalidLeaf, and what asking and reading raise.
     """
     shown = client.read(Run, f"/runs/{run}")
-    current = _merged(client, run, [number] if number is not None else range(shown.round, 0, -1))
+    current = _merged(client, run, [number] if number is not None else _newest(shown.round))
     assert current.merge is not None, "it was looked for"
     anchors = sorted(anchor.entry for anchor in shown.verifiers)
     log = read_cosigned(client, deployment, quorum, anchors, current.merge.entry + 1, seconds, waits)
@@ -72,9 +72,14 @@ def merged_weights(
     opened = _entry(log, current.entry, RoundOpened, domain, (run, current.round))
     merged = _entry(log, current.merge.entry, RoundMerged, domain, (run, current.round))
     config = RunConfig.from_json(opened.config)
-    sources = blob_sources(deployment, log.reader, client.base_url, current.verifiers)
-    theta = _weights(merged.theta, config, _names(current), sources)
+    sources = blob_sources(deployment, log.reader, client.base_url, opened.verifiers)
+    theta = _weights(merged.theta, config, _names(current, opened.verifiers), sources)
     return MergedWeights(config, theta, merged.theta, current.round, current.merge.entry)
+
+
+def _newest(number: int) -> list[int]:
+    """A round opens once the one before is merged: of the newest two one is, or none of the run."""
+    return [one for one in (number, number - 1) if one > 0]
 
 
 def _merged(client: ApiClient, run: RunId, numbers: Sequence[int]) -> Round:
@@ -96,20 +101,27 @@ def _unknown(proof: ProofId) -> Address:
     raise InvalidLeaf(f"an opening of {proof} stands where a round is awaited")
 
 
-def _names(current: Round) -> Iterator[str]:
-    """What verifiers call the bytes; one of them may have named others."""
-    words = [current.merge, *current.merges.values()]
-    yield from dict.fromkeys(word.theta_blob.removeprefix("0x") for word in words if word is not None)
+def _names(current: Round, verifiers: Sequence[Address]) -> list[str]:
+    """The names that the round's verifiers gave the bytes; one of them may have named others."""
+    words = [current.merge, *(word for name, word in current.merges.items() if name in verifiers)]
+    return list(dict.fromkeys(word.theta_blob.removeprefix("0x") for word in words if word is not None))
 
 
-def _weights(digest: str, config: RunConfig, names: Iterator[str], sources: Sequence[BundleSource]) -> Tensors:
+def _weights(digest: str, config: RunConfig, names: Sequence[str], sources: Sequence[BundleSource]) -> Tensors:
     """The first file whose tensors have the digest of the log."""
     layout = theta_layout(config)
     most = packed_size(layout)
     for name, source in product(names, sources):
         data = source.get(name, most)
-        if data is not None and has_layout(data, layout):
-            theta = unpack(data, layout)
-            if to_hex(state_digest(theta)) == digest:
-                return theta
+        theta = None if data is None else _read(data, layout)
+        if theta is not None and to_hex(state_digest(theta)) == digest:
+            return theta
     raise WeightsLost(f"the weights {digest} cannot be had: neither the server nor a verifier's mirror gives them now")
+
+
+def _read(data: bytes, layout: Layout) -> Tensors | None:
+    """The tensors of a file; None for one of another layout, or with numbers that are none."""
+    try:
+        return unpack(data, layout)
+    except InvalidTensorFile:
+        return None

@@ -112,6 +112,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "another kind of rotary": (settings(rope_parameters={"rope_type": "yarn"}), "rope_type must be default, is 'yarn'"),
     "a bias": (settings(attention_bias=True), "attention_bias must be False"),
     "another vocabulary": (settings(vocab_size=300), r"model.embed_tokens.weight has shape \(512, 96\)"),
+    "embeddings tied by a text": (settings(tie_word_embeddings="false"), "tie_word_embeddings must be true or false"),
     "a size that is text": (settings(hidden_size="96"), "hidden_size must be a whole number"),
     "settings that are none": (lambda folder: (folder / SETTINGS).write_text("[]"), "must hold an object"),
     "settings of another format": (lambda folder: (folder / SETTINGS).write_text("model: llama"), "read as JSON"),
