@@ -1,4 +1,4 @@
-"""A mutant dies of the rule that it lacks, not of a name that is gone: then it would say nothing of the tests."""
+"""A mutant dies of the rule that it lacks, not of a bare name that is gone: that would say nothing of the tests."""
 
 from __future__ import annotations
 
@@ -20,10 +20,16 @@ JUDGE = ROOT / "contracts" / "protocol" / "judge"
 def changed() -> Iterator[tuple[str, str]]:
     """Every mutant's name, and the text of its module without the check."""
     for name, check in PYTHON.items():
-        yield f"removed check: {name}", (ROOT / check.path).read_text().replace(check.old, check.new)
+        yield f"removed check: {name}", without(ROOT / check.path, check.old, check.new)
     for name, rule in MUTANTS.items():
         (path,) = JUDGE.rglob(f"{rule.module}.py")
-        yield f"adversary: {name}", path.read_text().replace(rule.old, rule.new)
+        yield f"adversary: {name}", without(path, rule.old, rule.new)
+
+
+def without(path: Path, old: str, new: str) -> str:
+    text = path.read_text()
+    assert text.count(old) == 1, f"{path} has {text.count(old)} times {old!r}"
+    return text.replace(old, new)
 
 
 def undefined(folder: Path) -> str:

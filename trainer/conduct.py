@@ -24,7 +24,7 @@ from contracts.tensors.state_layout import inner_digest, theta_digest
 from contracts.tensors.tensorfile import pack
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import Corpus
-from trainer.log_view.shown import ProofView, RoundView, RunLine
+from trainer.log_view.shown import CoveredProof, CoveredRound, CoveredRun
 from trainer.model.state import Tensors
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.settled import settle
@@ -48,11 +48,11 @@ class Surroundings(Protocol):
     @property
     def address(self) -> Address: ...
 
-    def runs(self) -> Sequence[RunLine]: ...
+    def runs(self) -> Sequence[CoveredRun]: ...
 
-    def round(self, run: RunId, number: int) -> RoundView: ...
+    def round(self, run: RunId, number: int) -> CoveredRound: ...
 
-    def proof(self, name: ProofId) -> ProofView: ...
+    def proof(self, name: ProofId) -> CoveredProof: ...
 
     def blob(self, name: str) -> bytes: ...
 
@@ -62,7 +62,7 @@ class RoundTask:
     """One round of one node; `start` is the full state."""
 
     client: Surroundings
-    round: RoundView
+    round: CoveredRound
     config: RunConfig
     corpus: Corpus
     start: Tensors

@@ -9,6 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from eth_utils.abi import abi_to_signature, filter_abi_by_type, function_signature_to_4byte_selector
@@ -150,9 +151,10 @@ def _decoded(w3: Web3, name: str, target: Address, data: bytes) -> tuple[str, Ma
     return str(function.fn_name), {key: _plain(value) for key, value in arguments.items()}
 
 
-def _selectors(name: str) -> set[bytes]:
+@cache
+def _selectors(name: str) -> frozenset[bytes]:
     functions = filter_abi_by_type("function", load_artifact(name)["abi"])
-    return {function_signature_to_4byte_selector(abi_to_signature(function)) for function in functions}
+    return frozenset(function_signature_to_4byte_selector(abi_to_signature(function)) for function in functions)
 
 
 def _words(contract: str, function: str, arguments: Mapping[str, Any]) -> str:

@@ -130,6 +130,6 @@ class ReceiptParts(Part):
     )
     state: EpochStage = Field(strict=False, description="What the chain has of it.", examples=["final"])
     signatures: dict[Address, SignatureText] = Field(description="By verifier: its signature under it.", examples=[{}])
-    entries: list[Entry] = Field(description="Entries of the log about the account's work and pay.")
+    entries: list[Entry] = Field(min_length=1, description="Entries of the log about the account's work and pay.")
     anchors: list[Entry] = Field(description="Entries by which verifiers bound their keys to themselves.")
     payouts: list[ReceiptLine] = Field(description="The account's lines.")

@@ -74,7 +74,8 @@ class Part(BaseModel):
 
 
 class Body(BaseModel):
-    """A request body: exactly the fields that are named."""
+    """A request body: exactly the fields that are named. Its reader is built at once: a web framework that builds it
+    later has a library's words on the user's screen."""
 
     model_config = ConfigDict(extra="forbid")
 

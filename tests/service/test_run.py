@@ -11,6 +11,8 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
+from commonweight.model.exporting import export_run
+from commonweight.model.trusted import trusted
 from contracts.bindings.token import ModelToken
 from contracts.chain.connection import connect
 from contracts.errors import CommonweightError
@@ -146,8 +148,11 @@ class Liar(ApiClient):
 
 
 LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "another entry": (lambda shown: shown["merge"].update(entry=shown["entry"]), "is not the RoundMerged of round 2"),
-    "another opening": (lambda shown: shown.update(entry=shown["entry"] - 1), "is not the RoundOpened of round 2"),
+    "another entry": (
+        lambda shown: shown["merge"].update(entry=shown["entry"]),
+        "no entry of the kind round-merged",
+    ),
+    "another opening": (lambda shown: shown.update(entry=shown["entry"] - 1), "no entry of the kind round-opened"),
     "other bytes": (
         lambda shown: (shown["merge"].update(theta_blob=shown["merge"]["momentum_blob"]), shown.update(merges={})),
         "cannot be had",
@@ -156,8 +161,15 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda shown: (shown["merge"].update(theta_blob="0x" + "0" * 64), shown.update(merges={})),
         "cannot be had",
     ),
+    "another round": (lambda shown: shown.update(round=1), "round 1 of .* was shown for round 2"),
     "nothing merged": (lambda shown: shown.update(merge=None), "is not merged yet"),
 }
+
+
+def test_a_run_is_exported_by_the_word_of_the_chain(stage: Stage, tmp_path: Path) -> None:
+    found = export_run(trusted(stage.api, None, stage.rpc), stage.run, tmp_path / "out", None, 60.0)
+    assert found.digest == home(stage).digest
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"config.json", "model.safetensors"}
 
 
 @pytest.mark.parametrize("name", LIES)

@@ -15,7 +15,7 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from trainer.conduct import Conduct, Made, NothingToCopy, RoundTask
 from trainer.data.corpus import Corpus
-from trainer.log_view.shown import ProofView, RoundView, RunLine
+from trainer.log_view.shown import CoveredProof, CoveredRound, CoveredRun
 from trainer.model.state import initial_theta, start_tensors
 from trainer.steps.trajectory import Trajectory
 
@@ -27,8 +27,8 @@ VICTIM = as_address("0x" + "22" * 20)
 class Alone:
     """Surroundings in which a test says what is shown."""
 
-    rounds: dict[int, RoundView] = field(default_factory=dict)
-    proofs: dict[ProofId, ProofView] = field(default_factory=dict)
+    rounds: dict[int, CoveredRound] = field(default_factory=dict)
+    proofs: dict[ProofId, CoveredProof] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     domain: Domain = Domain(31337, "0x" + "ab" * 20)  # noqa: RUF009 - frozen
     account: LocalAccount = field(default_factory=lambda: Account.from_key("0x" + "11" * 32))
@@ -37,15 +37,15 @@ class Alone:
     def address(self) -> Address:
         return as_address(str(self.account.address))
 
-    def runs(self) -> Sequence[RunLine]:
-        return [RunLine(RUN, 1)]
+    def runs(self) -> Sequence[CoveredRun]:
+        return [CoveredRun(RUN, 1)]
 
-    def round(self, run: RunId, number: int) -> RoundView:
+    def round(self, run: RunId, number: int) -> CoveredRound:
         if run != RUN or number not in self.rounds:
             raise NothingToCopy(f"{run}/{number}")
         return self.rounds[number]
 
-    def proof(self, name: ProofId) -> ProofView:
+    def proof(self, name: ProofId) -> CoveredProof:
         if name not in self.proofs:
             raise NothingToCopy(name)
         return self.proofs[name]
@@ -61,7 +61,7 @@ def job_of(config: RunConfig, corpus: Corpus, around: Alone | None = None, numbe
     around = around or Alone()
     start = start_tensors(initial_theta(config), None)
     theta = to_hex(theta_digest(start))
-    view = RoundView(RUN, number, SEED, theta, BlobName(""), (around.address, VICTIM), ())
+    view = CoveredRound(RUN, number, SEED, theta, BlobName(""), (around.address, VICTIM), ())
     return RoundTask(around, view, config, corpus, start)
 
 

@@ -23,7 +23,7 @@ from tests.trainer.desk import VICTIM, Alone, job_of, play
 from trainer.cheats import conduct
 from trainer.conduct import Conduct, Made, NothingToCopy, RoundTask
 from trainer.data.corpus import Corpus
-from trainer.log_view.shown import OpeningView, ProofLine, ProofView
+from trainer.log_view.shown import CoveredProof, CoveredProofLine, OpeningView
 from trainer.node.pen import hexes
 from trainer.steps.settled import after
 
@@ -122,10 +122,10 @@ def beside_a_victim(config: RunConfig, corpus: Corpus, stage: Stage = Stage.READ
     (shown,) = Conduct().openings(theirs, done, [1])
     message = replace(made.message, node=VICTIM, round=1)
     opened = {1: OpeningView(BlobName(blake3(shown.packed).hexdigest()), shown.path)}
-    around.proofs[PROOF] = ProofView(PROOF, message, made.first_path, made.last_path, opened)
+    around.proofs[PROOF] = CoveredProof(PROOF, message, made.first_path, made.last_path, opened)
     around.blobs = {blake3(data).hexdigest(): data for data in (made.gradient, shown.packed)}
     job = job_of(config, corpus, around, number)
-    around.rounds = {number: job.round, 1: replace(job.round, proofs=(ProofLine(PROOF, VICTIM, stage),))}
+    around.rounds = {number: job.round, 1: replace(job.round, proofs=(CoveredProofLine(PROOF, VICTIM, stage),))}
     return job
 
 

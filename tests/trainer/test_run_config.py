@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
@@ -17,15 +18,12 @@ def test_json_round_trip_keeps_the_digest() -> None:
     assert RunConfig.from_json(config.to_json()).digest() == config.digest()
 
 
-def test_every_field_changes_the_digest() -> None:
-    base = RunConfig()
-    others = [
-        RunConfig(seed=2),
-        RunConfig(batch=9),
-        RunConfig(inner_lr="0.0021"),
-        RunConfig(corpus_digest="ab" * 32),
-    ]
-    assert len({base.digest(), *(other.digest() for other in others)}) == 5
+@pytest.mark.parametrize("name", [field.name for field in fields(RunConfig)])
+def test_every_field_changes_the_digest(name: str) -> None:
+    """Past the checks: whatever a field may hold, another value of it is another configuration."""
+    changed = RunConfig()
+    object.__setattr__(changed, name, "another")
+    assert changed.digest() != RunConfig().digest()
 
 
 def test_the_canonical_json_has_no_floats() -> None:

@@ -368,7 +368,7 @@ class LocalWork:
     corpus: Corpus
     false: set[int] = field(default_factory=set)
 
-    def ask(self, request: question.Request[Any, Any], *_needs: Any) -> Any:
+    def ask(self, request: question.ReplayRequest[Any, Any], *_needs: Any) -> Any:
         files = Folder(self.folder / BLOBS)
         try:
             if request.task is HOLD:

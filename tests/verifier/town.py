@@ -28,7 +28,7 @@ from verifier.mirror.store.parsing import Reader
 from verifier.mirror.store.stopwatch import Stopwatch
 from verifier.quorum.bringing import Bringer, subjects
 from verifier.quorum.store import DueMessage, QuorumStore
-from verifier.replay.question import Request
+from verifier.replay.question import ReplayRequest
 from verifier.replica.errors import ServerRefused
 from verifier.replica.replica import Replica
 from verifier.service.welcome import AnnouncedBlobs, Announcer, Welcome
@@ -66,12 +66,12 @@ class FakeWork:
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     slow: set[str] = field(default_factory=set)
 
-    def ask(self, request: Request[Any, Any], *_needs: Any) -> Any:
+    def ask(self, request: ReplayRequest[Any, Any], *_needs: Any) -> Any:
         self.asked.append((request.subject, request.name, request.question))
         found = self.answers.get(request.name)
         return found(request.question) if callable(found) else found
 
-    def outlasted(self, request: Request[Any, Any]) -> bool:
+    def outlasted(self, request: ReplayRequest[Any, Any]) -> bool:
         return request.name in self.slow
 
 

@@ -22,7 +22,7 @@ from contracts.tensors.tensorfile import state_digest, unpack
 from trainer.cheats.states import from_theta, towards
 from trainer.conduct import Conduct, Disclosure, Made, NothingToCopy, RoundTask
 from trainer.data.batches import batch_source
-from trainer.log_view.shown import OpeningView, ProofView, RoundView
+from trainer.log_view.shown import CoveredProof, CoveredRound, OpeningView
 from trainer.model.state import Tensors, initial_theta, layout, theta_of
 from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 
@@ -104,7 +104,7 @@ class CopiedTrajectory(Conduct):
         opened = task.client.proof(self._victim).openings
         return [_disclosed(task, boundary, opened[boundary]) for boundary in boundaries if boundary in opened]
 
-    def _find(self, task: RoundTask) -> ProofView:
+    def _find(self, task: RoundTask) -> CoveredProof:
         return _wait_for_proof(task)
 
 
@@ -119,14 +119,14 @@ class FrontRun(CopiedTrajectory):
 class ReplayedRound(CopiedTrajectory):
     """A posted commitment of the previous round, signed anew for this one."""
 
-    def _find(self, task: RoundTask) -> ProofView:
+    def _find(self, task: RoundTask) -> CoveredProof:
         view = _proof_in(task, task.number - 1, {Stage.POSTED})
         if view is None:
             raise NothingToCopy("no posted proof of another node's previous round is held any more")
         return view
 
 
-def _wait_for_proof(task: RoundTask) -> ProofView:
+def _wait_for_proof(task: RoundTask) -> CoveredProof:
     """A commitment of another node to this round, as soon as the log has one. Raises NothingToCopy."""
     end = time.monotonic() + PATIENCE_SECONDS
     while (view := _proof_in(task, task.number, LIVE)) is None:
@@ -136,7 +136,7 @@ def _wait_for_proof(task: RoundTask) -> ProofView:
     return view
 
 
-def _proof_in(task: RoundTask, number: int, stages: Set[Stage]) -> ProofView | None:
+def _proof_in(task: RoundTask, number: int, stages: Set[Stage]) -> CoveredProof | None:
     lines = task.client.round(task.run, number).proofs
     line = next((line for line in lines if line.stage in stages and line.node != task.node), None)
     return None if line is None else task.client.proof(line.proof)
@@ -146,7 +146,7 @@ def _gradient(task: RoundTask, message: Commitment) -> Tensors:
     return unpack(task.client.blob(message.gradientBlob.hex()), theta_layout(task.config))
 
 
-def _weights(task: RoundTask, view: RoundView) -> Tensors:
+def _weights(task: RoundTask, view: CoveredRound) -> Tensors:
     """The weights of a round's start: the run's first ones follow from its configuration, others are served."""
     genesis = initial_theta(task.config)
     if to_hex(state_digest(genesis)) == view.theta:

@@ -20,65 +20,64 @@ _OWN_TEXT = np.frombuffer(
 )
 
 Other = Callable[[RunConfig, BatchSource, int], Batch]
-"""The batch that is used at step `int` instead of the round's."""
+"""The batch that is used at step `int` instead of the round's, at the learning rate of that step."""
 
 
 def fed(other: Other) -> InnerRunner:
     """A runner whose every step takes its batch from `other`."""
 
     def step(config: RunConfig, model: nn.Module, state: TrainState, batches: BatchSource, number: int) -> StepResult:
-        wrong = other(config, batches, number)._replace(rate_share=batches(number).rate_share)
-        return inner_step(config, model, state, wrong)
+        return inner_step(config, model, state, other(config, batches, number))
 
     return stepping(step)
 
 
-def own_text(config: RunConfig, _batches: BatchSource, step: int) -> Batch:
+def own_text(config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """Windows of a text of one's own."""
     positions = (np.arange(config.batch)[:, None] * 31 + step * 7 + np.arange(config.context + 1)) % len(_OWN_TEXT)
-    return _shifted(_OWN_TEXT[positions])
+    return _shifted(batches(step), _OWN_TEXT[positions])
 
 
-def easy(config: RunConfig, _batches: BatchSource, step: int) -> Batch:
+def easy(config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """Windows of almost no entropy: two bytes that take turns."""
     pair = np.array([97 + step % 8, 32], dtype=np.uint8)
-    return _shifted(np.tile(pair, (config.batch, config.context // 2 + 1))[:, : config.context + 1])
+    return _shifted(batches(step), np.tile(pair, (config.batch, config.context // 2 + 1))[:, : config.context + 1])
 
 
-def repeated(_config: RunConfig, batches: BatchSource, _step: int) -> Batch:
+def repeated(_config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """The round's first batch, every time."""
-    return batches(0)
+    return batches(0)._replace(rate_share=batches(step).rate_share)
 
 
 def reordered(config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """The round's batches, last one first."""
-    return batches(config.steps - 1 - step)
+    return batches(config.steps - 1 - step)._replace(rate_share=batches(step).rate_share)
 
 
 def short_context(config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """The first half of each window."""
-    x, y, _ = batches(step)
-    return Batch(x[:, : config.context // 2], y[:, : config.context // 2])
+    batch = batches(step)
+    return batch._replace(x=batch.x[:, : config.context // 2], y=batch.y[:, : config.context // 2])
 
 
 def half_batch(config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """The first half of the sequences."""
-    x, y, _ = batches(step)
-    return Batch(x[: config.batch // 2], y[: config.batch // 2])
+    batch = batches(step)
+    return batch._replace(x=batch.x[: config.batch // 2], y=batch.y[: config.batch // 2])
 
 
 def one_sample(_config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """The last sequence replaced by the first."""
-    x, y = _copied(batches(step))
-    x[-1], y[-1] = x[0], y[0]
-    return Batch(x, y)
+    batch = _copied(batches(step))
+    batch.x[-1], batch.y[-1] = batch.x[0], batch.y[0]
+    return batch
 
 
 def one_token(_config: RunConfig, batches: BatchSource, step: int) -> Batch:
     """One target of the batch another byte."""
-    x, y = _copied(batches(step))
-    y[0, -1] ^= 1
-    return Batch(x, y)
+    batch = _copied(batches(step))
+    batch.y[0, -1] ^= 1
+    return batch
 
 
 def one_token_at_the_end(config: RunConfig, batches: BatchSource, step: int) -> Batch:
@@ -91,10 +90,11 @@ def poisoned_last_step(config: RunConfig, batches: BatchSource, step: int) -> Ba
     return own_text(config, batches, step) if step == config.steps - 1 else batches(step)
 
 
-def _shifted(windows: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Batch:
-    whole = windows.astype(np.int64)
-    return Batch(whole[:, :-1], whole[:, 1:])
+def _shifted(batch: Batch, windows: NDArray[np.uint8]) -> Batch:
+    """The batch with these windows."""
+    tokens = windows.astype(np.int64)
+    return batch._replace(x=tokens[:, :-1], y=tokens[:, 1:])
 
 
-def _copied(batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return batch.x.copy(), batch.y.copy()
+def _copied(batch: Batch) -> Batch:
+    return batch._replace(x=batch.x.copy(), y=batch.y.copy())

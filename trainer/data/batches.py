@@ -21,7 +21,7 @@ class Batch(NamedTuple):
 
     x: NDArray[np.int64]
     y: NDArray[np.int64]
-    rate_share: float = 1.0
+    rate_share: float
 
 
 BatchSource = Callable[[int], Batch]

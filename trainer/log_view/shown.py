@@ -11,7 +11,7 @@ from contracts.protocol.judge.state import Stage
 
 
 @dataclass(frozen=True)
-class RunLine:
+class CoveredRun:
     """A run and its newest round, 0 before the first."""
 
     run: RunId
@@ -19,7 +19,7 @@ class RunLine:
 
 
 @dataclass(frozen=True)
-class ProofLine:
+class CoveredProofLine:
     """A proof of a round: its node, and its stage."""
 
     proof: ProofId
@@ -28,7 +28,7 @@ class ProofLine:
 
 
 @dataclass(frozen=True)
-class RoundView:
+class CoveredRound:
     """A round: the digest of its first weights, a file of them (empty where nobody named one), the listed nodes, and
     the proofs."""
 
@@ -38,7 +38,7 @@ class RoundView:
     theta: str
     theta_blob: BlobName
     nodes: tuple[Address, ...]
-    proofs: tuple[ProofLine, ...]
+    proofs: tuple[CoveredProofLine, ...]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class OpeningView:
 
 
 @dataclass(frozen=True)
-class ProofView:
+class CoveredProof:
     """A commitment with the paths beside it, and its openings by boundary."""
 
     proof: ProofId

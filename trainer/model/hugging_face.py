@@ -7,6 +7,7 @@ Written are `config.json` and `model.safetensors`, float32, under the library's 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,15 +48,20 @@ class NotAModel(CommonweightError):
 
 def export(config: RunConfig, theta: Tensors, folder: Path) -> None:
     """Write the weights `theta.*` of a llama. Raises NotAModel and DiskFull."""
-    if config.architecture != "llama":
-        raise NotAModel(
-            f"a run of the architecture {config.architecture!r} has no form in that library: it needs llama"
-        )
+    require_form(config)
     weights = {name.removeprefix("theta."): np.ascontiguousarray(value) for name, value in theta.items()}
     _check_shapes({name: value.shape for name, value in weights.items()}, config)
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
     replace_file(folder / SETTINGS, (json.dumps(settings_of(config), indent=2) + "\n").encode())
+
+
+def require_form(config: RunConfig) -> None:
+    """Raises NotAModel for a run whose weights the library has no model for."""
+    if config.architecture != "llama":
+        raise NotAModel(
+            f"a run of the architecture {config.architecture!r} has no form in that library: it needs llama"
+        )
 
 
 def settings_of(config: RunConfig) -> dict[str, object]:
@@ -157,7 +163,7 @@ def _rotary_base(found: Mapping[str, Any], folder: Path) -> int:
     if kind != "default":
         raise NotAModel(f"{folder / SETTINGS}: rope_type must be default, is {str(kind)[:40]!r}")
     base = inner.get("rope_theta", found.get("rope_theta", 10_000))
-    if not isinstance(base, (int, float)) or base != int(base):
+    if type(base) not in (int, float) or not math.isfinite(base) or base != int(base):
         raise NotAModel(f"{folder / SETTINGS}: rope_theta must be a whole number, is {str(base)[:40]!r}")
     return int(base)
 

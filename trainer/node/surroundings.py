@@ -21,7 +21,7 @@ from contracts.protocol.log.leaf import SIGNED
 from contracts.protocol.log.signed import Envelope, read_envelope
 from trainer.conduct import NothingToCopy
 from trainer.log_view.covered import CoveredLog
-from trainer.log_view.shown import OpeningView, ProofLine, ProofView, RoundView, RunLine
+from trainer.log_view.shown import CoveredProof, CoveredProofLine, CoveredRound, CoveredRun, OpeningView
 
 MOST_BYTES = 2**33
 """Of another node's blob."""
@@ -33,7 +33,7 @@ class Published:
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
-        self.commitments: dict[ProofId, ProofView] = {}
+        self.commitments: dict[ProofId, CoveredProof] = {}
         self.openings: dict[ProofId, dict[int, OpeningView]] = {}
 
     def take(self, text: str) -> None:
@@ -48,7 +48,7 @@ class Published:
         message = envelope.message
         if isinstance(message, Commitment):
             name = ProofId(to_hex(digest(message, self._domain)))
-            self.commitments[name] = ProofView(
+            self.commitments[name] = CoveredProof(
                 name, message, _path(envelope, "first_path"), _path(envelope, "last_path")
             )
         else:
@@ -56,7 +56,7 @@ class Published:
             opening = OpeningView(BlobName(message.blob.hex()), _path(envelope, "path"))
             self.openings.setdefault(ProofId(to_hex(message.proof)), {})[message.boundary] = opening
 
-    def proof(self, name: ProofId) -> ProofView | None:
+    def proof(self, name: ProofId) -> CoveredProof | None:
         """A commitment with its openings."""
         view = self.commitments.get(name)
         return None if view is None else replace(view, openings=dict(self.openings.get(name, {})))
@@ -89,13 +89,13 @@ class Around:
         """Checksum address of the key."""
         return self._account.address
 
-    def runs(self) -> tuple[RunLine, ...]:
+    def runs(self) -> tuple[CoveredRun, ...]:
         """All runs."""
         log = self._log()
         with log.lock:
-            return tuple(RunLine(name, run.round) for name, run in log.state.runs.items())
+            return tuple(CoveredRun(name, run.round) for name, run in log.state.runs.items())
 
-    def round(self, run: RunId, number: int) -> RoundView:
+    def round(self, run: RunId, number: int) -> CoveredRound:
         """A round that the machine still holds. Raises NothingToCopy."""
         log = self._log()
         with log.lock:
@@ -105,7 +105,7 @@ class Around:
                 raise NothingToCopy(f"nothing is known of /runs/{run}/rounds/{number}")
             return self.view(log.state, current)
 
-    def proof(self, name: ProofId) -> ProofView:
+    def proof(self, name: ProofId) -> CoveredProof:
         """A commitment with its openings. Raises NothingToCopy."""
         with self._log().lock:
             view = self._published.proof(name) if self._published is not None else None
@@ -122,11 +122,11 @@ class Around:
             time.sleep(1.0)
         return data
 
-    def view(self, state: State, current: RoundState) -> RoundView:
+    def view(self, state: State, current: RoundState) -> CoveredRound:
         """A round, as a RoundTask has it. The caller holds the log's lock."""
         proofs = [state.proofs[name] for name in current.proofs.values() if name in state.proofs]
         blobs = self._log().gleaned.blobs.get(current.theta, [""])
-        return RoundView(
+        return CoveredRound(
             run=current.run,
             number=current.number,
             data_seed=current.data_seed,
@@ -137,8 +137,8 @@ class Around:
         )
 
 
-def _line(proof: ProofState) -> ProofLine:
-    return ProofLine(proof.commitment.proof, proof.commitment.node, proof.stage)
+def _line(proof: ProofState) -> CoveredProofLine:
+    return CoveredProofLine(proof.commitment.proof, proof.commitment.node, proof.stage)
 
 
 def _path(envelope: Envelope, name: str) -> tuple[bytes, ...]:

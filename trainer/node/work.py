@@ -17,7 +17,7 @@ from contracts.protocol.judge.state import ProofState
 from contracts.protocol.run_config import RunConfig
 from trainer.conduct import Conduct, Made, RoundTask, Surroundings
 from trainer.data.corpus import Corpus
-from trainer.log_view.shown import RoundView
+from trainer.log_view.shown import CoveredRound
 from trainer.model.state import Tensors
 from trainer.node.boundaries import Boundaries, Key
 from trainer.node.settings import NodeProgress, Report
@@ -43,7 +43,7 @@ class Task:
     commitment in the log, None before there is one.
     """
 
-    view: RoundView
+    view: CoveredRound
     config: RunConfig
     theta: str
     inner: str

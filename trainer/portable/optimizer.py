@@ -19,7 +19,7 @@ def gradient_norm(gradients: list[Tensor]) -> float:
 
 
 @torch.no_grad()
-def adamw(config: RunConfig, state: TrainState, gradients: list[Tensor], rate_share: float = 1.0) -> None:
+def adamw(config: RunConfig, state: TrainState, gradients: list[Tensor], rate_share: float) -> None:
     """Loshchilov & Hutter's AdamW at a share of the learning rate, in place, decay on matrices only.
 
     `gradients` are overwritten.

@@ -46,7 +46,7 @@ def small_run(device: torch.device) -> str:
     state = TrainState.joiner(drawn_theta(words, _CONFIG), device)
     for _ in range(_STEPS):
         _, gradients = portable_gradients(_CONFIG, state.theta, drawn_batch(words, _CONFIG))
-        adamw(_CONFIG, state, gradients)
+        adamw(_CONFIG, state, gradients, 1.0)
     groups = (state.theta, state.m, state.v)
     return blake3(b"".join(value.cpu().numpy().tobytes() for group in groups for value in group.values())).hexdigest()
 
@@ -60,7 +60,7 @@ def drawn_batch(words: np.random.Philox, config: RunConfig) -> Batch:
     """A batch of the configuration's size, as evenly drawn bytes."""
     text = (words.random_raw(config.batch * (config.context + 1)) >> 56).astype(np.int64)
     windows = text.reshape(config.batch, -1)
-    return Batch(windows[:, :-1], windows[:, 1:])
+    return Batch(windows[:, :-1], windows[:, 1:], 1.0)
 
 
 def _weights(words: np.random.Philox, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from verifier.duties.world import World
 from verifier.mirror.store.announced import Announcement, BlobKind, BlobOrigin
 from verifier.replay import asking
 from verifier.replay.combining import MERGE, Basis, Step
-from verifier.replay.question import Request
+from verifier.replay.question import ReplayRequest
 from verifier.settings import MERGED
 
 
@@ -29,7 +29,7 @@ def combine(world: World, duties: Iterable[Combine]) -> None:
         needs = [blob for _, blob in basis.gradients]
         starts = (basis.theta_blobs, basis.momentum_blobs)
         subject = asking.round_name(duty.run, duty.round)
-        step = world.work.ask(Request(MERGE, subject, "merge", basis), needs, starts)
+        step = world.work.ask(ReplayRequest(MERGE, subject, "merge", basis), needs, starts)
         if step is not None:
             _sign(world, duty, step)
 

@@ -16,7 +16,7 @@ from contracts.protocol.judge.rules.duties import Hold
 from verifier.duties.world import World
 from verifier.replay import asking
 from verifier.replay.holding import HOLD, Held, refusal
-from verifier.replay.question import Request
+from verifier.replay.question import ReplayRequest
 
 MOST_PROOFS = 256
 """Proofs in one message: its leaf stays far below the largest."""
@@ -46,7 +46,7 @@ def _asked(world: World, duties: Iterable[Hold]) -> list[tuple[str, tuple[str, i
 def _passes(world: World, name: ProofId, number: int, held: Held) -> bool:
     question = held.question
     needs = (held.blob,)
-    request = Request(HOLD, question.name, "hold", question)
+    request = ReplayRequest(HOLD, question.name, "hold", question)
     measured = world.work.ask(request, needs, (held.theta_blobs,))
     if measured is None:
         return False

@@ -27,7 +27,7 @@ from verifier.duties.progress import VerifierProgress
 from verifier.duties.world import World
 from verifier.replay import asking
 from verifier.replay.pace import Effort
-from verifier.replay.question import Request
+from verifier.replay.question import ReplayRequest
 from verifier.replay.replaying import JUDGE, UNSERVED, Said, Segment
 
 MOST_WORDS = 128
@@ -129,8 +129,8 @@ def _said(world: World, reading: Reading, number: int) -> Said | None:
     return None
 
 
-def _request(reading: Reading, number: int, segment: Segment) -> Request[Segment, Said]:
-    return Request(JUDGE, reading.proof, f"segment {number}", segment)
+def _request(reading: Reading, number: int, segment: Segment) -> ReplayRequest[Segment, Said]:
+    return ReplayRequest(JUDGE, reading.proof, f"segment {number}", segment)
 
 
 def _is_here(world: World, segment: Segment, exact: bool) -> bool:

@@ -17,9 +17,11 @@ from contracts.ids import RunId
 from contracts.mirrors.places import open_place
 from contracts.mirrors.reading import LogReader
 from contracts.protocol.judge.entries import RoundMerged
-from contracts.protocol.log.codec import from_object, parse, slug
+from contracts.protocol.log.codec import InvalidLeaf
+from contracts.protocol.log.leaf import read_derived
 from contracts.wire.rounds import LineageRound
 from trainer.client import ApiClient
+from verifier.receipt.cosigned_log import text_of
 
 
 class NotSettled(CommonweightError):
@@ -61,8 +63,7 @@ def settled_weights(client: ApiClient, deployment: Deployment, w3: Web3, run: Ru
 
 
 def _merged(reader: LogReader, index: int) -> RoundMerged:
-    body = parse(reader.entry(index).decode())
-    if not isinstance(body, dict) or body.pop("kind", None) != slug(RoundMerged):
-        raise NotSettled(f"entry {index} of the log merges nothing")
-    merged: RoundMerged = from_object(RoundMerged, body)
-    return merged
+    try:
+        return read_derived(text_of(reader, index), RoundMerged)
+    except InvalidLeaf as error:
+        raise NotSettled(f"entry {index} of the log merges nothing") from error

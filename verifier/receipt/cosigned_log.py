@@ -22,6 +22,8 @@ from trainer.client import ApiClient
 from verifier.receipt.heads import cosigned_head
 
 KIND = "verifier-anchor"
+MOST_ANCHORS = 4_096
+"""Of a run: a server names each, and none is checked before it is read."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class CosignedLog:
     policy: Policy
     anchors: tuple[str, ...]
 
+    def text(self, index: int) -> str:
+        """An entry. Raises InvalidLeaf and what reading raises."""
+        return text_of(self.reader, index)
+
 
 def read_cosigned(
     client: ApiClient,
@@ -66,11 +72,21 @@ def read_cosigned(
     domain = Domain(deployment.chain_id, deployment.model_registry)
     server = open_place(client.base_url, log)
     now = LogReader(server, log)
-    texts = tuple(now.entry(index).decode() for index in anchors)
+    if len(anchors) > MOST_ANCHORS:
+        raise InvalidLeaf(f"{len(anchors)} anchors are more than {MOST_ANCHORS}")
+    texts = tuple(text_of(now, index) for index in sorted(set(anchors)))
     policy = _policy(log, texts, quorum, domain)
     mirrors, _ = find_mirrors(deployment, domain, quorum.verifiers, server, client.base_url)
     note = cosigned_head(mirrors, policy, least, seconds, waits)
     return CosignedLog(LogReader(server, log, note), policy, texts)
+
+
+def text_of(reader: LogReader, index: int) -> str:
+    """An entry of a log. Raises InvalidLeaf for bytes that are no text, and what reading raises."""
+    try:
+        return reader.entry(index).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidLeaf(f"entry {index} is no text") from error
 
 
 def anchored_keys(anchors: Sequence[str], domain: Domain) -> dict[str, bytes]:

@@ -42,7 +42,7 @@ def _body(
 ) -> Object:
     reader = log.reader
     path = reader.tree.consistency_proof(from_json(EpochRoot, parts.epoch).logSize, reader.size)
-    entries = [ProvenEntry(body=reader.entry(i).decode(), proof=_proof(reader, i)) for i in parts.entries]
+    entries = [ProvenEntry(body=log.text(i), proof=_proof(reader, i)) for i in parts.entries]
     return {
         "contracts": Contracts.of(deployment).model_dump(),
         "account": account,

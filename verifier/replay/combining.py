@@ -17,7 +17,7 @@ from trainer.model.state import Tensors
 from trainer.steps.evaluate import held_out_loss
 from trainer.steps.outer import merge
 from verifier.replay.files import BytesMissing, Files, momentum_of, weights_of
-from verifier.replay.question import Task
+from verifier.replay.question import ReplayTask
 
 LOSS_SCALE = 10**9
 LARGEST_LOSS = 2**63 - 1
@@ -48,7 +48,7 @@ class Step(Record):
     loss: int
 
 
-MERGE = Task("duty.merge", Basis, Step)
+MERGE = ReplayTask("duty.merge", Basis, Step)
 
 
 def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:

@@ -15,7 +15,7 @@ from contracts.tensors.tensorfile import state_digest, unpack
 from trainer.steps.reach import is_within_reach
 from trainer.steps.settled import after
 from verifier.replay.files import Files, weights_of
-from verifier.replay.question import Task
+from verifier.replay.question import ReplayTask
 
 BEYOND = "the gradient leads further than the round's steps can: no steps have it"
 
@@ -53,7 +53,7 @@ class Measured(Record):
     detail: str = ""
 
 
-HOLD = Task("duty.hold", Question, Measured)
+HOLD = ReplayTask("duty.hold", Question, Measured)
 
 
 @dataclass(frozen=True)

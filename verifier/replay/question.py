@@ -19,7 +19,7 @@ A = TypeVar("A", bound=Record)
 
 
 @dataclass(frozen=True)
-class Task(Generic[Q, A]):
+class ReplayTask(Generic[Q, A]):
     """A kind of job: its name in Celery, the class of its question, and that of its answer."""
 
     name: str
@@ -28,10 +28,10 @@ class Task(Generic[Q, A]):
 
 
 @dataclass(frozen=True)
-class Request(Generic[Q, A]):
+class ReplayRequest(Generic[Q, A]):
     """One question about a subject: a proof, a gradient's file or a round; `name` says which one, for people."""
 
-    task: Task[Q, A]
+    task: ReplayTask[Q, A]
     subject: str
     name: str
     question: Q

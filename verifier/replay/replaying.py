@@ -39,7 +39,7 @@ from verifier.comparison.drift import ALIGNMENT_LIMIT, Drift, Residual
 from verifier.replay.files import BytesMissing, Files, weights_of
 from verifier.replay.labour import Bounded, CostsTooMuch
 from verifier.replay.labour import TookTooLong as TookTooLong
-from verifier.replay.question import Task
+from verifier.replay.question import ReplayTask
 
 TRUE, FALSE, DRIFT, UNSERVED = 1, 2, 3, 4
 """uint8 of a word, as contracts/protocol/log/signed.py:WORDS has them."""
@@ -90,7 +90,7 @@ class Said(Record):
     detail: str = ""
 
 
-JUDGE = Task("duty.replay", Segment, Said)
+JUDGE = ReplayTask("duty.replay", Segment, Said)
 
 
 class _NotServed(Exception):

@@ -15,7 +15,7 @@ from typing import Protocol
 from contracts.ids import ProofId
 from verifier.jobs.rows import JobRow, JobState, Key, Order
 from verifier.replay.pace import Effort, QuestionKey, ReplayPace
-from verifier.replay.question import A, Done, Late, Missing, Q, Request, Unable, read_reply
+from verifier.replay.question import A, Done, Late, Missing, Q, ReplayRequest, Unable, read_reply
 
 LONGEST_PAUSE_SECONDS = 60.0
 
@@ -50,7 +50,7 @@ class Work:
 
     def ask(
         self,
-        request: Request[Q, A],
+        request: ReplayRequest[Q, A],
         needs: Collection[str],
         any_of: Sequence[Collection[str]] = (),
         effort: Effort | None = None,
@@ -80,7 +80,7 @@ class Work:
         self._tries = {key: attempt for key, attempt in self._tries.items() if key[0] in subjects}
         self._said = {key for key in self._said if key[0] in subjects}
 
-    def outlasted(self, request: Request[Q, A]) -> bool:
+    def outlasted(self, request: ReplayRequest[Q, A]) -> bool:
         """Whether a worker gave this question up after several times the time of others of its kind."""
         return self._pace.outlasted(request.key)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -9,12 +10,11 @@ from typing import TypeVar
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError, InvalidTensorFile
-from contracts.ids import Address, ProofId, RunId, to_hex
-from contracts.messages.signatures import Domain
+from contracts.ids import Address, RunId, to_hex
 from contracts.protocol.architecture import theta_layout
 from contracts.protocol.judge.entries import RoundMerged, RoundOpened
 from contracts.protocol.log.codec import InvalidLeaf
-from contracts.protocol.log.leaf import read
+from contracts.protocol.log.leaf import read_derived
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import Layout, Tensors, packed_size, state_digest, unpack
 from contracts.wire.rounds import Round
@@ -24,6 +24,8 @@ from verifier.proof.bundle import BundleSource
 from verifier.proof.fetching import blob_sources
 from verifier.receipt.cosigned_log import CosignedLog, VerifierQuorum, read_cosigned
 
+LOOK_BACK = 64
+"""Rounds that are asked for the newest merge: a server may show a million."""
 Entry = TypeVar("Entry", RoundMerged, RoundOpened)
 
 
@@ -59,7 +61,7 @@ def merged_weights(
     seconds: float,
     waits: Callable[[str], None] = lambda _: None,
 ) -> MergedWeights:
-    """The weights after a round, by default the newest that was merged.
+    """The weights after a round, by default the newest merge that the server shows: it may hide a newer one.
 
     Raises NothingMerged, WeightsLost, HeadsApart, InvalidLeaf, and what asking and reading raise.
     """
@@ -68,9 +70,8 @@ def merged_weights(
     assert current.merge is not None, "it was looked for"
     anchors = sorted(anchor.entry for anchor in shown.verifiers)
     log = read_cosigned(client, deployment, quorum, anchors, current.merge.entry + 1, seconds, waits)
-    domain = Domain(deployment.chain_id, deployment.model_registry)
-    opened = _entry(log, current.entry, RoundOpened, domain, (run, current.round))
-    merged = _entry(log, current.merge.entry, RoundMerged, domain, (run, current.round))
+    opened = _entry(log, current.entry, RoundOpened, (run, current.round))
+    merged = _entry(log, current.merge.entry, RoundMerged, (run, current.round))
     config = RunConfig.from_json(opened.config)
     sources = blob_sources(deployment, log.reader, client.base_url, opened.verifiers)
     theta = _weights(merged.theta, config, _names(current, opened.verifiers), sources)
@@ -78,33 +79,34 @@ def merged_weights(
 
 
 def _newest(number: int) -> list[int]:
-    """A round opens once the one before is merged: of the newest two one is, or none of the run."""
-    return [one for one in (number, number - 1) if one > 0]
+    """The newest rounds, the last one first: of one in which nothing was posted there is no merge to be shown."""
+    return list(range(number, max(0, number - LOOK_BACK), -1))
 
 
 def _merged(client: ApiClient, run: RunId, numbers: Sequence[int]) -> Round:
     for number in numbers:
         current = client.read(Round, f"/runs/{run}/rounds/{number}")
+        if (current.run, current.round) != (run, number):
+            raise InvalidLeaf(f"round {current.round} of {current.run} was shown for round {number} of {run}")
         if current.merge is not None:
             return current
     raise NothingMerged(f"round {numbers[0] if numbers else 0} of {run} is not merged yet")
 
 
-def _entry(log: CosignedLog, index: int, kind: type[Entry], domain: Domain, about: tuple[RunId, int]) -> Entry:
-    entry = read(log.reader.entry(index).decode(), domain, _unknown)
-    if not isinstance(entry, kind) or (entry.run, entry.round) != about:
-        raise InvalidLeaf(f"entry {index} is not the {kind.__name__} of round {about[1]}")
+def _entry(log: CosignedLog, index: int, kind: type[Entry], about: tuple[RunId, int]) -> Entry:
+    entry = read_derived(log.text(index), kind)
+    if (entry.run, entry.round) != about:
+        raise InvalidLeaf(
+            f"entry {index} is about round {entry.round} of {entry.run}, not round {about[1]} of {about[0]}"
+        )
     return entry
-
-
-def _unknown(proof: ProofId) -> Address:
-    raise InvalidLeaf(f"an opening of {proof} stands where a round is awaited")
 
 
 def _names(current: Round, verifiers: Sequence[Address]) -> list[str]:
     """The names that the round's verifiers gave the bytes; one of them may have named others."""
     words = [current.merge, *(word for name, word in current.merges.items() if name in verifiers)]
-    return list(dict.fromkeys(word.theta_blob.removeprefix("0x") for word in words if word is not None))
+    names = Counter(word.theta_blob.removeprefix("0x") for word in words if word is not None)
+    return [name for name, _ in names.most_common()]
 
 
 def _weights(digest: str, config: RunConfig, names: Sequence[str], sources: Sequence[BundleSource]) -> Tensors:

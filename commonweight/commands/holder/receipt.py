@@ -27,18 +27,13 @@ def save(
 
     Keep it: none of them is needed any more.
     """
-    from contracts.chain.connection import connect
-    from contracts.chain.deployment import Deployment
+    from commonweight.model.trusted import told_waiting, trusted
     from contracts.files.whole_file import save_file
-    from trainer.client import ApiClient
-    from verifier.receipt.cosigned_log import VerifierQuorum
     from verifier.receipt.saving import save_receipt
 
-    client = ApiClient(api)
-    deployed = Deployment.of_file(deployment) if deployment else None
-    deployed = deployed or client.deployment
-    judges = VerifierQuorum.of(client, deployed, connect(rpc_url) if rpc_url else None)
-    receipt = save_receipt(client, deployed, judges, (epoch, account), seconds)
+    source = trusted(api, deployment, rpc_url)
+    place = (epoch, account)
+    receipt = save_receipt(source.client, source.deployment, source.quorum, place, seconds, told_waiting())
     save_file(out, receipt.model_dump_json(indent=1) + "\n")
     summary = f"{len(receipt.entries)} log entries and {len(receipt.payouts)} payouts of {account} in epoch {epoch}"
     counts = {"entries": len(receipt.entries), "payouts": len(receipt.payouts)}

@@ -132,8 +132,9 @@ def export(
     A run of the architecture `llama` becomes a folder that `transformers` loads.
     """
     from commonweight.model.exporting import export_run
+    from commonweight.model.trusted import trusted
 
-    found = export_run(ids.RunId(run), out, round_number, api, deployment, rpc_url, seconds)
+    found = export_run(trusted(api, deployment, rpc_url), ids.RunId(run), out, round_number, seconds)
     line = f"{out}: the weights {found.digest} after round {found.round}, by entry {found.entry} of the log"
     tell({"folder": str(out), "digest": found.digest, "round": found.round, "entry": found.entry}, [line])
 

@@ -27,6 +27,7 @@ LARGEST_LEAF = 2**16 - 1
 
 
 K = TypeVar("K")
+D = TypeVar("D", bound=Derived)
 
 
 def kinds(module: ModuleType, base: type[K]) -> dict[str, type[K]]:
@@ -79,6 +80,15 @@ def read(text: str, domain: Domain, author_of: Callable[[ProofId], Address], che
     if kind == "block":
         return _block(body)
     raise InvalidLeaf(f"{str(kind)[:40]!r} is no kind of entry")
+
+
+def read_derived(text: str, kind: type[D]) -> D:
+    """An entry that the rules derived, where one of this kind is expected. Raises InvalidLeaf."""
+    body = parse(text)
+    if not isinstance(body, dict) or canonical(body) != text or body.pop("kind", None) != slug(kind):
+        raise InvalidLeaf(f"is no entry of the kind {slug(kind)}")
+    entry: D = _checked(from_object(kind, body), body)
+    return entry
 
 
 def _derived(kind: type[Derived], body: dict[str, Any]) -> Derived:

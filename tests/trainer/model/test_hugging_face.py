@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,9 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "another architecture": (settings(model_type="mamba"), "model_type must be llama, is 'mamba'"),
     "a stretched rotary": (settings(rope_scaling={"factor": 8}), "rope_scaling must be None"),
     "another kind of rotary": (settings(rope_parameters={"rope_type": "yarn"}), "rope_type must be default, is 'yarn'"),
+    "an endless rotary": (settings(rope_theta=math.inf), "rope_theta must be a whole number, is 'inf'"),
+    "a rotary that is no number": (settings(rope_theta=math.nan), "rope_theta must be a whole number, is 'nan'"),
+    "a rotary that is true": (settings(rope_theta=True), "rope_theta must be a whole number, is 'True'"),
     "a bias": (settings(attention_bias=True), "attention_bias must be False"),
     "another vocabulary": (settings(vocab_size=300), r"model.embed_tokens.weight has shape \(512, 96\)"),
     "embeddings tied by a text": (settings(tie_word_embeddings="false"), "tie_word_embeddings must be true or false"),

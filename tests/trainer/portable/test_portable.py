@@ -206,8 +206,8 @@ def test_micro_batches_and_the_order_of_samples_change_no_bit(
 
     whole = ends(lambda batch: batch, 1)
     assert whole == ends(lambda batch: batch, 2)
-    assert whole == ends(lambda batch: Batch(batch.x[::-1].copy(), batch.y[::-1].copy()), 1)
-    assert whole != ends(lambda batch: Batch(batch.x, batch.y ^ 1), 1)
+    assert whole == ends(lambda batch: Batch(batch.x[::-1].copy(), batch.y[::-1].copy(), 1.0), 1)
+    assert whole != ends(lambda batch: Batch(batch.x, batch.y ^ 1, 1.0), 1)
 
 
 def test_the_order_of_samples_changes_no_bit(portable: RunConfig, start: Tensors) -> None:
@@ -215,8 +215,8 @@ def test_the_order_of_samples_changes_no_bit(portable: RunConfig, start: Tensors
     text = np.random.default_rng(1).integers(0, 256, (CHUNK // portable.context + 9, portable.context + 1))
     theta = TrainState.from_tensors(start, portable).theta
     x, y = text[:, :-1], text[:, 1:]
-    _, gradients = portable_gradients(portable, theta, Batch(x, y))
-    _, others = portable_gradients(portable, theta, Batch(x[::-1].copy(), y[::-1].copy()), micro_batches=3)
+    _, gradients = portable_gradients(portable, theta, Batch(x, y, 1.0))
+    _, others = portable_gradients(portable, theta, Batch(x[::-1].copy(), y[::-1].copy(), 1.0), micro_batches=3)
     assert all(torch.equal(a, b) for a, b in zip(gradients, others, strict=True))
 
 

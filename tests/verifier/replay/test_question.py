@@ -11,7 +11,7 @@ from contracts.ids import as_address
 from contracts.process.record import Record
 from verifier.replay.combining import Basis, Step
 from verifier.replay.holding import Measured
-from verifier.replay.question import UNSOUND, Done, Late, Missing, Request, Unable, read_reply
+from verifier.replay.question import UNSOUND, Done, Late, Missing, ReplayRequest, Unable, read_reply
 from verifier.replay.replaying import JUDGE, TRUE, Said, Segment
 
 pytestmark = pytest.mark.unit
@@ -59,7 +59,7 @@ def test_a_body_stands_in_json_field_by_field(body: Record, stands: dict[str, An
 
 def test_a_question_is_named_by_all_that_is_asked() -> None:
     """The name is in the rows of verifiers that run: what was answered is found again."""
-    assert Request(JUDGE, "0xproof", "segment 2", ASKED).key == ("0xproof", "segment 2 824fd92420118923")
+    assert ReplayRequest(JUDGE, "0xproof", "segment 2", ASKED).key == ("0xproof", "segment 2 824fd92420118923")
 
 
 @pytest.mark.parametrize(

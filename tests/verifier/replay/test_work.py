@@ -11,7 +11,7 @@ import pytest
 from contracts.process.record import Record
 from verifier.jobs.rows import JobRow, JobState, Key, Order
 from verifier.replay.pace import LEAST_SECONDS, MULTIPLE, Effort
-from verifier.replay.question import Request, Task
+from verifier.replay.question import ReplayRequest, ReplayTask
 from verifier.replay.work import Work
 
 pytestmark = pytest.mark.unit
@@ -28,13 +28,13 @@ class Answer(Record):
     holds: bool
 
 
-TASK, HOLDS = Task("duty.hold", Asked, Answer), Answer(True)
+TASK, HOLDS = ReplayTask("duty.hold", Asked, Answer), Answer(True)
 
 
 def request(
     subject: str = "proof", name: str = "hold", number: int = 1, blobs: tuple[str, ...] = ()
-) -> Request[Asked, Answer]:
-    return Request(TASK, subject, name, Asked(number, blobs))
+) -> ReplayRequest[Asked, Answer]:
+    return ReplayRequest(TASK, subject, name, Asked(number, blobs))
 
 
 @dataclass

@@ -21,7 +21,7 @@ from verifier.jobs.workers import WorkerPool
 from verifier.replay.combining import MERGE
 from verifier.replay.holding import HOLD, refusal
 from verifier.replay.pace import Effort
-from verifier.replay.question import Request
+from verifier.replay.question import ReplayRequest
 from verifier.replay.replaying import JUDGE, TRUE
 from verifier.replay.work import Work
 from verifier.settings import BLOBS, VerifierSettings
@@ -72,11 +72,11 @@ def test_workers_hold_replay_and_merge(tmp_path: Path, work: Honest) -> None:
     app = make_app(made)
     said: list[tuple[str, str]] = []
     asking = Work(lambda: app.jobs, lambda name: (held / name).exists(), 2, lambda *why: said.append(why))
-    requests: list[Request[Any, Any]] = [
-        Request(HOLD, "0xproof", "hold", work.held().question),
-        Request(JUDGE, "0xproof", "segment 1", work.segment(1, common=True)),
-        Request(JUDGE, "0xproof", "segment 2", work.segment(2)),
-        Request(MERGE, "0xproof", "merge 1", work.basis()),
+    requests: list[ReplayRequest[Any, Any]] = [
+        ReplayRequest(HOLD, "0xproof", "hold", work.held().question),
+        ReplayRequest(JUDGE, "0xproof", "segment 1", work.segment(1, common=True)),
+        ReplayRequest(JUDGE, "0xproof", "segment 2", work.segment(2)),
+        ReplayRequest(MERGE, "0xproof", "merge 1", work.basis()),
     ]
     found: dict[str, Any] = {}
     end = time.monotonic() + 600

@@ -13,7 +13,7 @@ from tests.verifier.log.files import deployment
 from tests.wire import Typed, sample
 from trainer.client import ApiClient
 from verifier.receipt.cosigned_log import VerifierQuorum
-from verifier.weights.merged import NothingMerged, merged_weights
+from verifier.weights.merged import LOOK_BACK, NothingMerged, merged_weights
 
 pytestmark = pytest.mark.unit
 RUN = RunId("0x" + "5a" * 32)
@@ -29,12 +29,12 @@ class Endless(Typed):
         """A run, or a round of it."""
         self.asked.append(path)
         if "/rounds/" in path:
-            return sample(Round) | {"merge": None}
+            return sample(Round) | {"merge": None, "run": RUN, "round": int(path.rpartition("/")[2])}
         return sample(Run) | {"round": 1_000_000}
 
 
-def test_two_rounds_are_asked_for_and_no_more() -> None:
+def test_rounds_without_end_are_not_followed() -> None:
     client = Endless()
     with pytest.raises(NothingMerged, match="round 1000000 of"):
         merged_weights(cast(ApiClient, client), deployment(), VerifierQuorum((), 1), RUN, None, 0.0)
-    assert client.asked == [f"/runs/{RUN}", f"/runs/{RUN}/rounds/1000000", f"/runs/{RUN}/rounds/999999"]
+    assert client.asked == [f"/runs/{RUN}", *(f"/runs/{RUN}/rounds/{1_000_000 - n}" for n in range(LOOK_BACK))]
