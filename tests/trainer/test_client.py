@@ -28,7 +28,8 @@ JSON, PROBLEM, HTML = "application/json", "application/problem+json", "text/html
 
 def answer(status: int, body: bytes, kind: str = JSON, **headers: str) -> bytes:
     more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
+    more += f"Connection: close\r\nContent-Type: {kind}\r\n"
+    head = f"HTTP/1.1 {status} X\r\n{more}Content-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

@@ -134,7 +134,7 @@ def test_tls_is_checked_for_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def answer(raw: socket.socket) -> None:
         with suppress(ssl.SSLError), server.wrap_socket(raw, server_side=True) as connection:
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
 
     with bare_server(answer) as url:
         port = httpx.URL(url).port

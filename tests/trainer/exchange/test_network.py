@@ -47,7 +47,7 @@ class Gives:
     def __call__(self, connection: socket.socket, head: bytes) -> None:
         self.asked.append(head.split()[1])
         if not head.startswith(f"GET {self._path}".encode()):
-            connection.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+            connection.sendall(b"HTTP/1.1 404 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             return
         connection.sendall(hostile.OK + b"Content-Length: %d\r\n\r\n" % len(self._data) + self._data)
 
@@ -155,12 +155,13 @@ class Says:
     """One answer to who asks for the log's head; nothing is known of anything else."""
 
     def __init__(self, status: int, kind: str, body: bytes) -> None:
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Type: {kind}\r\n"
+        head += f"Content-Length: {len(body)}\r\n\r\n"
         self._answer = head.encode() + body
 
     def __call__(self, connection: socket.socket, head: bytes) -> None:
         if b"/checkpoint" not in head:
-            connection.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+            connection.sendall(b"HTTP/1.1 404 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             return
         connection.sendall(self._answer)
 

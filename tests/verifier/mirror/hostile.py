@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 Bad = Callable[[socket.socket, bytes], None]
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/octet-stream\r\n"
 
 
 def other_bytes(connection: socket.socket, head: bytes) -> None:
@@ -33,12 +33,13 @@ def ten_gigabytes(connection: socket.socket, head: bytes) -> None:
 
 def redirects(connection: socket.socket, head: bytes) -> None:
     """To an address inside."""
-    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n")
+    head = b"HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\n"
+    connection.sendall(head + b"Location: http://169.254.169.254/\r\n\r\n")
 
 
 def fails(connection: socket.socket, head: bytes) -> None:
     """A bug, or so it says."""
-    connection.sendall(b"HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops")
+    connection.sendall(b"HTTP/1.1 500 Oops\r\nConnection: close\r\nContent-Length: 4\r\n\r\noops")
 
 
 def breaks_off(connection: socket.socket, head: bytes) -> None:

@@ -224,7 +224,11 @@ def mirror_on(mirror: Mirror) -> Iterator[str]:
 
 @contextmanager
 def raw_server(answer: Callable[[socket.socket, bytes], None]) -> Iterator[str]:
-    """A server of bare bytes: `answer` gets each connection and the head of its request, and may do as it likes."""
+    """A server of bare bytes: `answer` gets each connection and the head of its request, and may do as it likes.
+
+    Each connection ends with its answer. A whole answer says `Connection: close`: a client that keeps
+    connections would send its next request into one that is about to end.
+    """
 
     def one(connection: socket.socket) -> None:
         data = b""

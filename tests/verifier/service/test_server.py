@@ -24,7 +24,7 @@ BODY = VerifierFaultBody.made(message={}, signature="0x" + "1f" * 65, signer="0x
 def refuses(connection: socket.socket, head: bytes) -> None:
     """With a reason."""
     body = json.dumps({"code": "too-late", "detail": "it is final"}).encode()
-    connection.sendall(b"HTTP/1.1 409 No\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    connection.sendall(b"HTTP/1.1 409 No\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
 def drips(connection: socket.socket, head: bytes) -> None:
