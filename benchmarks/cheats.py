@@ -26,7 +26,9 @@ from trainer.cheats.data import fed
 from trainer.cheats.states import from_theta, towards
 from trainer.cheats.work import RUNNERS
 from trainer.data.batches import BatchSource, batch_source
-from trainer.data.corpus import default_corpus
+from trainer.data.corpus import Corpus
+from trainer.data.draw import Share
+from trainer.data.text import default_corpus
 from trainer.model.state import Tensors, initial_theta, layout, start_tensors, theta_of
 from trainer.steps.trajectory import InnerRunner, Trajectory, replay_segment, run_inner
 from verifier.comparison.bounded import distance
@@ -57,13 +59,19 @@ class Measured:
 def measure(config: RunConfig, warmup: int) -> Iterator[Measured]:
     """Every replayable cheat, at every length."""
     corpus = default_corpus()
-    batches, twin = (batch_source(corpus.train, config, SEED, 1, node) for node in (NODE, TWIN))
     before = start_tensors(initial_theta(config), None)
-    start = run_inner(replace(config, steps=warmup, segment=warmup), before, _later(batches, 10_000)).end_state
+    start = warmed_up(config, corpus, before, warmup)
     for steps in LENGTHS:
         short = replace(config, steps=SEGMENTS * steps, segment=steps)
+        batches, twin = (batch_source(corpus, short, SEED, 1, Share(place, 2)) for place in (0, 1))
         for name, runner in runners(short, start, before, twin).items():
             yield _smallest(name, short, runner(short, start, batches), batches)
+
+
+def warmed_up(config: RunConfig, corpus: Corpus, before: Tensors, steps: int) -> Tensors:
+    """The state after so many steps of another round."""
+    long = replace(config, steps=steps, segment=steps)
+    return run_inner(long, before, batch_source(corpus, long, SEED, 2)).end_state
 
 
 def runners(config: RunConfig, start: Tensors, stale: Tensors, twin: BatchSource) -> Mapping[str, InnerRunner]:
@@ -91,10 +99,6 @@ def _smallest(name: str, config: RunConfig, claimed: Trajectory, batches: BatchS
     least = min(found, key=lambda values: values["update"])
     errors = {metric: least[metric] for metric in ("update", "moment1", "moment2", "slope")}
     return Measured(name, config.segment, len(found), **errors)
-
-
-def _later(batches: BatchSource, by: int) -> BatchSource:
-    return lambda step: batches(step + by)
 
 
 def main() -> None:

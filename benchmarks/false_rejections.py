@@ -25,7 +25,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.node_cost import NODE
 from benchmarks.record import RESULTS, progress, write_result
 from contracts.protocol.limits import METRICS, LimitTable, PairLimits
 from contracts.protocol.run_config import RunConfig
@@ -35,7 +34,7 @@ from trainer.cheats import CHEATS
 from trainer.cheats.states import drift
 from trainer.cheats.work import RUNNERS
 from trainer.data.batches import batch_source
-from trainer.data.corpus import default_corpus
+from trainer.data.text import default_corpus
 from trainer.model.state import initial_theta, layout, start_tensors
 from trainer.steps.trajectory import replay_segment, run_inner
 from trainer.steps.variants import Variant, choose, segment_end
@@ -66,7 +65,7 @@ MEASURED_CHEATS = tuple(
 def exact_block(config: RunConfig, number: int, segments: int) -> int:
     """Segments, of a round computed here, that a fresh process ends in another state."""
     whole = replace(config, steps=segments * config.segment, seed=number + 1)
-    batches = batch_source(default_corpus().train, whole, _seed(number), 1, NODE)
+    batches = batch_source(default_corpus(), whole, _seed(number), 1)
     with tempfile.TemporaryDirectory() as folder:
         honest = run_inner(whole, start_tensors(initial_theta(whole), None), batches, folder=Path(folder))
         command = [
@@ -87,7 +86,7 @@ def exact_block(config: RunConfig, number: int, segments: int) -> int:
 def _replay_block(text: str, folder: str, number: str) -> None:
     """The fresh process of `exact_block`: every segment from its opened start, one entry a line."""
     config = RunConfig.from_json(text)
-    batches = batch_source(default_corpus().train, config, _seed(int(number)), 1, NODE)
+    batches = batch_source(default_corpus(), config, _seed(int(number)), 1)
     for segment in range(config.segments):
         packed = (Path(folder) / f"boundary-{segment:04d}.safetensors").read_bytes()
         print(boundary_entry(replay_segment(config, unpack(packed, layout(config)), segment, batches)).hex())
@@ -102,15 +101,15 @@ def calibrated(config: RunConfig, variants: dict[str, Variant], segments: int, c
 
 def bounded_block(config: RunConfig, variants: dict[str, Variant], number: int, segments: int) -> Results:
     """Variant to its errors (a row per segment, in order of METRICS) and alignment, on weights and data of its own."""
-    own = replace(config, seed=1000 + number)
-    batches = batch_source(default_corpus().train, own, _seed(1000 + number), 1, NODE)
+    own = replace(config, seed=1000 + number, steps=segments * config.segment)
+    batches = batch_source(default_corpus(), own, _seed(1000 + number), 1)
     with tempfile.TemporaryDirectory() as name:
         state = start_tensors(initial_theta(own), None)
         for segment in range(segments):
             boundary_file(Path(name), segment).write_bytes(pack(state))
             state = segment_end(own, state, segment, batches, Variant())
         boundary_file(Path(name), segments).write_bytes(pack(state))
-        request = Request(own.to_json(), name, segments, _seed(1000 + number).hex(), NODE, Variant(), ())
+        request = Request(own.to_json(), name, segments, _seed(1000 + number).hex(), own.steps, Variant(), ())
         return {title: _in_variant(request, variant) for title, variant in variants.items()}
 
 
@@ -130,7 +129,7 @@ def against(limits: PairLimits, errors: list[list[float]]) -> Results:
 def drift_followed(config: RunConfig, variant: Variant, size: float, segments: int, limits: PairLimits) -> Results:
     """A node in `variant` that pushes by `size` (0: honest), replayed here: when it is flagged, and how it measures."""
     run = replace(config, profile="bounded", limits_digest="11" * 32, steps=segments * config.segment)
-    batches = batch_source(default_corpus().train, run, _seed(2000), 1, NODE)
+    batches = batch_source(default_corpus(), run, _seed(2000), 1)
     choose(variant)
     runner = drift(size) if size else run_inner
     claimed = runner(run, start_tensors(initial_theta(run), None), batches)

@@ -23,7 +23,7 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack
 from trainer.data.batches import batch_source
-from trainer.data.corpus import default_corpus
+from trainer.data.text import default_corpus
 from trainer.model.building import build_model
 from trainer.model.state import Tensors, TrainState, initial_theta
 from trainer.steps.determinism import configure_determinism
@@ -44,7 +44,7 @@ def measure(config: RunConfig, rounds: int) -> dict[str, Any]:
     """Median milliseconds of each part, and the cost of a round in percent of its steps."""
     configure_determinism()
     model, state = build_model(config), TrainState.joiner(initial_theta(config))
-    batches = batch_source(default_corpus().train, config, bytes(32), 1, NODE)
+    batches = batch_source(default_corpus(), config, bytes(32), 1)
     times: dict[str, list[float]] = {}
     inner_step(config, model, state, batches(0))  # the first one allocates
     for number in range(1, rounds + 1):

@@ -38,7 +38,9 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer import portable
 from trainer.data.batches import Batch, batch_source
-from trainer.data.corpus import Corpus, default_corpus
+from trainer.data.corpus import Corpus
+from trainer.data.draw import Share
+from trainer.data.text import default_corpus, text_corpus
 from trainer.model.building import build_model
 from trainer.model.state import Tensors, TrainState, initial_theta, inner_of, start_tensors
 from trainer.steps.determinism import configure_determinism
@@ -76,7 +78,8 @@ def end_digests(
     config: RunConfig, theta: Tensors, tokens: NDArray[np.uint8], segments: int, first_way: int
 ) -> Iterator[str]:
     """Hex digest of the state after each segment from `theta`, the way of computing changing with each."""
-    source = batch_source(tokens, config, config.seed.to_bytes(32, "little"), 1, NODES[0])
+    whole = replace(config, steps=segments * STEPS, segment=STEPS)
+    source = batch_source(text_corpus(tokens, tokens), whole, config.seed.to_bytes(32, "little"), 1)
     model, state = build_model(config), TrainState.joiner(theta)
     for segment in range(segments):
         kernel, micro_batches, reverse = WAYS[(segment + first_way) % len(WAYS)]
@@ -114,7 +117,7 @@ def differing(found: dict[str, list[str]]) -> int:
 
 def measure_matrix(results: dict[str, object], name: str, segments: int) -> None:
     """Blocks until `segments` are done; saved after each."""
-    tokens, size = default_corpus().train, BLOCK[name]
+    tokens, size = default_corpus().sources[0].shards[0].read(), BLOCK[name]
     blocks: dict[str, int] = results.setdefault(f"differing by block, {name}", {})  # type: ignore[assignment]
     for block in range(-(-segments // size)):
         if str(block) not in blocks:
@@ -132,7 +135,7 @@ def measure_time(results: dict[str, object], steps: int = 60) -> None:
     corpus, exact = default_corpus(), RunConfig()
     configure_determinism("portable")
     configure_determinism("exact")  # last, because it sets one thread
-    source = batch_source(corpus.train, exact, bytes(32), 1, NODES[0])
+    source = batch_source(corpus, exact, bytes(32), 1)
     runs = [
         (c, build_model(c), TrainState.joiner(initial_theta(c))) for c in (exact, replace(exact, profile="portable"))
     ]
@@ -168,14 +171,14 @@ def _diloco_loss(profile: str, seed: int, corpus: Corpus) -> float:
     inner: dict[str, Tensors] = {}
     for number, present in enumerate((2, 3, 3, 3, 3), start=1):
         gradients = []
-        for node in NODES[:present]:
-            source = batch_source(corpus.train, config, bytes([seed]) * 32, number, node)
+        for place, node in enumerate(NODES[:present]):
+            source = batch_source(corpus, config, bytes([seed]) * 32, number, Share(place, present))
             start = start_tensors(theta, inner.get(node))
             end = run_inner(config, start, source).end_state
             inner[node] = inner_of(end)
             gradients.append(pseudo_gradient(start, end))
         theta, momentum = merge(theta, momentum, gradients, config.rate("outer_lr"), config.rate("outer_momentum"))
-    return round(held_out_loss(replace(config, profile="exact"), theta, corpus.held_out, 256), 5)
+    return round(held_out_loss(replace(config, profile="exact"), theta, corpus.held_out(), 256), 5)
 
 
 def _step_seconds(config: RunConfig, model: torch.nn.Module, state: TrainState, batch: Batch) -> float:

@@ -33,7 +33,7 @@ from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
 from trainer.data.batches import BatchSource, batch_source
-from trainer.data.corpus import default_corpus
+from trainer.data.text import default_corpus, text_corpus
 from trainer.model.building import build_model
 from trainer.model.device import choose_device
 from trainer.model.state import Tensors, TrainState, start_tensors
@@ -82,13 +82,13 @@ def digests(config: RunConfig, tokens: NDArray[np.uint8], segments: int) -> Iter
 
 
 def _batches(config: RunConfig, tokens: NDArray[np.uint8], turn: int) -> BatchSource:
-    return batch_source(tokens, config, bytes(32), turn + 1, NODE)
+    return batch_source(text_corpus(tokens, tokens), config, bytes(32), turn + 1)
 
 
 def pack(folder: Path) -> None:
     """Leave data and this machine's digests in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokens = default_corpus().train[:1_000_000]
+    tokens = default_corpus().sources[0].shards[0].read()[:1_000_000]
     np.save(folder / "tokens.npy", tokens)
     found = {}
     for name, config in SIZES.items():

@@ -21,18 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load
 
-from benchmarks.cheats import NODE, PROFILES, SEED, SEGMENTS, TWIN, runners
+from benchmarks.cheats import PROFILES, SEED, SEGMENTS, runners, warmed_up
 from benchmarks.record import progress, write_result
 from contracts.errors import InvalidTensorFile
-from contracts.ids import Address
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import unpack
-from trainer.data.batches import batch_source
-from trainer.data.corpus import default_corpus
+from trainer.data.batches import BatchSource, batch_source
+from trainer.data.draw import Share
+from trainer.data.text import default_corpus
 from trainer.model.state import Tensors, initial_theta, layout, start_tensors
 from trainer.steps.inner_step import NonFiniteLoss
-from trainer.steps.trajectory import Trajectory, replay_segment, run_inner
+from trainer.steps.trajectory import Trajectory, replay_segment
 
 LIMITS = {"l1": 1000.0, "l2": 10.0, "linf": 0.1, "cosine": 0.01}
 LENGTHS = (4, 1, 10)
@@ -67,9 +67,8 @@ def distances(claimed: Tensors, replayed: Tensors) -> dict[str, float]:
     }
 
 
-def judged(config: RunConfig, cheat: str, claimed: Trajectory, node: Address) -> Iterator[Judged]:
+def judged(config: RunConfig, cheat: str, claimed: Trajectory, batches: BatchSource) -> Iterator[Judged]:
     """Every segment of a cheat's round, replayed from what it opened."""
-    batches = batch_source(default_corpus().train, config, SEED, 1, node)
     for segment in range(config.segments):
         start, end = (load(claimed.packed_state(segment + i)) for i in (0, 1))
         try:
@@ -92,15 +91,14 @@ def ours_accepts(config: RunConfig, claimed: Trajectory, segment: int, replayed:
 def measure(config: RunConfig, warmup: int, lengths: tuple[int, ...] = LENGTHS) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every cheat, one length of segment after the other."""
     corpus = default_corpus()
-    batches, twin = (batch_source(corpus.train, config, SEED, 1, node) for node in (NODE, TWIN))
     before = start_tensors(initial_theta(config), None)
-    later = batch_source(corpus.train, config, SEED, 2, NODE)
-    start = run_inner(replace(config, steps=warmup, segment=warmup), before, later).end_state
+    start = warmed_up(config, corpus, before, warmup)
     for length in lengths:
         short = replace(config, steps=SEGMENTS * length, segment=length)
+        batches, twin = (batch_source(corpus, short, SEED, 1, Share(place, 2)) for place in (0, 1))
         rows: list[Judged] = []
         for name, runner in runners(short, start, before, twin).items():
-            rows += judged(short, name, runner(short, start, batches), NODE)
+            rows += judged(short, name, runner(short, start, batches), batches)
         yield f"k = {length}", counted(rows)
 
 

@@ -27,7 +27,8 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer.data.batches import batch_source
-from trainer.data.corpus import Corpus, default_corpus
+from trainer.data.corpus import Corpus
+from trainer.data.text import default_corpus
 from trainer.model.building import build_model
 from trainer.model.state import TrainState, initial_theta, layout, start_tensors
 from trainer.steps.determinism import configure_determinism
@@ -68,6 +69,7 @@ class Desk:
             config=self.config.to_json(),
             round=1,
             node=NODE,
+            nodes=(NODE,),
             profile=to_hex(configure_determinism(self.config.profile).digest()),
             data_seed=to_hex(DATA_SEED),
             segment=number,
@@ -98,7 +100,7 @@ def published_round(config: RunConfig, corpus: Corpus, folder: Path) -> Desk:
     """An honest round of `config`, with every boundary and the gradient in `folder`."""
     config = replace(config, corpus_digest=corpus.digest)
     start = start_tensors(initial_theta(config), None)
-    done = settle(start, run_inner(config, start, batch_source(corpus.train, config, DATA_SEED, 1, NODE)))
+    done = settle(start, run_inner(config, start, batch_source(corpus, config, DATA_SEED, 1)))
     blobs = tuple(_keep(folder, done.packed_state(boundary)) for boundary in range(config.segments + 1))
     return Desk(config, corpus, Folder(folder), done, blobs, _keep(folder, pack(done.pseudo_gradient)))
 
@@ -139,7 +141,7 @@ def _side_by_side(desk: Desk, asked: Segment, times: int) -> dict[str, float]:
 
 def _bare_loop(desk: Desk, segment: int) -> float:
     """CPU seconds of the steps alone, from state and batches that are at hand."""
-    config, source = desk.config, batch_source(desk.corpus.train, desk.config, DATA_SEED, 1, NODE)
+    config, source = desk.config, batch_source(desk.corpus, desk.config, DATA_SEED, 1)
     packed = desk.files.read(desk.blobs[segment])
     model, state = build_model(config), TrainState.from_tensors(unpack(packed, layout(config)), config)
     batches = [source(step) for step in range(segment * config.segment, (segment + 1) * config.segment)]

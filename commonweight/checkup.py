@@ -28,12 +28,13 @@ from contracts.chain.connection import connect
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
 from contracts.ids import NO_RUN, RunId, to_hex
+from contracts.mirrors.places import is_loopback
 from contracts.process.clock_watch import LIMIT_SECONDS
 from contracts.process.outage import duration
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.runs import Run
 from trainer.client import ApiClient
-from trainer.data.corpus import corpus_of
+from trainer.data.corpora import Corpora, CorpusSettings
 from trainer.steps.determinism import configure_determinism
 
 LEAST_FREE = 2**30
@@ -75,6 +76,7 @@ class CheckTargets:
     keystore: Path | None = None
     run: RunId = NO_RUN
     data: tuple[Path, ...] = ()
+    corpus: str = ""
 
     @cached_property
     def place(self) -> Deployment | None:
@@ -245,9 +247,9 @@ def _run(target: CheckTargets) -> Result:
 def _corpus(target: CheckTargets) -> Result:
     if not target.run:
         raise Skip("no --run is given")
-    digest = target.config.corpus_digest
-    corpus_of(target.data).require(digest)
-    return CheckResult.FINE, f"the text is the run's, {digest}", ""
+    place = CorpusSettings(target.data, target.corpus, target.folder / "corpus", loopback=is_loopback(target.api_url))
+    corpus = Corpora(place).of(target.config)
+    return CheckResult.FINE, f"the text is the run's, {corpus.digest}: {corpus.tokens:,} tokens of {corpus.origin}", ""
 
 
 def _self_test(target: CheckTargets) -> Result:

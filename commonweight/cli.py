@@ -9,7 +9,19 @@ import typer
 
 from commonweight.commands.holder import contribution, fund, gov, holders, keys, receipt, revenue, wallet
 from commonweight.commands.model import audit, audit_plan, model
-from commonweight.commands.network import calibrate, chain, check, demo, disk, node, run, serve, verifier, verify
+from commonweight.commands.network import (
+    calibrate,
+    chain,
+    check,
+    corpus,
+    demo,
+    disk,
+    node,
+    run,
+    serve,
+    verifier,
+    verify,
+)
 from commonweight.commands.operator import db, fsck, keeper, outbox
 from commonweight.terminal.console import complain, speak_json, tell, write_any_text
 from commonweight.terminal.failures import as_refusal, require_a_folder
@@ -34,6 +46,7 @@ app.command("keeper", cls=keeper.Keeper)(keeper.keeper)
 app.add_typer(outbox.app, name="outbox")
 app.command("node", cls=node.Node)(node.node)
 app.add_typer(verifier.app, name="verifier")
+app.add_typer(corpus.app, name="corpus")
 app.add_typer(run.app, name="run")
 app.add_typer(model.app, name="model")
 app.add_typer(wallet.app, name="wallet")

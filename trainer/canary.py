@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from blake3 import blake3
+
 from trainer.conduct import Conduct, RoundTask
 from trainer.data.batches import BatchSource
 from trainer.steps.trajectory import OnStep, Trajectory, run_inner
@@ -21,10 +23,11 @@ class Canary(Conduct):
 
     def run_inner(self, task: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The round's work, with other batches in the pledged segment."""
-        batches = elsewhere(task.batches(), task.config.steps, task.config.segment, self.pledge(task).fake)
+        other = task.batches_of(task.node, blake3(b"commonweight canary" + task.data_seed).digest())
+        batches = elsewhere(task.batches(), other, task.config.segment, self.pledge(task).fake)
         return run_inner(task.config, task.start, batches, on_step, folder)
 
 
-def elsewhere(batches: BatchSource, steps: int, segment: int, fake: int) -> BatchSource:
-    """The same batches, but in segment `fake` those of steps beyond the round, which no honest round reaches."""
-    return lambda step: batches(step + steps if step // segment == fake else step)
+def elsewhere(batches: BatchSource, other: BatchSource, segment: int, fake: int) -> BatchSource:
+    """The same batches, but in segment `fake` the other ones."""
+    return lambda step: (other if step // segment == fake else batches)(step)

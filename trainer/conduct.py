@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +24,7 @@ from contracts.tensors.state_layout import inner_digest, theta_digest
 from contracts.tensors.tensorfile import pack
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import Corpus
+from trainer.data.draw import share_of
 from trainer.log_view.shown import CoveredProof, CoveredRound, CoveredRun
 from trainer.model.state import Tensors
 from trainer.steps.determinism import configure_determinism
@@ -59,12 +60,12 @@ class Surroundings(Protocol):
 
 @dataclass(frozen=True)
 class RoundTask:
-    """One round of one node; `start` is the full state."""
+    """One round of one node; `text` gives the run's corpus, and `start` is the full state."""
 
     client: Surroundings
     round: CoveredRound
     config: RunConfig
-    corpus: Corpus
+    text: Callable[[], Corpus]
     start: Tensors
 
     @property
@@ -89,7 +90,12 @@ class RoundTask:
 
     def batches(self) -> BatchSource:
         """The batches of this node in this round."""
-        return batch_source(self.corpus.train, self.config, self.data_seed, self.number, self.node)
+        return self.batches_of(self.node)
+
+    def batches_of(self, node: Address, data_seed: bytes | None = None) -> BatchSource:
+        """The batches of a listed node in this round, or by another seed than the round's."""
+        share = share_of(node, self.round.nodes)
+        return batch_source(self.text(), self.config, data_seed or self.data_seed, self.number, share)
 
 
 @dataclass(frozen=True)

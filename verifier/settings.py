@@ -26,6 +26,8 @@ from contracts.process.settings import (
     Url,
     Urls,
 )
+from trainer.data.cache import DEFAULT_LIMIT
+from trainer.data.corpora import CorpusSettings
 
 PREFIX = "COMMONWEIGHT_VERIFIER_"
 WORKERS_MODULE = "verifier.replay.tasks"
@@ -47,7 +49,9 @@ def require_broker(text: str) -> str:
 
 
 class WorkerSettings(ProcessSettings):
-    """A worker's settings: no key, no chain and no server. `folder` is the verifier's, `data` has the run's text.
+    """A worker's settings: no key, no chain and no server. `folder` is the verifier's. The run's text is `data`,
+    or the `corpus` of an index, a folder or an address, of whose shards `corpus_limit` bytes are kept; with `loopback`
+    addresses of this machine count as public.
 
     `broker_url` is empty for the built-in broker, a folder that needs no server; else Redis or RabbitMQ. A job that
     fails `attempts` times is given up; between its tries it waits `backoff_seconds`, doubling. `lease_seconds` must
@@ -60,6 +64,9 @@ class WorkerSettings(ProcessSettings):
 
     folder: FilePath
     data: Paths = ()
+    corpus: str = ""
+    corpus_limit: Count = DEFAULT_LIMIT
+    loopback: bool = True
     broker_url: Annotated[str, AfterValidator(require_broker)] = ""
     result_backend: str = ""
     attempts: Count = 3
@@ -83,6 +90,10 @@ class WorkerSettings(ProcessSettings):
     def blobs(self) -> Path:
         """Folder of the mirror's blobs."""
         return self.folder / BLOBS
+
+    def text(self) -> CorpusSettings:
+        """Where the run's text is."""
+        return CorpusSettings(self.data, self.corpus, self.folder / "corpus", self.corpus_limit, self.loopback)
 
     @property
     def workers_log(self) -> Path:
@@ -135,7 +146,7 @@ class VerifierSettings(WorkerSettings):
     """`run` is the run that this verifier anchors in (0x-hex); `folder` is its own.
 
     The mirror listens on `host` and `port` (0: a free one) and is reached at `public_url`: empty for its own address
-    where `loopback` is set, and for nowhere otherwise. `loopback` lets addresses of this machine count as public.
+    where `loopback` is set, and for nowhere otherwise.
     `look_seconds` lie between two looks. `give_up_after` are the seconds after which a verifier ends to which neither
     the server nor any mirror answers; with 0 it waits for ever. A message that k signed and no server brought to the
     chain in `relay_seconds` is brought there by the verifiers in turn. With `other_rpc_urls` final blocks are read from
@@ -150,7 +161,6 @@ class VerifierSettings(WorkerSettings):
     host: str = "127.0.0.1"
     port: Port = 0
     public_url: Annotated[str, AfterValidator(public_address)] = ""
-    loopback: bool = True
     look_seconds: Seconds = 1.0
     give_up_after: Seconds = 0.0
     relay_seconds: Seconds = 600.0

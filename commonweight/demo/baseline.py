@@ -19,7 +19,7 @@ from contracts.wire.rounds import Round
 from contracts.wire.runs import Run
 from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.client import ApiClient
-from trainer.data.corpus import corpus_of
+from trainer.data.text import corpus_of
 from trainer.model.state import initial_theta
 from trainer.steps.evaluate import held_out_loss
 
@@ -41,7 +41,8 @@ def _closed(client: ApiClient, run: str, number: int) -> Round | None:
 
 def _public(view: Round) -> PublicRound:
     accepted = [p.node for p in view.proofs if p.state == "posted"]
-    return PublicRound(RunConfig.from_json(view.config), from_hex(view.data_seed), accepted)
+    listed = [as_address(node.node) for node in view.nodes]
+    return PublicRound(RunConfig.from_json(view.config), from_hex(view.data_seed), listed, accepted)
 
 
 def main(kind: str, api: str, run: RunId, rounds: int, node: Address, data: list[str]) -> None:
@@ -51,7 +52,7 @@ def main(kind: str, api: str, run: RunId, rounds: int, node: Address, data: list
     first = next(closed_rounds(client, run, 1))
     config = RunConfig.from_json(first.config)
     theta = initial_theta(config)
-    emit({"kind": kind, "round": 0, "loss": held_out_loss(config, theta, corpus.held_out)})
+    emit({"kind": kind, "round": 0, "loss": held_out_loss(config, theta, corpus.held_out())})
     public = map(_public, closed_rounds(client, run, rounds))
     losses = solo(public, corpus, theta, node) if kind == "solo" else data_parallel(public, corpus, theta)
     for number, loss in enumerate(losses, start=1):

@@ -17,7 +17,10 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import state_digest
 from trainer.client import ApiClient
-from trainer.data.corpus import corpus_of
+from trainer.data.corpora import index_bytes
+from trainer.data.index import BYTES, read_index
+from trainer.data.origins import origin_of
+from trainer.data.text import corpus_of
 from trainer.model.state import initial_theta, start_tensors
 from trainer.steps.determinism import configure_determinism
 
@@ -53,10 +56,11 @@ def open_run(
     overrides: Mapping[str, Any],
     rules: RunRules,
     data: tuple[Path, ...],
+    corpus: str = "",
     limits: LimitTable | None = None,
 ) -> RunId:
     """Open the run and return its id, 0x-hex. Raises InvalidRunConfig, ApiProblem and ApiUnreachable."""
-    config = _config(overrides, data, limits)
+    config = _config(overrides, _text(data, corpus, overrides), limits)
     client = ApiClient(api_url, key)
     model = from_hex(client.network.deployment.model)
     beside = {"config": config.to_json()} | ({} if limits is None else {"limits": limits.to_json()})
@@ -97,8 +101,22 @@ def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) ->
     )
 
 
-def _config(overrides: Mapping[str, Any], data: tuple[Path, ...], limits: LimitTable | None) -> RunConfig:
-    corpus = corpus_of(data)
+def _text(data: tuple[Path, ...], corpus: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """What a configuration says of its text; a llama tells documents apart where the tokenizer does.
+
+    Raises CorpusUnreachable, WrongCorpus and UnusableCorpus.
+    """
+    if not corpus:
+        return {"corpus_digest": corpus_of(data).digest}
+    origin = origin_of(corpus)
+    index = read_index(index_bytes(origin), str(origin))
+    url = {"corpus_url": corpus} if corpus.startswith(("http://", "https://")) else {}
+    tokenizer = index.tokenizer if overrides.get("architecture") == "llama" else None
+    ends = {} if tokenizer is None else {"document_end": tokenizer.document_end}
+    return {"corpus_digest": index.digest(), "vocab": max(index.vocab, BYTES), **url, **ends}
+
+
+def _config(overrides: Mapping[str, Any], text: Mapping[str, Any], limits: LimitTable | None) -> RunConfig:
     bounded = {} if limits is None else {"profile": "bounded", "limits_digest": limits.digest().hex()}
-    fields = asdict(RunConfig()) | {"corpus_digest": corpus.digest} | bounded | dict(overrides)
+    fields = asdict(RunConfig()) | dict(text) | bounded | dict(overrides)
     return RunConfig.from_json(json.dumps(fields))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
 
@@ -61,6 +62,17 @@ def read_object(text: str, option: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise typer.BadParameter('a JSON object is wanted, for instance {"seed": 2}', param_hint=option)
     return value
+
+
+def named_values(texts: Iterable[str], option: str) -> dict[str, list[str]]:
+    """Values by name, of texts as name=value. Raises BadParameter."""
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not (name and mark and value):
+            raise typer.BadParameter(f"{text!r} is not of the form name=value", param_hint=option)
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def read_url(text: str) -> str:
@@ -243,6 +255,14 @@ RunId = Annotated[
 Data = Annotated[
     list[Path] | None,
     typer.Option("--data", help="Text files or folders to train on; default: what every CPython 3.11 carries."),
+]
+Corpus = Annotated[
+    str,
+    typer.Option(
+        "--corpus",
+        metavar="PLACE",
+        help="Folder or address (http, https, s3) of a tokenised corpus; default: where the run says that it lies.",
+    ),
 ]
 Device = Annotated[
     str,

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from contracts.errors import CommonweightError
 from contracts.protocol.maintainers import InvalidMaintainers, Maintainers
+from contracts.protocol.mixture import InvalidMixture, parse_mixture
 
 _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "layers": (1, 128),
@@ -24,6 +25,7 @@ _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "rotary_base": (100, 10_000_000),
     "context": (8, 32_768),
     "vocab": (256, 262_144),
+    "document_end": (-1, 262_143),
     "steps": (1, 10_000),
     "segment": (1, 1_000),
     "batch": (1, 4096),
@@ -47,6 +49,8 @@ _RATE_RANGES: Mapping[str, tuple[str, str]] = {
     "outer_lr": ("0.0001", "2"),
     "outer_momentum": ("0", "0.999"),
 }
+_TEXTS = ("maintainers", "mixture", "corpus_url")
+"""Votable keys that are neither numbers nor rates: each has a check of its own."""
 _PROFILES = ("exact", "portable", "bounded")
 _ARCHITECTURES = ("gpt", "llama")
 _SCHEDULES = ("constant", "cosine", "wsd")
@@ -54,6 +58,8 @@ _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted 
 _WHOLE = re.compile(r"[0-9]{1,19}")
 _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,24})?")
 _MAX_RATE_LENGTH = 24
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?")
+_LONGEST_URL = 200
 _MAX_JSON_LENGTH = 10_000
 _MAX_NUMBER_LENGTH = 20  # 19 digits and a sign
 
@@ -68,6 +74,8 @@ VOTABLE_KEYS: tuple[str, ...] = (
     "code_weight",
     "data_weight",
     "maintainers",
+    "mixture",
+    "corpus_url",
 )
 """The keys that a governance decision may set."""
 
@@ -92,6 +100,9 @@ class RunConfig:
     are the llama's. `steps` is H, the inner steps a round; every `segment` steps the state is committed; `batch` is in
     sequences of `context` tokens. The learning rate follows `schedule` (contracts/protocol/schedule.py). A bounded run
     names its table of limits (contracts/protocol/limits.py) by digest.
+    `corpus_digest` names the text: the digest of an index of token shards (trainer/data/index.py), or of plain text.
+    `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama, the token
+    `document_end` ends a document, and no position looks beyond it (-1: documents are not told apart).
     An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code
     and data: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing.
     Raises InvalidRunConfig, naming the field.
@@ -127,6 +138,9 @@ class RunConfig:
     seed: int = 1
     profile: str = "exact"
     corpus_digest: str = "00" * 32
+    corpus_url: str = ""
+    mixture: str = ""
+    document_end: int = -1
     limits_digest: str = "00" * 32
     compute_weight: int = 70
     code_weight: int = 15
@@ -146,6 +160,8 @@ class RunConfig:
             raise _invalid("steps", "must be a multiple of segment")
         _check_maintainers(self.maintainers)
         _check_digest("corpus_digest", self.corpus_digest)
+        _check_corpus_url(self.corpus_url)
+        _check_mixture(self.mixture)
         _check_digest("limits_digest", self.limits_digest)
         if (self.profile == "bounded") != (self.limits_digest != "00" * 32):
             raise _invalid("limits_digest", "is given by a bounded run, and by no other")
@@ -162,6 +178,8 @@ class RunConfig:
             raise _invalid("d_model", "must be a multiple of heads")
         if self.heads % self.key_heads:
             raise _invalid("kv_heads", "must divide heads")
+        if self.document_end >= self.vocab:
+            raise _invalid("document_end", "must be a token of the vocabulary, or -1")
         if self.architecture == "gpt":
             self._check_gpt()
         elif self.d_model // self.heads % 2:
@@ -171,7 +189,7 @@ class RunConfig:
 
     def _check_gpt(self) -> None:
         """What only the llama has is left as it is by itself. Raises InvalidRunConfig."""
-        for name in ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied"):
+        for name in ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied", "document_end"):
             default = getattr(type(self), name)
             if getattr(self, name) != default:
                 raise _invalid(name, f"is the llama's, and must be {default} in a gpt")
@@ -248,8 +266,8 @@ class RunConfig:
             raise _invalid(key, f"cannot be voted on; votable are {', '.join(VOTABLE_KEYS)}")
         if key in _INTEGER_RANGES:
             return replace(self, **{key: _whole(key, value)})  # type: ignore[arg-type]
-        if key == "maintainers":
-            return replace(self, maintainers=value)
+        if key in _TEXTS:
+            return replace(self, **{key: value})  # type: ignore[arg-type]
         _check_rate(key, value, *(Decimal(bound) for bound in _RATE_RANGES[key]))
         return replace(self, **{key: value})  # type: ignore[arg-type]
 
@@ -300,6 +318,20 @@ def _check_maintainers(value: object) -> None:
         Maintainers.parse(value)
     except InvalidMaintainers as error:
         raise _invalid("maintainers", error.detail) from error
+
+
+def _check_mixture(value: object) -> None:
+    try:
+        parse_mixture(value)
+    except InvalidMixture as error:
+        raise _invalid("mixture", error.detail) from error
+
+
+def _check_corpus_url(value: object) -> None:
+    if value != "" and (not isinstance(value, str) or len(value) > _LONGEST_URL or not _URL.fullmatch(value)):
+        raise _invalid(
+            "corpus_url", f"must be empty, or an http or https address of at most {_LONGEST_URL} characters, no query"
+        )
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

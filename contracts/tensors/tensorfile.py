@@ -30,12 +30,14 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "I64": np.dtype("<i8"),
     "U8": np.dtype("u1"),
+    "U16": np.dtype("<u2"),
+    "U32": np.dtype("<u4"),
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 MAX_HEADER = 2**20
 """Bytes of a header that is read without a layout; the largest layout of a run takes a tenth of it."""
 _LENGTH = _ALIGNMENT = 8
-_ORDER = ("I64", "F64", "F32", "U8")
+_ORDER = ("I64", "F64", "F32", "U32", "U16", "U8")
 """The library's order of tensors in a file, before their names."""
 
 

@@ -40,7 +40,8 @@ from tests.attacks.outsiders.served import key, service
 from trainer import cheats
 from trainer.canary import Canary
 from trainer.conduct import Conduct, Made, RoundTask
-from trainer.data.corpus import Corpus, load_corpus
+from trainer.data.corpus import Corpus
+from trainer.data.text import load_corpus
 from trainer.model.state import initial_theta, start_tensors
 from trainer.node.surroundings import Around, Published
 from trainer.steps.determinism import configure_determinism
@@ -173,7 +174,7 @@ class Theatre(Script):
         around = Around(secret, self.service.domain, lambda: log, self.published, self._fetch)  # type: ignore[arg-type,return-value]
         view = around.view(self.state, self.round)
         before = actor.trajectory.end_state if actor.trajectory is not None else None
-        return RoundTask(around, view, self.config, self.corpus, start_tensors(self.theta, before))
+        return RoundTask(around, view, self.config, lambda: self.corpus, start_tensors(self.theta, before))
 
     def _fetch(self, name: str, most: int) -> bytes | None:
         answer = self.client.get(f"/v1/blobs/{name}")

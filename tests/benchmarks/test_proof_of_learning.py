@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.cheats import NODE, SEED
+from benchmarks.cheats import SEED
 from benchmarks.proof_of_learning import Judged, counted, distances, judged
 from contracts.protocol.run_config import RunConfig
 from trainer import cheats
 from trainer.data.batches import batch_source
-from trainer.data.corpus import default_corpus
+from trainer.data.text import default_corpus
 from trainer.model.state import initial_theta, start_tensors
 
 pytestmark = pytest.mark.unit
@@ -20,9 +20,9 @@ METRICS = ("l1", "l2", "linf", "cosine")
 
 
 def round_of(cheat: str | None) -> list[Judged]:
-    batches = batch_source(default_corpus().train, TINY, SEED, 1, NODE)
+    batches = batch_source(default_corpus(), TINY, SEED, 1)
     done = cheats.runner(cheat)(TINY, start_tensors(initial_theta(TINY), None), batches)
-    return list(judged(TINY, str(cheat), done, NODE))
+    return list(judged(TINY, str(cheat), done, batches))
 
 
 def test_the_metrics_are_over_all_weights_and_nothing_else() -> None:

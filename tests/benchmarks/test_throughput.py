@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.throughput import measure, published_round
 from contracts.protocol.run_config import RunConfig
-from trainer.data.corpus import default_corpus
+from trainer.data.text import default_corpus
 from verifier.replay.holding import check_gradient
 from verifier.replay.replaying import TRUE, UNSERVED, judge_segment
 

@@ -18,7 +18,7 @@ from commonweight.keystore import write_keystore
 from contracts.protocol.run_config import RunConfig
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.verifier.conftest import NOWHERE
-from trainer.data.corpus import default_corpus
+from trainer.data.text import default_corpus
 from trainer.steps.determinism import configure_determinism
 
 pytestmark = pytest.mark.integration

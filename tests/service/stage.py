@@ -36,6 +36,7 @@ from tests.deployed import PARAMS, deployed, key_of, verifier_keys
 from tests.lock_order import watched_locks
 from trainer.client import ApiClient
 from trainer.conduct import Conduct
+from trainer.data.corpora import Corpora
 from trainer.node.node import LightNode
 from trainer.node.settings import NodeSettings
 from verifier.jobs.queue import VerifierApp
@@ -62,17 +63,19 @@ _WORKING = threading.Lock()
 class InlineApp(VerifierApp):
     """A verifier's queue and its worker in one: a task is done when it is sent."""
 
+    corpora: Corpora
+
     @classmethod
     def of(cls, settings: VerifierSettings) -> InlineApp:
         """On a store in memory."""
         app = cls("inline", broker="memory://", backend="cache+memory://")
-        app.settings = settings
+        app.settings, app.corpora = settings, Corpora(settings.text())
         return app
 
     def send_task(self, name: str, args: Sequence[Any], task_id: str | None = None, **_: Any) -> AsyncResult[Any]:
         """Run the registered task in this verifier's folder and store its result."""
         with _WORKING:
-            tasks.settings = self.settings
+            tasks.settings, tasks.corpora = self.settings, self.corpora
             done = tasks.app.tasks[name].apply(args=tuple(args), task_id=task_id)
         self.backend.store_result(done.id, done.result, done.state, traceback=done.traceback)
         return AsyncResult(done.id, app=self)

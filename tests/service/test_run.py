@@ -28,7 +28,7 @@ from tests.deployed import key_of
 from tests.service.stage import Stage, staged, wallet
 from tests.walked import check_order, followed, walks
 from trainer.client import ApiClient
-from trainer.data.corpus import corpus_of
+from trainer.data.text import corpus_of
 from trainer.model.hugging_face import export
 from verifier.receipt.cosigned_log import VerifierQuorum
 from verifier.weights.merged import MergedWeights, merged_weights
@@ -125,7 +125,7 @@ def test_weights_are_taken_home_under_k_heads_and_load_elsewhere(stage: Stage, t
     assert last.digest == stage.client.get(f"/runs/{stage.run}/rounds/2")["merge"]["theta"]
     export(last.config, last.theta, tmp_path)
     model = LlamaForCausalLM.from_pretrained(tmp_path, local_files_only=True)
-    held_out = corpus_of((stage.text,)).held_out
+    held_out = corpus_of((stage.text,)).held_out()
     tokens = torch.from_numpy(held_out[: last.config.context].astype(np.int64))[None]
     with torch.no_grad():
         loss = float(model(tokens, labels=tokens).loss)

@@ -13,7 +13,8 @@ import pytest
 from contracts.ids import as_address
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import BatchSource, batch_source
-from trainer.data.corpus import Corpus, load_corpus
+from trainer.data.corpus import Corpus
+from trainer.data.text import load_corpus
 from trainer.model.state import Tensors, initial_theta, start_tensors
 
 NODE = as_address("0x" + "11" * 20)
@@ -35,7 +36,7 @@ def corpus(tmp_path: Path) -> Corpus:
 
 @pytest.fixture
 def batches(config: RunConfig, corpus: Corpus) -> BatchSource:
-    return batch_source(corpus.train, config, SEED, 3, NODE)
+    return batch_source(corpus, config, SEED, 3)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def job_of(config: RunConfig, corpus: Corpus, around: Alone | None = None, numbe
     start = start_tensors(initial_theta(config), None)
     theta = to_hex(theta_digest(start))
     view = CoveredRound(RUN, number, SEED, theta, BlobName(""), (around.address, VICTIM), ())
-    return RoundTask(around, view, config, corpus, start)
+    return RoundTask(around, view, config, lambda: corpus, start)
 
 
 def play(conduct: Conduct, job: RoundTask, folder: Path | None = None) -> tuple[Trajectory, Sequence[Made]]:

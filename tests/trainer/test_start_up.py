@@ -13,13 +13,14 @@ PROGRAM = """
 import sys
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import batch_source
+from trainer.data.text import text_corpus
 from trainer.model.state import initial_theta, start_tensors
 from trainer.steps.trajectory import run_inner
 import numpy as np
 
 text = np.arange(5000, dtype=np.uint8)
 config = RunConfig(layers=1, d_model=16, heads=2, context=16, steps=4, segment=2, batch=2, profile=sys.argv[1])
-batches = batch_source(text, config, bytes(32), 1, "0x" + "11" * 20)
+batches = batch_source(text_corpus(text, text), config, bytes(32), 1)
 run_inner(config, start_tensors(initial_theta(config), None), batches)
 print(sorted(name for name in ("torch._dynamo", "torch._inductor", "sqlalchemy") if name in sys.modules))
 """

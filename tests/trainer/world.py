@@ -50,7 +50,8 @@ from contracts.tlog.tile_tree import tile_bytes
 from contracts.tlog.tiles import WIDTH, Tile, parse_tile
 from contracts.tlog.witness import AddCheckpoint
 from tests.contracts.protocol.log.signed_run import DOMAIN, MODEL, SignedRun, hashed, key
-from trainer.data.corpus import Corpus, load_corpus
+from trainer.data.corpus import Corpus
+from trainer.data.text import load_corpus
 from trainer.model.state import initial_theta, start_tensors
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.outer import merge, zero_momentum

@@ -13,7 +13,8 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import pack, state_digest
 from trainer.data.batches import batch_source
-from trainer.data.corpus import Corpus, load_corpus
+from trainer.data.corpus import Corpus
+from trainer.data.text import load_corpus
 from trainer.model.state import Tensors, initial_theta, start_tensors
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.outer import zero_momentum
@@ -62,7 +63,7 @@ class Honest:
         corpus = load_corpus([text])
         config = replace(TINY, corpus_digest=corpus.digest)
         theta = initial_theta(config)
-        batches = batch_source(corpus.train, config, SEED, 1, NODE)
+        batches = batch_source(corpus, config, SEED, 1)
         done = settle(theta, run_inner(config, start_tensors(theta, None), batches))
         return cls(config, corpus, text, theta, done)
 
@@ -99,6 +100,7 @@ class Honest:
             config=self.config.to_json(),
             round=1,
             node=NODE,
+            nodes=(NODE,),
             profile=to_hex(configure_determinism(self.config.profile).digest()),
             data_seed=to_hex(SEED),
             segment=number,

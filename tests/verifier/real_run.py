@@ -44,7 +44,9 @@ from tests.verifier.honest import TINY
 from tests.verifier.mirror.world import OPERATOR, ORIGIN, Operator, serving
 from tests.verifier.town import REGISTRY
 from trainer.data.batches import batch_source
-from trainer.data.corpus import Corpus, load_corpus
+from trainer.data.corpus import Corpus
+from trainer.data.draw import Share, share_of
+from trainer.data.text import load_corpus
 from trainer.model.state import initial_theta, start_tensors
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.outer import zero_momentum
@@ -106,12 +108,15 @@ class RealRun(SignedRun):
             payout = key(f"wallet of {node.address}").address
             self.send(messages.Enrolment(self.run, node.address, payout, 1, self.profile, 1), node)
 
+    def _share(self, node: LocalAccount) -> Share:
+        return share_of(node.address, list(self.round.listed))
+
     def work(self, node: LocalAccount) -> Trajectory:
         """An honest node's round, trained once."""
         place = (node.address, self.round.number)
         if place not in self.trained:
             seed = bytes.fromhex(self.round.data_seed[2:])
-            batches = batch_source(self.corpus.train, self.config, seed, self.round.number, node.address)
+            batches = batch_source(self.corpus, self.config, seed, self.round.number, self._share(node))
             done = run_inner(self.config, start_tensors(self.theta, None), batches)
             self.trained[place] = settle(self.theta, done)
         return self.trained[place]

@@ -21,7 +21,6 @@ from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import state_digest, unpack
 from trainer.cheats.states import from_theta, towards
 from trainer.conduct import Conduct, Disclosure, Made, NothingToCopy, RoundTask
-from trainer.data.batches import batch_source
 from trainer.log_view.shown import CoveredProof, CoveredRound, OpeningView
 from trainer.model.state import Tensors, initial_theta, layout, theta_of
 from trainer.steps.trajectory import OnStep, Trajectory, run_inner
@@ -57,8 +56,7 @@ class SharedWork(Conduct):
         twin = next((node for node in task.round.nodes if node != task.node), None)
         if twin is None:
             raise NothingToCopy("this node is alone in the round")
-        batches = batch_source(task.corpus.train, task.config, task.data_seed, task.number, twin)
-        return run_inner(task.config, task.start, batches, on_step, folder)
+        return run_inner(task.config, task.start, task.batches_of(twin), on_step, folder)
 
 
 class StaleStart(Conduct):

@@ -67,6 +67,7 @@ def require_form(config: RunConfig) -> None:
 def settings_of(config: RunConfig) -> dict[str, object]:
     """The content of `config.json`."""
     named = {theirs: getattr(config, ours) for theirs, ours in _NEEDED.items()}
+    ends = {} if config.document_end < 0 else {"eos_token_id": config.document_end}
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -79,6 +80,7 @@ def settings_of(config: RunConfig) -> dict[str, object]:
         "rope_theta": float(config.rotary_base),
         "tie_word_embeddings": config.tied,
         "torch_dtype": "float32",
+        **ends,
     }
 
 

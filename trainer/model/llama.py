@@ -30,7 +30,10 @@ class RMSNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """Causal self-attention: x (B, T, D) and the turns of its positions, (T, K) each -> (B, T, D)."""
+    """Causal self-attention: x (B, T, D), the turns of its positions, (T, K) each, and who sees whom -> (B, T, D).
+
+    `seen` is (B, 1, T, T) bool, or None where each position sees all before it.
+    """
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
@@ -41,12 +44,12 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.d_model, self.shared * self.width, bias=False)
         self.o_proj = nn.Linear(self.heads * self.width, config.d_model, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, seen: Tensor | None) -> Tensor:
         q = turned(self._split(self.q_proj(x), self.heads), cos, sin)  # (B, H, T, K)
         k = turned(self._split(self.k_proj(x), self.shared), cos, sin)  # (B, G, T, K)
         v = self._split(self.v_proj(x), self.shared)  # (B, G, T, K)
         k, v = (part.repeat_interleave(self.heads // self.shared, dim=1) for part in (k, v))  # (B, H, T, K)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, H, T, K)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, is_causal=seen is None)  # (B, H, T, K)
         mixed: Tensor = self.o_proj(y.transpose(1, 2).flatten(2))  # (B, T, D)
         return mixed
 
@@ -80,8 +83,8 @@ class Block(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.d_model, eps)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin)
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, seen: Tensor | None) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, seen)
         residual: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return residual
 
@@ -97,12 +100,14 @@ class Body(nn.Module):
         self.layers = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = RMSNorm(config.d_model, config.rate("norm_eps"))
         self.base, self.width = config.rotary_base, config.d_model // config.heads
+        self.document_end = config.document_end
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.embed_tokens(tokens)  # (B, T, D)
         cos, sin = turns(tokens.shape[1], self.width, self.base, x.device)
+        seen = None if self.document_end < 0 else within_documents(tokens, self.document_end)
         for block in self.layers:
-            x = block(x, cos, sin)
+            x = block(x, cos, sin, seen)
         normed: Tensor = self.norm(x)
         return normed
 
@@ -119,6 +124,17 @@ class Llama(nn.Module):
         hidden = self.model(tokens)  # (B, T, D)
         out = self.model.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
         return F.linear(hidden, out)  # (B, T, V)
+
+
+def within_documents(tokens: Tensor, document_end: int) -> Tensor:
+    """Who sees whom, (B, 1, T, T) bool: what stands before it in its own document, which its end belongs to.
+
+    Rotary positions count within a document by themselves, since only their differences matter.
+    """
+    ends = (tokens == document_end).long()
+    document = ends.cumsum(1) - ends  # (B, T): ends before a position
+    same = document[:, :, None] == document[:, None, :]  # (B, T, T)
+    return (same & torch.ones_like(same[0]).tril()).unsqueeze(1)
 
 
 def turns(time: int, width: int, base: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,8 @@ from contracts.protocol.judge.rules.duties import ComeBack, NodeDuty, Open, Open
 from contracts.protocol.judge.state import NodeState, ProofState, RunState, State
 from contracts.protocol.run_config import RunConfig
 from trainer.conduct import Conduct, Disclosure, NothingToCopy, RoundTask
-from trainer.data.corpus import Corpus
+from trainer.data.corpora import Corpora
+from trainer.data.corpus import CorpusUnreachable
 from trainer.log_view.covered import CoveredLog
 from trainer.node.boundaries import Key
 from trainer.node.joining import obstacle
@@ -33,7 +34,7 @@ class Answers:
         pen: Pen,
         around: Around,
         conduct: Conduct,
-        corpus: Corpus,
+        corpora: Corpora,
         report: Report,
     ) -> None:
         self._settings = settings
@@ -41,7 +42,7 @@ class Answers:
         self._pen = pen
         self._around = around
         self._conduct = conduct
-        self._corpus = corpus
+        self._corpora = corpora
         self._report = report
         self._shown: set[tuple[str, int]] = set()
         self._told = ""
@@ -49,7 +50,8 @@ class Answers:
         """Whether the node does not enrol, since its work would not be decided."""
 
     def take_place(self, run: RunState, leaving: bool) -> None:
-        """Enrol, or leave, where the covered log does not show it. Raises WrongCorpus before anything is signed."""
+        """Enrol, or leave, where the covered log does not show it. Raises WrongCorpus and OtherVocabulary before
+        anything is signed."""
         node = self._around.address
         member = run.nodes.get(self._around.address)
         name = from_hex(run.created.run)
@@ -63,7 +65,8 @@ class Answers:
             return
         config = RunConfig.from_json(run.config)
         payout = self._settings.payout
-        self._corpus.require(config.corpus_digest)
+        if not self._has_text(config):
+            return
         profile = configure_determinism(config.profile).digest()
         enrolment = None if member is None or member.left else (member.enrolled.payout, member.enrolled.profile)
         if enrolment != (payout, to_hex(profile)) and self._may_join(run, config, to_hex(profile)):
@@ -84,12 +87,25 @@ class Answers:
         size: it was never as large before, so that no old message is repeated."""
         return self._log.state.size if member is None else member.sequence + 1
 
-    def _may_join(self, run: RunState, config: RunConfig, profile: str) -> bool:
-        """Whether a verifier could decide the work; the obstacle is reported when it changes."""
-        why = obstacle(self._log.state, run, profile)
+    def _has_text(self, config: RunConfig) -> bool:
+        """Whether the run's corpus can be opened; an origin that is away is weather, and is asked again."""
+        try:
+            self._corpora.of(config)
+        except CorpusUnreachable as error:
+            self._tell(error.detail)
+            return False
+        return True
+
+    def _tell(self, why: str) -> None:
+        """Report an obstacle when it changes."""
         if why and why != self._told:
             self._report(NodeProgress("unjudged", 0, detail=why))
         self._told = why
+
+    def _may_join(self, run: RunState, config: RunConfig, profile: str) -> bool:
+        """Whether a verifier could decide the work; the obstacle is reported when it changes."""
+        why = obstacle(self._log.state, run, profile)
+        self._tell(why)
         self.is_hindered = bool(why) and not self._settings.unjudged and config.profile != BOUNDED
         return not self.is_hindered
 
@@ -144,7 +160,7 @@ class Answers:
         current = state.round_of(proof)
         config = RunConfig.from_json(current.config)
         pledge = self._conduct.pledge(
-            RoundTask(self._around, self._around.view(state, current), config, self._corpus, {})
+            RoundTask(self._around, self._around.view(state, current), config, lambda: self._corpora.of(config), {})
         )
         if self._pen.store.get(f"pledge-{name}") is None and pledge.canary:
             detail = f"segment {pledge.fake} was bad on purpose"

@@ -23,7 +23,7 @@ from contracts.recursion import bound_recursion
 from trainer import cheats
 from trainer.canary import Canary
 from trainer.conduct import Conduct
-from trainer.data.corpus import corpus_of
+from trainer.data.corpora import Corpora
 from trainer.exchange.keeping import Kept, KeptMessages
 from trainer.exchange.network import SERVER, PeerNetwork
 from trainer.exchange.offers import offers
@@ -56,13 +56,13 @@ class LightNode:
         self._report = report
         self._open_log(settings, limits)
         conduct = conduct or (Canary(settings.canary_ppm) if settings.canary_ppm else cheats.conduct(settings.cheat))
-        corpus = corpus_of(settings.data)
+        corpora = Corpora(settings.text())
         folder = settings.folder
         self._pen = Pen(settings.key, self.domain, KeptMessages(folder / "outbox"))
         states = States(folder / "states", self.network.any_blob)
-        self._shop = Workshop(self._around, conduct, corpus, states, folder / "boundaries", report)
+        self._shop = Workshop(self._around, conduct, corpora, states, folder / "boundaries", report)
         self._rounds = Rounds(self.log, self._around, self._shop, states, self._pen, report, self._warn)
-        self._answers = Answers(settings, self.log, self._pen, self._around, conduct, corpus, report)
+        self._answers = Answers(settings, self.log, self._pen, self._around, conduct, corpora, report)
         self._pulse = Heartbeat(self.address, lambda: self._shop.step, self._beat)
         self._story = Story(self.address, report, folder / "told.json")
         self._admitted = Admitted()

@@ -12,6 +12,8 @@ from pydantic_settings import SettingsConfigDict
 from contracts.chain.deployment_setting import DeploymentSetting
 from contracts.ids import Address, RunId
 from contracts.process.settings import Count, FilePath, Key, Paths, Ppm, ProcessSettings, Seconds, Url, UrlOrNothing
+from trainer.data.cache import DEFAULT_LIMIT
+from trainer.data.corpora import CorpusSettings
 
 
 class NodeSettings(ProcessSettings):
@@ -20,8 +22,9 @@ class NodeSettings(ProcessSettings):
 
     `cheat` names one of trainer.cheats, for tests and the demo; `canary_ppm` is the share of rounds, in parts per
     million, in which it keeps verifiers honest instead of being paid (trainer/canary.py). `look_seconds` lie between
-    two looks at the log. `give_up_after` are the seconds after which a node ends to which neither the server nor any
-    mirror answers; with 0 it waits for ever.
+    two looks at the log. `data` are plain texts, `corpus` is the folder or address of an index; of shards from
+    elsewhere `corpus_limit` bytes are kept. `give_up_after` are the seconds after which a node ends to which neither
+    the server nor any mirror answers; with 0 it waits for ever.
     `unjudged` enrols also where no verifier computes as this machine does.
     """
 
@@ -35,12 +38,18 @@ class NodeSettings(ProcessSettings):
     folder: FilePath
     rpc_url: UrlOrNothing = ""
     data: Paths = ()
+    corpus: str = ""
+    corpus_limit: Count = DEFAULT_LIMIT
     from_round: Count = 1
     cheat: str | None = None
     canary_ppm: Ppm = 0
     look_seconds: Seconds = 1.0
     give_up_after: Seconds = 0.0
     unjudged: bool = False
+
+    def text(self) -> CorpusSettings:
+        """Where this node has its text."""
+        return CorpusSettings(self.data, self.corpus, self.folder / "corpus", self.corpus_limit, self.loopback())
 
     def loopback(self) -> bool:
         """Whether mirrors may be on this machine: where the server or the deployment's first mirrors are."""

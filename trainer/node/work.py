@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.errors import CommonweightError
+from contracts.ids import from_hex
 from contracts.protocol.judge.state import ProofState
 from contracts.protocol.run_config import RunConfig
 from trainer.conduct import Conduct, Made, RoundTask, Surroundings
-from trainer.data.corpus import Corpus
+from trainer.data.corpora import Corpora
+from trainer.data.corpus import Corpus, CorpusUnreachable
+from trainer.data.draw import RoundDraw, share_of
 from trainer.log_view.shown import CoveredRound
 from trainer.model.state import Tensors
 from trainer.node.boundaries import Boundaries, Key
@@ -84,11 +87,11 @@ class Workshop:
     """A thread that does one task at a time."""
 
     def __init__(
-        self, around: Surroundings, conduct: Conduct, corpus: Corpus, states: States, folder: Path, report: Report
+        self, around: Surroundings, conduct: Conduct, corpora: Corpora, states: States, folder: Path, report: Report
     ) -> None:
         self._around = around
         self._conduct = conduct
-        self._corpus = corpus
+        self._corpora = corpora
         self._states = states
         self._boundaries = Boundaries(folder)
         self._report = report
@@ -145,11 +148,10 @@ class Workshop:
 
     def _do(self, running: _Running) -> TaskResult:
         task = running.task
-        self._corpus.require(task.config.corpus_digest)
+        corpus = self._text(running)
         theta = self._theta(running)
-        round_task = RoundTask(
-            self._around, task.view, task.config, self._corpus, self._states.start(theta, task.inner, task.config)
-        )
+        start = self._states.start(theta, task.inner, task.config)
+        round_task = RoundTask(self._around, task.view, task.config, lambda: corpus, start)
         trajectory = self._boundaries.read(task.key, task.config, round_task.start, task.root) or self._train(
             running, round_task
         )
@@ -163,6 +165,21 @@ class Workshop:
         trajectory = self._conduct.work(round_task, self._on_step(running, round_task.number), folder)
         self._boundaries.keep(task.key, trajectory)
         return trajectory
+
+    def _text(self, running: _Running) -> Corpus:
+        """The run's corpus, with the shards that this round draws on this machine."""
+        task, share = running.task, share_of(self._around.address, running.task.view.nodes)
+        while True:
+            try:
+                corpus = self._corpora.of(task.config)
+                draw = RoundDraw(corpus, task.config, from_hex(task.view.data_seed), task.view.number, share)
+                for shard in draw.shards():
+                    shard.read()
+                return corpus
+            except CorpusUnreachable as error:
+                self._report(NodeProgress("waiting", task.view.number, detail=error.detail))
+            if running.stop.wait(FETCH_SECONDS):
+                raise WorkAbandoned("the round's shards did not come")
 
     def _theta(self, running: _Running) -> Tensors:
         task = running.task

@@ -13,7 +13,7 @@ from contracts.protocol.limits import LimitTable, PairLimits
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import state_digest
-from trainer.data.corpus import corpus_of
+from trainer.data.corpora import Corpora
 from trainer.model.state import initial_theta
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.outer import zero_momentum
@@ -35,7 +35,10 @@ class PreparedRun:
 
 
 def prepare(world: World) -> PreparedRun | None:
-    """None while the run is not in the log. Raises NotPrepared and WrongCorpus: no replay here would be valid."""
+    """None while the run is not in the log.
+
+    Raises NotPrepared, WrongCorpus and OtherVocabulary: no replay here would be valid.
+    """
     run = world.settings.run
     with world.replica.reading() as state:
         terms = world.replica.collected.terms.get(run)
@@ -45,7 +48,7 @@ def prepare(world: World) -> PreparedRun | None:
     text = created.config
     limits = created.limits
     config = RunConfig.from_json(text)
-    corpus_of(world.settings.data).require(config.corpus_digest)
+    Corpora(world.settings.text()).of(config)
     _check_start(terms, config)
     machine = configure_determinism(config.profile)
     if config.profile == BOUNDED:

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from contracts.errors import CommonweightError
-from contracts.ids import as_address
 from contracts.protocol.limits import MARGIN, METRICS, LimitTable, PairLimits, decimal_text, pair_key
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import pack, unpack
@@ -35,7 +34,6 @@ from trainer.steps.variants import Variant, segment_end
 from verifier.comparison.bounded import LONGEST_SEGMENT, Distance, distance
 from verifier.planning.calibration_worker import Computer, Measurement, Request, boundary_file
 
-NODE = "0x" + "11" * 20
 SEED = bytes(range(32))
 LEAST_LIMIT = 1e-7
 """No limit is smaller: a pair that happened to agree bit for bit while it was measured is compared exactly anyway."""
@@ -61,6 +59,11 @@ class CalibrationPlan:
     cheat_segments: int
     cheats: tuple[str, ...]
     data: tuple[Path, ...] = ()
+
+    @property
+    def steps(self) -> int:
+        """Inner steps whose batches are drawn, as if they were one round's."""
+        return max(self.segments, self.warmup) * self.config.segment
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def measure(plan: CalibrationPlan, variant: Variant, folder: Path, report: Repor
         folder=str(folder),
         segments=plan.segments,
         data_seed=SEED.hex(),
-        node=as_address(NODE),
+        steps=plan.steps,
         variant=variant,
         data=tuple(map(str, plan.data)),
     )
@@ -134,7 +137,7 @@ def cheat_distances(
 
 
 def _batches(plan: CalibrationPlan, corpus: Corpus) -> BatchSource:
-    return batch_source(corpus.train, plan.config, SEED, 1, as_address(NODE))
+    return batch_source(corpus, replace(plan.config, steps=plan.steps), SEED, 1)
 
 
 def _from(batches: BatchSource, first: int) -> BatchSource:

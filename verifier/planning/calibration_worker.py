@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from contracts.ids import Address
 from contracts.process.record import Record
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import unpack
 from trainer.data.batches import batch_source
-from trainer.data.corpus import corpus_of
+from trainer.data.text import corpus_of
 from trainer.model.state import layout
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.profile import BOUNDED
@@ -33,7 +32,7 @@ class Request(Record):
     folder: str
     segments: int
     data_seed: str
-    node: Address
+    steps: int
     variant: Variant
     data: tuple[str, ...]
 
@@ -66,7 +65,8 @@ def main() -> None:
     config = RunConfig.from_json(request.config)
     variant = request.variant
     corpus = corpus_of([Path(p) for p in request.data])
-    batches = batch_source(corpus.train, config, bytes.fromhex(request.data_seed), 1, request.node)
+    whole = replace(config, steps=request.steps)
+    batches = batch_source(corpus, whole, bytes.fromhex(request.data_seed), 1)
     folder = Path(request.folder)
     drift = Drift.none()
     choose(variant)

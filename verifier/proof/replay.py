@@ -11,7 +11,8 @@ from contracts.protocol.judge.entries import Posted, Voided
 from contracts.protocol.judge.facts import SegmentWord, Word, Words
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.log.signed import REASONS
-from trainer.data.corpus import Corpus
+from contracts.protocol.run_config import RunConfig
+from trainer.data.corpora import Corpora
 from verifier.proof.case import Case
 from verifier.replay.files import Files
 from verifier.replay.replaying import FALSE, TRUE, Said, Segment, judge_segment
@@ -49,12 +50,12 @@ class SegmentFinding:
     """Whether the full bench decided as the replay does; None where it did not decide, or the replay cannot tell."""
 
 
-def replays(case: Case, functions: Functions, files: Files, corpus: Corpus) -> Iterator[SegmentFinding]:
+def replays(case: Case, functions: Functions, files: Files, corpora: Corpora) -> Iterator[SegmentFinding]:
     """One finding for each segment that can be replayed, in order."""
     for number in sorted(case.openings):
         segment = _segment(case, functions, number)
         if segment is not None:
-            yield _finding(case, number, *_judged(segment, files, corpus))
+            yield _finding(case, number, *_judged(segment, files, corpora))
 
 
 def verdict(case: Case, findings: list[SegmentFinding]) -> tuple[bool | None, str]:
@@ -93,6 +94,7 @@ def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
         config=case.round.config,
         round=case.round.round,
         node=message.node,
+        nodes=tuple(listed.node for listed in case.round.nodes),
         profile=to_hex(message.profile),
         data_seed=to_hex(message.dataSeed),
         segment=number,
@@ -107,9 +109,9 @@ def _segment(case: Case, functions: Functions, number: int) -> Segment | None:
     )
 
 
-def _judged(segment: Segment, files: Files, corpus: Corpus) -> tuple[Said | None, str]:
+def _judged(segment: Segment, files: Files, corpora: Corpora) -> tuple[Said | None, str]:
     try:
-        result = judge_segment(segment, files, corpus)
+        result = judge_segment(segment, files, corpora.of(RunConfig.from_json(segment.config)))
     except CommonweightError as error:
         return None, f"{error.code}: {error.detail}"
     return result, result.detail

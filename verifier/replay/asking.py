@@ -42,6 +42,7 @@ def segment(state: State, log: Collected, proof: ProofId, number: int) -> Segmen
         config=current.config,
         round=current.number,
         node=message.node,
+        nodes=tuple(current.listed),
         profile=to_hex(message.profile),
         data_seed=to_hex(message.dataSeed),
         segment=number,

@@ -28,6 +28,7 @@ from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import unpack
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import Corpus
+from trainer.data.draw import share_of
 from trainer.model.state import Tensors, layout, step_count
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.inner_step import NonFiniteLoss
@@ -58,12 +59,13 @@ class CannotCompare(CommonweightError):
 @dataclass(frozen=True)
 class Segment(Record):
     """The question of a replay. `start` and `end` are the opened entries (0x-hex, 64 bytes), `*_blob` the files that
-    the node named; `theta` the round's weights, on which the last segment's end depends; `common` whether all seats
-    replay the segment."""
+    the node named; `nodes` are all that were listed in the round; `theta` the round's weights, on which the last
+    segment's end depends; `common` whether all seats replay the segment."""
 
     config: str
     round: int
     node: Address
+    nodes: tuple[Address, ...]
     profile: str
     data_seed: str
     segment: int
@@ -177,7 +179,8 @@ def _opened(files: Files, config: RunConfig, blob: str, entry: str) -> Tensors:
 
 
 def _batches(config: RunConfig, segment: Segment, corpus: Corpus) -> BatchSource:
-    return batch_source(corpus.train, config, from_hex(segment.data_seed), segment.round, segment.node)
+    share = share_of(segment.node, segment.nodes)
+    return batch_source(corpus, config, from_hex(segment.data_seed), segment.round, share)
 
 
 def _replay(config: RunConfig, segment: Segment, start: Tensors, batches: Bounded, inside: list[bytes]) -> Tensors:

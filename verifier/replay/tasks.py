@@ -9,20 +9,21 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from functools import cache
 
 from celery.exceptions import SecurityWarning
 
 from contracts.process.spawner import end_with_spawner
+from contracts.protocol.run_config import RunConfig
 from contracts.wire.fields import Object
-from trainer.data.corpus import Corpus, corpus_of
+from trainer.data.corpora import Corpora
+from trainer.data.corpus import Corpus, CorpusUnreachable
 from trainer.model.device import choose_device
 from verifier.jobs.queue import make_app
 from verifier.replay.combining import MERGE, combine
 from verifier.replay.files import BytesMissing, Folder
 from verifier.replay.holding import HOLD, measure
 from verifier.replay.question import A, Done, Late, Missing, Unable
-from verifier.replay.replaying import JUDGE, CannotCompare, TookTooLong, judge_segment
+from verifier.replay.replaying import JUDGE, CannotCompare, Said, TookTooLong, judge_segment
 from verifier.settings import MERGED, WorkerSettings
 
 end_with_spawner()
@@ -33,10 +34,12 @@ choose_device(settings.device)
 app = make_app(settings)
 
 
-@cache
-def corpus() -> Corpus:
-    """The run's text."""
-    return corpus_of(settings.data)
+corpora = Corpora(settings.text())
+
+
+def corpus(config: str) -> Corpus:
+    """The text of a run, by its configuration."""
+    return corpora.of(RunConfig.from_json(config))
 
 
 def files() -> Folder:
@@ -57,14 +60,19 @@ def replay(body: Object, seconds: float) -> Object:
     began = time.monotonic()
     memory = settings.folder / "residuals"
     segment = JUDGE.question.from_json(body)
-    return _reply(lambda: Done(judge_segment(segment, files(), corpus(), memory, seconds), time.monotonic() - began))
+
+    def judge() -> Done[Said]:
+        word = judge_segment(segment, files(), corpus(segment.config), memory, seconds)
+        return Done(word, time.monotonic() - began)
+
+    return _reply(judge)
 
 
 @app.task(name=MERGE.name, shared=False)  # type: ignore[untyped-decorator]
 def merge(body: Object) -> Object:
     """The outer step of a round."""
     basis = MERGE.question.from_json(body)
-    return _reply(lambda: Done(combine(basis, files(), corpus(), settings.folder / MERGED)))
+    return _reply(lambda: Done(combine(basis, files(), corpus(basis.config), settings.folder / MERGED)))
 
 
 def _reply(work: Callable[[], Done[A]]) -> Object:
@@ -74,5 +82,5 @@ def _reply(work: Callable[[], Done[A]]) -> Object:
         return Missing(error.names).to_json()
     except TookTooLong as error:
         return Late(error.seconds).to_json()
-    except CannotCompare as error:
+    except (CannotCompare, CorpusUnreachable) as error:
         return Unable(error.detail).to_json()

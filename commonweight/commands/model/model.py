@@ -16,6 +16,7 @@ from commonweight.terminal.options import (
     DEFAULT_API,
     DEFAULT_RPC,
     Api,
+    Corpus,
     Data,
     Keystore,
     ModelDeployment,
@@ -170,6 +171,7 @@ def train(
         typer.Option(help="Table of `commonweight calibrate`: makes this a bounded run."),
     ] = None,
     data: Data = None,
+    corpus: Corpus = "",
 ) -> None:
     """Start a run: initial weights from the seed, the configuration and the rules of payment."""
     from commonweight.model.terms import RunRules, open_run
@@ -194,5 +196,5 @@ def train(
     overrides = read_object(config, "--config")
     account = open_keystore(keystore)
     table = None if limits is None else LimitTable.from_json(limits.read_bytes())
-    run = open_run(api, account.key.hex(), overrides, rules, tuple(data or ()), table)
+    run = open_run(api, account.key.hex(), overrides, rules, tuple(data or ()), corpus, table)
     tell({"run": run}, [run])

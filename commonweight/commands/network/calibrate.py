@@ -56,7 +56,7 @@ def calibrate(
     """
     from contracts.files.whole_file import save_file
     from contracts.protocol.run_config import RunConfig
-    from trainer.data.corpus import corpus_of
+    from trainer.data.text import corpus_of
     from trainer.steps.variants import Variant
     from verifier.planning.calibration import CalibrationPlan
     from verifier.planning.calibration import calibrate as measure

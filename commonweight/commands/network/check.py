@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from commonweight.terminal.console import tell
-from commonweight.terminal.options import DEFAULT_API, DEFAULT_RPC, Api, Data, Rpc, read_run
+from commonweight.terminal.options import DEFAULT_API, DEFAULT_RPC, Api, Corpus, Data, Rpc, read_run
 from contracts.ids import RunId
 
 
@@ -26,13 +26,14 @@ def check(
         str | None, typer.Option("--run", parser=read_run, metavar="RUN", help="Run that is to be joined.")
     ] = None,
     data: Data = None,
+    corpus: Corpus = "",
 ) -> None:
     """Try all that a node, a verifier or a server needs, and say what to do about each; status 1 if something fails."""
     from commonweight.checkup import CheckResult, CheckTargets, check_all
 
     failed = False
     for finding in check_all(
-        CheckTargets(api, rpc_url, folder, deployment, keystore, RunId(run or ""), tuple(data or ()))
+        CheckTargets(api, rpc_url, folder, deployment, keystore, RunId(run or ""), tuple(data or ()), corpus)
     ):
         tell(asdict(finding), [finding.line()])
         failed = failed or finding.verdict is CheckResult.FAILED

@@ -14,6 +14,7 @@ from commonweight.terminal.logs import log_to_stderr
 from commonweight.terminal.options import (
     DEFAULT_API,
     Api,
+    Corpus,
     Data,
     DeploymentFile,
     Device,
@@ -68,6 +69,7 @@ def node(
     ] = "",
     folder: Folder = Path("commonweight-node"),
     data: Data = None,
+    corpus: Corpus = "",
     from_round: Annotated[int, typer.Option(min=1, help="First round to take part in.")] = 1,
     cheat: Annotated[
         str | None, typer.Option(help=f"Misbehave in a named way, to see it caught: {', '.join(CHEATS)}.")
@@ -112,6 +114,7 @@ def node(
         payout=as_address(payout),
         folder=folder,
         data=tuple(data or ()),
+        corpus=corpus,
         from_round=from_round,
         cheat=cheat,
         give_up_after=give_up_after,

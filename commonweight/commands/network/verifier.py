@@ -17,6 +17,7 @@ from commonweight.terminal.options import (
     DEFAULT_API,
     DEFAULT_RPC,
     Api,
+    Corpus,
     Data,
     DeploymentFile,
     Device,
@@ -62,6 +63,7 @@ def run_(
     finality_depth: FinalityDepth = None,
     folder: Folder = Path("commonweight-verifier"),
     data: Data = None,
+    corpus: Corpus = "",
     host: Annotated[str, typer.Option(help="Address on which the mirror listens.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port on which the mirror listens; 0 for a free one.")
@@ -107,6 +109,7 @@ def run_(
         key=key,
         folder=folder,
         data=tuple(data or ()),
+        corpus=corpus,
         host=host,
         port=port,
         public_url=public_url,

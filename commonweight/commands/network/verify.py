@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commonweight.terminal.console import tell, visible
-from commonweight.terminal.options import DEFAULT_API, Api, Data, Device
+from commonweight.terminal.options import DEFAULT_API, Api, Corpus, Data, Device
 from commonweight.terminal.progress import Progress
 from contracts.ids import ProofId, from_hex
 
@@ -35,14 +36,16 @@ def verify(
         typer.Option(exists=True, dir_okay=False, help="Deployment, from elsewhere; default: the server's."),
     ] = None,
     data: Data = None,
+    corpus: Corpus = "",
     device: Device = "cpu",
 ) -> None:
     """Replay a proof from the log and its public files, and explain whether each word about it was right.
 
     Exit status: 0 if what was decided is what the replay gives, 1 if it is not, 2 if it cannot be told here.
     """
+    from contracts.mirrors.places import is_loopback
     from contracts.protocol.judge.protocol import Protocol
-    from trainer.data.corpus import corpus_of
+    from trainer.data.corpora import Corpora, CorpusSettings
     from trainer.model.device import choose_device
     from verifier.proof.replay import replays, verdict
 
@@ -50,7 +53,8 @@ def verify(
     proof_bundle = _bundle(ProofId(proof), api, bundle, deployment)
     deployed = proof_bundle.deployment
     functions = Protocol(deployed.chain_id, deployed.distributor, from_hex(deployed.model), deployed.deployer)
-    findings = list(replays(proof_bundle.case, functions, proof_bundle.files, corpus_of(data or ())))
+    corpora = Corpora(CorpusSettings(tuple(data or ()), corpus, _corpus_cache(), loopback=is_loopback(api)))
+    findings = list(replays(proof_bundle.case, functions, proof_bundle.files, corpora))
     holds, why = verdict(proof_bundle.case, findings)
     outcome = {True: "right", False: "wrong", None: "untold"}[holds]
     result = {"outcome": outcome, "why": why, "decided": proof_bundle.case.outcome}
@@ -59,6 +63,11 @@ def verify(
         (*_lines(proof_bundle.case, findings), f"{outcome}: {why}; by the log it is {proof_bundle.case.outcome}"),
     )
     raise typer.Exit({"right": 0, "wrong": 1}.get(outcome, 2))
+
+
+def _corpus_cache() -> Path:
+    """Shards outlive a call here: the folder of this user's caches (XDG base directories)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "commonweight" / "corpus"
 
 
 def _bundle(proof: ProofId, api: str, folder: Path | None, deployment: Path | None) -> Bundle:

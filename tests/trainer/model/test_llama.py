@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from contracts.protocol.run_config import RunConfig
 from trainer.model.building import build_model, initial_parameters
-from trainer.model.llama import turned, turns
+from trainer.model.llama import turned, turns, within_documents
 from trainer.model.state import TrainState, initial_theta
 from trainer.portable.self_check import drawn_batch
 from trainer.steps.determinism import configure_determinism
@@ -58,6 +58,34 @@ def test_logits_are_those_of_hugging_face(fields: dict[str, object]) -> None:
     with torch.no_grad():
         expected = theirs(config, theta)(tokens).logits
     assert float((ours - expected).abs().max()) <= 8e-7 * float(expected.abs().max())
+
+
+def test_no_position_sees_another_document() -> None:
+    """Each document alone gives what it gives in a window of three, wherever it stands."""
+    config = config_of(document_end=7)
+    noise = torch.Generator().manual_seed(5)
+    theta = {name: 3 * value for name, value in initial_parameters(config).items()}
+    tokens = torch.randint(8, config.vocab, (1, 40), generator=noise)
+    tokens[0, 9] = tokens[0, 30] = 7
+    model = build_model(config)
+    together = functional_call(model, theta, (tokens,))
+    for start, end in ((0, 10), (10, 31), (31, 40)):
+        alone = functional_call(model, theta, (tokens[:, start:end],))
+        torch.testing.assert_close(together[:, start:end], alone, atol=2e-5, rtol=1e-5)
+    joined = functional_call(build_model(config_of()), theta, (tokens,))
+    assert float((joined[:, 10:] - together[:, 10:]).abs().max()) > 0.01
+
+
+def test_who_sees_whom_in_three_documents() -> None:
+    seen = within_documents(torch.tensor([[1, 0, 2, 0, 3]]), 0)
+    assert seen.shape == (1, 1, 5, 5)
+    assert seen[0, 0].int().tolist() == [
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [0, 0, 1, 0, 0],
+        [0, 0, 1, 1, 0],
+        [0, 0, 0, 0, 1],
+    ]
 
 
 def test_turning_keeps_lengths_and_depends_on_the_distance_alone() -> None:

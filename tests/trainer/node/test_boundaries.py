@@ -10,7 +10,7 @@ import pytest
 from contracts.protocol.run_config import RunConfig
 from tests.trainer.desk import RUN, job_of, play
 from trainer.conduct import Conduct, RoundTask
-from trainer.data.corpus import load_corpus
+from trainer.data.text import load_corpus
 from trainer.node import boundaries
 from trainer.node.boundaries import Boundaries
 from trainer.steps.trajectory import Trajectory

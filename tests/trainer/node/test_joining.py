@@ -18,7 +18,8 @@ from tests.contracts.protocol.log.signed_run import hashed, key
 from tests.holds import Threat, holds
 from tests.trainer.node.test_node import Place
 from tests.trainer.world import NODE, PAYOUT, Village, kind_of, write_text
-from trainer.data.corpus import WrongCorpus, load_corpus
+from trainer.data.corpus import WrongCorpus
+from trainer.data.text import load_corpus
 from trainer.node.joining import obstacle
 from trainer.steps.determinism import configure_determinism
 from verifier.mirror.store import database

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.protocol.run_config import RunConfig
 from contracts.protocol.schedule import rate_share
-from tests.trainer.conftest import NODE, SEED
+from tests.trainer.conftest import SEED
 from trainer.data.batches import Batch, BatchSource, batch_source
 from trainer.data.corpus import Corpus
 from trainer.model.building import build_model
@@ -67,16 +67,16 @@ def scheduled(request: pytest.FixtureRequest, config: RunConfig) -> RunConfig:
 
 def test_batches_carry_the_share_of_their_step(scheduled: RunConfig, corpus: Corpus) -> None:
     for number in (1, 3, 5):
-        source = batch_source(corpus.train, scheduled, SEED, number, NODE)
+        source = batch_source(corpus, scheduled, SEED, number)
         shares = [source(step).rate_share for step in range(scheduled.steps)]
         assert shares == [rate_share(scheduled, number, step) for step in range(scheduled.steps)]
-    assert batch_source(corpus.train, scheduled, SEED, 1, NODE)(0).rate_share == 1 / 20
+    assert batch_source(corpus, scheduled, SEED, 1)(0).rate_share == 1 / 20
 
 
 def test_a_node_that_keeps_to_the_peak_commits_to_other_states(
     scheduled: RunConfig, corpus: Corpus, start: Tensors
 ) -> None:
-    source = batch_source(corpus.train, scheduled, SEED, 1, NODE)
+    source = batch_source(corpus, scheduled, SEED, 1)
     honest = run_inner(scheduled, start, source)
     peak = run_inner(scheduled, start, lambda step: source(step)._replace(rate_share=1.0))
     assert honest.boundary_entries[0] == peak.boundary_entries[0]

@@ -36,6 +36,7 @@ from blake3 import blake3
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
 from trainer.data.batches import batch_source
+from trainer.data.text import text_corpus
 from trainer.portable.self_check import drawn_theta
 from trainer.steps.determinism import configure_determinism
 from trainer.model.state import start_tensors
@@ -46,7 +47,7 @@ hasher = blake3()
 for width in (24, 192):
     config = RunConfig(layers=1, d_model=width, heads=3, context=48, batch=3, steps=3, segment=3)
     text = (np.random.Philox(key=1).random_raw(9000) >> 57).astype(np.uint8)
-    batches = batch_source(text, config, bytes(32), 1, "0x" + "11" * 20)
+    batches = batch_source(text_corpus(text, text), config, bytes(32), 1)
     start = start_tensors(drawn_theta(np.random.Philox(key=2), config), None)
     hasher.update(state_digest(replay_segment(config, start, 0, batches)))
 print(json.dumps(found | {"state": hasher.hexdigest()}))

@@ -103,10 +103,11 @@ from contracts.protocol.run_config import RunConfig
 from trainer.model.state import initial_theta, start_tensors
 from trainer.steps.trajectory import run_inner
 from trainer.data.batches import batch_source
+from trainer.data.text import text_corpus
 import numpy as np
 config = RunConfig(layers=2, d_model=32, heads=2, context=32, steps=6, segment=2, batch=4)
 tokens = (np.arange(9999) * 7919 % 251).astype(np.uint8)
-source = batch_source(tokens, config, bytes(32), 0, "0x" + "11" * 20)
+source = batch_source(text_corpus(tokens, tokens), config, bytes(32), 0)
 print(run_inner(config, start_tensors(initial_theta(config), None), source).root.hex())
 """
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(2)]

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contracts.ids import as_address
 from contracts.protocol.limits import MARGIN, METRICS, LimitTable, PairLimits, pair_key
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 from contracts.tensors.tensorfile import unpack
 from tests.holds import Threat, holds
 from trainer.data.batches import BatchSource, batch_source
-from trainer.data.corpus import Corpus, load_corpus
+from trainer.data.corpus import Corpus
+from trainer.data.text import load_corpus
 from trainer.model.state import Tensors, initial_theta, layout, start_tensors
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.profile import NumericsProfile
@@ -37,7 +37,7 @@ def batches(tmp_path_factory: pytest.TempPathFactory) -> BatchSource:
     path = tmp_path_factory.mktemp("corpus") / "text.txt"
     path.write_text("".join(f"line {i}: the quick brown fox, {i * i} times\n" for i in range(800)))
     corpus: Corpus = load_corpus([path])
-    return batch_source(corpus.train, CONFIG, b"\7" * 32, 1, as_address("0x" + "11" * 20))
+    return batch_source(corpus, CONFIG, b"\7" * 32, 1)
 
 
 @pytest.fixture(scope="module")

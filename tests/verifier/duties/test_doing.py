@@ -584,9 +584,18 @@ def test_a_verifier_says_all_that_the_machine_awaits_in_a_round(tmp_path: Path) 
     assert made.round.phase is Phase.MERGING
 
 
-def closed_at(early: bool) -> tuple[SignedRun, ProofId]:
+def apart() -> tuple[SignedRun, SignedRun, ProofId]:
+    """A log and its fork in which another common segment was drawn: the first pair of runs where it is another."""
+    for rounds in range(2, 40):
+        (made, proof), (fork, _) = closed_at(False, rounds), closed_at(True, rounds)
+        if made.state.proofs[proof].common != fork.state.proofs[proof].common:
+            return made, fork, proof
+    raise AssertionError("no beacon draws another segment")
+
+
+def closed_at(early: bool, rounds: int) -> tuple[SignedRun, ProofId]:
     """Of one chain's blocks the round is closed after the first or the second: another one is its beacon."""
-    made = SignedRun(nodes=1, rounds=2, panel=0, samples=3)
+    made = SignedRun(nodes=1, rounds=rounds, panel=0, samples=3)
     proof = ProofId(to_hex(made.commit(made.nodes[0])))
     number, time = made.number, made.time
 
@@ -610,8 +619,7 @@ def closed_at(early: bool) -> tuple[SignedRun, ProofId]:
 
 def test_a_trace_sealed_on_an_abandoned_branch_is_not_shown(tmp_path: Path) -> None:
     """There another beacon drew another common segment."""
-    (made, proof), (fork, _) = closed_at(early=False), closed_at(early=True)
-    assert made.state.proofs[proof].common != fork.state.proofs[proof].common
+    made, fork, proof = apart()
     party = make_party(tmp_path, fork)
 
     def answer(asked: Segment) -> Said:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts.ids import as_address
 from contracts.protocol.run_config import RunConfig
 from tests.verifier.honest import Honest
 from trainer.data.batches import batch_source
@@ -26,7 +25,7 @@ def watch(work: Honest, monkeypatch: pytest.MonkeyPatch) -> Watch:
     now = [100.0]
     monkeypatch.setattr(labour, "usual_step", lambda *_: 2.0)
     monkeypatch.setattr("verifier.replay.labour.time.thread_time", lambda: now[0])
-    source = batch_source(work.corpus.train, work.config, b"\1" * 32, 1, as_address("0x" + "ab" * 20))
+    source = batch_source(work.corpus, work.config, b"\1" * 32, 1)
 
     def run(costs: list[float]) -> int:
         given, batches = 0, Bounded(work.config, source)
@@ -71,7 +70,7 @@ def test_a_segment_that_nobody_gets_through_is_unserved(work: Honest, monkeypatc
 
 def test_what_a_step_costs_is_measured_once(work: Honest, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(work.config, RunConfig)
-    batch = batch_source(work.corpus.train, work.config, b"\1" * 32, 1, as_address("0x" + "ab" * 20))(0)
+    batch = batch_source(work.corpus, work.config, b"\1" * 32, 1)(0)
     labour._usual.clear()
     first = usual_step(work.config, batch)
     monkeypatch.setattr(labour, "_cost", lambda *_: pytest.fail("it is known"))
@@ -79,7 +78,7 @@ def test_what_a_step_costs_is_measured_once(work: Honest, monkeypatch: pytest.Mo
 
 
 def test_on_a_gpu_no_step_is_watched(work: Honest, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = batch_source(work.corpus.train, work.config, b"\1" * 32, 1, as_address("0x" + "ab" * 20))
+    source = batch_source(work.corpus, work.config, b"\1" * 32, 1)
     monkeypatch.setattr(labour, "device_of", lambda _profile: type("Device", (), {"type": "cuda"}))
     monkeypatch.setattr(labour, "usual_step", lambda *_: pytest.fail("nobody asks what a step costs"))
     batches = Bounded(work.config, source)

@@ -15,7 +15,8 @@ from verifier.replay.question import UNSOUND, Done, Late, Missing, ReplayRequest
 from verifier.replay.replaying import JUDGE, TRUE, Said, Segment
 
 pytestmark = pytest.mark.unit
-ASKED = Segment("cfg", 3, as_address("0xN"), "p", "d", 2, "s", "sb", "e", "eb", "t", ("a", "b"), True, "lim")
+NODES = (as_address("0xM"), as_address("0xN"))
+ASKED = Segment("cfg", 3, NODES[1], NODES, "p", "d", 2, "s", "sb", "e", "eb", "t", ("a", "b"), True, "lim")
 STANDS: list[tuple[Record, dict[str, Any]]] = [
     (
         Basis("c", "t", ("x",), "m", (), (("g", "b"),), "pl"),
@@ -59,7 +60,7 @@ def test_a_body_stands_in_json_field_by_field(body: Record, stands: dict[str, An
 
 def test_a_question_is_named_by_all_that_is_asked() -> None:
     """The name is in the rows of verifiers that run: what was answered is found again."""
-    assert ReplayRequest(JUDGE, "0xproof", "segment 2", ASKED).key == ("0xproof", "segment 2 824fd92420118923")
+    assert ReplayRequest(JUDGE, "0xproof", "segment 2", ASKED).key == ("0xproof", "segment 2 afda484ad7c14ec2")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from tests.holds import Threat, holds
 from tests.verifier import honest
 from tests.verifier.honest import Honest, Shelf, changed
 from trainer.data.batches import batch_source
-from trainer.data.corpus import WrongCorpus, load_corpus
+from trainer.data.corpus import WrongCorpus
+from trainer.data.text import load_corpus
 from trainer.model.state import Tensors
 from trainer.steps.inner_step import NonFiniteLoss
 from trainer.steps.trajectory import replay_segment
@@ -192,7 +193,7 @@ def test_nan_in_a_segment_has_one_trace_on_every_machine(
     asked = with_start(work, work.segment(1, common=True), bad, shelf)
     said = judge_segment(asked, shelf, work.corpus)
     assert (said.word, said.reason, said.trace) == (FALSE, replaying.NOT_FINITE, to_hex(trace_of([])))
-    batches = batch_source(work.corpus.train, work.config, honest.SEED, 1, honest.NODE)
+    batches = batch_source(work.corpus, work.config, honest.SEED, 1)
     try:
         ends = [replay_segment(work.config, bad, 1, batches)]
     except NonFiniteLoss:

@@ -1,0 +1,198 @@
+"""Shards from elsewhere, over real HTTP and an S3 stand-in: no origin is believed, and each is asked again."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from contracts.protocol.run_config import RunConfig
+from tests.trainer.data import corpora
+from trainer.data import cache as cache_module
+from trainer.data.cache import CorpusFiles
+from trainer.data.corpora import INDEX, Corpora, CorpusSettings
+from trainer.data.corpus import CorpusUnreachable, OtherVocabulary, WrongCorpus
+from trainer.data.draw import RoundDraw, Share
+from trainer.data.index import CorpusIndex, IndexedFile
+from trainer.data.making.tokenizing import trained
+from trainer.data.origins import HttpOrigin, origin_of
+
+pytestmark = pytest.mark.integration
+SEED = b"\x07" * 32
+CONFIG = RunConfig(layers=1, d_model=16, heads=2, context=8, steps=4, segment=2, batch=4)
+
+
+class Served:
+    """A folder behind HTTP, with what was asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.asked, self.broken = folder, list[str](), 0
+        served = self
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def do_GET(self) -> None:
+                served.asked.append(self.path.rsplit("/", 1)[1])
+                if served.broken:
+                    served.broken -= 1
+                    self.send_error(503)
+                    return
+                super().do_GET()
+
+            def log_message(self, *_args: object) -> None:
+                return
+
+        handler = functools.partial(Handler, directory=str(folder.parent))
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/{folder.name}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> CorpusIndex:
+    return corpora.made(tmp_path / "corpus", corpora.written(tmp_path / "text"), shard_tokens=2000)
+
+
+@pytest.fixture
+def served(tmp_path: Path, index: CorpusIndex) -> Iterator[Served]:
+    found = Served(tmp_path / "corpus")
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "FIRST_WAIT", 0.001)
+
+
+def test_a_machine_without_the_text_fetches_its_shards_only(tmp_path: Path, served: Served, index: CorpusIndex) -> None:
+    """The run says where its corpus lies; nothing else is given."""
+    config = replace(CONFIG, corpus_digest=index.digest(), corpus_url=served.url)
+    found = Corpora(CorpusSettings(cache=tmp_path / "cache", loopback=True)).of(config)
+    assert served.asked == [INDEX]
+    needed = RoundDraw(found, config, SEED, 1, Share(0, 3)).shards()
+    for shard in needed:
+        shard.read()
+        shard.read()
+    assert served.asked[1:] == [shard.name for shard in needed]
+    assert len(needed) < len(index.sources[0].shards) / 10
+
+
+def test_a_second_start_asks_nobody(tmp_path: Path, served: Served, index: CorpusIndex) -> None:
+    config = replace(CONFIG, corpus_digest=index.digest(), corpus_url=served.url)
+    for _ in range(2):
+        found = Corpora(CorpusSettings(cache=tmp_path / "cache", loopback=True)).of(config)
+        found.held_out()
+    assert served.asked == [INDEX, index.held_out.blob]
+
+
+def test_an_address_of_a_run_may_not_mean_this_machine(tmp_path: Path, served: Served, index: CorpusIndex) -> None:
+    config = replace(CONFIG, corpus_digest=index.digest(), corpus_url=served.url)
+    with pytest.raises(CorpusUnreachable, match="no public address"):
+        Corpora(CorpusSettings(cache=tmp_path / "cache")).of(config)
+    assert served.asked == []
+    chosen = CorpusSettings(corpus=served.url, cache=tmp_path / "cache")
+    assert Corpora(chosen).of(config).digest == index.digest()
+
+
+def test_a_shard_that_does_not_come_is_asked_for_again(tmp_path: Path, served: Served, index: CorpusIndex) -> None:
+    files = CorpusFiles(HttpOrigin(served.url, chosen=True), tmp_path / "cache")
+    served.broken = 2
+    assert files.path(index.held_out).read_bytes()[8:].startswith(b'{"tokens"')
+    served.broken = 3
+    with pytest.raises(CorpusUnreachable, match="503"):
+        files.path(index.sources[0].shards[0])
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [index.held_out.blob]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "why"),
+    [
+        (lambda data: data[:-1] + b"?", WrongCorpus, "other bytes than the index names"),
+        (lambda data: data + b"?", WrongCorpus, "more than the"),
+        (lambda data: data[:-1], CorpusUnreachable, "broke off"),
+    ],
+    ids=["other", "longer", "shorter"],
+)
+def test_bytes_that_are_not_the_indexs_are_refused(  # type: ignore[no-untyped-def]
+    tmp_path: Path, served: Served, index: CorpusIndex, change, error: type[Exception], why: str
+) -> None:
+    path = served.folder / index.held_out.blob
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(error, match=why):
+        CorpusFiles(HttpOrigin(served.url, chosen=True), tmp_path / "cache").path(index.held_out)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_another_index_under_the_address_is_refused(tmp_path: Path, served: Served) -> None:
+    config = replace(CONFIG, corpus_digest="ab" * 32, corpus_url=served.url)
+    settings = CorpusSettings(cache=tmp_path / "cache", loopback=True)
+    with pytest.raises(WrongCorpus, match="the run trains on the corpus abab"):
+        Corpora(settings).of(config)
+    (served.folder / INDEX).write_bytes(b"x" * 20)
+    with pytest.raises(WrongCorpus, match="is no index"):
+        Corpora(settings).of(config)
+
+
+def test_a_tokenizer_of_more_tokens_than_the_model_is_refused(tmp_path: Path) -> None:
+    text = corpora.written(tmp_path / "text")
+    index = corpora.made(tmp_path / "wide", text, trained([(text / "one.txt").read_text()], 300))
+    config = replace(CONFIG, corpus_digest=index.digest())
+    with pytest.raises(OtherVocabulary, match="has 300 tokens, and the model's vocabulary 256"):
+        Corpora(CorpusSettings(corpus=str(tmp_path / "wide"), cache=tmp_path / "cache")).of(config)
+
+
+def test_the_cache_keeps_to_its_limit(tmp_path: Path, served: Served, index: CorpusIndex) -> None:
+    shards = index.sources[0].shards
+    limit = 3 * shards[0].size + 10
+    files = CorpusFiles(HttpOrigin(served.url, chosen=True), tmp_path / "cache", limit)
+    for shard in (*shards[:3], shards[0], shards[3]):
+        files.path(shard)
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {shards[i].blob for i in (0, 2, 3)}
+    files.path(shards[1])
+    assert served.asked.count(shards[1].blob) == 2
+    assert served.asked.count(shards[0].blob) == 1
+
+
+def test_a_bucket_of_s3_is_read(tmp_path: Path, index: CorpusIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        _, port = server.get_host_and_port()
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        import boto3
+
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="texts")
+        for path in (tmp_path / "corpus").iterdir():
+            client.upload_file(str(path), "texts", f"all/{path.name}")
+        config = replace(CONFIG, corpus_digest=index.digest())
+        found = Corpora(CorpusSettings(corpus="s3://texts/all", cache=tmp_path / "cache")).of(config)
+        assert found.origin == "s3://texts/all"
+        assert len(found.held_out()) == index.held_out.tokens
+        with pytest.raises(CorpusUnreachable, match="NoSuchKey"):
+            CorpusFiles(origin_of("s3://texts/all"), tmp_path / "cache").path(
+                IndexedFile(blob=blake3(b"none").hexdigest(), size=4)
+            )
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("address", ["ftp://x/y", "gs://bucket"])
+def test_an_origin_of_another_kind_is_refused(address: str) -> None:
+    with pytest.raises(CorpusUnreachable, match="neither a folder nor an address"):
+        origin_of(address)

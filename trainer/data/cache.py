@@ -1,0 +1,108 @@
+"""Files of a corpus on this machine: fetched when they are needed, hashed before they are used, removed for others."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+from blake3 import blake3
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from contracts.files.blob_files import BlobFiles
+from trainer.data.corpus import CorpusUnreachable, WrongCorpus
+from trainer.data.index import IndexedFile
+from trainer.data.origins import FolderOrigin, Origin
+
+TRIES = 3
+FIRST_WAIT = 0.5
+DEFAULT_LIMIT = 20 * 2**30
+logger = logging.getLogger(__name__)
+
+
+class CorpusFiles:
+    """The files of an origin elsewhere. They come into the folder `cache`, of which `limit` bytes are kept: what
+    was used longest ago goes first, and never what is being asked for."""
+
+    def __init__(self, origin: Origin, cache: Path, limit: int = DEFAULT_LIMIT) -> None:
+        self._origin = origin
+        self._limit = limit
+        self._files = BlobFiles(cache)
+        self._files.start()
+
+    def path(self, file: IndexedFile) -> Path:
+        """A file whose bytes have its name. Raises CorpusUnreachable, WrongCorpus and DiskFull."""
+        if not self._files.is_sound(file.blob):
+            self._make_room(file)
+            self._fetch(file)
+        path = self._files.folder / file.blob
+        os.utime(path, (time.time(), path.stat().st_mtime))  # the time of its last use; the version is the other one
+        return path
+
+    def _fetch(self, file: IndexedFile) -> None:
+        for attempt in Retrying(
+            retry=retry_if_exception_type(CorpusUnreachable),
+            wait=wait_random_exponential(multiplier=FIRST_WAIT, max=10),
+            stop=stop_after_attempt(TRIES),
+            before_sleep=_note,
+            reraise=True,
+        ):
+            with attempt:
+                self._fetch_once(file)
+
+    def _fetch_once(self, file: IndexedFile) -> None:
+        with self._files.arriving() as arriving:
+
+            def take(chunk: bytes) -> None:
+                if arriving.count + len(chunk) > file.size:
+                    raise WrongCorpus(f"{file.blob} of {self._origin} has more than the {file.size} bytes of the index")
+                arriving.write(chunk)
+
+            self._origin.read(file.blob, file.size, take)
+            if arriving.count < file.size:
+                raise CorpusUnreachable(f"{file.blob} of {self._origin} broke off after {arriving.count} bytes")
+            if arriving.name != file.blob:
+                raise WrongCorpus(f"{file.blob} of {self._origin} has other bytes than the index names")
+            arriving.stay(self._files.folder)
+
+    def _make_room(self, file: IndexedFile) -> None:
+        stats = {name: (self._files.folder / name).stat() for name in self._files.names()}
+        used = sum(stat.st_size for stat in stats.values())
+        for name in sorted(stats, key=lambda name: stats[name].st_atime_ns):
+            if used + file.size <= self._limit:
+                return
+            self._files.remove(name)  # a file that is mapped stays readable until nobody maps it
+            used -= stats[name].st_size
+
+
+class FolderFiles:
+    """The files of a folder of its user's: read where they lie, and never removed. Raises CorpusUnreachable and
+    WrongCorpus."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._hashed: dict[str, tuple[int, int, int]] = {}
+
+    def path(self, file: IndexedFile) -> Path:
+        """A file whose bytes have its name; they are hashed once, and again when the file changed."""
+        path = self._folder / file.blob
+        try:
+            stat = path.stat()
+            version = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            if self._hashed.get(file.blob) != version and blake3().update_mmap(path).hexdigest() != file.blob:
+                raise WrongCorpus(f"{path} has other bytes than its name says: it changed on disk")
+        except OSError as error:
+            raise CorpusUnreachable(f"{path} cannot be read: {error.strerror}") from error
+        self._hashed[file.blob] = version
+        return path
+
+
+def files_at(origin: Origin, cache: Path, limit: int) -> CorpusFiles | FolderFiles:
+    """The files of an origin."""
+    return FolderFiles(origin.folder) if isinstance(origin, FolderOrigin) else CorpusFiles(origin, cache, limit)
+
+
+def _note(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.warning("a shard did not come, it is asked for again: %s", error)

@@ -1,0 +1,100 @@
+"""The text of a run on this machine: plain text that its user gives, shards from an origin, or the default text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from contracts.files.blob_files import BlobFiles
+from contracts.protocol.run_config import RunConfig
+from trainer.data.cache import DEFAULT_LIMIT, files_at
+from trainer.data.corpus import Corpus, CorpusUnreachable, OtherVocabulary, WrongCorpus
+from trainer.data.index import MOST_INDEX, CorpusIndex, read_index
+from trainer.data.origins import HttpOrigin, Origin, origin_of
+from trainer.data.shards import indexed_corpus
+from trainer.data.text import corpus_of
+
+INDEX = "corpus.json"
+
+
+@dataclass(frozen=True)
+class CorpusSettings:
+    """Where a process has its text: plain files `data`, or `corpus`, the folder or address of an index; shards from
+    elsewhere come into the folder `cache`, of at most `limit` bytes. `loopback` lets a run's own address mean this
+    machine."""
+
+    data: Sequence[Path] = ()
+    corpus: str = ""
+    cache: Path = Path("corpus")
+    limit: int = DEFAULT_LIMIT
+    loopback: bool = False
+
+
+class Corpora:
+    """The corpora of runs, each opened once."""
+
+    def __init__(self, settings: CorpusSettings) -> None:
+        self._settings = settings
+        self._indexed: dict[tuple[str, str], Corpus] = {}
+
+    def of(self, config: RunConfig) -> Corpus:
+        """The text of a run. Raises WrongCorpus, UnusableCorpus, CorpusUnreachable and OtherVocabulary."""
+        key = config.corpus_digest, config.corpus_url
+        if key not in self._indexed:
+            origin = self._origin(config)
+            if origin is None:
+                self._text.require(config.corpus_digest)
+                return self._text
+            self._indexed[key] = self._open(origin, config)
+        return self._indexed[key]
+
+    @cached_property
+    def _text(self) -> Corpus:
+        return corpus_of(self._settings.data)
+
+    def _origin(self, config: RunConfig) -> Origin | None:
+        """What its user chose comes before the run's hint; None for plain text."""
+        if self._settings.data:
+            return None
+        if self._settings.corpus:
+            return origin_of(self._settings.corpus)
+        return HttpOrigin(config.corpus_url, False, self._settings.loopback) if config.corpus_url else None
+
+    def _open(self, origin: Origin, config: RunConfig) -> Corpus:
+        index = self._index(origin, config.corpus_digest)
+        if index.vocab > config.vocab:
+            raise OtherVocabulary(
+                f"the tokenizer of the corpus has {index.vocab} tokens, and the model's vocabulary {config.vocab}"
+            )
+        files = files_at(origin, self._settings.cache, self._settings.limit)
+        return indexed_corpus(index, files, str(origin))
+
+    def _index(self, origin: Origin, digest: str) -> CorpusIndex:
+        """The index of this digest, kept in the cache: a start without its origin needs it once only."""
+        kept = BlobFiles(self._settings.cache / "indexes")
+        data = kept.read(digest)
+        if data is None:
+            data = index_bytes(origin)
+            index = read_index(data, f"{origin}/{INDEX}")
+            if index.digest() != digest:
+                raise WrongCorpus(f"the run trains on the corpus {digest}, and {origin} has {index.digest()}")
+            kept.start()
+            kept.put(data)
+        return read_index(data, f"the kept index {digest}")
+
+
+def index_bytes(origin: Origin) -> bytes:
+    """The index of an origin, not read yet. Raises CorpusUnreachable and WrongCorpus."""
+    data = bytearray()
+
+    def take(chunk: bytes) -> None:
+        data.extend(chunk)
+        if len(data) > MOST_INDEX:
+            raise WrongCorpus(f"{origin}/{INDEX} has more than the {MOST_INDEX:,} bytes of an index")
+
+    origin.read(INDEX, MOST_INDEX, take)
+    if not data:
+        raise CorpusUnreachable(f"{origin}/{INDEX} is empty")
+    return bytes(data)

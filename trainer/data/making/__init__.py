@@ -1,0 +1,1 @@
+"""Text to shards: documents, a tokenizer, files by digest and their index."""
