@@ -19,6 +19,7 @@ class InvalidMixture(CommonweightError):
     """The text names no mixture of sources."""
 
     code = "invalid-mixture"
+    status = 422
 
 
 def parse_mixture(text: object) -> dict[str, int]:

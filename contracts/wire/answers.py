@@ -53,6 +53,7 @@ CODES = frozenset(
         "invalid-message",
         "invalid-mirror-address",
         "invalid-mirror-message",
+        "invalid-mixture",
         "invalid-note",
         "invalid-payout",
         "invalid-policy",
