@@ -49,9 +49,10 @@ _RATE_RANGES: Mapping[str, tuple[str, str]] = {
     "outer_lr": ("0.0001", "2"),
     "outer_momentum": ("0", "0.999"),
 }
-_TEXTS = ("maintainers", "mixture", "corpus_url")
+_TEXTS = ("maintainers", "mixture", "corpus_url", "merge")
 """Votable keys that are neither numbers nor rates: each has a check of its own."""
 _PROFILES = ("exact", "portable", "bounded")
+_MERGES = ("mean", "clip", "trimmed", "median")
 _ARCHITECTURES = ("gpt", "llama")
 _SCHEDULES = ("constant", "cosine", "wsd")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
@@ -76,6 +77,7 @@ VOTABLE_KEYS: tuple[str, ...] = (
     "maintainers",
     "mixture",
     "corpus_url",
+    "merge",
 )
 """The keys that a governance decision may set."""
 
@@ -98,7 +100,8 @@ class RunConfig:
     `architecture` names the model (contracts/protocol/architecture.py). `kv_heads` and `mlp_width` may be 0: then they
     are what the architecture has by itself (`key_heads`, `mlp_size`). `rotary_base`, `norm_eps` and `tied` embeddings
     are the llama's. `steps` is H, the inner steps a round; every `segment` steps the state is committed; `batch` is in
-    sequences of `context` tokens. The learning rate follows `schedule` (contracts/protocol/schedule.py). A bounded run
+    sequences of `context` tokens. The learning rate follows `schedule` (contracts/protocol/schedule.py), and
+    pseudo-gradients are averaged by `merge` (trainer/steps/averaging.py). A bounded run
     names its table of limits (contracts/protocol/limits.py) by digest.
     `corpus_digest` names the text: the digest of an index of token shards (trainer/data/index.py), or of plain text.
     `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama, the token
@@ -135,6 +138,7 @@ class RunConfig:
     clip: str = "1"
     outer_lr: str = "0.7"
     outer_momentum: str = "0.9"
+    merge: str = "mean"
     seed: int = 1
     profile: str = "exact"
     corpus_digest: str = "00" * 32
@@ -154,6 +158,8 @@ class RunConfig:
             _check_rate(name, getattr(self, name), Decimal(lowest), Decimal(highest))
         if self.profile not in _PROFILES:
             raise _invalid("profile", f"must be one of {', '.join(_PROFILES)}")
+        if self.merge not in _MERGES:
+            raise _invalid("merge", f"must be one of {', '.join(_MERGES)}")
         self._check_model()
         self._check_schedule()
         if self.steps % self.segment:

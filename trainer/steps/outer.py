@@ -1,4 +1,4 @@
-"""The outer step of DiLoCo (arXiv 2311.08105): Nesterov over the mean pseudo-gradient, in portable float32.
+"""The outer step of DiLoCo (arXiv 2311.08105): Nesterov over the averaged pseudo-gradient, in portable float32.
 
 Every product and every sum is rounded to float32 on its own, and nodes are added in the order given, so every
 machine gets the same bits. numpy only: no fused multiply-add or reduction order is left to a library.
@@ -6,14 +6,13 @@ machine gets the same bits. numpy only: no fused multiply-add or reduction order
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import CommonweightError
-
-Weights = Mapping[str, NDArray[np.generic]]
+from trainer.steps.averaging import Weights, averaged
 
 
 class MergeMismatch(CommonweightError):
@@ -28,11 +27,12 @@ def zero_momentum(theta: Weights) -> dict[str, NDArray[np.generic]]:
 
 
 def merge(
-    theta: Weights, momentum: Weights, pseudo_gradients: Sequence[Weights], lr: float, mu: float
+    theta: Weights, momentum: Weights, pseudo_gradients: Sequence[Weights], lr: float, mu: float, rule: str = "mean"
 ) -> tuple[dict[str, NDArray[np.generic]], dict[str, NDArray[np.generic]]]:
     """(theta', momentum') after one outer step; the caller orders `pseudo_gradients` by node address.
 
-    g = mean of pseudo-gradients; momentum' = mu * momentum + g; theta' = theta - lr * (g + mu * momentum').
+    g = their mean, or another average by `rule` (trainer/steps/averaging.py); momentum' = mu * momentum + g;
+    theta' = theta - lr * (g + mu * momentum').
     With no pseudo-gradient both are returned unchanged. Raises MergeMismatch.
     """
     for other in (momentum, *pseudo_gradients):
@@ -41,14 +41,9 @@ def merge(
         return dict(theta), dict(momentum)
     rate = np.float32(lr)
     decay = np.float32(mu)
-    share = np.float32(1.0 / len(pseudo_gradients))
     new_theta = {}
     new_momentum = {}
-    for name in sorted(theta):
-        total = pseudo_gradients[0][name].astype(np.float32)
-        for gradient in pseudo_gradients[1:]:
-            total = np.add(total, gradient[name])
-        mean = np.multiply(total, share)
+    for name, mean in averaged(rule, pseudo_gradients):
         velocity = np.add(np.multiply(momentum[name], decay), mean)
         look_ahead = np.add(np.multiply(velocity, decay), mean)
         new_momentum[name] = velocity

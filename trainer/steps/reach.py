@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from contracts.protocol.run_config import RunConfig
-from trainer.steps.outer import Weights
+from trainer.steps.averaging import Weights
 
 ROUNDING = 1.05
 """What float32 adds at most, generously."""

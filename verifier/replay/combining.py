@@ -61,7 +61,8 @@ def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:
     gradients = [_gradient(files, config, digest, blob) for digest, blob in basis.gradients]
     theta = weights_of(files, config, basis.theta, basis.theta_blobs)
     momentum = momentum_of(files, config, basis.momentum, basis.momentum_blobs)
-    theta, momentum = merge(theta, momentum, gradients, config.rate("outer_lr"), config.rate("outer_momentum"))
+    rates = config.rate("outer_lr"), config.rate("outer_momentum")
+    theta, momentum = merge(theta, momentum, gradients, *rates, config.merge)
     loss = _scaled(held_out_loss(config, theta, corpus.held_out()))
     digests = [to_hex(state_digest(part)) for part in (theta, momentum)]
     results = BlobFiles(folder / basis.place)
