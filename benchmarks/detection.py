@@ -40,7 +40,7 @@ from torch import nn
 
 from benchmarks.economics import Z_999
 from benchmarks.record import progress, write_result
-from commonweight.model.terms import RunRules, open_run
+from commonweight.model.terms import RunRules, RunText, open_run
 from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
 from tests.deployed import key_of
@@ -163,7 +163,7 @@ class Network:
             period_seconds=PATIENCE_SECONDS,
             lease_seconds=PATIENCE_SECONDS,
         )
-        stage.run = open_run(stage.api, key_of("creator").key.hex(), model, rules, (stage.text,))
+        stage.run = open_run(stage.api, key_of("creator").key.hex(), model, rules, RunText((stage.text,)))
 
     def _trial(self, view: dict[str, Any]) -> Trial:
         """Raises MeasurementBroken for what is no trial."""

@@ -24,7 +24,7 @@ from benchmarks.weather.relay import Listening, Relay
 from benchmarks.weather.sky import Sky
 from commonweight.demo.processes import Processes, free_port
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
-from commonweight.model.terms import RunRules, open_run
+from commonweight.model.terms import RunRules, RunText, open_run
 from contracts.bindings.node_stakes import NodeStakes
 from contracts.bindings.verifier_registry import VerifierRegistry
 from contracts.chain.connection import connect, send
@@ -181,7 +181,7 @@ class Network:
     def _open_run(self) -> str:
         config = {**CONFIG, "rounds": self._rounds, "seed": self.seed}
         text = (self.folder / "text.txt",)
-        return open_run(self._api, self.key("creator").key.hex(), config, RULES, text)
+        return open_run(self._api, self.key("creator").key.hex(), config, RULES, RunText(text))
 
     def _open_verifiers(self, run: str) -> None:
         ports = {name: free_port() for name in VERIFIERS}

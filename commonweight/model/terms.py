@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from contracts.ids import Address, RunId, from_hex
 from contracts.messages.for_log import RunTerms
 from contracts.protocol.limits import LimitTable
 from contracts.protocol.run_config import RunConfig
+from contracts.protocol.sizes import fields_of
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import state_digest
 from trainer.client import ApiClient
@@ -50,21 +51,33 @@ class RunRules:
     profiles: tuple[str, ...] = ()
 
 
+class RunText(NamedTuple):
+    """The text of a run as its creator gives it: plain files, or the folder or address of an index."""
+
+    data: tuple[Path, ...] = ()
+    corpus: str = ""
+
+
 def open_run(
     api_url: str,
     key: str,
     overrides: Mapping[str, Any],
     rules: RunRules,
-    data: tuple[Path, ...],
-    corpus: str = "",
+    text: RunText,
     limits: LimitTable | None = None,
+    size: str = "",
 ) -> RunId:
-    """Open the run and return its id, 0x-hex. Raises InvalidRunConfig, ApiProblem and ApiUnreachable."""
-    config = _config(overrides, _text(data, corpus, overrides), limits)
+    """Open the run and return its id, 0x-hex. Overrides go before what the text says, and
+    that before a named size.
+
+    Raises InvalidRunConfig, WrongCorpus, UnusableCorpus, CorpusUnreachable, ApiProblem and ApiUnreachable.
+    """
+    model = dict(fields_of(size)) if size else {}
+    config = _config(overrides, model | _text_fields(text, model | dict(overrides)), limits)
     client = ApiClient(api_url, key)
-    model = from_hex(client.network.deployment.model)
+    deployed = from_hex(client.network.deployment.model)
     beside = {"config": config.to_json()} | ({} if limits is None else {"limits": limits.to_json()})
-    accepted = client.give(terms(model, client.address, config, rules), **beside)
+    accepted = client.give(terms(deployed, client.address, config, rules), **beside)
     return RunId(accepted.digest)
 
 
@@ -101,22 +114,22 @@ def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) ->
     )
 
 
-def _text(data: tuple[Path, ...], corpus: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _text_fields(text: RunText, model: Mapping[str, Any]) -> dict[str, Any]:
     """What a configuration says of its text; a llama tells documents apart where the tokenizer does.
 
     Raises CorpusUnreachable, WrongCorpus and UnusableCorpus.
     """
-    if not corpus:
-        return {"corpus_digest": corpus_of(data).digest}
-    origin = origin_of(corpus)
+    if not text.corpus:
+        return {"corpus_digest": corpus_of(text.data).digest}
+    origin = origin_of(text.corpus)
     index = read_index(index_bytes(origin), str(origin))
-    url = {"corpus_url": corpus} if corpus.startswith(("http://", "https://")) else {}
-    tokenizer = index.tokenizer if overrides.get("architecture") == "llama" else None
+    url = {"corpus_url": text.corpus} if text.corpus.startswith(("http://", "https://")) else {}
+    tokenizer = index.tokenizer if model.get("architecture") == "llama" else None
     ends = {} if tokenizer is None else {"document_end": tokenizer.document_end}
     return {"corpus_digest": index.digest(), "vocab": max(index.vocab, BYTES), **url, **ends}
 
 
-def _config(overrides: Mapping[str, Any], text: Mapping[str, Any], limits: LimitTable | None) -> RunConfig:
+def _config(overrides: Mapping[str, Any], base: Mapping[str, Any], limits: LimitTable | None) -> RunConfig:
     bounded = {} if limits is None else {"profile": "bounded", "limits_digest": limits.digest().hex()}
-    fields = asdict(RunConfig()) | dict(text) | bounded | dict(overrides)
+    fields = asdict(RunConfig()) | dict(base) | bounded | dict(overrides)
     return RunConfig.from_json(json.dumps(fields))

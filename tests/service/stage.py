@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from api.app import create_app
 from api.settings import ServerSettings
-from commonweight.model.terms import RunRules, open_run
+from commonweight.model.terms import RunRules, RunText, open_run
 from commonweight.terminal.options import database_address
 from contracts.chain.deployment import Deployment
 from contracts.devnet.http import DevnetServer
@@ -110,7 +110,7 @@ class Stage:
         }
         config = {**TINY, "rounds": rounds, "architecture": architecture}
         key = key_of("creator").key.hex()
-        self.run = open_run(self.api, key, config, RunRules(10**21, **{**quick, **rules}), (self.text,))
+        self.run = open_run(self.api, key, config, RunRules(10**21, **{**quick, **rules}), RunText((self.text,)))
         return self.run
 
     def verifier(self, number: int, api: str = "", **options: Any) -> VerifierProcess:

@@ -28,6 +28,7 @@ from commonweight.terminal.options import (
     read_object,
 )
 from contracts import ids
+from contracts.protocol.sizes import SIZES
 
 app = typer.Typer(no_args_is_help=True, help="Create a model on the chain and start training it.")
 
@@ -140,10 +141,33 @@ def export(
     tell({"folder": str(out), "digest": found.digest, "round": found.round, "entry": found.entry}, [line])
 
 
+@app.command("sizes")
+def sizes() -> None:
+    """The named sizes of a llama, and what each takes: the file of its weights is what a node uploads in a round, the
+    state what it shows of a boundary; in memory a node holds half as much again beside its activations."""
+    from contracts.protocol.architecture import parameter_count
+    from contracts.protocol.run_config import RunConfig
+
+    for name, fields in SIZES.items():
+        shape = RunConfig(**fields)
+        count = parameter_count(shape)
+        document = {
+            "size": name,
+            "parameters": count,
+            "weights": 4 * count,
+            "state": 12 * count,
+            "config": dict(fields),
+        }
+        line = f"{shape.layers} layers of {shape.d_model}, {shape.heads} heads, context {shape.context}"
+        room = f"weights {4 * count / 1e9:,.3f} GB, state {12 * count / 1e9:,.3f} GB"
+        tell(document, [f"{name:<5} {count / 1e6:>9,.1f} M parameters; {line}; {room}"])
+
+
 @app.command("train")
 def train(
     keystore: Keystore,
     api: Api = DEFAULT_API,
+    size: Annotated[str, typer.Option(help=f"A named size of a llama to begin with: {', '.join(SIZES)}.")] = "",
     config: Annotated[str, typer.Option(help="Run configuration as JSON; what is left out has its default.")] = "{}",
     emission: Annotated[int, typer.Option(help="Token units (1e-18) paid per epoch.")] = 10**24,
     rounds_per_epoch: Annotated[int, typer.Option(help="Rounds that one epoch pays.")] = 4,
@@ -174,7 +198,7 @@ def train(
     corpus: Corpus = "",
 ) -> None:
     """Start a run: initial weights from the seed, the configuration and the rules of payment."""
-    from commonweight.model.terms import RunRules, open_run
+    from commonweight.model.terms import RunRules, RunText, open_run
     from contracts.protocol.limits import LimitTable
 
     rules = RunRules(
@@ -196,5 +220,5 @@ def train(
     overrides = read_object(config, "--config")
     account = open_keystore(keystore)
     table = None if limits is None else LimitTable.from_json(limits.read_bytes())
-    run = open_run(api, account.key.hex(), overrides, rules, tuple(data or ()), corpus, table)
+    run = open_run(api, account.key.hex(), overrides, rules, RunText(tuple(data or ()), corpus), table, size)
     tell({"run": run}, [run])

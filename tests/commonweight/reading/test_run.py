@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from commonweight.model.terms import RunRules, open_run
+from commonweight.model.terms import RunRules, RunText, open_run
 from tests.commonweight.conftest import Command
 from tests.commonweight.reading.town import Town
 from tests.deployed import key_of
@@ -39,7 +39,7 @@ def test_a_run_at_its_end_names_its_nodes_and_waits_for_nobody(place: Town, comm
 def test_a_run_without_nodes_says_what_is_missing(place: Town, commonweight: Command) -> None:
     """Its verifiers' anchors as well: they ended with the other run."""
     rules = RunRules(10**21, min_nodes=2, nonce=77)
-    run = open_run(place.stage.api, bytes(key_of("creator").key).hex(), TINY, rules, (place.stage.text,))
+    run = open_run(place.stage.api, bytes(key_of("creator").key).hex(), TINY, rules, RunText((place.stage.text,)))
     said = commonweight("run", "show", run, "--api", place.stage.api)
     assert "it enrols: its first round has not opened" in said.out
     assert (

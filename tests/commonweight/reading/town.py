@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from commonweight.cli import app
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
-from commonweight.model.terms import RunRules, open_run
+from commonweight.model.terms import RunRules, RunText, open_run
 from tests.commonweight.conftest import PASSPHRASE
 from tests.deployed import key_of
 from tests.service.stage import TINY, Stage, staged, wallet
@@ -84,7 +84,7 @@ def _open_run(stage: Stage) -> None:
     maintainers = sorted(key_of(name).address for name in MAINTAINERS)
     config = {**TINY, "rounds": 2, "maintainers": f"2:{','.join(maintainers)}"}
     rules = RunRules(EMISSION, rounds_per_epoch=2, min_nodes=2, beacon_span=8, period_seconds=60, lease_seconds=30)
-    stage.run = open_run(stage.api, key_of("creator").key.hex(), config, rules, (stage.text,))
+    stage.run = open_run(stage.api, key_of("creator").key.hex(), config, rules, RunText((stage.text,)))
 
 
 def _ended(stage: Stage) -> dict[str, str]:
