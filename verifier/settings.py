@@ -28,6 +28,7 @@ from contracts.process.settings import (
 )
 from trainer.data.cache import DEFAULT_LIMIT
 from trainer.data.corpora import CorpusSettings
+from trainer.genesis.place import WeightsPlace
 
 PREFIX = "COMMONWEIGHT_VERIFIER_"
 WORKERS_MODULE = "verifier.replay.tasks"
@@ -49,9 +50,9 @@ def require_broker(text: str) -> str:
 
 
 class WorkerSettings(ProcessSettings):
-    """A worker's settings: no key, no chain and no server. `folder` is the verifier's. The run's text is `data`,
-    or the `corpus` of an index, a folder or an address, of whose shards `corpus_limit` bytes are kept; with `loopback`
-    addresses of this machine count as public.
+    """A worker's settings: no key, no chain and no server. `folder` is the verifier's. The run's text is `data`, or the
+    `corpus` of an index, a folder or an address, of whose shards `corpus_limit` bytes are kept; `weights` is where the
+    file of its first weights lies. With `loopback` addresses of this machine count as public.
 
     `broker_url` is empty for the built-in broker, a folder that needs no server; else Redis or RabbitMQ. A job that
     fails `attempts` times is given up; between its tries it waits `backoff_seconds`, doubling. `lease_seconds` must
@@ -66,6 +67,7 @@ class WorkerSettings(ProcessSettings):
     data: Paths = ()
     corpus: str = ""
     corpus_limit: Count = DEFAULT_LIMIT
+    weights: str = ""
     loopback: bool = True
     broker_url: Annotated[str, AfterValidator(require_broker)] = ""
     result_backend: str = ""
@@ -94,6 +96,10 @@ class WorkerSettings(ProcessSettings):
     def text(self) -> CorpusSettings:
         """Where the run's text is."""
         return CorpusSettings(self.data, self.corpus, self.folder / "corpus", self.corpus_limit, self.loopback)
+
+    def first_weights(self) -> WeightsPlace:
+        """Where the run's first weights are, if they are another model's."""
+        return WeightsPlace(self.weights, self.folder / "weights", self.loopback)
 
     @property
     def workers_log(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,10 +20,14 @@ from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import state_digest
 from trainer.client import ApiClient
 from trainer.data.corpora import index_bytes
-from trainer.data.index import BYTES, read_index
+from trainer.data.corpus import OtherVocabulary
+from trainer.data.index import BYTES, CorpusIndex, read_index
 from trainer.data.origins import origin_of
 from trainer.data.text import corpus_of
-from trainer.model.state import initial_theta, start_tensors
+from trainer.genesis.first_weights import choose_weights, first_theta
+from trainer.genesis.importing import weights_fields
+from trainer.genesis.place import WeightsPlace
+from trainer.model.state import start_tensors
 from trainer.steps.determinism import configure_determinism
 
 
@@ -52,10 +57,12 @@ class RunRules:
 
 
 class RunText(NamedTuple):
-    """The text of a run as its creator gives it: plain files, or the folder or address of an index."""
+    """Text and first weights of a run as its creator gives them: plain files, or the folder or address of an index; the
+    folder or address of weights, or empty."""
 
     data: tuple[Path, ...] = ()
     corpus: str = ""
+    weights: str = ""
 
 
 def open_run(
@@ -72,7 +79,7 @@ def open_run(
 
     Raises InvalidRunConfig, WrongCorpus, UnusableCorpus, CorpusUnreachable, ApiProblem and ApiUnreachable.
     """
-    model = dict(fields_of(size)) if size else {}
+    model = dict(fields_of(size) if size else {}) | _weights_fields(text.weights)
     config = _config(overrides, model | _text_fields(text, model | dict(overrides)), limits)
     client = ApiClient(api_url, key)
     deployed = from_hex(client.network.deployment.model)
@@ -83,7 +90,7 @@ def open_run(
 
 def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) -> RunTerms:
     """The terms that the creator signs: every node that joins computes their digests anew."""
-    theta = initial_theta(config)
+    theta = first_theta(config)
     zero = {name: np.zeros_like(value) for name, value in theta.items()}
     profile = configure_determinism(config.profile).digest()
     return RunTerms(
@@ -123,10 +130,30 @@ def _text_fields(text: RunText, model: Mapping[str, Any]) -> dict[str, Any]:
         return {"corpus_digest": corpus_of(text.data).digest}
     origin = origin_of(text.corpus)
     index = read_index(index_bytes(origin), str(origin))
-    url = {"corpus_url": text.corpus} if text.corpus.startswith(("http://", "https://")) else {}
+    url = {"corpus_url": text.corpus} if _is_http(text.corpus) else {}
     tokenizer = index.tokenizer if model.get("architecture") == "llama" else None
     ends = {} if tokenizer is None else {"document_end": tokenizer.document_end}
-    return {"corpus_digest": index.digest(), "vocab": max(index.vocab, BYTES), **url, **ends}
+    vocab = _vocab(index, model) if "weights_blob" in model else max(index.vocab, BYTES)
+    return {"corpus_digest": index.digest(), "vocab": vocab, **url, **ends}
+
+
+def _vocab(index: CorpusIndex, model: Mapping[str, Any]) -> int:
+    """The vocabulary of weights that are there already. Raises OtherVocabulary."""
+    if index.vocab > model["vocab"]:
+        raise OtherVocabulary(f"the corpus has {index.vocab} tokens, and the weights are of {model['vocab']}")
+    return int(model["vocab"])
+
+
+def _weights_fields(place: str) -> dict[str, Any]:
+    """What a configuration says of weights that a run begins with. Raises CorpusUnreachable and WrongWeights."""
+    if not place:
+        return {}
+    choose_weights(WeightsPlace(place, Path(tempfile.mkdtemp(prefix="commonweight-weights-"))))
+    return {**weights_fields(origin_of(place)), **({"weights_url": place} if _is_http(place) else {})}
+
+
+def _is_http(place: str) -> bool:
+    return place.startswith(("http://", "https://"))
 
 
 def _config(overrides: Mapping[str, Any], base: Mapping[str, Any], limits: LimitTable | None) -> RunConfig:

@@ -264,6 +264,14 @@ Corpus = Annotated[
         help="Folder or address (http, https, s3) of a tokenised corpus; default: where the run says that it lies.",
     ),
 ]
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="PLACE",
+        help="Folder or address (http, https, s3) of the run's first weights, where they are another model's.",
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(help="Where portable runs are computed: cpu or cuda. The bits are the same; other runs stay on cpu."),

@@ -49,7 +49,7 @@ _RATE_RANGES: Mapping[str, tuple[str, str]] = {
     "outer_lr": ("0.0001", "2"),
     "outer_momentum": ("0", "0.999"),
 }
-_TEXTS = ("maintainers", "mixture", "corpus_url", "merge")
+_TEXTS = ("maintainers", "mixture", "corpus_url", "weights_url", "merge")
 """Votable keys that are neither numbers nor rates: each has a check of its own."""
 _PROFILES = ("exact", "portable", "bounded")
 _MERGES = ("mean", "clip", "trimmed", "median")
@@ -61,6 +61,8 @@ _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,24})?")
 _MAX_RATE_LENGTH = 24
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?")
 _LONGEST_URL = 200
+NO_BLOB = "00" * 32
+"""No file: first weights are drawn from the seed."""
 _MAX_JSON_LENGTH = 10_000
 _MAX_NUMBER_LENGTH = 20  # 19 digits and a sign
 
@@ -77,6 +79,7 @@ VOTABLE_KEYS: tuple[str, ...] = (
     "maintainers",
     "mixture",
     "corpus_url",
+    "weights_url",
     "merge",
 )
 """The keys that a governance decision may set."""
@@ -105,7 +108,8 @@ class RunConfig:
     names its table of limits (contracts/protocol/limits.py) by digest.
     `corpus_digest` names the text: the digest of an index of token shards (trainer/data/index.py), or of plain text.
     `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama, the token
-    `document_end` ends a document, and no position looks beyond it (-1: documents are not told apart).
+    `document_end` ends a document, and no position looks beyond it (-1: documents are not told apart). First weights
+    are drawn from `seed`, or read from the file `weights_blob`, which lies at `weights_url`.
     An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code
     and data: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing.
     Raises InvalidRunConfig, naming the field.
@@ -145,6 +149,8 @@ class RunConfig:
     corpus_url: str = ""
     mixture: str = ""
     document_end: int = -1
+    weights_blob: str = NO_BLOB
+    weights_url: str = ""
     limits_digest: str = "00" * 32
     compute_weight: int = 70
     code_weight: int = 15
@@ -166,7 +172,9 @@ class RunConfig:
             raise _invalid("steps", "must be a multiple of segment")
         _check_maintainers(self.maintainers)
         _check_digest("corpus_digest", self.corpus_digest)
-        _check_corpus_url(self.corpus_url)
+        _check_digest("weights_blob", self.weights_blob)
+        _check_url("corpus_url", self.corpus_url)
+        _check_url("weights_url", self.weights_url)
         _check_mixture(self.mixture)
         _check_digest("limits_digest", self.limits_digest)
         if (self.profile == "bounded") != (self.limits_digest != "00" * 32):
@@ -333,10 +341,10 @@ def _check_mixture(value: object) -> None:
         raise _invalid("mixture", error.detail) from error
 
 
-def _check_corpus_url(value: object) -> None:
+def _check_url(name: str, value: object) -> None:
     if value != "" and (not isinstance(value, str) or len(value) > _LONGEST_URL or not _URL.fullmatch(value)):
         raise _invalid(
-            "corpus_url", f"must be empty, or an http or https address of at most {_LONGEST_URL} characters, no query"
+            name, f"must be empty, or an http or https address of at most {_LONGEST_URL} characters, no query"
         )
 
 

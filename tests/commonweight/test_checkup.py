@@ -44,6 +44,7 @@ def asked(tmp_path: Path, **changes: Any) -> Any:
         "keystore": None,
         "run": "",
         "data": (),
+        "corpus": "",
         "place": NOWHERE,
         "w3": chain(),
         "client": client,

@@ -21,8 +21,9 @@ from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import state_digest, unpack
 from trainer.cheats.states import from_theta, towards
 from trainer.conduct import Conduct, Disclosure, Made, NothingToCopy, RoundTask
+from trainer.genesis.first_weights import first_theta
 from trainer.log_view.shown import CoveredProof, CoveredRound, OpeningView
-from trainer.model.state import Tensors, initial_theta, layout, theta_of
+from trainer.model.state import Tensors, layout, theta_of
 from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 
 PATIENCE_SECONDS = 180.0
@@ -146,7 +147,7 @@ def _gradient(task: RoundTask, message: Commitment) -> Tensors:
 
 def _weights(task: RoundTask, view: CoveredRound) -> Tensors:
     """The weights of a round's start: the run's first ones follow from its configuration, others are served."""
-    genesis = initial_theta(task.config)
+    genesis = first_theta(task.config)
     if to_hex(state_digest(genesis)) == view.theta:
         return genesis
     return unpack(task.client.blob(view.theta_blob), theta_layout(task.config))

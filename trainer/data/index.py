@@ -17,7 +17,8 @@ from trainer.data.corpus import WrongCorpus
 
 MOST_INDEX = 16_000_000
 """Bytes of an index; a hundred thousand shards take as many."""
-MOST_SHARD = 2**30
+MOST_SHARD, MOST_FILE = 2**30, 2**40
+"""Tokens of a shard, and bytes of a file."""
 BYTES = 256
 """The vocabulary of a corpus without a tokenizer."""
 _Blob = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -32,7 +33,7 @@ class IndexedFile(_Part):
     """A file: the BLAKE3 of its bytes, which is its name, and how many these are."""
 
     blob: _Blob
-    size: Annotated[int, Field(ge=1, le=MOST_SHARD)]
+    size: Annotated[int, Field(ge=1, le=MOST_FILE)]
 
 
 class IndexedShard(IndexedFile):

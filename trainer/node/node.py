@@ -27,6 +27,7 @@ from trainer.data.corpora import Corpora
 from trainer.exchange.keeping import Kept, KeptMessages
 from trainer.exchange.network import SERVER, PeerNetwork
 from trainer.exchange.offers import offers
+from trainer.genesis.first_weights import choose_weights
 from trainer.log_view.admitted import Admitted, ByChain, ByLog
 from trainer.log_view.covered import CoveredLog
 from trainer.node.answering import Answers
@@ -57,6 +58,7 @@ class LightNode:
         self._open_log(settings, limits)
         conduct = conduct or (Canary(settings.canary_ppm) if settings.canary_ppm else cheats.conduct(settings.cheat))
         corpora = Corpora(settings.text())
+        choose_weights(settings.first_weights())
         folder = settings.folder
         self._pen = Pen(settings.key, self.domain, KeptMessages(folder / "outbox"))
         states = States(folder / "states", self.network.any_blob)

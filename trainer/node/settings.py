@@ -14,6 +14,7 @@ from contracts.ids import Address, RunId
 from contracts.process.settings import Count, FilePath, Key, Paths, Ppm, ProcessSettings, Seconds, Url, UrlOrNothing
 from trainer.data.cache import DEFAULT_LIMIT
 from trainer.data.corpora import CorpusSettings
+from trainer.genesis.place import WeightsPlace
 
 
 class NodeSettings(ProcessSettings):
@@ -23,9 +24,9 @@ class NodeSettings(ProcessSettings):
     `cheat` names one of trainer.cheats, for tests and the demo; `canary_ppm` is the share of rounds, in parts per
     million, in which it keeps verifiers honest instead of being paid (trainer/canary.py). `look_seconds` lie between
     two looks at the log. `data` are plain texts, `corpus` is the folder or address of an index; of shards from
-    elsewhere `corpus_limit` bytes are kept. `give_up_after` are the seconds after which a node ends to which neither
-    the server nor any mirror answers; with 0 it waits for ever.
-    `unjudged` enrols also where no verifier computes as this machine does.
+    elsewhere `corpus_limit` bytes are kept; `weights` is where the file of the run's first weights lies.
+    `give_up_after` are the seconds after which a node ends to which neither the server nor any mirror answers; with 0
+    it waits for ever. `unjudged` enrols also where no verifier computes as this machine does.
     """
 
     model_config = SettingsConfigDict(env_prefix="COMMONWEIGHT_NODE_")
@@ -40,6 +41,7 @@ class NodeSettings(ProcessSettings):
     data: Paths = ()
     corpus: str = ""
     corpus_limit: Count = DEFAULT_LIMIT
+    weights: str = ""
     from_round: Count = 1
     cheat: str | None = None
     canary_ppm: Ppm = 0
@@ -50,6 +52,10 @@ class NodeSettings(ProcessSettings):
     def text(self) -> CorpusSettings:
         """Where this node has its text."""
         return CorpusSettings(self.data, self.corpus, self.folder / "corpus", self.corpus_limit, self.loopback())
+
+    def first_weights(self) -> WeightsPlace:
+        """Where the run's first weights are, if they are another model's."""
+        return WeightsPlace(self.weights, self.folder / "weights", self.loopback())
 
     def loopback(self) -> bool:
         """Whether mirrors may be on this machine: where the server or the deployment's first mirrors are."""

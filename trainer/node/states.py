@@ -15,7 +15,8 @@ from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import Layout, pack, packed_size, state_digest, unpack
-from trainer.model.state import Tensors, initial_theta, inner_of, layout, start_tensors
+from trainer.genesis.first_weights import first_theta
+from trainer.model.state import Tensors, inner_of, layout, start_tensors
 
 Fetch = Callable[[Sequence[str], int], tuple[str, bytes] | None]
 """Bytes by one of several BLAKE3 names, at most so many, with the name; None where nobody has them now."""
@@ -45,7 +46,7 @@ class States:
     def theta(self, digest: str, config: RunConfig, genesis: bool, blobs: list[str]) -> Tensors | None:
         """The weights of a digest (0x-hex), None where no source gives them now. `genesis`: the run's first weights.
 
-        Raises OtherGenesis.
+        Raises OtherGenesis, WeightsUnreachable and WrongWeights.
         """
         weights = self._kept("theta", digest, theta_layout(config))
         if weights is not None:
@@ -83,7 +84,7 @@ class States:
                 path.unlink()
 
     def _genesis(self, digest: str, config: RunConfig) -> Tensors:
-        theta = initial_theta(config)
+        theta = first_theta(config)
         if to_hex(state_digest(theta)) != digest:
             raise OtherGenesis("the run's first weights do not follow from its configuration here")
         return theta

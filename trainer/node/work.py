@@ -20,6 +20,7 @@ from trainer.conduct import Conduct, Made, RoundTask, Surroundings
 from trainer.data.corpora import Corpora
 from trainer.data.corpus import Corpus, CorpusUnreachable
 from trainer.data.draw import RoundDraw, share_of
+from trainer.genesis.first_weights import WeightsUnreachable
 from trainer.log_view.shown import CoveredRound
 from trainer.model.state import Tensors
 from trainer.node.boundaries import Boundaries, Key
@@ -184,7 +185,11 @@ class Workshop:
     def _theta(self, running: _Running) -> Tensors:
         task = running.task
         while True:
-            theta = self._states.theta(task.theta, task.config, task.genesis, task.blobs())
+            try:
+                theta = self._states.theta(task.theta, task.config, task.genesis, task.blobs())
+            except WeightsUnreachable as error:
+                self._report(NodeProgress("waiting", task.view.number, detail=error.detail))
+                theta = None
             if theta is not None:
                 return theta
             if running.stop.wait(FETCH_SECONDS):

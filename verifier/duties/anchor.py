@@ -14,7 +14,7 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import state_digest
 from trainer.data.corpora import Corpora
-from trainer.model.state import initial_theta
+from trainer.genesis.first_weights import choose_weights, first_theta
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.outer import zero_momentum
 from trainer.steps.profile import BOUNDED, PORTABLE, NumericsProfile
@@ -49,6 +49,7 @@ def prepare(world: World) -> PreparedRun | None:
     limits = created.limits
     config = RunConfig.from_json(text)
     Corpora(world.settings.text()).of(config)
+    choose_weights(world.settings.first_weights())
     _check_start(terms, config)
     machine = configure_determinism(config.profile)
     if config.profile == BOUNDED:
@@ -85,7 +86,7 @@ def anchor(world: World, prepared: PreparedRun) -> None:
 
 def _check_start(terms: RunTerms, config: RunConfig) -> None:
     """The run's first state follows from its configuration. Raises NotPrepared: a verifier anchors in no other run."""
-    theta = initial_theta(config)
+    theta = first_theta(config)
     begins = (state_digest(theta), state_digest(zero_momentum(theta)), inner_digest(joiner_inner(config)))
     for name, computed, declared in zip(
         ("weights", "momentum", "optimizer state"), begins, (terms.genesis, terms.momentum, terms.inner), strict=True

@@ -14,7 +14,8 @@ from contracts.ids import to_hex
 from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import DTYPES, state_digest, unpack
-from trainer.model.state import Layout, Tensors, initial_theta, layout
+from trainer.genesis.first_weights import first_theta
+from trainer.model.state import Layout, Tensors, layout
 from trainer.steps.outer import zero_momentum
 
 
@@ -52,9 +53,9 @@ class Folder:
 def weights_of(files: Files, config: RunConfig, digest: str, names: Sequence[str]) -> Tensors:
     """The outer weights of a digest (0x-hex): the run's first ones, or one of the files of these names.
 
-    Raises BytesMissing.
+    Raises BytesMissing, WeightsUnreachable and WrongWeights.
     """
-    first = initial_theta(config)
+    first = first_theta(config)
     return first if _is(first, digest) else _named(files, config, digest, names)
 
 

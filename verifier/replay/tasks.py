@@ -17,6 +17,7 @@ from contracts.protocol.run_config import RunConfig
 from contracts.wire.fields import Object
 from trainer.data.corpora import Corpora
 from trainer.data.corpus import Corpus, CorpusUnreachable
+from trainer.genesis.first_weights import WeightsUnreachable, choose_weights
 from trainer.model.device import choose_device
 from verifier.jobs.queue import make_app
 from verifier.replay.combining import MERGE, combine
@@ -31,6 +32,7 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 """Celery warns root, and users without a group, of messages that run code: only JSON is taken here."""
 settings = WorkerSettings.of_this_process()
 choose_device(settings.device)
+choose_weights(settings.first_weights())
 app = make_app(settings)
 
 
@@ -82,5 +84,5 @@ def _reply(work: Callable[[], Done[A]]) -> Object:
         return Missing(error.names).to_json()
     except TookTooLong as error:
         return Late(error.seconds).to_json()
-    except (CannotCompare, CorpusUnreachable) as error:
+    except (CannotCompare, CorpusUnreachable, WeightsUnreachable) as error:
         return Unable(error.detail).to_json()

@@ -24,6 +24,7 @@ from commonweight.terminal.options import (
     Rpc,
     RunId,
     Trusted,
+    Weights,
     read_address,
     read_object,
 )
@@ -141,10 +142,29 @@ def export(
     tell({"folder": str(out), "digest": found.digest, "round": found.round, "entry": found.entry}, [line])
 
 
+@app.command("import")
+def import_(
+    source: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder of a Llama, as transformers saves it.")
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder for the file of its weights; it can be served as it is.")],
+) -> None:
+    """Make a file of another model's weights with which a run can begin, and the fields of its configuration."""
+    from trainer.genesis.importing import import_model
+
+    fields = import_model(source, out)
+    tell(
+        {"folder": str(out), "fields": fields}, [f"{out}: weights {fields['weights_blob']}, for model train --weights"]
+    )
+
+
 @app.command("sizes")
 def sizes() -> None:
-    """The named sizes of a llama, and what each takes: the file of its weights is what a node uploads in a round, the
-    state what it shows of a boundary; in memory a node holds half as much again beside its activations."""
+    """The named sizes of a llama, and what each takes.
+
+    The file of weights is what a node uploads in a round, the state what it shows of a boundary. In memory a node holds
+    half as much again beside its activations.
+    """
     from contracts.protocol.architecture import parameter_count
     from contracts.protocol.run_config import RunConfig
 
@@ -196,6 +216,7 @@ def train(
     ] = None,
     data: Data = None,
     corpus: Corpus = "",
+    weights: Weights = "",
 ) -> None:
     """Start a run: initial weights from the seed, the configuration and the rules of payment."""
     from commonweight.model.terms import RunRules, RunText, open_run
@@ -220,5 +241,5 @@ def train(
     overrides = read_object(config, "--config")
     account = open_keystore(keystore)
     table = None if limits is None else LimitTable.from_json(limits.read_bytes())
-    run = open_run(api, account.key.hex(), overrides, rules, RunText(tuple(data or ()), corpus), table, size)
+    run = open_run(api, account.key.hex(), overrides, rules, RunText(tuple(data or ()), corpus, weights), table, size)
     tell({"run": run}, [run])

@@ -22,6 +22,7 @@ from commonweight.terminal.options import (
     GiveUpAfter,
     Keystore,
     RunId,
+    Weights,
     read_address,
     read_url_or_none,
 )
@@ -70,6 +71,7 @@ def node(
     folder: Folder = Path("commonweight-node"),
     data: Data = None,
     corpus: Corpus = "",
+    weights: Weights = "",
     from_round: Annotated[int, typer.Option(min=1, help="First round to take part in.")] = 1,
     cheat: Annotated[
         str | None, typer.Option(help=f"Misbehave in a named way, to see it caught: {', '.join(CHEATS)}.")
@@ -115,6 +117,7 @@ def node(
         folder=folder,
         data=tuple(data or ()),
         corpus=corpus,
+        weights=weights,
         from_round=from_round,
         cheat=cheat,
         give_up_after=give_up_after,

@@ -27,6 +27,7 @@ from commonweight.terminal.options import (
     Keystore,
     Rpcs,
     RunId,
+    Weights,
     chain_nodes,
     read_broker,
     read_public_url,
@@ -64,6 +65,7 @@ def run_(
     folder: Folder = Path("commonweight-verifier"),
     data: Data = None,
     corpus: Corpus = "",
+    weights: Weights = "",
     host: Annotated[str, typer.Option(help="Address on which the mirror listens.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port on which the mirror listens; 0 for a free one.")
@@ -110,6 +112,7 @@ def run_(
         folder=folder,
         data=tuple(data or ()),
         corpus=corpus,
+        weights=weights,
         host=host,
         port=port,
         public_url=public_url,

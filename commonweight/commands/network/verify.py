@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commonweight.terminal.console import tell, visible
-from commonweight.terminal.options import DEFAULT_API, Api, Corpus, Data, Device
+from commonweight.terminal.options import DEFAULT_API, Api, Corpus, Data, Device, Weights
 from commonweight.terminal.progress import Progress
 from contracts.ids import ProofId, from_hex
 
@@ -37,6 +37,7 @@ def verify(
     ] = None,
     data: Data = None,
     corpus: Corpus = "",
+    weights: Weights = "",
     device: Device = "cpu",
 ) -> None:
     """Replay a proof from the log and its public files, and explain whether each word about it was right.
@@ -46,6 +47,8 @@ def verify(
     from contracts.mirrors.places import is_loopback
     from contracts.protocol.judge.protocol import Protocol
     from trainer.data.corpora import Corpora, CorpusSettings
+    from trainer.genesis.first_weights import choose_weights
+    from trainer.genesis.place import WeightsPlace
     from trainer.model.device import choose_device
     from verifier.proof.replay import replays, verdict
 
@@ -53,7 +56,8 @@ def verify(
     proof_bundle = _bundle(ProofId(proof), api, bundle, deployment)
     deployed = proof_bundle.deployment
     functions = Protocol(deployed.chain_id, deployed.distributor, from_hex(deployed.model), deployed.deployer)
-    corpora = Corpora(CorpusSettings(tuple(data or ()), corpus, _corpus_cache(), loopback=is_loopback(api)))
+    choose_weights(WeightsPlace(weights, _cache() / "weights", is_loopback(api)))
+    corpora = Corpora(CorpusSettings(tuple(data or ()), corpus, _cache() / "corpus", loopback=is_loopback(api)))
     findings = list(replays(proof_bundle.case, functions, proof_bundle.files, corpora))
     holds, why = verdict(proof_bundle.case, findings)
     outcome = {True: "right", False: "wrong", None: "untold"}[holds]
@@ -65,9 +69,9 @@ def verify(
     raise typer.Exit({"right": 0, "wrong": 1}.get(outcome, 2))
 
 
-def _corpus_cache() -> Path:
-    """Shards outlive a call here: the folder of this user's caches (XDG base directories)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "commonweight" / "corpus"
+def _cache() -> Path:
+    """Shards and weights outlive a call here: the folder of this user's caches (XDG base directories)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "commonweight"
 
 
 def _bundle(proof: ProofId, api: str, folder: Path | None, deployment: Path | None) -> Bundle:
