@@ -123,8 +123,7 @@ class Stage:
             run=self.run,
             key=verifier_keys()[number].key.hex(),
             folder=self.folder / name,
-            data=(self.text,),
-            **{"look_seconds": LOOK_SECONDS, "backoff_seconds": 0.1, **options},
+            **{"data": (self.text,), "look_seconds": LOOK_SECONDS, "backoff_seconds": 0.1, **options},
         )
         return VerifierProcess(settings, self.said.setdefault(name, []).append)
 
@@ -138,8 +137,7 @@ class Stage:
             key=key_of(name).key.hex(),
             payout=wallet(name),
             folder=self.folder / name,
-            data=(self.text,),
-            **{"look_seconds": LOOK_SECONDS, **options},
+            **{"data": (self.text,), "look_seconds": LOOK_SECONDS, **options},
         )
         return LightNode(settings, self.said.setdefault(name, []).append, conduct=conduct)
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +11,7 @@ from blake3 import blake3
 
 from contracts.protocol.run_config import RunConfig
 from tests.trainer.data import corpora
+from tests.trainer.data.served import Served, served_folder
 from trainer.data import cache as cache_module
 from trainer.data.cache import CorpusFiles
 from trainer.data.corpora import INDEX, Corpora, CorpusSettings
@@ -28,31 +26,6 @@ SEED = b"\x07" * 32
 CONFIG = RunConfig(layers=1, d_model=16, heads=2, context=8, steps=4, segment=2, batch=4)
 
 
-class Served:
-    """A folder behind HTTP, with what was asked for."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.asked, self.broken = folder, list[str](), 0
-        served = self
-
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def do_GET(self) -> None:
-                served.asked.append(self.path.rsplit("/", 1)[1])
-                if served.broken:
-                    served.broken -= 1
-                    self.send_error(503)
-                    return
-                super().do_GET()
-
-            def log_message(self, *_args: object) -> None:
-                return
-
-        handler = functools.partial(Handler, directory=str(folder.parent))
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/{folder.name}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
 @pytest.fixture
 def index(tmp_path: Path) -> CorpusIndex:
     return corpora.made(tmp_path / "corpus", corpora.written(tmp_path / "text"), shard_tokens=2000)
@@ -60,10 +33,8 @@ def index(tmp_path: Path) -> CorpusIndex:
 
 @pytest.fixture
 def served(tmp_path: Path, index: CorpusIndex) -> Iterator[Served]:
-    found = Served(tmp_path / "corpus")
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+    with served_folder(tmp_path / "corpus") as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)
