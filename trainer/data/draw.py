@@ -93,6 +93,10 @@ class RoundDraw:
             for found in self._sources[number].windows(own):
                 yield found._replace(places=places[found.places])
 
+    def shards_of(self, slots: Ints) -> list[Shard]:
+        """The shards that these slots read."""
+        return list({found.shard.name: found.shard for found in self.windows(slots)}.values())
+
     def shards(self) -> list[Shard]:
         """The shards that this node reads in this round."""
         needed: dict[str, Shard] = {}

@@ -28,7 +28,7 @@ from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import unpack
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import Corpus
-from trainer.data.draw import share_of
+from trainer.data.draw import RoundDraw, share_of
 from trainer.model.state import Tensors, layout, step_count
 from trainer.steps.determinism import configure_determinism
 from trainer.steps.inner_step import NonFiniteLoss
@@ -176,6 +176,19 @@ def _opened(files: Files, config: RunConfig, blob: str, entry: str) -> Tensors:
         return _finite(state)
     except NonFiniteLoss as error:
         raise _False(NOT_FINITE, str(error)) from error
+
+
+def fetch_shards(segment: Segment, corpus: Corpus) -> None:
+    """Have the shards that a segment reads on this machine before its replay's time begins.
+
+    Raises CorpusUnreachable, WrongCorpus and DiskFull.
+    """
+    config = RunConfig.from_json(segment.config)
+    share = share_of(segment.node, segment.nodes)
+    draw = RoundDraw(corpus, config, from_hex(segment.data_seed), segment.round, share)
+    windows = config.segment * config.batch
+    for shard in draw.shards_of(np.arange(segment.segment * windows, (segment.segment + 1) * windows)):
+        shard.read()
 
 
 def _batches(config: RunConfig, segment: Segment, corpus: Corpus) -> BatchSource:

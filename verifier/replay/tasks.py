@@ -24,7 +24,7 @@ from verifier.replay.combining import MERGE, combine
 from verifier.replay.files import BytesMissing, Folder
 from verifier.replay.holding import HOLD, measure
 from verifier.replay.question import A, Done, Late, Missing, Unable
-from verifier.replay.replaying import JUDGE, CannotCompare, Said, TookTooLong, judge_segment
+from verifier.replay.replaying import JUDGE, CannotCompare, Said, TookTooLong, fetch_shards, judge_segment
 from verifier.settings import MERGED, WorkerSettings
 
 end_with_spawner()
@@ -59,12 +59,14 @@ def hold(body: Object) -> Object:
 @app.task(name=JUDGE.name, shared=False)  # type: ignore[untyped-decorator]
 def replay(body: Object, seconds: float) -> Object:
     """The word on a segment, and how long it took; none after so many seconds."""
-    began = time.monotonic()
     memory = settings.folder / "residuals"
     segment = JUDGE.question.from_json(body)
 
     def judge() -> Done[Said]:
-        word = judge_segment(segment, files(), corpus(segment.config), memory, seconds)
+        text = corpus(segment.config)
+        fetch_shards(segment, text)
+        began = time.monotonic()
+        word = judge_segment(segment, files(), text, memory, seconds)
         return Done(word, time.monotonic() - began)
 
     return _reply(judge)

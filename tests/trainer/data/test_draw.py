@@ -143,3 +143,10 @@ def test_bad_requests_are_refused(seed: bytes, number: int, share: Share) -> Non
 def test_a_corpus_without_a_window_is_refused() -> None:
     with pytest.raises(InvalidBatchRequest, match="no shard has a window of 8 tokens"):
         RoundDraw(corpus(prose=(8, 8)), CONFIG, SEED, 1, ALONE)
+
+
+def test_slots_say_which_shards_they_read() -> None:
+    draw = RoundDraw(corpus(prose=(41,) * 500), CONFIG, SEED, 5, Share(1, 4))
+    named = [{shard.name for shard in draw.shards_of(np.arange(start, start + 4))} for start in range(0, 16, 4)]
+    assert set.union(*named) == {shard.name for shard in draw.shards()}
+    assert all(len(names) < 5 for names in named)
