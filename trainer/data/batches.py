@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,9 @@ class Batch(NamedTuple):
     rate_share: float
 
 
+_TOKENS_AHEAD = 2**16
+"""Tokens that are read at once, of several steps where these are small: drawing takes as long for a few windows."""
+
 BatchSource = Callable[[int], Batch]
 """Step of the round, from 0, to its batch."""
 
@@ -32,21 +36,26 @@ def batch_source(
 ) -> BatchSource:
     """The batches of one node in one round. Raises InvalidBatchRequest, and so does a step that the round has not."""
     draw = RoundDraw(corpus, config, data_seed, round_number, share)
+    ahead = max(1, _TOKENS_AHEAD // (config.batch * (config.context + 1)))
+
+    @lru_cache(maxsize=2)
+    def some(first: int) -> NDArray[np.int64]:
+        return _tokens(draw, config, first, min(first + ahead, config.steps))
 
     def batch(step: int) -> Batch:
         if not 0 <= step < config.steps:
             raise InvalidBatchRequest(f"step {step} of a round of {config.steps}")
-        tokens = _tokens(draw, config, step)
+        tokens = some(step - step % ahead)[step % ahead]
         return Batch(tokens[:, :-1], tokens[:, 1:], rate_share(config, round_number, step))
 
     return batch
 
 
-def _tokens(draw: RoundDraw, config: RunConfig, step: int) -> NDArray[np.int64]:
-    """(batch, context + 1) tokens."""
-    slots = np.arange(step * config.batch, (step + 1) * config.batch, dtype=np.int64)
-    tokens = np.empty((config.batch, config.context + 1), dtype=np.int64)
+def _tokens(draw: RoundDraw, config: RunConfig, first: int, last: int) -> NDArray[np.int64]:
+    """(last - first, batch, context + 1) tokens of these steps, `last` not among them."""
+    slots = np.arange(first * config.batch, last * config.batch, dtype=np.int64)
+    tokens = np.empty((len(slots), config.context + 1), dtype=np.int64)
     span = np.arange(config.context + 1)
     for found in draw.windows(slots):
         tokens[found.places] = found.shard.read()[found.starts[:, None] + span]
-    return tokens
+    return tokens.reshape(last - first, config.batch, config.context + 1)
