@@ -39,6 +39,8 @@ Node = with_variables(
     "payout",
     "folder",
     "data",
+    "corpus",
+    "weights",
     "from_round",
     "cheat",
     "give_up_after",

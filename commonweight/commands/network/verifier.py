@@ -42,6 +42,8 @@ Run = with_variables(
     "run",
     "folder",
     "data",
+    "corpus",
+    "weights",
     "host",
     "port",
     "public_url",
