@@ -144,6 +144,9 @@ bench-portable: install  ## the portable profile: same bits everywhere, time, lo
 bench-diloco: install  ## the DiLoCo experiment: H = 500, 50, 10 beside data parallel and one node (hours; goes on where it stopped)
 	$(BIN)/python -m benchmarks.diloco
 
+bench-corpus: install  ## a gigabyte of text to shards, and what a joining node fetches: make bench-corpus text=FOLDER
+	$(BIN)/python -m benchmarks.corpus $(text)
+
 bench-cheats: install  ## distance of every cheat from honest work
 	$(BIN)/python -m benchmarks.cheats
 
@@ -173,7 +176,7 @@ bench-submitters: install  ## 32 processes send 20,000 proofs, each several time
 .PHONY: bench-submitters
 .PHONY: bench-reorgs
 .PHONY: bench-false-rejections bench-proof-of-learning bench-node-cost bench-throughput bench-verifier-cost
-.PHONY: bench-diloco bench-portable bench-cheats bench-economics bench-detection
+.PHONY: bench-diloco bench-corpus bench-portable bench-cheats bench-economics bench-detection
 
 bench-million-payees: install node-packages  ## an epoch of a million payees: root, rows, proofs, beside OpenZeppelin's tree
 	$(BIN)/python -m benchmarks.million_payees
