@@ -13,6 +13,7 @@ from trainer.conduct import Conduct, Disclosure, NothingToCopy, RoundTask
 from trainer.data.corpora import Corpora
 from trainer.data.corpus import CorpusUnreachable
 from trainer.log_view.covered import CoveredLog
+from trainer.model.memory import require_room
 from trainer.node.boundaries import Key
 from trainer.node.joining import obstacle
 from trainer.node.pen import Pen, hexes
@@ -50,8 +51,8 @@ class Answers:
         """Whether the node does not enrol, since its work would not be decided."""
 
     def take_place(self, run: RunState, leaving: bool) -> None:
-        """Enrol, or leave, where the covered log does not show it. Raises WrongCorpus and OtherVocabulary before
-        anything is signed."""
+        """Enrol, or leave, where the covered log does not show it. Raises DoesNotFit, WrongCorpus and
+        OtherVocabulary before anything is signed."""
         node = self._around.address
         member = run.nodes.get(self._around.address)
         name = from_hex(run.created.run)
@@ -65,6 +66,7 @@ class Answers:
             return
         config = RunConfig.from_json(run.config)
         payout = self._settings.payout
+        require_room(config)
         if not self._has_text(config):
             return
         profile = configure_determinism(config.profile).digest()

@@ -162,25 +162,24 @@ def import_(
 def sizes() -> None:
     """The named sizes of a llama, and what each takes.
 
-    The file of weights is what a node uploads in a round, the state what it shows of a boundary. In memory a node holds
-    half as much again beside its activations.
+    The file of weights is what a node uploads in a round, the state what it shows of a boundary; memory is that of a
+    round on a CPU, with the batch and context that belong to the size.
     """
     from contracts.protocol.architecture import parameter_count
     from contracts.protocol.run_config import RunConfig
+    from trainer.model.memory import needed_bytes
 
     for name, fields in SIZES.items():
         shape = RunConfig(**fields)
         count = parameter_count(shape)
-        document = {
-            "size": name,
-            "parameters": count,
-            "weights": 4 * count,
-            "state": 12 * count,
-            "config": dict(fields),
-        }
+        memory = needed_bytes(shape)
+        takes = {"parameters": count, "weights": 4 * count, "state": 12 * count, "memory": memory}
         line = f"{shape.layers} layers of {shape.d_model}, {shape.heads} heads, context {shape.context}"
-        room = f"weights {4 * count / 1e9:,.3f} GB, state {12 * count / 1e9:,.3f} GB"
-        tell(document, [f"{name:<5} {count / 1e6:>9,.1f} M parameters; {line}; {room}"])
+        room = f"weights {4 * count / 1e9:,.3f} GB, state {12 * count / 1e9:,.3f} GB, memory {memory / 1e9:,.1f} GB"
+        tell(
+            {"size": name, **takes, "config": dict(fields)},
+            [f"{name:<5} {count / 1e6:>9,.1f} M parameters; {line}; {room}"],
+        )
 
 
 @app.command("train")

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts.protocol.run_config import RunConfig
+from contracts.protocol.sizes import SIZES
+from trainer.model import memory
+from trainer.model.memory import DoesNotFit, available_bytes, needed_bytes, require_room
+
+pytestmark = pytest.mark.unit
+MEASURED = {("15M", 1, 16): 749e6, ("15M", 8, 256): 2041e6, ("150M", 1, 16): 7521e6, ("1M", 16, 128): 210e6}
+"""Bytes of an inner round on a CPU, torch 2.13."""
+
+
+@pytest.mark.parametrize(("size", "batch", "context"), MEASURED)
+def test_the_formula_lies_above_what_was_measured(size: str, batch: int, context: int) -> None:
+    config = RunConfig(**{**SIZES[size], "batch": batch, "context": context})
+    assert 0.98 < needed_bytes(config) / MEASURED[size, batch, context] < 1.26
+
+
+def test_a_run_that_does_not_fit_is_refused_with_the_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:    4000000 kB\n")
+    monkeypatch.setattr(memory, "_MEMORY", tmp_path / "meminfo")
+    assert available_bytes() == 4_096_000_000
+    require_room(RunConfig(**SIZES["1M"]))
+    with pytest.raises(DoesNotFit, match=r"1,100.0 M parameters, .* takes about [\d,.]+ GB of memory, .* 4.1 GB free"):
+        require_room(RunConfig(**SIZES["1.1B"]))
+
+
+@pytest.mark.parametrize("text", [None, "", "MemTotal: 9 kB\n"])
+def test_a_system_that_does_not_say_is_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    if text is not None:
+        (tmp_path / "meminfo").write_text(text)
+    monkeypatch.setattr(memory, "_MEMORY", tmp_path / "meminfo")
+    require_room(RunConfig(**SIZES["10B"]))
