@@ -29,6 +29,7 @@ _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "steps": (1, 10_000),
     "segment": (1, 1_000),
     "batch": (1, 4096),
+    "micro_batch": (0, 4096),
     "rounds": (1, 1_000_000),
     "warmup_steps": (0, 10_000_000),
     "decay_steps": (0, 1_000_000_000),
@@ -103,9 +104,9 @@ class RunConfig:
     `architecture` names the model (contracts/protocol/architecture.py). `kv_heads` and `mlp_width` may be 0: then they
     are what the architecture has by itself (`key_heads`, `mlp_size`). `rotary_base`, `norm_eps` and `tied` embeddings
     are the llama's. `steps` is H, the inner steps a round; every `segment` steps the state is committed; `batch` is in
-    sequences of `context` tokens. The learning rate follows `schedule` (contracts/protocol/schedule.py), and
-    pseudo-gradients are averaged by `merge` (trainer/steps/averaging.py). A bounded run
-    names its table of limits (contracts/protocol/limits.py) by digest.
+    sequences of `context` tokens, of which `micro_batch` go through the model at once (0: all). The learning rate
+    follows `schedule` (contracts/protocol/schedule.py), and pseudo-gradients are averaged by `merge`
+    (trainer/steps/averaging.py). A bounded run names its table of limits (contracts/protocol/limits.py) by digest.
     `corpus_digest` names the text: the digest of an index of token shards (trainer/data/index.py), or of plain text.
     `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama, the token
     `document_end` ends a document, and no position looks beyond it (-1: documents are not told apart). First weights
@@ -129,6 +130,7 @@ class RunConfig:
     steps: int = 40
     segment: int = 4
     batch: int = 8
+    micro_batch: int = 0
     rounds: int = 4
     inner_lr: str = "0.001"
     schedule: str = "constant"
@@ -168,6 +170,10 @@ class RunConfig:
             raise _invalid("merge", f"must be one of {', '.join(_MERGES)}")
         self._check_model()
         self._check_schedule()
+        if self.micro_batch and self.batch % self.micro_batch:
+            raise _invalid("micro_batch", "must divide batch, or be 0")
+        if self.micro_batch and self.profile == "bounded":
+            raise _invalid("micro_batch", "must be 0 in a bounded run, where each node has its own")
         if self.steps % self.segment:
             raise _invalid("steps", "must be a multiple of segment")
         _check_maintainers(self.maintainers)

@@ -14,6 +14,8 @@ from contracts.protocol.run_config import RunConfig
 
 _A_PARAMETER = 52
 """Weights, two moments and gradient, the round's start, the gradient that is sent, and temporaries of AdamW."""
+_A_SUM = 4
+"""The gradient that micro-batches are added up in."""
 _OF_LOGITS, _OF_WIDTH, _OF_MLP = 4, 20, 4
 """float32 numbers that are kept of a token, by vocabulary, width and inner width of each layer."""
 _MEMORY = Path("/proc/meminfo")
@@ -28,17 +30,20 @@ class DoesNotFit(CommonweightError):
 def needed_bytes(config: RunConfig) -> int:
     """Of an inner round, in bytes."""
     kept = _OF_LOGITS * config.vocab + config.layers * (_OF_WIDTH * config.d_model + _OF_MLP * config.mlp_size)
-    return _A_PARAMETER * parameter_count(config) + 4 * config.batch * config.context * kept
+    at_once = (config.micro_batch or config.batch) * config.context
+    more = _A_SUM if config.micro_batch else 0
+    return (_A_PARAMETER + more) * parameter_count(config) + 4 * at_once * kept
 
 
 def require_room(config: RunConfig) -> None:
     """That this machine has room for the run. Raises DoesNotFit, and nothing where the system does not say."""
     needed, available = needed_bytes(config), available_bytes()
     if available is not None and needed > available:
+        at_once = f"{config.micro_batch or config.batch} x {config.context} tokens at once"
         raise DoesNotFit(
-            f"the run's model of {parameter_count(config) / 1e6:,.1f} M parameters, with steps of "
-            f"{config.batch} x {config.context} tokens, takes about {needed / 1e9:,.1f} GB of memory, and this machine "
-            f"has {available / 1e9:,.1f} GB free: free some, or join a smaller run"
+            f"the run's model of {parameter_count(config) / 1e6:,.1f} M parameters, with {at_once}, takes about "
+            f"{needed / 1e9:,.1f} GB of memory, and this machine has {available / 1e9:,.1f} GB free: free some, "
+            "or join a smaller run"
         )
 
 

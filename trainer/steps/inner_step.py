@@ -55,10 +55,11 @@ def inner_step(
     if micro_batches != 1 and not portable:
         raise MicroBatchesUnsupported(f"{micro_batches} micro-batches under the profile {config.profile!r}")
     if portable:
-        loss, gradients = portable_gradients(config, state.theta, batch, micro_batches)
+        parts = config.batch // config.micro_batch if config.micro_batch else micro_batches
+        loss, gradients = portable_gradients(config, state.theta, batch, parts)
         norm = gradient_norm(gradients)
     else:
-        loss, gradients = _gradients(model, state.theta, batch)
+        loss, gradients = _gradients(model, state.theta, batch, config.micro_batch or len(batch.x))
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).item()
     _check_finite(loss, norm, state)
     limit = config.rate("clip")
@@ -81,11 +82,24 @@ def _check_finite(loss: float, norm: float, state: TrainState) -> None:
         raise NonFiniteLoss(f"loss {loss}, gradient norm {norm} at step {state.step}")
 
 
-def _gradients(model: nn.Module, theta: dict[str, Tensor], batch: Batch) -> tuple[float, list[Tensor]]:
+def _gradients(model: nn.Module, theta: dict[str, Tensor], batch: Batch, at_once: int) -> tuple[float, list[Tensor]]:
+    """Mean loss and its gradient, added up in the order of the sequences, of which so many pass at once."""
     x, y = torch.from_numpy(batch.x), torch.from_numpy(batch.y)
     weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
+    loss, gradients = _part(model, weights, x[:at_once], y[:at_once], len(x))
+    for first in range(at_once, len(x), at_once):
+        more, others = _part(model, weights, x[first : first + at_once], y[first : first + at_once], len(x))
+        loss += more
+        torch._foreach_add_(gradients, others)
+    return loss, gradients
+
+
+def _part(model: nn.Module, weights: dict[str, Tensor], x: Tensor, y: Tensor, whole: int) -> tuple[float, list[Tensor]]:
+    """Loss and gradient of some of `whole` sequences, as parts of the mean over all."""
     logits: Tensor = functional_call(model, weights, (x,))
     loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
+    if len(x) < whole:
+        loss = loss * (len(x) / whole)
     return loss.item(), list(torch.autograd.grad(loss, list(weights.values())))
 
 
