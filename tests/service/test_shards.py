@@ -54,6 +54,7 @@ def test_whoever_joins_fetches_what_its_round_draws(tmp_path: Path, served: Serv
     with staged(tmp_path / "stage") as stage:
         stage.wait("the chain in the log", lambda: stage.client.get("/log/size")["size"] > 1)
         opened(stage, served)
+        served.broken = 8  # whoever asks first waits, and asks again
         for number in range(3):
             stage.start(f"verifier {number}", stage.verifier(number, data=()).run)
         for name in ("ada", "ben"):
@@ -68,5 +69,6 @@ def test_whoever_joins_fetches_what_its_round_draws(tmp_path: Path, served: Serv
         assert shown["theta"]["digest"] == first != shown["merge"]["theta"]
         kept = {path.name for path in (stage.folder / "ada" / "corpus").iterdir()} - {"indexes"}
         shards = {shard.blob for shard in index.sources[0].shards}
+        assert served.broken == 0
         assert 0 < len(kept) < len(shards) / 3
         assert kept <= shards

@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 
 class CorpusFiles:
     """The files of an origin elsewhere. They come into the folder `cache`, of which `limit` bytes are kept: what
-    was used longest ago goes first, and never what is being asked for."""
+    was used longest ago goes first, and never what is being asked for. An origin that gives other bytes is as good as
+    one that gives none: whoever holds an address ends no process by it."""
 
     def __init__(self, origin: Origin, cache: Path, limit: int = DEFAULT_LIMIT) -> None:
         self._origin = origin
@@ -32,7 +33,7 @@ class CorpusFiles:
         self._files.start()
 
     def path(self, file: IndexedFile) -> Path:
-        """A file whose bytes have its name. Raises CorpusUnreachable, WrongCorpus and DiskFull."""
+        """A file whose bytes have its name. Raises CorpusUnreachable and DiskFull."""
         if not self._files.is_sound(file.blob):
             self._make_room(file)
             self._fetch(file)
@@ -56,14 +57,14 @@ class CorpusFiles:
 
             def take(chunk: bytes) -> None:
                 if arriving.count + len(chunk) > file.size:
-                    raise WrongCorpus(f"{file.blob} of {self._origin} has more than the {file.size} bytes of the index")
+                    raise CorpusUnreachable(f"{file.blob} of {self._origin} has more than the index' {file.size} bytes")
                 arriving.write(chunk)
 
             self._origin.read(file.blob, file.size, take)
             if arriving.count < file.size:
                 raise CorpusUnreachable(f"{file.blob} of {self._origin} broke off after {arriving.count} bytes")
             if arriving.name != file.blob:
-                raise WrongCorpus(f"{file.blob} of {self._origin} has other bytes than the index names")
+                raise CorpusUnreachable(f"{file.blob} of {self._origin} has other bytes than the index names")
             arriving.stay(self._files.folder)
 
     def _make_room(self, file: IndexedFile) -> None:

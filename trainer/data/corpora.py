@@ -76,13 +76,24 @@ class Corpora:
         kept = BlobFiles(self._settings.cache / "indexes")
         data = kept.read(digest)
         if data is None:
+            data = self._fetched(origin, digest)
+            kept.start()
+            kept.put(data)
+        return read_index(data, f"the kept index {digest}")
+
+    def _fetched(self, origin: Origin, digest: str) -> bytes:
+        """The bytes of the index. Raises WrongCorpus where its user chose another corpus, and CorpusUnreachable where
+        the run's own address has one: whoever holds that address ends no process by it."""
+        try:
             data = index_bytes(origin)
             index = read_index(data, f"{origin}/{INDEX}")
             if index.digest() != digest:
                 raise WrongCorpus(f"the run trains on the corpus {digest}, and {origin} has {index.digest()}")
-            kept.start()
-            kept.put(data)
-        return read_index(data, f"the kept index {digest}")
+            return data
+        except WrongCorpus as error:
+            if self._settings.corpus:
+                raise
+            raise CorpusUnreachable(error.detail) from error
 
 
 def index_bytes(origin: Origin) -> bytes:

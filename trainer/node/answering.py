@@ -94,20 +94,20 @@ class Answers:
         try:
             self._corpora.of(config)
         except CorpusUnreachable as error:
-            self._tell(error.detail)
+            self._tell("waiting", error.detail)
             return False
         return True
 
-    def _tell(self, why: str) -> None:
+    def _tell(self, event: str, why: str) -> None:
         """Report an obstacle when it changes."""
         if why and why != self._told:
-            self._report(NodeProgress("unjudged", 0, detail=why))
+            self._report(NodeProgress(event, 0, detail=why))
         self._told = why
 
     def _may_join(self, run: RunState, config: RunConfig, profile: str) -> bool:
         """Whether a verifier could decide the work; the obstacle is reported when it changes."""
         why = obstacle(self._log.state, run, profile)
-        self._tell(why)
+        self._tell("unjudged", why)
         self.is_hindered = bool(why) and not self._settings.unjudged and config.profile != BOUNDED
         return not self.is_hindered
 

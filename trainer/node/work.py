@@ -97,6 +97,7 @@ class Workshop:
         self._boundaries = Boundaries(folder)
         self._report = report
         self._running: _Running | None = None
+        self._told = ""
         self.step = 0
 
     @property
@@ -178,9 +179,15 @@ class Workshop:
                     shard.read()
                 return corpus
             except CorpusUnreachable as error:
-                self._report(NodeProgress("waiting", task.view.number, detail=error.detail))
+                self._wait_for(task.view.number, error.detail)
             if running.stop.wait(FETCH_SECONDS):
                 raise WorkAbandoned("the round's shards did not come")
+
+    def _wait_for(self, number: int, why: str) -> None:
+        """Report what a round waits for when it changes."""
+        if why != self._told:
+            self._report(NodeProgress("waiting", number, detail=why))
+        self._told = why
 
     def _theta(self, running: _Running) -> Tensors:
         task = running.task
@@ -188,7 +195,7 @@ class Workshop:
             try:
                 theta = self._states.theta(task.theta, task.config, task.genesis, task.blobs())
             except WeightsUnreachable as error:
-                self._report(NodeProgress("waiting", task.view.number, detail=error.detail))
+                self._wait_for(task.view.number, error.detail)
                 theta = None
             if theta is not None:
                 return theta

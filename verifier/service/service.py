@@ -253,7 +253,7 @@ class VerifierProcess:
 
     def _bind(self) -> None:
         """Raises NotPrepared and WrongCorpus."""
-        self._prepared = self._prepared or anchor.prepare(self.world)
+        self._prepared = self._prepared or self._guarded("text and weights", partial(anchor.prepare, self.world), None)
         if self._prepared is not None:
             self._guarded("the anchor", partial(anchor.anchor, self.world, self._prepared), None)
 
