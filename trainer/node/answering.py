@@ -47,6 +47,7 @@ class Answers:
         self._report = report
         self._shown: set[tuple[str, int]] = set()
         self._told = ""
+        self._fits = False
         self.is_hindered = False
         """Whether the node does not enrol, since its work would not be decided."""
 
@@ -66,12 +67,12 @@ class Answers:
             return
         config = RunConfig.from_json(run.config)
         payout = self._settings.payout
-        require_room(config)
         if not self._has_text(config):
             return
         profile = configure_determinism(config.profile).digest()
         enrolment = None if member is None or member.left else (member.enrolled.payout, member.enrolled.profile)
         if enrolment != (payout, to_hex(profile)) and self._may_join(run, config, to_hex(profile)):
+            self._check_room(config)
             from_round = self._settings.from_round
             self._pen.keep(f"enrolment-{short}", Enrolment(name, node, payout, from_round, profile, nonce))
 
@@ -88,6 +89,12 @@ class Answers:
         """One more than the nonce that the log took last. For a member that the log forgot, or never had, the log's
         size: it was never as large before, so that no old message is repeated."""
         return self._log.state.size if member is None else member.sequence + 1
+
+    def _check_room(self, config: RunConfig) -> None:
+        """Once, before anything is signed: what a round takes later is not missing. Raises DoesNotFit."""
+        if not self._fits:
+            require_room(config)
+        self._fits = True
 
     def _has_text(self, config: RunConfig) -> bool:
         """Whether the run's corpus can be opened; an origin that is away is weather, and is asked again."""

@@ -20,6 +20,8 @@ from tests.trainer.node.test_node import Place
 from tests.trainer.world import NODE, PAYOUT, Village, kind_of, write_text
 from trainer.data.corpus import WrongCorpus
 from trainer.data.text import load_corpus
+from trainer.model import memory
+from trainer.model.memory import DoesNotFit
 from trainer.node.joining import obstacle
 from trainer.steps.determinism import configure_determinism
 from verifier.mirror.store import database
@@ -71,6 +73,29 @@ def test_a_node_with_another_text_signs_nothing(tmp_path: Path, stack: ExitStack
     assert load_corpus([other]).digest in told
     assert "--data" in told
     assert NODE.address not in place.village.state.runs[RunId(to_hex(place.village.run))].nodes
+
+
+@pytest.mark.integration
+def test_a_node_without_the_memory_signs_nothing(
+    tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path, stack)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1_000)
+    with pytest.raises(DoesNotFit, match="GB of memory"), place.node() as thread:
+        place.until(lambda: not thread.is_alive())
+    assert not said_by_node(place)
+
+
+@pytest.mark.integration
+def test_a_member_is_not_asked_for_its_memory_again(
+    tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rounds take memory themselves."""
+    place, room = Place(tmp_path, stack), [10**12]
+    monkeypatch.setattr(memory, "available_bytes", room.pop)
+    with place.node():
+        place.until(place.posted)
+    assert room == [], "asked once"
 
 
 @pytest.mark.integration
