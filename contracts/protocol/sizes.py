@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from contracts.protocol.run_config import InvalidRunConfig
-
 
 def _llama(
     layers: int, d_model: int, heads: int, kv_heads: int, mlp_width: int, context: int, vocab: int, **more: Any
@@ -46,6 +44,8 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
 
 def fields_of(size: str) -> Mapping[str, Any]:
     """The fields of a named size. Raises InvalidRunConfig."""
+    from contracts.protocol.run_config import InvalidRunConfig  # `--help` names the sizes, and loads nothing heavy
+
     if size not in SIZES:
         raise InvalidRunConfig("size", f"must be one of {', '.join(SIZES)}, is {size[:40]!r}")
     return SIZES[size]
