@@ -27,12 +27,13 @@ from typing import Any
 from benchmarks.record import progress, write_result
 from contracts.protocol.run_config import RunConfig
 from contracts.protocol.sizes import fields_of
-from trainer.data.corpora import Corpora, CorpusSettings
+from trainer.data.corpora import Corpora
 from trainer.data.draw import RoundDraw, Share
 from trainer.data.index import read_index
 from trainer.data.making.documents import input_files
 from trainer.data.making.tokenizing import trained
 from trainer.data.making.writing import SourceSpec, make_corpus, sample
+from trainer.data.place import CorpusSettings
 
 VOCAB = 8192
 SAMPLE = 10_000_000

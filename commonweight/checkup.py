@@ -34,7 +34,8 @@ from contracts.process.outage import duration
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.runs import Run
 from trainer.client import ApiClient
-from trainer.data.corpora import Corpora, CorpusSettings
+from trainer.data.corpora import Corpora
+from trainer.data.place import CorpusSettings
 from trainer.steps.determinism import configure_determinism
 
 LEAST_FREE = 2**30

@@ -26,8 +26,7 @@ from contracts.process.settings import (
     Url,
     Urls,
 )
-from trainer.data.cache import DEFAULT_LIMIT
-from trainer.data.corpora import CorpusSettings
+from trainer.data.place import DEFAULT_LIMIT, CorpusSettings
 from trainer.genesis.place import WeightsPlace
 
 PREFIX = "COMMONWEIGHT_VERIFIER_"

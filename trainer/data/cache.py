@@ -14,10 +14,10 @@ from contracts.files.blob_files import BlobFiles
 from trainer.data.corpus import CorpusUnreachable, WrongCorpus
 from trainer.data.index import IndexedFile
 from trainer.data.origins import FolderOrigin, Origin
+from trainer.data.place import DEFAULT_LIMIT
 
 TRIES = 3
 FIRST_WAIT = 0.5
-DEFAULT_LIMIT = 20 * 2**30
 logger = logging.getLogger(__name__)
 
 

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from contracts.files.blob_files import BlobFiles
 from contracts.protocol.run_config import RunConfig
-from trainer.data.cache import DEFAULT_LIMIT, files_at
+from trainer.data.cache import files_at
 from trainer.data.corpus import Corpus, CorpusUnreachable, OtherVocabulary, WrongCorpus
 from trainer.data.index import MOST_INDEX, CorpusIndex, read_index
 from trainer.data.origins import HttpOrigin, Origin, origin_of
+from trainer.data.place import CorpusSettings
 from trainer.data.shards import indexed_corpus
 from trainer.data.text import corpus_of
 
 INDEX = "corpus.json"
-
-
-@dataclass(frozen=True)
-class CorpusSettings:
-    """Where a process has its text: plain files `data`, or `corpus`, the folder or address of an index; shards from
-    elsewhere come into the folder `cache`, of at most `limit` bytes. `loopback` lets a run's own address mean this
-    machine."""
-
-    data: Sequence[Path] = ()
-    corpus: str = ""
-    cache: Path = Path("corpus")
-    limit: int = DEFAULT_LIMIT
-    loopback: bool = False
 
 
 class Corpora:

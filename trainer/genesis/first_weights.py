@@ -10,10 +10,11 @@ from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import NO_BLOB, RunConfig
 from contracts.tensors.tensorfile import packed_size, unpack
-from trainer.data.cache import DEFAULT_LIMIT, files_at
+from trainer.data.cache import files_at
 from trainer.data.corpus import CorpusUnreachable, WrongCorpus
 from trainer.data.index import IndexedFile
 from trainer.data.origins import HttpOrigin, Origin, origin_of
+from trainer.data.place import DEFAULT_LIMIT
 from trainer.genesis.place import WeightsPlace
 from trainer.model.state import Tensors, initial_theta
 

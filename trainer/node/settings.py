@@ -12,8 +12,7 @@ from pydantic_settings import SettingsConfigDict
 from contracts.chain.deployment_setting import DeploymentSetting
 from contracts.ids import Address, RunId
 from contracts.process.settings import Count, FilePath, Key, Paths, Ppm, ProcessSettings, Seconds, Url, UrlOrNothing
-from trainer.data.cache import DEFAULT_LIMIT
-from trainer.data.corpora import CorpusSettings
+from trainer.data.place import DEFAULT_LIMIT, CorpusSettings
 from trainer.genesis.place import WeightsPlace
 
 

@@ -46,7 +46,8 @@ def verify(
     """
     from contracts.mirrors.places import is_loopback
     from contracts.protocol.judge.protocol import Protocol
-    from trainer.data.corpora import Corpora, CorpusSettings
+    from trainer.data.corpora import Corpora
+    from trainer.data.place import CorpusSettings
     from trainer.genesis.first_weights import choose_weights
     from trainer.genesis.place import WeightsPlace
     from trainer.model.device import choose_device

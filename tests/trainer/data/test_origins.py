@@ -14,12 +14,13 @@ from tests.trainer.data import corpora
 from tests.trainer.data.served import Served, served_folder
 from trainer.data import cache as cache_module
 from trainer.data.cache import CorpusFiles
-from trainer.data.corpora import INDEX, Corpora, CorpusSettings
+from trainer.data.corpora import INDEX, Corpora
 from trainer.data.corpus import CorpusUnreachable, OtherVocabulary, WrongCorpus
 from trainer.data.draw import RoundDraw, Share
 from trainer.data.index import CorpusIndex, IndexedFile
 from trainer.data.making.tokenizing import trained
 from trainer.data.origins import HttpOrigin, origin_of
+from trainer.data.place import CorpusSettings
 
 pytestmark = pytest.mark.integration
 SEED = b"\x07" * 32

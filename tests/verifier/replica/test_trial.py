@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
@@ -13,7 +14,7 @@ from contracts.errors import CommonweightError
 from contracts.ids import NO_PROOF, Address, ProofId, RunId, to_hex
 from contracts.messages import for_log as messages
 from contracts.protocol.judge import facts
-from contracts.protocol.judge.errors import Refused, UnknownSubject
+from contracts.protocol.judge.errors import Differs, Refused, UnknownSubject
 from contracts.protocol.judge.facts import Fact, Rules
 from contracts.protocol.judge.machine import apply, due
 from contracts.protocol.judge.state import Phase, State
@@ -115,18 +116,33 @@ def test_what_the_machine_refuses_is_not_welcome() -> None:
     assert said(state) == before
 
 
-def test_late_messages_are_welcome_where_the_machine_enters_them() -> None:
-    """J1: the server must enter them, without effect, before an epoch is signed."""
-    made = SignedRun(rounds=2, nodes=1)
+def read_by_two(rounds: int) -> tuple[SignedRun, list[Fact]]:
+    """A run whose third verifier said nothing, and its late word on who holds the proof."""
+    made = SignedRun(rounds=rounds, nodes=1)
     proof = made.commit(made.nodes[0])
     for verifier in made.verifiers[:2]:
         made.send(messages.Has(made.run, 1, verifier.address, (proof,)), verifier)
-    state, run, last = made.state, RunId(to_hex(made.run)), made.verifiers[2].address
     assert made.round.phase is Phase.CLOSED
-    late: list[Fact] = [facts.Has(run, 1, last, (ProofId(to_hex(proof)),))]
+    late: list[Fact] = [facts.Has(RunId(to_hex(made.run)), 1, made.verifiers[2].address, (ProofId(to_hex(proof)),))]
     made.see()
     made.verifiers = made.verifiers[:2]
     made.read_all()
+    return made, late
+
+
+def decided_by_two() -> tuple[SignedRun, list[Fact]]:
+    """The first run in which these two drew all that has to be read."""
+    for rounds in range(2, 40):
+        with suppress(Differs):
+            return read_by_two(rounds)
+    raise AssertionError("two verifiers never draw all")
+
+
+def test_late_messages_are_welcome_where_the_machine_enters_them() -> None:
+    """J1: the server must enter them, without effect, before an epoch is signed."""
+    made, late = decided_by_two()
+    last = SignedRun(rounds=2, nodes=1).verifiers[2].address
+    state, run = made.state, RunId(to_hex(made.run))
     closed = made.round.closed_at
     late += [facts.Seen(run, 1, last, closed, state.roots[closed])] if last not in made.round.seen else []
     for fact in late:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.data.cache import DEFAULT_LIMIT, files_at
+from trainer.data.cache import files_at
 from trainer.data.corpus import WrongCorpus
 from trainer.data.index import CorpusIndex
 from trainer.data.making.documents import input_files
 from trainer.data.making.listing import listed, read_listing, require_same
 from trainer.data.making.writing import SourceSpec
 from trainer.data.origins import Origin
+from trainer.data.place import DEFAULT_LIMIT
 
 
 def compare_source(index: CorpusIndex, origin: Origin, cache: Path, spec: SourceSpec) -> int:
