@@ -20,6 +20,7 @@ NEED_A_PART = {
     "calibrate": "trains",
     "chain": "runs an EVM",
     "check": "trains a little",
+    "corpus": "makes shards",
     "db": "opens the database",
     "demo": "runs every part",
     "fsck": "opens the database",
