@@ -9,7 +9,7 @@ from contracts.protocol.run_config import RunConfig
 from trainer.data.cache import files_at
 from trainer.data.corpus import Corpus, CorpusUnreachable, OtherVocabulary, WrongCorpus
 from trainer.data.index import MOST_INDEX, CorpusIndex, read_index
-from trainer.data.origins import HttpOrigin, Origin, origin_of
+from trainer.data.origins import HttpOrigin, Origin, origin_of, small_file
 from trainer.data.place import CorpusSettings
 from trainer.data.shards import indexed_corpus
 from trainer.data.text import corpus_of
@@ -83,14 +83,4 @@ class Corpora:
 
 def index_bytes(origin: Origin) -> bytes:
     """The index of an origin, not read yet. Raises CorpusUnreachable and WrongCorpus."""
-    data = bytearray()
-
-    def take(chunk: bytes) -> None:
-        data.extend(chunk)
-        if len(data) > MOST_INDEX:
-            raise WrongCorpus(f"{origin}/{INDEX} has more than the {MOST_INDEX:,} bytes of an index")
-
-    origin.read(INDEX, MOST_INDEX, take)
-    if not data:
-        raise CorpusUnreachable(f"{origin}/{INDEX} is empty")
-    return bytes(data)
+    return small_file(origin, INDEX, MOST_INDEX)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from contracts.mirrors.peer import Limits, Peer, PeerMisbehaved, PeerUnreachable
 from contracts.mirrors.urls import InvalidMirrorAddress
-from trainer.data.corpus import CorpusUnreachable
+from trainer.data.corpus import CorpusUnreachable, WrongCorpus
 
 LEAST_RATE = 100_000
 """Bytes a second below which an origin is given up."""
@@ -94,6 +94,22 @@ class S3Origin:
                 sink(chunk)
         except (BotoCoreError, ClientError) as error:
             raise CorpusUnreachable(f"{self}/{name}: {error}") from error
+
+
+def small_file(origin: Origin, name: str, most: int) -> bytes:
+    """A file of at most so many bytes, whole. Raises CorpusUnreachable, also where it is empty, and WrongCorpus for
+    more bytes."""
+    data = bytearray()
+
+    def take(chunk: bytes) -> None:
+        data.extend(chunk)
+        if len(data) > most:
+            raise WrongCorpus(f"{origin}/{name} has more than {most:,} bytes")
+
+    origin.read(name, most, take)
+    if not data:
+        raise CorpusUnreachable(f"{origin}/{name} is empty")
+    return bytes(data)
 
 
 def origin_of(address: str) -> Origin:

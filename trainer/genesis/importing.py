@@ -12,7 +12,8 @@ from contracts.files.blob_files import BlobFiles
 from contracts.files.whole_file import replace_file
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 from contracts.tensors.tensorfile import pack
-from trainer.data.origins import Origin
+from trainer.data.corpus import WrongCorpus
+from trainer.data.origins import Origin, small_file
 from trainer.genesis.first_weights import WrongWeights
 from trainer.model.hugging_face import NotAModel, read_settings, read_weights
 
@@ -41,17 +42,11 @@ def import_model(source: Path, folder: Path) -> dict[str, Any]:
 
 def weights_fields(origin: Origin) -> Mapping[str, Any]:
     """The fields beside the weights of an origin. Raises CorpusUnreachable and WrongWeights."""
-    data = bytearray()
-
-    def take(chunk: bytes) -> None:
-        data.extend(chunk)
-        if len(data) > _LONGEST:
-            raise WrongWeights(f"{origin}/{FIELDS} has more than {_LONGEST} bytes")
-
-    origin.read(FIELDS, _LONGEST, take)
     try:
-        found = json.loads(data)
+        found = json.loads(small_file(origin, FIELDS, _LONGEST))
         config = asdict(RunConfig(**found))
+    except WrongCorpus as error:
+        raise WrongWeights(error.detail) from error
     except (ValueError, TypeError, RecursionError, InvalidRunConfig) as error:
         raise WrongWeights(f"{origin}/{FIELDS} names no model: {error}") from error
     return {name: config[name] for name in found}
