@@ -45,7 +45,8 @@ def check_order(stops: list[str], calls: list[str]) -> None:
     walked = calls[calls.index(stops[0]) :]
     missing = [stop for stop in stops if stop not in walked]
     assert missing == [], f"never called: {missing}"
-    assert sorted(stops, key=walked.index) == stops
+    found = sorted(stops, key=walked.index)
+    assert found == stops, "\n".join(["called in the order:", *found])
 
 
 def _function(stop: str) -> FunctionType:

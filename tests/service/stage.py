@@ -104,7 +104,7 @@ class Stage:
         quick = {
             "rounds_per_epoch": 1,
             "beacon_span": 8,
-            "period_seconds": 60,
+            "period_seconds": 240,
             "lease_seconds": 30,
             "min_nodes": nodes,
         }

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from contracts.errors import CommonweightError
-from contracts.files.whole_file import replace_file
+from contracts.files.whole_file import DiskFull, replace_file
 from contracts.ids import Address, as_address
 from contracts.messages.signatures import Domain
 from contracts.protocol.judge.functions import Functions
@@ -102,7 +102,7 @@ class CoveredLog:
     def look(self, notes: Mapping[str, bytes], read: Callable[[str], Read], admitted: Callable[[], Admitted]) -> None:
         """Fetch the entries that server and mirrors show, and let the machine take those that are covered.
 
-        Raises Differs where k verifiers signed entries that the machine does not derive.
+        Raises Differs where k verifiers signed entries that the machine does not derive, and DiskFull.
         """
         heads = list(self._shown(notes))
         sizes, conflicts = self._follow(heads, self._most(heads, admitted()), read)
@@ -171,6 +171,8 @@ class CoveredLog:
                 sizes[name] = min(head.size, self.view.size)
             except TwoLogs:
                 conflicts.append(Contradiction(name, head.size, head.root))
+            except DiskFull:  # of this machine: no source is at fault, and the node says so
+                raise
             except CommonweightError as error:
                 self._late[name] = self._looks
                 logger.info("%s did not show the log up to %s: %s", name or "the server", head.size, error.detail)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from contracts.files.whole_file import DiskFull
 from contracts.mirrors.peer import PeerUnreachable
 from contracts.protocol.judge.errors import Differs
 from contracts.protocol.judge.snapshot import dump
@@ -110,6 +113,19 @@ def test_a_head_under_another_verifiers_name_counts_for_nobody(desk: Desk) -> No
     size = desk.village.tree.size
     assert desk.look(size, notes={desk.names[1]: desk.village.cosigned(0, size)}) == 0
     assert desk.codes() == ["bad-head"]
+
+
+def _refuse_writes(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_named_and_no_sources_fault(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = desk.village.tree.size
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", _refuse_writes)
+        with pytest.raises(DiskFull, match="no room is left for leaves"):
+            desk.look(size, size)
+    assert desk.look(size, size) == size
 
 
 def test_a_head_that_the_operator_did_not_sign_is_named(desk: Desk) -> None:

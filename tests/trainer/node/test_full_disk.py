@@ -19,13 +19,13 @@ def is_told(place: Place, own: Path) -> bool:
     return any(f"the disk of {own}" in told.detail for told in place.events("weather"))
 
 
-@pytest.mark.parametrize("event", ["enrolled", "training"])
+@pytest.mark.parametrize("since", ["enrolled", "training", "in the log"])
 @on_small_disk(2**26)
-def test_a_full_disk_is_told_and_waited_for(event: str, disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_waited_for(since: str, disk: Path, tmp_path: Path) -> None:
     with ExitStack() as stack:
         place, own = Place(tmp_path, stack), disk / "node"
         with place.node(folder=own):
-            place.until(lambda: place.events(event))
+            place.until(lambda: place.proof if since == "in the log" else place.events(since))
             filler = fill(disk, left=0)
             place.until(lambda: fill(disk, left=0) and is_told(place, own))
             filler.unlink()
