@@ -51,6 +51,7 @@ class Telling:
             self._report(VerifierProgress("log failed", detail=failed))
         self._log_failed = failed
         answers = (look.log, *look.mirrors)
+        self._disk(world, look.full)
         if chain is None:  # else the reason why the log waits is reported already
             self._log_trouble(look.log)
         troubles = {answer.verifier: answer.detail for answer in answers if answer.outcome in _AWAY}
@@ -62,6 +63,14 @@ class Telling:
             self._troubles.ended("the server's log")
         else:
             self._troubles.failed("the server's log", f"{log.outcome}: {log.detail}")
+
+    def _disk(self, world: World, full: str) -> None:
+        """Report that blobs found no room. One that waits for its next try keeps the trouble from ending."""
+        name = f"the disk of {world.settings.folder}"
+        if full:
+            self._troubles.failed(name, f"{full}; make room, it is tried again")
+        elif not world.blobs.missing():
+            self._troubles.ended(name)
 
     def _stand(self, world: World) -> None:
         """Report this verifier's status, whenever it changes."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import DiskFull
 from contracts.ids import Address
 from contracts.mirrors.peer import IDLE_SECONDS, Peer, PeerMisbehaved, PeerUnreachable
 from contracts.mirrors.racing import Attempt, SourcePace, first
@@ -41,10 +42,12 @@ class BlobSource:
 
 @dataclass(frozen=True)
 class FetchResult:
-    """Digests that are here now, and the verifiers that sent other bytes than were asked for."""
+    """Digests that are here now, and the verifiers that sent other bytes than were asked for; `full` says which blob a
+    full disk did not take."""
 
     digests: tuple[str, ...]
     liars: frozenset[str]
+    full: str = ""
 
 
 class Fetcher:
@@ -70,7 +73,7 @@ class Fetcher:
         self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
         self._failed: Counter[str] = Counter()
         self._vain: dict[str, tuple[int, float]] = {}
-        self._came, self._liars = list[str](), set[str]()
+        self._came, self._liars, self._full = list[str](), set[str](), ""
 
     async def begin(self, sources: Sequence[BlobSource]) -> None:
         """Ask for all blobs that are wanted, not here, and not asked for yet.
@@ -99,9 +102,9 @@ class Fetcher:
             await asyncio.wait(self._begun, timeout=max(0.0, seconds))
 
     def result(self) -> FetchResult:
-        """Blobs and liars since the last call of this."""
-        result = FetchResult(tuple(self._came), frozenset(self._liars))
-        self._came, self._liars = [], set()
+        """Blobs, liars and a full disk since the last call of this."""
+        result = FetchResult(tuple(self._came), frozenset(self._liars), self._full)
+        self._came, self._liars, self._full = [], set(), ""
         return result
 
     async def _from_any(self, name: str, order: Sequence[BlobSource]) -> None:
@@ -138,8 +141,9 @@ class Fetcher:
             pass
         except PeerUnreachable:
             pass
-        except CommonweightError:  # this mirror takes no more now: the next look asks again
+        except CommonweightError as error:  # this mirror takes no more now: the next look asks again
             self._failed[source.verifier] = max(0, self._failed[source.verifier] - 1)
+            self._full = error.detail if isinstance(error, DiskFull) else self._full
         return False
 
     async def _from(self, name: str, source: BlobSource, pace: SourcePace) -> bool:

@@ -83,11 +83,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Look:
-    """One look: the log's own answer, that of each other mirror, and the blobs that came since the look before."""
+    """One look: the log's own answer, that of each other mirror, and the blobs that came since the look before; `full`
+    says which one this machine's full disk did not take."""
 
     log: Answer
     mirrors: tuple[Answer, ...]
     fetched: tuple[str, ...] = ()
+    full: str = ""
 
     def counts(
         self,
@@ -224,7 +226,7 @@ class HandingOn:
         await self._fetcher.wait(ends - _clock())
         fetched = self._fetcher.result()
         answers = [self._answer(verifier, peer).unless_liar(fetched.liars) for verifier, peer in peers.items()]
-        return Look(self._answer(SERVER, self._server.peer), tuple(answers), fetched.digests)
+        return Look(self._answer(SERVER, self._server.peer), tuple(answers), fetched.digests, fetched.full)
 
     async def _ask_all(self, peers: Mapping[str, Peer], ends: float) -> None:
         """Wait for the mirrors that are asked now; for those that were late before only while too few answered."""

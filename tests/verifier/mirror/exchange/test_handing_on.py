@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import DiskFull
 from contracts.ids import as_address
 from contracts.mirrors.peer import Limits, Peer
 from contracts.mirrors.tickets import Tickets
@@ -190,6 +191,24 @@ def test_with_the_server_down_all_ends_up_everywhere(town: Town, nobody: str) ->
     assert set(outcomes(looks[0]).values()) == {MirrorAnswer.ANSWERED}
     assert looks[0].log.outcome is MirrorAnswer.UNREACHABLE
     assert not looks[0].counts(THREE, 2, chain=True), "without the log no time passes"
+
+
+def test_a_full_disk_is_named_and_the_blob_comes_later(
+    town: Town, nobody: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, _ = town.three(nobody)
+    for party in (one, two):
+        party.mirror.blobs.announce(blob(DATA))
+    bring(two)
+    with monkeypatch.context() as full:
+        full.setattr(one.mirror.blobs, "receive", refuse)
+        look = one.looks.look()
+    assert (look.full, outcomes(look)[NAMES[1]]) == ("no room is left for blobs", MirrorAnswer.ANSWERED)
+    until(lambda: one.looks.look().full == "" and one.mirror.blobs.has(NAME))
+
+
+def refuse(_: str) -> None:
+    raise DiskFull("no room is left for blobs")
 
 
 def test_the_server_gets_what_the_log_lacks(town: Town) -> None:
