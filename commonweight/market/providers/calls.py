@@ -1,0 +1,155 @@
+"""HTTP calls to a provider: bounded in bytes and time, numbers read exactly, failures by what they mean for money.
+
+Reading is repeated through weather. A call that changes something is sent once: whoever sent it looks at the account's
+list where it is not certain what became of it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from commonweight.market.errors import KeyMissing, KeyRefused, ProviderAway, ProviderError, RateLimited, RequestRefused
+from contracts.wire.answers import retry_after
+
+Json: TypeAlias = Any
+Refuse = Callable[[int, Json], ProviderError | None]
+"""A provider's own errors by status and body; None leaves them to the rules here."""
+
+MOST_BYTES = 32 * 2**20
+CALL_SECONDS = 15.0
+BUDGET_SECONDS = 30.0
+"""For one reading with all its tries."""
+LONGEST_PAUSE = 5.0
+
+
+def read_key(file: Path, provider: str) -> str:
+    """A provider's key: the first line of a file. Raises KeyMissing, which says where it is looked for."""
+    try:
+        key = file.read_text().strip().partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError):
+        raise KeyMissing(f"no key of {provider} in {file}: write it there, and nowhere else") from None
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise KeyMissing(f"{file} holds no key of {provider}: one line of letters and digits")
+    return key
+
+
+class Calls:
+    """One provider's HTTP interface at `url`, with the headers that carry its key. Errors never name the key."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        headers: Mapping[str, str],
+        refuse: Refuse | None = None,
+        seconds: float = CALL_SECONDS,
+        budget: float = BUDGET_SECONDS,
+    ) -> None:
+        self._name = name
+        self._refuse = refuse
+        self._seconds = seconds
+        self._budget = budget
+        self._client = httpx.Client(
+            base_url=url.rstrip("/"), headers=dict(headers), timeout=seconds, follow_redirects=False, trust_env=False
+        )
+
+    def close(self) -> None:
+        """Let connections go."""
+        self._client.close()
+
+    def get(self, path: str, **params: str | int) -> Json:
+        """A reading: tried again through weather. Raises ProviderError."""
+        return self.read("GET", path, params=params)
+
+    def read(self, method: str, path: str, body: Json = None, params: Mapping[str, str | int] | None = None) -> Json:
+        """As `get`, for a reading that its provider has under another method."""
+        tries = Retrying(
+            retry=retry_if_exception_type((ProviderAway, RateLimited)),
+            wait=_pause,
+            stop=stop_after_delay(self._budget),
+            reraise=True,
+        )
+        return tries(self.send, method, path, body, params)
+
+    def send(self, method: str, path: str, body: Json = None, params: Mapping[str, str | int] | None = None) -> Json:
+        """One try. Raises ProviderError; `sent` is set where the request may have had its effect."""
+        try:
+            status, data, headers = self._answer(method, path, body, params)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise ProviderAway(f"{self._name} cannot be reached: {_reason(error)}") from None
+        except httpx.HTTPError as error:
+            raise ProviderAway(f"{self._name} broke off: {_reason(error)}", sent=True) from None
+        return self._judge(status, data, headers)
+
+    def _answer(
+        self, method: str, path: str, body: Json, params: Mapping[str, str | int] | None
+    ) -> tuple[int, bytes, httpx.Headers]:
+        end = time.monotonic() + self._seconds
+        data = bytearray()
+        with self._client.stream(method, path, json=body, params=params) as answer:
+            for chunk in answer.iter_bytes():
+                data += chunk
+                if len(data) > MOST_BYTES or time.monotonic() > end:
+                    raise ProviderAway(f"{self._name} sends more, or more slowly, than is read", sent=True)
+            return answer.status_code, bytes(data), answer.headers
+
+    def _judge(self, status: int, data: bytes, headers: httpx.Headers) -> Json:
+        body = _read(data)
+        if 200 <= status < 300:
+            if body is _NO_JSON:
+                raise ProviderAway(f"{self._name} answers {status} without JSON", sent=True)
+            return body
+        known = self._refuse(status, None if body is _NO_JSON else body) if self._refuse else None
+        if known is not None:
+            raise known
+        if status in (401, 403):
+            raise KeyRefused(f"{self._name} refuses the key ({status}): is it this provider's, and not expired?")
+        if status == 429:
+            raise RateLimited(f"{self._name} was asked too often", retry_after(headers.get("Retry-After")))
+        if status >= 500 or status == 408 or body is _NO_JSON or 300 <= status < 400:
+            raise ProviderAway(f"{self._name} answers {status}", sent=True)
+        raise RequestRefused(f"{self._name} refuses ({status}): {words(body)}")
+
+
+_NO_JSON = object()
+
+
+def words(body: Json) -> str:
+    """The sentence in an error's body, whatever its field is called; at most 200 characters."""
+    if isinstance(body, Mapping):
+        for name in ("msg", "message", "detail", "error", "error_message"):
+            inner = body.get(name)
+            if inner:
+                return words(inner)
+    text = body if isinstance(body, str) else json.dumps(body, default=str)
+    return " ".join(text.split())[:200]
+
+
+def _read(data: bytes) -> Json:
+    try:
+        return json.loads(data, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return _NO_JSON
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, RateLimited) and error.retry_after is not None:
+        return min(LONGEST_PAUSE, max(0.0, error.retry_after))
+    return float(wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE)(state))
+
+
+def _reason(error: Exception) -> str:
+    return type(error).__name__ if not str(error) else str(error)[:120]
