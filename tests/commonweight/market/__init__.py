@@ -1,0 +1,1 @@
+"""The market against stand-in servers of the providers."""
