@@ -1,0 +1,139 @@
+"""A rental as its events make it, and what it may have cost by a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from commonweight.market.money import NOTHING, MicroUsd, for_seconds
+from commonweight.market.offers import Offer
+from commonweight.market.renting.events import (
+    Billed,
+    Ended,
+    Event,
+    Intended,
+    Named,
+    NeverSeen,
+    Proved,
+    Refused,
+    Running,
+    Sent,
+    ToEnd,
+)
+from contracts.ids import Address
+
+LATE_SECONDS = 3600
+"""For so long after it was sent a machine that was never seen is looked for, and counted as if it ran."""
+
+
+class Standing(StrEnum):
+    """Where a rental stands."""
+
+    INTENDED = "intended"
+    SENT = "sent"
+    LOADING = "loading"
+    RUNNING = "running"
+    ENDING = "ending"
+    ENDED = "ended"
+    REFUSED = "refused"
+    NEVER_SEEN = "never-seen"
+
+
+DONE = frozenset({Standing.ENDED, Standing.REFUSED, Standing.NEVER_SEEN})
+"""Nothing is owed to these any more."""
+
+
+@dataclass(frozen=True)
+class Rental:
+    """`tag` is its name here and, where the provider takes one, there. Times in Unix seconds, 0 before they come."""
+
+    tag: str
+    offer: Offer
+    fleet: str
+    standing: Standing
+    nodes: tuple[Address, ...]
+    before: tuple[str, ...]
+    made_at: int
+    machine: str = ""
+    sent_at: int = 0
+    running_at: int = 0
+    proved_at: int = 0
+    ended_at: int = 0
+    price: MicroUsd = NOTHING
+    billed: MicroUsd = NOTHING
+    reach: str = ""
+    reason: str = ""
+    proof: str = ""
+
+    @property
+    def provider(self) -> str:
+        """Where it is rented."""
+        return self.offer.provider
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing of it is billed any more, as far as is known."""
+        return self.standing in DONE
+
+    def cost(self, at: int) -> MicroUsd:
+        """The most that it may have cost by a time, in whole booked units, from the call that rented it on.
+
+        The dearer of the offer's price and the billed one counts for the whole time, and a bill that is higher counts
+        as it is.
+        """
+        if not self.sent_at or self.standing is Standing.REFUSED:
+            return NOTHING
+        end = min(at, self.ended_at) if self.ended_at else at
+        if self.standing is Standing.NEVER_SEEN:
+            end = min(end, self.sent_at + LATE_SECONDS)
+        unit = self.offer.booked_seconds
+        booked = max(1, -(-max(0, end - self.sent_at) // unit)) * unit
+        hourly = max(self.price, self.offer.price.total)
+        return MicroUsd(max(self.billed, for_seconds(hourly, booked)))
+
+
+def rental_of(tag: str, events: Iterable[tuple[int, Event]]) -> Rental:
+    """The rental of these events, each with its time; the first is `Intended`."""
+    found: Rental | None = None
+    for at, event in events:
+        if isinstance(event, Intended):
+            found = Rental(tag, event.offer, event.fleet, Standing.INTENDED, event.nodes, event.before, at)
+            continue
+        assert found is not None, "a rental begins with its intent"
+        found = _after(found, at, event)
+    assert found is not None, "a rental has events"
+    return found
+
+
+def _after(rental: Rental, at: int, event: Event) -> Rental:
+    match event:
+        case Sent():
+            return replace(rental, standing=Standing.SENT, sent_at=at)
+        case Refused():
+            return replace(rental, standing=Standing.REFUSED, reason=f"{event.code}: {event.detail}", ended_at=at)
+        case NeverSeen():
+            return replace(rental, standing=Standing.NEVER_SEEN, reason="it never came into the account's list")
+        case Named():
+            standing = Standing.LOADING if rental.standing in _UNNAMED else rental.standing
+            return replace(rental, standing=standing, machine=event.machine, ended_at=0)
+        case Running():
+            up = rental.standing is Standing.LOADING
+            began = rental.running_at or at
+            standing = Standing.RUNNING if up else rental.standing
+            reach = event.reach or rental.reach
+            price = MicroUsd(max(event.price, rental.price))
+            return replace(rental, standing=standing, running_at=began, price=price, reach=reach)
+        case Proved():
+            return replace(rental, proof=event.proof, proved_at=at)
+        case ToEnd():
+            standing = rental.standing if rental.standing is Standing.ENDED else Standing.ENDING
+            return replace(rental, standing=standing, reason=rental.reason or event.reason)
+        case Ended():
+            return replace(rental, standing=Standing.ENDED, ended_at=rental.ended_at or at)
+        case Billed():
+            return replace(rental, billed=event.amount)
+    return rental
+
+
+_UNNAMED = frozenset({Standing.SENT, Standing.INTENDED, Standing.NEVER_SEEN, Standing.REFUSED})
