@@ -79,10 +79,11 @@ class Proved(Record):
 
 @dataclass(frozen=True)
 class ToEnd(Record):
-    """It is to be ended, and why."""
+    """It is to be ended, and why: at once, or after the fleet's drain, in which its nodes answer what they owe."""
 
     kind: ClassVar[str] = "to-end"
     reason: str
+    drains: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from secrets import token_hex
 from commonweight.market.errors import UnknownRental
 from commonweight.market.money import MicroUsd
 from commonweight.market.renting.events import KINDS, Event, Intended
-from commonweight.market.renting.rental import Rental, rental_of
+from commonweight.market.renting.rental import Rental, after
 from contracts.process.record import Record
 from verifier.mirror.store.database import Database
 
@@ -59,6 +59,8 @@ class Journal:
         self.clock = clock
         self._file = Database(path, _SCHEMA)
         self.name = self._name()
+        self._rentals: dict[str, Rental] = {}
+        self._read = 0
 
     def close(self) -> None:
         """Let the file go."""
@@ -119,18 +121,23 @@ class Journal:
 
     def rental(self, tag: str) -> Rental:
         """A rental as it stands. Raises UnknownRental."""
-        rows = self._file.rows("SELECT at, kind, body FROM events WHERE rental = ? ORDER BY id", tag)
-        if not rows:
+        self._read_on()
+        if tag not in self._rentals:
             raise UnknownRental(f"this journal has no rental {tag}")
-        return rental_of(tag, [(at, _event(kind, body)) for at, kind, body in rows])
+        return self._rentals[tag]
 
     def rentals(self, fleet: str | None = None) -> list[Rental]:
         """All rentals, or those of one fleet, in their order."""
-        by_tag: dict[str, list[tuple[int, Event]]] = {}
-        for tag, at, kind, body in self._file.rows("SELECT rental, at, kind, body FROM events ORDER BY id"):
-            by_tag.setdefault(tag, []).append((at, _event(kind, body)))
-        found = [rental_of(tag, events) for tag, events in by_tag.items()]
-        return [rental for rental in found if fleet is None or rental.fleet == fleet]
+        self._read_on()
+        return [rental for rental in self._rentals.values() if fleet is None or rental.fleet == fleet]
+
+    def _read_on(self) -> None:
+        """Take in what this and other processes have written since."""
+        query = "SELECT id, rental, at, kind, body FROM events WHERE id > ? ORDER BY id"
+        for number, tag, at, kind, body in self._file.rows(query, self._read):
+            event = KINDS[kind].from_json(json.loads(body))
+            self._rentals[tag] = after(self._rentals.get(tag), tag, at, event)
+            self._read = number
 
     def is_ours(self, tag: str) -> bool:
         """Whether a tag was given by this journal, or by a copy of it that was lost since."""
@@ -141,7 +148,3 @@ class Journal:
             if tables.execute("SELECT 1 FROM journal").fetchone() is None:
                 tables.execute("INSERT INTO journal VALUES (?)", (token_hex(4),))
         return str(self._file.rows("SELECT name FROM journal")[0][0])
-
-
-def _event(kind: str, body: str) -> Event:
-    return KINDS[kind].from_json(json.loads(body))

@@ -132,11 +132,9 @@ def _follow_one(
     _bill(journal, provider, rental)
     if rental.standing is Standing.ENDED:  # the list was behind, or the provider's end did not hold
         rental = journal.note(rental.tag, ToEnd("it is billed though it was ended"))
-    reason = _why_end(journal, rental, machine, now)
-    if rental.standing is not Standing.ENDING and reason:
-        rental = journal.note(rental.tag, ToEnd(reason))
-        found.ended.append(rental)
-    if reason or rental.standing is Standing.ENDING or rental.reason.startswith("it is billed"):
+    if rental.standing is not Standing.ENDING:
+        rental = _to_end(journal, rental, machine, now, found)
+    if rental.standing is Standing.ENDING and _is_drained(journal, rental, machine, now):
         provider.terminate(rental.machine)
 
 
@@ -164,13 +162,27 @@ def _bill(journal: Journal, provider: Provider, rental: Rental) -> None:
         journal.note(rental.tag, Billed(amount))
 
 
-def _why_end(journal: Journal, rental: Rental, machine: Machine, now: int) -> str:
-    """Why the machine is to be ended, empty where it is not."""
+def _to_end(journal: Journal, rental: Rental, machine: Machine, now: int, found: Reconciled) -> Rental:
+    """The rental, to be ended where there is a reason."""
+    reason, drains = "", False
     if machine.state in _LOST:
-        return f"{machine.state}: {machine.detail or 'by the provider'}"
-    if rental.standing is Standing.LOADING and now - rental.sent_at > LOADING_SECONDS:
-        return f"it did not come up in {LOADING_SECONDS // 60} minutes"
-    return why_over(journal, journal.fleet(rental.fleet), now)
+        reason = f"{machine.state}: {machine.detail or 'by the provider'}"
+    elif rental.standing is Standing.LOADING and now - rental.sent_at > LOADING_SECONDS:
+        reason = f"it did not come up in {LOADING_SECONDS // 60} minutes"
+    else:
+        reason = why_over(journal, journal.fleet(rental.fleet), now)
+        drains = rental.standing is Standing.RUNNING
+    if not reason:
+        return rental
+    rental = journal.note(rental.tag, ToEnd(reason, drains))
+    found.ended.append(rental)
+    return rental
+
+
+def _is_drained(journal: Journal, rental: Rental, machine: Machine, now: int) -> bool:
+    """Whether its nodes had the time to answer what they owe, or have nothing to answer with."""
+    is_up = rental.drains and machine.state is MachineState.RUNNING
+    return not is_up or now - rental.to_end_at >= journal.fleet(rental.fleet).drain_seconds
 
 
 def why_over(journal: Journal, fleet: Fleet, now: int) -> str:

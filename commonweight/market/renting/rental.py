@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -59,6 +58,8 @@ class Rental:
     sent_at: int = 0
     running_at: int = 0
     proved_at: int = 0
+    to_end_at: int = 0
+    drains: bool = False
     ended_at: int = 0
     price: MicroUsd = NOTHING
     billed: MicroUsd = NOTHING
@@ -93,20 +94,11 @@ class Rental:
         return MicroUsd(max(self.billed, for_seconds(hourly, booked)))
 
 
-def rental_of(tag: str, events: Iterable[tuple[int, Event]]) -> Rental:
-    """The rental of these events, each with its time; the first is `Intended`."""
-    found: Rental | None = None
-    for at, event in events:
-        if isinstance(event, Intended):
-            found = Rental(tag, event.offer, event.fleet, Standing.INTENDED, event.nodes, event.before, at)
-            continue
-        assert found is not None, "a rental begins with its intent"
-        found = _after(found, at, event)
-    assert found is not None, "a rental has events"
-    return found
-
-
-def _after(rental: Rental, at: int, event: Event) -> Rental:
+def after(rental: Rental | None, tag: str, at: int, event: Event) -> Rental:
+    """The rental after one more event, at a time in Unix seconds; the first event is `Intended`."""
+    if isinstance(event, Intended):
+        return Rental(tag, event.offer, event.fleet, Standing.INTENDED, event.nodes, event.before, at)
+    assert rental is not None, "a rental begins with its intent"
     match event:
         case Sent():
             return replace(rental, standing=Standing.SENT, sent_at=at)
@@ -127,8 +119,9 @@ def _after(rental: Rental, at: int, event: Event) -> Rental:
         case Proved():
             return replace(rental, proof=event.proof, proved_at=at)
         case ToEnd():
-            standing = rental.standing if rental.standing is Standing.ENDED else Standing.ENDING
-            return replace(rental, standing=standing, reason=rental.reason or event.reason)
+            reason, since = rental.reason or event.reason, rental.to_end_at or at
+            ending = replace(rental, standing=Standing.ENDING, reason=reason, to_end_at=since, ended_at=0)
+            return replace(ending, drains=event.drains)
         case Ended():
             return replace(rental, standing=Standing.ENDED, ended_at=rental.ended_at or at)
         case Billed():

@@ -1,0 +1,185 @@
+"""A fleet under one process: machines are rented, watched until their first accepted proof, replaced, and ended.
+
+A look is: follow the providers' lists, see which nodes have a proof, end what is over, and rent what is missing. Every
+look begins from the journal, so that a process that was killed goes on where it stood.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from commonweight.market.errors import BudgetSpent, MarketError, NoOfferFits, ProviderError
+from commonweight.market.offers import Offer
+from commonweight.market.provider import Bootstrap, Provider
+from commonweight.market.renting import budget
+from commonweight.market.renting.bootstrap import NodeKey
+from commonweight.market.renting.choosing import Spread, choose
+from commonweight.market.renting.events import Proved, ToEnd
+from commonweight.market.renting.journal import Fleet, Journal
+from commonweight.market.renting.launching import launch
+from commonweight.market.renting.reconciling import Reconciled, reconcile
+from commonweight.market.renting.rental import Rental, Standing
+from contracts.ids import Address
+
+PROOF_SECONDS = 3600
+"""A machine that is up, and of whose nodes no proof is accepted in this time, is replaced."""
+MOST_FAILURES = 3
+"""A provider whose launches failed so often in a fleet is asked for nothing more in it."""
+LIVE = frozenset({Standing.INTENDED, Standing.SENT, Standing.LOADING, Standing.RUNNING})
+
+Say = Callable[[str, str, str], None]
+"""Takes an event, the rental's tag (or a provider's name), and a sentence."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the fleet is to be: so many GPUs, of offers in this order, spread so. `proof_seconds` as PROOF_SECONDS."""
+
+    gpus: int
+    offers: Callable[[], Sequence[Offer]]
+    bootstrap: Callable[[str, Sequence[NodeKey]], Bootstrap]
+    new_key: Callable[[], NodeKey] | None = None
+    spread: Spread = Spread.NONE
+    linked: bool = False
+    look_seconds: int = 20
+    proof_seconds: int = PROOF_SECONDS
+
+
+@dataclass
+class FleetKeeper:
+    """Keeps one fleet. `proofs` gives for these nodes the first posted proof of each that has one; `is_over` whether
+    the run wants no more work."""
+
+    journal: Journal
+    providers: Mapping[str, Provider]
+    name: str
+    wanted: Wanted
+    say: Say
+    proofs: Callable[[Sequence[Address]], Mapping[Address, str]] = lambda nodes: {}  # noqa: ARG005
+    is_over: Callable[[], bool] = lambda: False
+    _told: set[tuple[str, str]] = field(default_factory=set)
+
+    def look(self) -> bool:
+        """One look; returns whether the fleet is over, and nothing of it is left. Raises DiskFull and StoreUnusable."""
+        self.journal.beat(self.name)
+        fleet = self._fleet()
+        found = reconcile(self.journal, list(self.providers.values()))
+        self._tell(found)
+        self._watch_proofs()
+        if fleet.is_over or self.journal.clock() >= fleet.ends_at:
+            return all(rental.is_done for rental in self._rentals())
+        self._fill(fleet)
+        return False
+
+    def _fleet(self) -> Fleet:
+        """The fleet's terms: over where the run or the budget is."""
+        fleet = self.journal.fleet(self.name)
+        why = ""
+        if not fleet.is_over and self.is_over():
+            why = "the run is over"
+        elif not fleet.is_over and budget.is_spent(fleet, self._rentals(), self.journal.clock(), self._look_seconds()):
+            why = "the budget is spent"
+        if not why:
+            return fleet
+        self._once("over", self.name, why)
+        self.journal.fleet_ends(self.name)
+        return self.journal.fleet(self.name)
+
+    def _rentals(self) -> list[Rental]:
+        return self.journal.rentals(self.name)
+
+    def _look_seconds(self) -> int:
+        """Until the next look is done: the calls of this one take their time, too."""
+        return self.wanted.look_seconds * 3
+
+    def _tell(self, found: Reconciled) -> None:
+        for rental in found.ended:
+            self.say("ended" if rental.is_done else "ending", rental.tag, rental.reason or "it is gone")
+        for provider, why in found.unasked:
+            self._once("away", provider, why)
+        for tag, machine in found.unclear:
+            self._once(
+                "unclear", tag, f"{machine.name} may be this rental's: `commonweight market stop --machine` ends it"
+            )
+
+    def _once(self, event: str, about: str, sentence: str) -> None:
+        if (about, sentence) not in self._told:
+            self._told.add((about, sentence))
+            self.say(event, about, sentence)
+
+    # -- proofs --------------------------------------------------------------------------------------------------------
+
+    def _watch_proofs(self) -> None:
+        """Note first proofs; machines that bring none in time are to be ended, and are replaced then."""
+        waiting = [rental for rental in self._rentals() if rental.standing is Standing.RUNNING and not rental.proof]
+        waiting = [rental for rental in waiting if rental.nodes]
+        if not waiting:
+            return
+        found = self.proofs([node for rental in waiting for node in rental.nodes])
+        now = self.journal.clock()
+        for rental in waiting:
+            proof = next((found[node] for node in rental.nodes if node in found), "")
+            if proof:
+                self.journal.note(rental.tag, Proved(proof))
+                self.say("proved", rental.tag, f"{rental.provider}'s {rental.offer.gpu} works: {proof} is posted")
+            elif now - rental.running_at > self.wanted.proof_seconds:
+                self.journal.note(rental.tag, ToEnd("no proof of it was accepted in time"))
+                self.say("ending", rental.tag, "no proof of it was accepted in time")
+
+    # -- renting -------------------------------------------------------------------------------------------------------
+
+    def _fill(self, fleet: Fleet) -> None:
+        """Rent what is missing, on the terms as they are now."""
+        rentals = self._rentals()
+        missing = self.wanted.gpus - sum(rental.offer.gpus for rental in rentals if rental.standing in LIVE)
+        if missing <= 0:
+            return
+        failures = Counter(rental.provider for rental in rentals if _has_failed(rental))
+        offers = [
+            offer
+            for offer in self.wanted.offers()
+            if offer.provider in self.providers and failures[offer.provider] < MOST_FAILURES
+        ]
+        try:
+            chosen = choose(_fresh(offers, rentals), missing, self.wanted.spread, self.wanted.linked)
+        except NoOfferFits as error:
+            self._once("waits", self.name, error.detail)
+            return
+        for offer in chosen:
+            if not self._rent(fleet, offer):
+                return
+
+    def _rent(self, fleet: Fleet, offer: Offer) -> bool:
+        """One machine more; returns whether there may be another one in this look."""
+        try:
+            budget.require_room(fleet, self._rentals(), offer, self.journal.clock(), self._look_seconds())
+        except BudgetSpent as error:
+            self._once("waits", self.name, error.detail)
+            return False
+        keys = [self.wanted.new_key() for _ in range(offer.gpus)] if self.wanted.new_key is not None else []
+        nodes = tuple(key.address for key in keys)
+        provider = self.providers[offer.provider]
+        try:
+            rental = launch(
+                self.journal, provider, offer, fleet.name, lambda tag: self.wanted.bootstrap(tag, keys), nodes
+            )
+        except ProviderError as error:
+            self.say("refused", offer.provider, f"{error.code}: {error.detail}")
+            return True
+        except MarketError as error:
+            self._once("waits", offer.provider, error.detail)
+            return True
+        self.say("rented", rental.tag, f"{offer.gpus} x {offer.gpu} of {offer.provider}, {offer.place or 'somewhere'}")
+        return True
+
+
+def _has_failed(rental: Rental) -> bool:
+    return rental.standing in (Standing.REFUSED, Standing.NEVER_SEEN) or (rental.is_done and not rental.proof)
+
+
+def _fresh(offers: Iterable[Offer], rentals: Sequence[Rental]) -> list[Offer]:
+    """Offers of one machine each that this fleet has not tried yet; kinds of which there are several may come again."""
+    tried = {(rental.provider, rental.offer.name) for rental in rentals}
+    return [offer for offer in offers if offer.available or (offer.provider, offer.name) not in tried]

@@ -1,0 +1,1 @@
+"""Rentals: journal, launches, reconciling, budgets, fleets."""

@@ -1,0 +1,224 @@
+"""The process ends at every point of a launch and of an end: nothing runs unowned, and nothing is rented twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commonweight.market.errors import ProviderError
+from commonweight.market.provider import ProviderFacts
+from commonweight.market.renting.journal import Fleet, Journal
+from commonweight.market.renting.launching import Unsettled, launch
+from commonweight.market.renting.reconciling import ORPHAN_SECONDS, reconcile
+from commonweight.market.renting.rental import DONE, Standing
+from tests.commonweight.market.renting.simulated import BOOTSTRAP, Clock, Simulated, away, offer
+
+pytestmark = pytest.mark.unit
+TAGGED = ProviderFacts("sim", True, "none", (), "none")
+UNTAGGED = replace(TAGGED, tagged=False)
+POINTS = 16
+"""More than a launch and an end have."""
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Points:
+    """Ends the process at its `nth` step: before or after a write of the journal, or a call of the provider."""
+
+    def __init__(self, nth: int) -> None:
+        self.left = nth
+
+    def reach(self, *_: object) -> None:
+        """A point."""
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+    def on(self, journal: Journal, provider: Simulated) -> None:
+        """Put points around every write and every call."""
+        inner = journal.note
+
+        def note(*given: Any) -> Any:
+            self.reach()
+            done = inner(*given)
+            self.reach()
+            return done
+
+        journal.note = note  # type: ignore[method-assign, assignment]
+        provider.on_launch = provider.on_end = self.reach
+        provider.on_list = self.reach
+
+
+class World:
+    """A journal on a disk, and a provider that outlives the process."""
+
+    def __init__(self, folder: Path, facts: ProviderFacts) -> None:
+        self.folder, self.clock = folder, Clock()
+        self.provider = Simulated(self.clock, facts)
+        self.fleet = Fleet("f", 100_000_000, self.clock.now + 50_000)  # type: ignore[arg-type]
+        self.journal().fleet_begins(self.fleet)
+
+    def journal(self) -> Journal:
+        """As a new process opens it."""
+        self.provider.on_launch = self.provider.on_end = lambda before: None
+        self.provider.on_list = lambda: None
+        return Journal(self.folder / "journal.db", self.clock)
+
+    def killed(self, nth: int, work: Callable[[Journal], object]) -> bool:
+        """Do work in a process that is killed at a point; returns whether it was."""
+        journal = self.journal()
+        Points(nth).on(journal, self.provider)
+        try:
+            work(journal)
+        except Killed:
+            return True
+        finally:
+            journal.close()
+        return False
+
+    def settle(self) -> Journal:
+        """Another process looks, several times, while nobody looks after the fleet any more."""
+        journal = self.journal()
+        for seconds in (1, ORPHAN_SECONDS + 1, 200, 200, 200):
+            self.clock.now += seconds
+            reconcile(journal, [self.provider])
+        return journal
+
+
+@pytest.mark.parametrize("facts", [TAGGED, UNTAGGED], ids=["tags", "no tags"])
+@pytest.mark.parametrize("nth", range(1, POINTS))
+def test_a_killed_launch_leaves_nothing_unowned(tmp_path: Path, facts: ProviderFacts, nth: int) -> None:
+    world = World(tmp_path, facts)
+    world.killed(nth, lambda journal: launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP))
+    journal = world.settle()
+    assert world.provider.effects <= 1
+    assert world.provider.running == []
+    assert all(rental.standing in DONE for rental in journal.rentals())
+    assert {rental.machine for rental in journal.rentals() if rental.machine} == set(world.provider.bills)
+
+
+@pytest.mark.parametrize("facts", [TAGGED, UNTAGGED], ids=["tags", "no tags"])
+@pytest.mark.parametrize("nth", range(1, POINTS))
+def test_a_killed_end_is_carried_out_by_the_next_process(tmp_path: Path, facts: ProviderFacts, nth: int) -> None:
+    world = World(tmp_path, facts)
+    journal = world.journal()
+    launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
+    world.clock.now += 100
+    reconcile(journal, [world.provider])
+    journal.fleet_ends("f")
+    world.killed(nth, lambda again: reconcile(again, [world.provider]))
+    journal = world.settle()
+    assert (world.provider.running, world.provider.effects) == ([], 1)
+    assert [rental.standing for rental in journal.rentals()] == [Standing.ENDED]
+
+
+def test_points_reach_beyond_the_last_step(tmp_path: Path) -> None:
+    """Otherwise the tests above would not have been at every point."""
+    world = World(tmp_path, UNTAGGED)
+    work = lambda journal: launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)  # noqa: E731
+    assert not world.killed(POINTS, work)
+
+
+@pytest.mark.parametrize("facts", [TAGGED, UNTAGGED], ids=["tags", "no tags"])
+def test_a_launch_without_an_answer_is_found_not_sent_again(tmp_path: Path, facts: ProviderFacts) -> None:
+    world = World(tmp_path, facts)
+    journal = world.journal()
+
+    def cut(before: bool) -> None:
+        if not before:
+            raise away(sent=True)
+
+    world.provider.on_launch = cut
+    rental = launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
+    assert rental.standing is Standing.SENT
+    world.provider.on_launch = lambda before: None
+    if not facts.tagged:
+        with pytest.raises(Unsettled):
+            launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
+    reconcile(journal, [world.provider])
+    found = journal.rental(rental.tag)
+    assert (found.standing, found.machine, world.provider.effects) == (Standing.RUNNING, "m1", 1) or (
+        found.standing is Standing.LOADING
+    )
+
+
+@pytest.mark.parametrize("facts", [TAGGED, UNTAGGED], ids=["tags", "no tags"])
+def test_a_machine_that_comes_late_is_ended(tmp_path: Path, facts: ProviderFacts) -> None:
+    """The list shows it only after its launch was given up."""
+    world = World(tmp_path, facts)
+    journal = world.journal()
+
+    def cut(before: bool) -> None:
+        if not before:
+            raise away(sent=True)
+
+    world.provider.on_launch = cut
+    rental = launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
+    hidden = dict(world.provider.bills)
+    world.provider.bills.clear()
+    world.clock.now += facts.lag_seconds + 1
+    journal.beat("f")
+    reconcile(journal, [world.provider])
+    assert journal.rental(rental.tag).standing is Standing.NEVER_SEEN
+    world.provider.bills.update(hidden)
+    reconcile(journal, [world.provider])
+    reconcile(journal, [world.provider])
+    assert world.provider.running == []
+    assert journal.rental(rental.tag).standing is Standing.ENDED
+
+
+def test_a_refused_launch_costs_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, TAGGED)
+    journal = world.journal()
+    with pytest.raises(ProviderError):
+        launch(journal, world.provider, offer("gone"), "f", lambda _: BOOTSTRAP)
+    (rental,) = journal.rentals()
+    assert (rental.standing, rental.cost(world.clock.now + 9_000)) == (Standing.REFUSED, 0)
+
+
+def test_machines_of_others_are_left_alone(tmp_path: Path) -> None:
+    """The user rented them by hand, before and between."""
+    world = World(tmp_path, UNTAGGED)
+    journal = world.journal()
+    mine = world.provider.launch(offer(), BOOTSTRAP, "by hand", lambda _: None)
+    rental = launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
+    later = world.provider.launch(offer(), BOOTSTRAP, "by hand", lambda _: None)
+    world.settle()
+    assert world.provider.running == [mine, later]
+    assert journal.rental(rental.tag).standing is Standing.ENDED
+
+
+def test_one_machine_that_cannot_be_ended_keeps_no_other(tmp_path: Path) -> None:
+    world = World(tmp_path, TAGGED)
+    journal = world.journal()
+    for _ in range(2):
+        launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
+    journal.fleet_ends("f")
+    calls = []
+
+    def refuse_first(before: bool) -> None:
+        calls.append(before)
+        if len(calls) == 1:
+            raise away(sent=True)
+
+    world.provider.on_end = refuse_first
+    assert len(reconcile(journal, [world.provider]).unasked) == 1
+    assert world.provider.running == ["m1"]
+    reconcile(journal, [world.provider])
+    assert world.provider.running == []
+
+
+def test_a_lost_journals_machines_are_ended_by_its_copy(tmp_path: Path) -> None:
+    world = World(tmp_path, TAGGED)
+    journal = world.journal()
+    stray = world.provider.launch(offer(), BOOTSTRAP, f"cw-{journal.name}-0123456789", lambda _: None)
+    other = world.provider.launch(offer(), BOOTSTRAP, "cw-00000000-0123456789", lambda _: None)
+    found = reconcile(journal, [world.provider])
+    assert [machine.name for _, machine in found.unclear] == [stray]
+    assert world.provider.running == [other]
