@@ -9,7 +9,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks.record import record
+from benchmarks.record import progress, write_result
 from tests.commonweight.market.renting.histories import play
 from verifier.mirror.store import database
 
@@ -29,9 +29,9 @@ def main() -> None:
         launches += outcome.launches
         most = max(most, outcome.spent / outcome.budget)
         if seed % 50 == 49:
-            print(f"{seed + 1} histories: {over} over their budget, {running} left running", flush=True)
+            progress(f"{seed + 1} histories: {over} over their budget, {running} left running")
     found = {"histories": count, "over": over, "left running": running, "launches": launches, "most spent": most}
-    record("market-budgets", found)
+    write_result("market_budgets", found)
     print(found)
 
 
