@@ -29,6 +29,14 @@ def readable(rows: Iterable[object], read: Callable[[Mapping[str, Any]], T], wha
             logger.warning("%s: a row is left out: %s", what, error.detail)
 
 
+def every(rows: Iterable[object], read: Callable[[Mapping[str, Any]], T], what: str) -> list[T]:
+    """All rows of a list that must be whole. Raises ProviderAway where one cannot be read."""
+    try:
+        return [read(as_object(row, what)) for row in rows]
+    except (BadPrice, BadRow) as error:
+        raise ProviderAway(f"{what} cannot be read: {error.detail}", sent=True) from None
+
+
 def as_object(value: object, what: str) -> Mapping[str, Any]:
     """Raises BadRow where the value is no object."""
     if not isinstance(value, Mapping):

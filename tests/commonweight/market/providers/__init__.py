@@ -1,0 +1,1 @@
+"""Each provider's adapter against its stand-in."""
