@@ -1,0 +1,1 @@
+"""The adapters, each against a server that answers as its provider does."""
