@@ -231,7 +231,7 @@ def _refuse(status: int, body: Json) -> ProviderError | None:
     detail = f"Akash refuses ({status}): {words(body) if body is not None else 'it does not say why'}"
     if status == 402:
         return CreditShort(detail)
-    if status == 404:
+    if status == 404 and body is not None:
         return _Gone(detail)
     if status == 400:
         said = detail.lower()
