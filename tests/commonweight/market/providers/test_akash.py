@@ -293,6 +293,13 @@ def test_terminate_twice_is_done(server: AkashStandIn, akash: Akash) -> None:
     assert server.rented == {}
 
 
+def test_a_page_is_no_sign_of_an_end(server: AkashStandIn, akash: Akash, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "answer", lambda _: (404, b"<html>no such host</html>"))
+    monkeypatch.setattr(akash._calls, "_budget", 0.1)
+    with pytest.raises(errors.ProviderAway):
+        akash.terminate("22000000")
+
+
 def test_a_name_is_never_a_path(server: AkashStandIn, akash: Akash) -> None:
     with pytest.raises(errors.RequestRefused):
         akash.terminate("1/../2")

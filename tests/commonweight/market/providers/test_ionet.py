@@ -283,6 +283,13 @@ def test_an_empty_answer_is_looked_into(server: IoNetStandIn, ionet: IoNet) -> N
     assert len(server.calls("DELETE", CAAS)) == 1
 
 
+def test_a_page_is_no_sign_of_an_end(server: IoNetStandIn, ionet: IoNet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "answer", lambda _: (404, b"<html>no such host</html>"))
+    monkeypatch.setattr(ionet._calls, "_budget", 0.1)
+    with pytest.raises(errors.ProviderAway):
+        ionet.terminate("d-0")
+
+
 def test_a_name_is_never_a_path(server: IoNetStandIn, ionet: IoNet) -> None:
     for name in ("", ".", ".."):
         with pytest.raises(errors.RequestRefused):
