@@ -89,6 +89,25 @@ class Calls:
             raise ProviderAway(f"{self._name} broke off: {_reason(error)}", sent=True) from None
         return self._judge(status, data, headers)
 
+    def tail(self, path: str, **params: str | int) -> str:
+        """The text of a stream that may have no end, as far as it comes in one call's time. Raises ProviderError."""
+        begun, data = False, bytearray()
+        end = time.monotonic() + self._seconds
+        try:
+            with self._client.stream("GET", path, params=params) as answer:
+                if not answer.is_success:
+                    self._judge(answer.status_code, answer.read(), answer.headers)
+                begun = True
+                for chunk in answer.iter_bytes():
+                    data += chunk
+                    if len(data) > MOST_BYTES or time.monotonic() > end:
+                        break
+        except httpx.HTTPError as error:
+            # A stream that falls silent, or is cut, has said what it had to say.
+            if not begun:
+                raise ProviderAway(f"{self._name} gives no stream: {_reason(error)}") from None
+        return data.decode(errors="replace")
+
     def _answer(
         self, method: str, path: str, body: Json, params: Mapping[str, str | int] | None
     ) -> tuple[int, bytes, httpx.Headers]:

@@ -1,1 +1,1 @@
-"""Each provider's adapter against its stand-in."""
+"""Each adapter against its stand-in."""

@@ -52,7 +52,7 @@ class StandIn:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def answer(self, request: Request) -> tuple[int, Any]:
-        """Status and body of one call; called under the lock."""
+        """Status and body of one call, bytes for what is no JSON; called under the lock."""
         raise NotImplementedError
 
     def fail(self, method: str, path: str, how: Fault) -> None:
@@ -106,7 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = 503, {"message": "try again later"}
         elif how is Fault.TOO_OFTEN:
             status, body = 429, {"detail": "API requests too frequent"}
-        page = b"<html>busy</html>" if how is Fault.HTML else json.dumps(body).encode()
+        page = body if isinstance(body, bytes) else json.dumps(body).encode()
+        page = b"<html>busy</html>" if how is Fault.HTML else page
         self.send_response(502 if how is Fault.HTML else status)
         self.send_header("Content-Type", "text/html" if how is Fault.HTML else "application/json")
         self.send_header("Content-Length", str(len(page)))
