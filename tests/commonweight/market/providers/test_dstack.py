@@ -51,6 +51,13 @@ def dstack(server: DstackStandIn, monkeypatch: pytest.MonkeyPatch) -> Dstack:
     return adapter
 
 
+@pytest.fixture
+def patient(server: DstackStandIn) -> Dstack:
+    """The adapter, which reads again through weather."""
+    server.slow_seconds = 2.0
+    return Dstack(server.url, KEY, PROJECT, seconds=1.0)
+
+
 def the_offer(dstack: Dstack) -> Offer:
     """The only one."""
     (found,) = dstack.offers(Query())
@@ -256,14 +263,20 @@ def test_a_tag_is_never_rented_twice(server: DstackStandIn, dstack: Dstack) -> N
 
 
 @pytest.mark.parametrize("fault", list(Fault))
-def test_a_launch_is_sent_once_under_every_fault(server: DstackStandIn, dstack: Dstack, fault: Fault) -> None:
-    found = the_offer(dstack)
+def test_a_launch_is_sent_once_under_every_fault(server: DstackStandIn, patient: Dstack, fault: Fault) -> None:
+    found = the_offer(patient)
     server.fail("POST", APPLY, fault)
     with pytest.raises((ProviderAway, RateLimited)) as caught:
-        launch(dstack, found)
+        launch(patient, found)
     assert len(server.calls("POST", APPLY)) == 1
     assert server.launches == (1 if fault in AFTER or fault is Fault.SLOW else 0)
     assert caught.value.sent or server.launches == 0
+
+
+def test_readings_go_on_through_weather(server: DstackStandIn, patient: Dstack) -> None:
+    for fault in (Fault.UNAVAILABLE, Fault.TOO_OFTEN, Fault.AFTER_CUT):
+        server.fail("POST", "/api", fault)
+    assert the_offer(patient).gpu == "H100"
 
 
 @pytest.mark.parametrize("answer", [[], {}, {"run_spec": 1}, {"run_spec": {"run_name": "other"}}, "done"])
