@@ -58,6 +58,7 @@ PARTS = {
     "prometheus_client": "server",
     "eth": "chain",
     "eth_tester": "chain",
+    "gpuhunt": "market",
     "jinja2": "demo",
     "matplotlib": "demo",
 }

@@ -1,0 +1,1 @@
+"""Offers of all providers in one view."""
