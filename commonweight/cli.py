@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from commonweight.commands.holder import contribution, fund, gov, holders, keys, receipt, revenue, wallet
+from commonweight.commands.market import app as market
 from commonweight.commands.model import audit, audit_plan, model
 from commonweight.commands.network import (
     calibrate,
@@ -49,6 +50,7 @@ app.add_typer(verifier.app, name="verifier")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(run.app, name="run")
 app.add_typer(model.app, name="model")
+app.add_typer(market.app, name="market")
 app.add_typer(wallet.app, name="wallet")
 app.add_typer(receipt.app, name="receipt")
 app.command("holders")(holders.holders)

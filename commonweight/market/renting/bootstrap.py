@@ -82,7 +82,7 @@ def joining(terms: Joining, keys: Sequence[NodeKey], seconds: int) -> Bootstrap:
         if not _PLAIN.fullmatch(text):
             raise BadBootstrap(f"{text[:60]!r} has characters that a machine's script cannot carry")
     lines = [*_setup(terms, seconds), *(line for number, key in enumerate(keys) for line in _node(terms, number, key))]
-    return Bootstrap("\n".join([*lines, "wait", ""]), terms.image, terms.public_key)
+    return Bootstrap("\n".join([*lines, "exec tail -n +1 -F node-*.log", ""]), terms.image, terms.public_key)
 
 
 def _setup(terms: Joining, seconds: int) -> list[str]:
@@ -95,7 +95,7 @@ def _setup(terms: Joining, seconds: int) -> list[str]:
         "umask 077",
         'home="${COMMONWEIGHT_MARKET_HOME:-/opt/commonweight}"',
         'mkdir -p "$home" && cd "$home"',
-        f"(sleep {int(seconds)}; touch over; pkill -TERM -f 'commonweight node' || true) &",
+        f"(sleep {int(seconds)}; touch over; kill $(cat node-*.pid) || true) &",
         "python3 -m venv --system-site-packages env",
         f"env/bin/pip install --quiet {shlex.quote(package)}",
         *_file("deployment.json", terms.deployment),
@@ -116,13 +116,14 @@ def _node(terms: Joining, number: int, key: NodeKey) -> list[str]:
         options["--rpc-url"] = terms.rpc_url
     words = [text for name, value in options.items() for text in (name, shlex.quote(value))]
     words += [shlex.quote(argument) for argument in terms.arguments]
-    command = f"env/bin/commonweight node {' '.join(words)}"
+    command = f"env/bin/python -m commonweight node {' '.join(words)}"
     secret = f"COMMONWEIGHT_PASSPHRASE_FILE=node-{number}.passphrase"
     return [
         *_file(f"node-{number}.json", key.keystore),
         *_file(f"node-{number}.passphrase", f"{key.passphrase}\n"),
-        f"(while [ ! -e over ]; do CUDA_VISIBLE_DEVICES={number} {secret} {command} 2>&1 | tee -a node-{number}.log",
-        "sleep 10; done) &",
+        f": > node-{number}.log",
+        f"(while [ ! -e over ]; do CUDA_VISIBLE_DEVICES={number} {secret} {command} >> node-{number}.log 2>&1 &",
+        f"echo $! > node-{number}.pid; wait $! || true; sleep 10; done) &",
     ]
 
 

@@ -1,0 +1,1 @@
+"""Commands of the market: offers, machines, what they cost."""

@@ -1,0 +1,113 @@
+"""The renter's accounts: a key by file for each provider, and the addresses where they answer.
+
+Keys are in `keys/NAME` of the market's folder, mode 0600, or where the provider's own program keeps its key. An address
+comes from COMMONWEIGHT_MARKET_<NAME>_URL where that is set. Neither is ever an option of a command.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from commonweight.market.errors import BadQuery, KeyMissing
+from commonweight.market.provider import Provider
+from commonweight.market.providers.akash import URL as AKASH
+from commonweight.market.providers.akash import Akash
+from commonweight.market.providers.calls import read_key
+from commonweight.market.providers.dstack import Dstack
+from commonweight.market.providers.ionet import URL as IONET
+from commonweight.market.providers.ionet import IoNet
+from commonweight.market.providers.lambda_cloud import URL as LAMBDA
+from commonweight.market.providers.lambda_cloud import LambdaCloud
+from commonweight.market.providers.price_lists import NAMES, PriceList
+from commonweight.market.providers.vast import URL as VAST
+from commonweight.market.providers.vast import Vast
+from contracts.process.http_url import require_http_url
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+PROJECT_VARIABLE = "COMMONWEIGHT_MARKET_DSTACK_PROJECT"
+
+
+@dataclass(frozen=True)
+class Account:
+    """How a provider is opened. `own` is where its own program keeps its key, below the home folder; `url` is empty
+    where the user has to say it."""
+
+    name: str
+    url: str
+    make: Callable[[str, str], Provider]
+    own: str = ""
+
+    @property
+    def variable(self) -> str:
+        """The variable of its address."""
+        return f"COMMONWEIGHT_MARKET_{self.name.upper().replace('-', '_')}_URL"
+
+
+def _dstack(url: str, key: str) -> Provider:
+    return Dstack(url, key, os.environ.get(PROJECT_VARIABLE, "main"))
+
+
+ACCOUNTS: Mapping[str, Account] = {
+    account.name: account
+    for account in (
+        Account("akash", AKASH, Akash),
+        Account("ionet", IONET, IoNet),
+        Account("vast", VAST, Vast, ".config/vastai/vast_api_key"),
+        Account("lambda", LAMBDA, LambdaCloud),
+        Account("dstack", "", _dstack),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The providers that can be asked, by name, and why others cannot. `lists` only show prices."""
+
+    providers: Mapping[str, Provider]
+    missing: Mapping[str, str]
+    lists: tuple[Provider, ...] = ()
+
+
+def open_accounts(folder: Path, names: Iterable[str] = (), lists: bool = False) -> Accounts:
+    """The accounts of these names, or of all. Raises BadQuery for a name that is none, and KeyMissing where a provider
+    that was named has no key."""
+    wanted = list(names)
+    unknown = [name for name in wanted if name not in ACCOUNTS]
+    if unknown:
+        raise BadQuery(f"{unknown[0]!r} is no provider here; there are {', '.join(ACCOUNTS)}")
+    providers: dict[str, Provider] = {}
+    missing: dict[str, str] = {}
+    for account in ACCOUNTS.values():
+        if wanted and account.name not in wanted:
+            continue
+        try:
+            providers[account.name] = account.make(_url(account), _key(account, folder))
+        except KeyMissing as error:
+            if wanted:
+                raise
+            missing[account.name] = error.detail
+    return Accounts(providers, missing, tuple(PriceList(name) for name in NAMES) if lists else ())
+
+
+def _url(account: Account) -> str:
+    given = os.environ.get(account.variable, "")
+    if not given and not account.url:
+        raise KeyMissing(f"{account.name} has no address of its own: set {account.variable}")
+    try:
+        return require_http_url(given or account.url)
+    except ValueError as error:
+        raise BadQuery(f"{account.variable}: {error}") from None
+
+
+def _key(account: Account, folder: Path) -> str:
+    file = folder / "keys" / account.name
+    own = Path.home() / account.own if account.own else None
+    if own is not None and own.is_file() and not file.is_file():
+        return read_key(own, account.name)
+    if file.is_file() and stat.S_IMODE(file.stat().st_mode) & _OTHERS:
+        raise KeyMissing(f"others can read {file}: chmod 600 {file}")
+    return read_key(file, account.name)

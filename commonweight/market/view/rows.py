@@ -1,0 +1,84 @@
+"""Offers for people and for scripts: one row each, with all that a choice needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from commonweight.market.money import MicroUsd, dollars
+from commonweight.market.offers import Offer, OfferKind
+from commonweight.market.provider import Provider
+from commonweight.market.view.measured import Yield, token_price
+
+UNSEEN = "not yet seen"
+
+
+def document(offer: Offer, facts: Provider | None, rates: Mapping[str, Yield], now: int) -> dict[str, Any]:
+    """One offer as an object: prices in millionths of a dollar, the provider's terms, the price of verified tokens."""
+    rate = rates.get(offer.gpu)
+    terms = facts.facts if facts is not None else None
+    return {
+        **offer.to_json(),
+        "price_per_gpu_hour": int(offer.per_gpu),
+        "old": offer.is_old(now),
+        "kyc": terms.kyc if terms is not None else "",
+        "pays": list(terms.pays) if terms is not None else [],
+        "tokens_per_gpu_hour": rate.to_json() if rate is not None else None,
+        "price_per_million_tokens": token_price(offer, rate.median) if rate is not None else None,
+    }
+
+
+def table(offers: Sequence[Offer], rates: Mapping[str, Yield], now: int) -> Table:
+    """The offers in their order; an old one is marked, and so is what is no live offer."""
+    shown = Table(box=None, pad_edge=False)
+    for name in (
+        "provider",
+        "offer",
+        "place",
+        "GPUs",
+        "memory",
+        "$/GPU h",
+        "$/M tokens",
+        "security",
+        "link",
+        "rel.",
+        "",
+    ):
+        shown.add_column(name, overflow="fold", justify="right" if name.startswith("$") else "left")
+    for offer in offers:
+        shown.add_row(*_cells(offer, rates, now))
+    return shown
+
+
+def _cells(offer: Offer, rates: Mapping[str, Yield], now: int) -> tuple[str, ...]:
+    notes = [
+        "interruptible" if offer.interruptible else "",
+        "whole hours" if offer.booked_seconds >= 3600 else "",
+        "" if offer.kind is OfferKind.LIVE else str(offer.kind),
+        "old" if offer.is_old(now) else "",
+    ]
+    reliability = "" if offer.reliability is None else f"{offer.reliability / 10_000:.1f} %"
+    return (
+        offer.provider,
+        offer.name,
+        offer.place or offer.country or "?",
+        f"{offer.gpus} x {offer.gpu}",
+        f"{offer.gpu_memory_gb} GB" if offer.gpu_memory_gb else "?",
+        dollars(offer.per_gpu, 3),
+        _tokens(offer, rates.get(offer.gpu)),
+        f"{offer.security.level}: {offer.security.ground}",
+        offer.link,
+        reliability,
+        ", ".join(note for note in notes if note),
+    )
+
+
+def _tokens(offer: Offer, rate: Yield | None) -> str:
+    """The price of a million verified tokens with its spread."""
+    if rate is None:
+        return UNSEEN
+    prices = [token_price(offer, one) for one in (rate.median, rate.most, rate.least)]
+    middle, best, worst = ("?" if price is None else dollars(MicroUsd(price), 3) for price in prices)
+    return f"{middle} ({best} to {worst})"
