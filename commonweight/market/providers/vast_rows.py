@@ -74,11 +74,10 @@ def _price(row: Mapping[str, Any], terms: Terms) -> Price:
     if not machine:
         raise BadPrice("a machine for nothing")
     stored = micro_usd(row.get("storage_cost"), "a gigabyte and month of storage")
-    moved = micro_usd(row.get("inet_up_cost"), "a gigabyte up") + micro_usd(
-        row.get("inet_down_cost"), "a gigabyte down"
-    )
+    up = micro_usd(row.get("inet_up_cost"), "a gigabyte up")
+    down = micro_usd(row.get("inet_down_cost"), "a gigabyte down")
     storage = MicroUsd(-(-stored * terms.disk_gb // MONTH_HOURS))
-    price = Price(machine, storage, MicroUsd(moved * terms.traffic_gb))
+    price = Price(machine, storage, MicroUsd((up + down) * terms.traffic_gb))
     if price.total > MOST_PER_HOUR:
         raise BadPrice(f"absurd: {price.total} micro-USD an hour with storage and traffic")
     return price

@@ -81,7 +81,7 @@ class TestLaunch:
         offer = bid(vast)
         stand_in.offers[4001] |= {"min_bid": 0.13, "inet_up_cost": 0}
         refused(vast, offer, PriceRose)
-        assert stand_in.launches == 0
+        assert stand_in.calls("PUT", "/api/v0/asks") == []
 
     def test_a_bid_that_is_too_low_by_now(self, vast: Vast, stand_in: VastStandIn) -> None:
         """The price rises between the question and the order."""
