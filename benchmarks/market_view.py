@@ -1,6 +1,6 @@
 """A cold start that gathers offers, for benchmarks.market_offers: it loads what a renter's command loads, and no more.
 
-    python -m benchmarks.market_view SECONDS STARTED DSTACK_URLS LISTS
+    python -m benchmarks.market_view SECONDS STARTED LISTS KIND=URL...
 
 STARTED is the monotonic clock at which the process was started; the answer is one line of JSON.
 """
@@ -10,15 +10,26 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from commonweight.market.offers import Offer, OfferKind, Query
 from commonweight.market.provider import Provider
+from commonweight.market.providers.akash import Akash
 from commonweight.market.providers.dstack import Dstack
+from commonweight.market.providers.ionet import IoNet
+from commonweight.market.providers.lambda_cloud import LambdaCloud
 from commonweight.market.providers.price_lists import price_lists
+from commonweight.market.providers.vast import Vast
 from commonweight.market.view.gathering import gather
 
-KEY, PROJECT = "5b3e-the-token", "main"
+KEY = "a-key-of-all-stand-ins"
+ADAPTERS: dict[str, Callable[[str], Provider]] = {
+    "akash": lambda url: Akash(url, KEY),
+    "dstack": lambda url: Dstack(url, KEY, "main"),
+    "ionet": lambda url: IoNet(url, KEY),
+    "lambda": lambda url: LambdaCloud(url, KEY),
+    "vast": lambda url: Vast(url, KEY),
+}
 
 
 class Timed:
@@ -40,11 +51,12 @@ class Timed:
 def main(arguments: Sequence[str]) -> None:
     """Gather once, and say what came when."""
     seconds, started = float(arguments[0]), float(arguments[1])
-    providers: list[Provider] = [Dstack(url, KEY, PROJECT) for url in arguments[2].split(",")]
-    providers += price_lists(arguments[3].split(","))
+    providers: list[Provider] = [*price_lists(arguments[2].split(","))]
+    for kind, _, url in (argument.partition("=") for argument in arguments[3:]):
+        providers.append(ADAPTERS[kind](url))
     timed = [Timed(provider, started) for provider in providers]
     begun = time.monotonic() - started
-    found = gather(timed, Query(kinds=frozenset({OfferKind.LIVE, OfferKind.LIST})), seconds)  # type: ignore[arg-type]
+    found = gather(timed, Query(kinds=frozenset(OfferKind)), seconds)  # type: ignore[arg-type]
     answer = {
         "offers": len(found.offers),
         "failed": [failure.to_json() for failure in found.failed],
