@@ -2,8 +2,8 @@
 
     python -m benchmarks.market_offers [--offers N] [--turns N] [--seconds S]
 
-The stand-ins are real HTTP servers of this process, one for each adapter and one for price lists; each turn is a process
-of its own, timed from its start. `rest` is when the last provider but the hanging one had answered, `all` when the view
+The stand-ins are real HTTP servers of this process, one for each adapter and one for price lists; each turn is a new
+process, timed from its start. `rest` is when the last provider but the hanging one had answered, `all` when the view
 was there: `--seconds`, which each provider has, after the program was loaded. The bar is 2 seconds for all.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -37,7 +38,7 @@ SIZES = 3
 
 
 def measured(count: int, turns: int, seconds: float) -> list[dict[str, Any]]:
-    """What each turn found. Raises RuntimeError where an offer is missing or another provider than the hanging one."""
+    """What each turn found; `whole` where no offer is missing and only the hanging provider was late."""
     with ExitStack() as stack:
         living = [f"{kind}={stack.enter_context(standing(one)).url}" for kind, one in _servers(count)]
         hanging = stack.enter_context(standing(DstackStandIn(key=KEY, slow_seconds=HANGS)))
@@ -46,9 +47,9 @@ def measured(count: int, turns: int, seconds: float) -> list[dict[str, Any]]:
         found = []
         for turn in range(turns):
             hanging.faults = [("POST", "/", Fault.SLOW)]
-            found.append(_turn(seconds, [*living, f"dstack={hanging.url}"], publisher.url))
+            one = _turn(seconds, [*living, f"dstack={hanging.url}"], publisher.url)
+            found.append(one | {"whole": one["offers"] >= count and [way["code"] for way in one["failed"]] == [LATE]})
             progress(f"turn {turn + 1}: {found[-1]}")
-            _require(found[-1], count)
     return found
 
 
@@ -85,28 +86,29 @@ def _turn(seconds: float, providers: list[str], lists: str) -> dict[str, Any]:
     return answer
 
 
-def _require(found: dict[str, Any], count: int) -> None:
-    if found["offers"] < count or [failure["code"] for failure in found["failed"]] != [LATE]:
-        raise RuntimeError(f"{count} offers and one late provider were to come: {found}")
-
-
 def main() -> None:
     """Measure, record, and fail over the bar."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--offers", type=int, default=10_000)
-    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=1.0)
     asked = parser.parse_args()
     found = measured(asked.offers, asked.turns, asked.seconds)
-    worst = {name: round(max(one[name] for one in found), 2) for name in ("loaded", "rest", "all")}
-    for name, seconds in worst.items():
-        print(f"{name:8} {seconds:5.2f} s at worst of {asked.turns}", flush=True)
-    is_kept = worst["all"] <= BAR
+    names = ("loaded", "rest", "all", "cpu")
+    worst = {name: round(max(one[name] for one in found), 2) for name in names}
+    median = {name: round(statistics.median(one[name] for one in found), 2) for name in names}
+    for name in names:
+        print(f"{name:8} {worst[name]:5.2f} s at worst of {asked.turns}, median {median[name]:5.2f}", flush=True)
+    whole = sum(one["whole"] for one in found)
+    print(f"{whole} of {asked.turns} turns had every offer", flush=True)
+    is_kept = worst["all"] <= BAR and whole == asked.turns
     result = {
         "offers": min(one["offers"] for one in found),
+        "turns with all": f"{whole} of {asked.turns}",
         "hanging": 1,
         "seconds for each": asked.seconds,
         "worst": worst,
+        "median": median,
     }
     write_result("market_offers", result | {"bar": BAR, "is kept": is_kept})
     sys.exit(0 if is_kept else 1)

@@ -63,6 +63,7 @@ def main(arguments: Sequence[str]) -> None:
         "loaded": begun,
         "rest": max((one.seconds for one in timed if one.seconds is not None), default=None),
         "all": time.monotonic() - started,
+        "cpu": time.process_time(),
     }
     print(json.dumps(answer), flush=True)
 
