@@ -126,6 +126,11 @@ bench-over: install  ## a keeper's pass and every page with a long past beside a
 
 .PHONY: bench-over
 
+bench-market: install  ## 10,000 offers of all stand-ins from a cold start, one provider hanging: at most 2 s
+	$(BIN)/python -m benchmarks.market_offers
+
+.PHONY: bench-market
+
 bench-proof-of-learning: install  ## forged work under Proof-of-Learning's limits and under ours
 	$(BIN)/python -m benchmarks.proof_of_learning
 

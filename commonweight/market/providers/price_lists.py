@@ -8,6 +8,7 @@ one; here that is a failure. Prices are those of the bare machine: what storage 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 import os
 import threading
@@ -57,7 +58,8 @@ def price_lists(names: Sequence[str] = NAMES, seconds: float = LIST_SECONDS) -> 
             raise BadQuery(f"{name} has a live adapter here: ask {ELSEWHERE[name]} for what can be rented")
         if name not in NAMES:
             raise BadQuery(f"{name!r} has no price list here; known are {', '.join(NAMES)}")
-    _gpuhunt()
+    if importlib.util.find_spec("gpuhunt") is None:  # loaded later, by the threads that need it
+        raise as_refusal(ModuleNotFoundError("No module named 'gpuhunt'", name="gpuhunt"))
     return tuple(PriceList(name, seconds) for name in names)
 
 
