@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from commonweight.market.calling.calls import read_key
 from commonweight.market.errors import BadQuery, KeyMissing
 from commonweight.market.provider import Provider
 from commonweight.market.providers.akash import URL as AKASH
 from commonweight.market.providers.akash import Akash
-from commonweight.market.providers.calls import read_key
 from commonweight.market.providers.dstack import Dstack
 from commonweight.market.providers.ionet import URL as IONET
 from commonweight.market.providers.ionet import IoNet

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from commonweight.market.calling.calls import CALL_SECONDS, Calls, Json, words
+from commonweight.market.calling.rows import BadRow, as_list, as_object, readable, text
 from commonweight.market.errors import BadPrice, CreditShort, OutOfStock, ProviderAway, ProviderError, RequestRefused
 from commonweight.market.money import NOTHING, MicroUsd
 from commonweight.market.offers import Offer, OfferKind, Query
 from commonweight.market.provider import Bootstrap, Machine, MachineState, Noted, ProviderFacts
 from commonweight.market.providers.akash_prices import NAME, Bid, bid_of, cheapest, hourly, micros, offers_of
 from commonweight.market.providers.akash_sdl import sdl
-from commonweight.market.providers.calls import CALL_SECONDS, Calls, Json, words
-from commonweight.market.providers.rows import BadRow, as_list, as_object, readable, text
 
 URL = "https://console-api.akash.network"
 FACTS = ProviderFacts(

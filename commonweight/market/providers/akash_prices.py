@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
+from commonweight.market.calling.rows import BadRow, as_object, text, whole
 from commonweight.market.errors import BadPrice, OutOfStock, PriceRose
 from commonweight.market.gpus import gpu_name
 from commonweight.market.money import HOUR, MOST_PER_HOUR, NOTHING, MicroUsd, dollars, in_dollars, micro_usd
 from commonweight.market.offers import Level, Offer, OfferKind, Price, Query, Security
-from commonweight.market.providers.rows import BadRow, as_object, text, whole
 
 NAME = "akash"
 BLOCK_MS = 6098

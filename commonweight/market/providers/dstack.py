@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from commonweight.market.calling.calls import CALL_SECONDS, Calls, Json, words
+from commonweight.market.calling.rows import BadRow, as_list, as_object, readable, text
 from commonweight.market.errors import (
     BadPrice,
     CreditShort,
@@ -26,10 +28,8 @@ from commonweight.market.errors import (
 from commonweight.market.money import USD, MicroUsd, dollars, micro_usd
 from commonweight.market.offers import Offer, Query
 from commonweight.market.provider import Bootstrap, Machine, Noted, ProviderFacts
-from commonweight.market.providers.calls import CALL_SECONDS, Calls, Json, words
 from commonweight.market.providers.dstack_rows import kept_by, line_of, machine_of, option_of
 from commonweight.market.providers.dstack_tasks import OFFERS_ONLY, resources_of, task_of
-from commonweight.market.providers.rows import BadRow, as_list, as_object, readable, text
 
 logger = logging.getLogger(__name__)
 URL = "http://127.0.0.1:3000"

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from commonweight.market.calling.calls import Json
+from commonweight.market.calling.rows import BadRow, as_list, as_object, text, whole
 from commonweight.market.errors import ProviderAway
 from commonweight.market.gpus import gpu_name
 from commonweight.market.money import NOTHING, micro_usd
 from commonweight.market.offers import Offer, Price
 from commonweight.market.provider import Machine, MachineState
-from commonweight.market.providers.calls import Json
 from commonweight.market.providers.clouds import security_of
 from commonweight.market.providers.dstack_tasks import Place
 from commonweight.market.providers.regions import country_in
-from commonweight.market.providers.rows import BadRow, as_list, as_object, text, whole
 
 MIB_PER_GB = 1024
 _CAN_BE_RENTED = frozenset({"unknown", "available", "idle"})

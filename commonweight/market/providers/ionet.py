@@ -14,6 +14,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from commonweight.market.calling.calls import CALL_SECONDS, Calls, Json, words
+from commonweight.market.calling.rows import as_list, readable
 from commonweight.market.errors import (
     BadPrice,
     CreditShort,
@@ -26,7 +28,6 @@ from commonweight.market.errors import (
 from commonweight.market.money import HOUR, MOST_PER_HOUR, NOTHING, MicroUsd, dollars, micro_usd
 from commonweight.market.offers import Offer, Price, Query
 from commonweight.market.provider import Bootstrap, Machine, MachineState, Noted, ProviderFacts
-from commonweight.market.providers.calls import CALL_SECONDS, Calls, Json, words
 from commonweight.market.providers.ionet_rows import (
     ENDED,
     NAME,
@@ -38,7 +39,6 @@ from commonweight.market.providers.ionet_rows import (
     machine_of,
     status_of,
 )
-from commonweight.market.providers.rows import as_list, readable
 
 logger = logging.getLogger(__name__)
 URL = "https://api.io.solutions"

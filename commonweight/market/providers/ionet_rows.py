@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from commonweight.market.calling.rows import BadRow, as_object, text, whole
 from commonweight.market.errors import BadPrice, ProviderAway
 from commonweight.market.gpus import gpu_name, known
 from commonweight.market.money import HOUR, NOTHING, MicroUsd, micro_usd
 from commonweight.market.offers import MOST_GPUS, Level, Offer, Price, Security
 from commonweight.market.places import country_of
 from commonweight.market.provider import Machine, MachineState
-from commonweight.market.providers.rows import BadRow, as_object, text, whole
 
 NAME = "ionet"
 SIZES = (1, 2, 4, 8)

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from commonweight.market.calling.calls import CALL_SECONDS, Calls, Json, words
+from commonweight.market.calling.pacing import Pacing
+from commonweight.market.calling.rows import as_list, every, readable, text
 from commonweight.market.errors import KeyRefused, OutOfStock, PriceRose, ProviderAway, ProviderError, RequestRefused
 from commonweight.market.money import MicroUsd
 from commonweight.market.offers import Offer, Query
 from commonweight.market.provider import Bootstrap, Machine, Noted, ProviderFacts
-from commonweight.market.providers.calls import CALL_SECONDS, Calls, Json, words
 from commonweight.market.providers.lambda_rows import NAME, TAG_KEY, machine_of, offers_of
-from commonweight.market.providers.pacing import Pacing
-from commonweight.market.providers.rows import as_list, every, readable, text
 
 URL = "https://cloud.lambda.ai"
 CALL_PAUSE, LAUNCH_PAUSE = 1.0, 12.0

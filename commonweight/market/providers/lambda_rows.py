@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from commonweight.market.calling.rows import BadRow, as_object, text, whole
 from commonweight.market.errors import BadPrice
 from commonweight.market.gpus import gpu_name, known
 from commonweight.market.money import MOST_PER_HOUR, NOTHING, MicroUsd, micro_usd
 from commonweight.market.offers import Level, Offer, Price, Security
 from commonweight.market.places import country_of
 from commonweight.market.provider import Machine, MachineState
-from commonweight.market.providers.rows import BadRow, as_object, text, whole
 
 NAME = "lambda_cloud"
 CENTS = 100

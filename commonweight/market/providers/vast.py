@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from commonweight.market.calling.calls import CALL_SECONDS, Calls, Json, words
+from commonweight.market.calling.rows import as_list, every, readable
+from commonweight.market.calling.short_scripts import fitted
 from commonweight.market.errors import (
     CreditShort,
     KeyRefused,
@@ -23,9 +26,6 @@ from commonweight.market.errors import (
 from commonweight.market.money import USD, MicroUsd
 from commonweight.market.offers import Level, Offer, Query
 from commonweight.market.provider import Bootstrap, Machine, Noted, ProviderFacts
-from commonweight.market.providers.calls import CALL_SECONDS, Calls, Json, words
-from commonweight.market.providers.rows import as_list, every, readable
-from commonweight.market.providers.short_scripts import fitted
 from commonweight.market.providers.vast_log import log_text
 from commonweight.market.providers.vast_rows import BID, NAME, Terms, charge_of, machine_of, offer_of
 

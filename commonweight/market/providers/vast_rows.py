@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from commonweight.market.calling.rows import BadRow, text, whole
 from commonweight.market.errors import BadPrice
 from commonweight.market.gpus import gpu_name
 from commonweight.market.money import MOST_PER_HOUR, NOTHING, USD, MicroUsd, micro_usd
 from commonweight.market.offers import Level, Offer, Price, Security
 from commonweight.market.places import country_of
 from commonweight.market.provider import Machine, MachineState
-from commonweight.market.providers.rows import BadRow, text, whole
 
 NAME = "vast"
 BID = "-bid"
@@ -90,7 +90,7 @@ def _security(row: Mapping[str, Any]) -> Security:
     if whole(row, "hosting_type") == 1 and verified:
         return Security(Level.DATACENTER, "Vast.ai lists it as a vetted data centre, and as verified", isolation)
     if verified:
-        return Security(Level.KNOWN, "Vast.ai has tested and verified the machine; its host may be anybody", isolation)
+        return Security(Level.COMMUNITY, "Vast.ai has tested the machine; its host may be anybody", isolation)
     return Security(Level.COMMUNITY, "Vast.ai has not verified the machine", isolation)
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from commonweight.market.calling.calls import Calls
 from commonweight.market.money import MicroUsd
 from commonweight.market.offers import Offer, OfferKind, Query
 from commonweight.market.provider import Bootstrap, Provider
 from commonweight.market.providers.akash import Akash
-from commonweight.market.providers.calls import Calls
 from commonweight.market.providers.dstack import Dstack
 from commonweight.market.providers.ionet import IoNet
 from commonweight.market.providers.lambda_cloud import LambdaCloud

@@ -41,7 +41,7 @@ def stand_in() -> Iterator[LambdaStandIn]:
 @pytest.fixture
 def account(stand_in: LambdaStandIn, monkeypatch: pytest.MonkeyPatch) -> LambdaCloud:
     """An account there that waits for nothing."""
-    monkeypatch.setattr("commonweight.market.providers.calls._pause", lambda state: 0.0)
+    monkeypatch.setattr("commonweight.market.calling.calls._pause", lambda state: 0.0)
     return LambdaCloud(stand_in.url, stand_in.key, seconds=5.0, paced=False)
 
 
@@ -340,7 +340,7 @@ def test_a_key_that_expires(account: LambdaCloud, stand_in: LambdaStandIn) -> No
 
 def test_calls_and_launches_are_paced(stand_in: LambdaStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every try of a call counts, and so does every launch."""
-    monkeypatch.setattr("commonweight.market.providers.calls._pause", lambda state: 0.0)
+    monkeypatch.setattr("commonweight.market.calling.calls._pause", lambda state: 0.0)
     account = LambdaCloud(stand_in.url, stand_in.key)
     calls, launches = account._calls.pacing, account._launches
     assert (calls._seconds, launches._seconds) == (1.0, 12.0)

@@ -116,7 +116,7 @@ class TestMachines:
             vast.machines()
 
     def test_a_second_page_that_stays_away(self, stand_in: VastStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("commonweight.market.providers.calls._pause", lambda state: 0.0)
+        monkeypatch.setattr("commonweight.market.calling.calls._pause", lambda state: 0.0)
         account = Vast(stand_in.url, stand_in.key)
         account._calls._budget = 0.0
         stand_in.offers = {number: offer_row(number) for number in range(1, 4)}

@@ -63,7 +63,7 @@ class TestOffers:
         [
             ({"hosting_type": 1}, Level.DATACENTER),
             ({"hosting_type": 1, "verification": "unverified"}, Level.COMMUNITY),
-            ({"hosting_type": None}, Level.KNOWN),
+            ({"hosting_type": None}, Level.COMMUNITY),
             ({"verification": "deverified"}, Level.COMMUNITY),
             ({"verification": None}, Level.COMMUNITY),
         ],

@@ -32,7 +32,7 @@ def serving() -> Iterator[VastStandIn]:
 def quick_account(server: VastStandIn, patch: pytest.MonkeyPatch) -> Vast:
     """An account there; nothing waits."""
     patch.setattr(time, "sleep", lambda seconds: None)
-    patch.setattr("commonweight.market.providers.calls._pause", lambda state: 0.0)
+    patch.setattr("commonweight.market.calling.calls._pause", lambda state: 0.0)
     return Vast(server.url, server.key, seconds=5.0)
 
 

@@ -17,6 +17,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from commonweight.market.errors import KeyMissing, KeyRefused, ProviderAway, ProviderError, RateLimited, RequestRefused
+from contracts.recursion import bound_recursion
 from contracts.wire.answers import retry_after
 
 Json: TypeAlias = Any
@@ -28,6 +29,8 @@ CALL_SECONDS = 15.0
 BUDGET_SECONDS = 30.0
 """For one reading with all its tries."""
 LONGEST_PAUSE = 5.0
+LEAST_SECRET = 8
+"""A word of a header with so many letters is taken for a key; `Bearer` is none."""
 
 
 def read_key(file: Path, provider: str) -> str:
@@ -53,10 +56,12 @@ class Calls:
         seconds: float = CALL_SECONDS,
         budget: float = BUDGET_SECONDS,
     ) -> None:
+        bound_recursion()  # deep JSON must not end the process
         self._name = name
         self._refuse = refuse
         self._seconds = seconds
         self._budget = budget
+        self._secrets = [word for value in headers.values() for word in value.split() if len(word) >= LEAST_SECRET]
         self._client = httpx.Client(
             base_url=url.rstrip("/"), headers=dict(headers), timeout=seconds, follow_redirects=False, trust_env=False
         )
@@ -82,12 +87,25 @@ class Calls:
     def send(self, method: str, path: str, body: Json = None, params: Mapping[str, str | int] | None = None) -> Json:
         """One try. Raises ProviderError; `sent` is set where the request may have had its effect."""
         try:
+            return self._sent(method, path, body, params)
+        except ProviderError as error:  # a provider may repeat the key in its words
+            error.detail = self._without_key(error.detail)
+            error.args = (error.detail,)
+            raise
+
+    def _sent(self, method: str, path: str, body: Json, params: Mapping[str, str | int] | None) -> Json:
+        try:
             status, data, headers = self._answer(method, path, body, params)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise ProviderAway(f"{self._name} cannot be reached: {_reason(error)}") from None
         except httpx.HTTPError as error:
             raise ProviderAway(f"{self._name} broke off: {_reason(error)}", sent=True) from None
         return self._judge(status, data, headers)
+
+    def _without_key(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "(key)")
+        return text
 
     def tail(self, path: str, **params: str | int) -> str:
         """The text of a stream that may have no end, as far as it comes in one call's time. Raises ProviderError."""

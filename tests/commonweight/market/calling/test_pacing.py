@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from commonweight.market.providers.pacing import Pacing
+from commonweight.market.calling.pacing import Pacing
 
 pytestmark = pytest.mark.unit
 
