@@ -1,4 +1,4 @@
-"""A profile says what a process computes: with real environment variables, bits and digest change together."""
+"""A profile says what a process computes: where real environment variables change bits, they change the digest."""
 
 from __future__ import annotations
 
@@ -77,9 +77,10 @@ def plain() -> dict[str, str]:
 )
 @pytest.mark.integration
 @pytest.mark.parametrize("variables", VARIABLES, ids=lambda v: ",".join(v.values()))
-def test_bits_and_profile_change_together(variables: dict[str, str], plain: dict[str, str]) -> None:
+def test_where_bits_change_the_profile_does(variables: dict[str, str], plain: dict[str, str]) -> None:
+    """Not the other way round: on some processors a setting changes other steps than these three."""
     found = found_with(variables)
-    assert (found["exact"] == plain["exact"]) == (found["state"] == plain["state"])
+    assert found["exact"] != plain["exact"] or found["state"] == plain["state"]
     assert found["portable"] == plain["portable"], "that one depends on no machine"
     if variables == {"ATEN_CPU_CAPABILITY": "default"}:
         assert found["state"] != plain["state"], "this one changes bits on any processor with vectors"
