@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from commonweight.commands.holder import contribution, fund, gov, holders, keys, receipt, revenue, wallet
-from commonweight.commands.market import app as market
 from commonweight.commands.model import audit, audit_plan, model
 from commonweight.commands.network import (
     calibrate,
@@ -17,6 +16,7 @@ from commonweight.commands.network import (
     corpus,
     demo,
     disk,
+    market,
     node,
     run,
     serve,

@@ -1,1 +1,0 @@
-"""Commands of the market: offers, machines, what they cost."""

@@ -1,0 +1,310 @@
+"""`commonweight market`: compute of many providers, for a run or for anything else."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonweight.terminal.console import tell
+from commonweight.terminal.lifetime import heed_signals
+from commonweight.terminal.options import DEFAULT_API, Api, DeploymentFile, read_address, read_run
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Compute of many providers: compare, rent within a budget, and end. Keys of providers are files on this "
+    "machine (docs/market.md).",
+)
+Gpu = Annotated[str, typer.Option(help="Kinds of GPU, with commas: H100,4090. Without it, any.")]
+Gpus = Annotated[str, typer.Option(help="GPUs in one machine: 8, or 1-8.")]
+Where = Annotated[str, typer.Option(help="Regions or countries, with commas: EU, NORTH-AMERICA, DE,US. Else anywhere.")]
+Security = Annotated[str, typer.Option(help="The least level of the host: datacenter, known or community.")]
+MaxPrice = Annotated[str, typer.Option(help="The most per GPU and hour, in US dollars.")]
+Providers = Annotated[
+    list[str] | None, typer.Option("--provider", help="Only this provider; the option may come several times.")
+]
+Disk = Annotated[int, typer.Option(min=1, max=100_000, help="Gigabytes of disk that prices include.")]
+Traffic = Annotated[int, typer.Option(min=0, max=10_000, help="Gigabytes an hour, each way, that prices include.")]
+Memory = Annotated[int, typer.Option(min=0, max=1_000, help="The least memory of a GPU, in gigabytes.")]
+Steady = Annotated[bool, typer.Option("--steady", help="Leave out machines that the provider may take back.")]
+Place = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder",
+        envvar="COMMONWEIGHT_MARKET_FOLDER",
+        file_okay=False,
+        help="Keys of providers, journal, keys of rented nodes.",
+    ),
+]
+Count = Annotated[int, typer.Option("--count", min=1, max=128, help="GPUs in all.")]
+Budget = Annotated[str, typer.Option(help="The most that all of it may cost, in US dollars: 50, or 50USD.")]
+Hours = Annotated[float, typer.Option(min=0.1, max=2_000, help="All machines are ended after so many hours.")]
+SpreadOver = Annotated[str, typer.Option("--spread", help="none, place (countries) or provider.")]
+Linked = Annotated[bool, typer.Option("--linked", help="Only machines whose GPUs a fast link joins, all in one offer.")]
+Image = Annotated[str, typer.Option(help="Container image, where the provider runs containers.")]
+PublicKey = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="An SSH public key that may log in to the machines.")
+]
+LookSeconds = Annotated[int, typer.Option("--look", min=1, max=600, help="Seconds between two looks.")]
+Every = Annotated[bool, typer.Option("--all", help="Also what is over.")]
+RentalName = Annotated[str, typer.Argument(metavar="RENTAL", help="A rental, as `market ps` names it.")]
+
+
+@app.command("offers")
+def offers(
+    gpu: Gpu = "",
+    gpus: Gpus = "1-8",
+    where: Where = "",
+    security: Security = "community",
+    max_price: MaxPrice = "",
+    sort: Annotated[str, typer.Option(help="price, token-price, reliability or memory.")] = "price",
+    lowest: Annotated[bool, typer.Option("--lowest", help="Only the first, as one answer.")] = False,
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="Rows to show.")] = 40,
+    lists: Annotated[
+        bool, typer.Option("--lists", help="Also list prices of clouds, and what was paid lately.")
+    ] = False,
+    run: Annotated[str, typer.Option(help="A run: verified tokens are priced by your machines in it.")] = "",
+    api: Api = DEFAULT_API,
+    provider: Providers = None,
+    disk: Disk = 50,
+    traffic: Traffic = 1,
+    memory: Memory = 0,
+    steady: Steady = False,
+    folder: Place = None,
+) -> None:
+    """Show what can be rented now, whole prices included. Providers are asked by your keys; none sees another's."""
+    from commonweight.market.desk import gathered, market_folder, open_providers, rates, read_query
+    from commonweight.market.errors import BadQuery, NoOfferFits
+    from commonweight.market.offers import OfferKind, Sorting, sorted_offers
+    from commonweight.market.view.rows import document, table
+
+    if sort not in tuple(Sorting):
+        raise BadQuery(f"--sort is {', '.join(Sorting)}, not {sort!r}")
+    more = {"disk_gb": disk, "traffic_gb": traffic, "gpu_memory_gb": memory, "interruptible": not steady}
+    query = read_query(gpu, gpus, where, security, max_price, **more)
+    home = market_folder(folder)
+    accounts = open_providers(home, provider, lists)
+    wide = replace(query, kinds=frozenset(OfferKind)) if lists else query
+    found = gathered([*accounts.providers.values(), *accounts.lists], wide)
+    seen = rates(home, api, read_run(run) if run else "")
+    by_kind = {name: rate.median for name, rate in seen.items()}
+    rows = sorted_offers(found.offers, Sorting(sort), by_kind)[: 1 if lowest else most]
+    if not rows:
+        raise NoOfferFits("nothing on offer is what was asked for; --lists shows prices of more clouds")
+    now = int(time.time())
+    documents = [document(row, accounts.providers.get(row.provider), seen, now) for row in rows]
+    tell(documents, [table(rows, seen, now), f"{len(rows)} of {len(found.offers)} offers"])
+
+
+@app.command("join")
+def join(
+    run: Annotated[str, typer.Argument(parser=read_run, metavar="RUN", help="The run, as `run list` names it.")],
+    payout: Annotated[str, typer.Option(parser=read_address, metavar="ADDRESS", help="Your address: it is paid.")],
+    budget: Budget,
+    hours: Hours,
+    deployment: DeploymentFile,
+    package: Annotated[str, typer.Option(help="What pip installs there: a requirement, or a wheel's address.")],
+    package_sha256: Annotated[str, typer.Option(help="The SHA-256 that a wheel must have.")] = "",
+    api: Api = DEFAULT_API,
+    rpc_url: Annotated[str, typer.Option("--rpc-url", help="A chain node that the machines can reach.")] = "",
+    gpu: Gpu = "",
+    gpus: Gpus = "1-8",
+    count: Count = 1,
+    where: Where = "",
+    security: Security = "community",
+    max_price: MaxPrice = "",
+    spread: SpreadOver = "none",
+    linked: Linked = False,
+    drain: Annotated[int, typer.Option(min=0, max=86_400, help="Seconds for what nodes owe, before they end.")] = 300,
+    device: Annotated[str, typer.Option(help="Device of the nodes.")] = "cuda",
+    node_option: Annotated[
+        list[str] | None, typer.Option(help="One more word for `commonweight node`; may come several times.")
+    ] = None,
+    image: Image = "",
+    public_key: PublicKey = None,
+    provider: Providers = None,
+    disk: Disk = 50,
+    traffic: Traffic = 1,
+    memory: Memory = 0,
+    steady: Steady = False,
+    look: LookSeconds = 20,
+    folder: Place = None,
+) -> None:
+    """Rent machines that train in a run: watched until their first accepted proof, replaced, and ended at budget, hours
+    or the end of the run.
+
+    No secret but a fresh key without funds for each GPU leaves this machine. Ctrl-C ends the fleet. If this process is
+    killed, `market ps` ends the machines.
+    """
+    from commonweight.market.desk import market_folder, open_journal, open_providers, read_query
+    from commonweight.market.hiring import LAST_SECONDS, Hiring, keep, keeper_of, new_fleet, wanted
+    from commonweight.market.renting.bootstrap import IMAGE, Joining, joining, new_node_key
+    from commonweight.market.run_side import RunSide
+    from contracts.ids import as_address
+
+    stop = heed_signals()
+    more = {"disk_gb": disk, "traffic_gb": traffic, "gpu_memory_gb": memory, "interruptible": not steady}
+    query = read_query(gpu, gpus, where, security, max_price, **more)
+    home = market_folder(folder)
+    accounts = open_providers(home, provider)
+    journal = open_journal(home)
+    fleet = new_fleet(journal, budget, hours, drain, run)
+    terms = Joining(
+        api=api,
+        run=run,
+        payout=as_address(payout),
+        deployment=deployment.read_text(),
+        package=package,
+        package_sha256=package_sha256,
+        rpc_url=rpc_url,
+        device=device,
+        image=image or IMAGE,
+        public_key=public_key.read_text().strip() if public_key else "",
+        arguments=tuple(node_option or ()),
+    )
+    seconds = fleet.ends_at - journal.clock() + drain + LAST_SECONDS
+    joining(terms, [], seconds)  # a text that no machine can carry is refused before anything is rented
+    wants = wanted(
+        accounts,
+        query,
+        Hiring(count, spread, linked, look),
+        lambda tag, keys: joining(terms, keys, seconds),  # noqa: ARG005
+        lambda: new_node_key(home / "nodes"),
+    )
+    side = RunSide(api, run)
+    side.is_over()
+    keeper = keeper_of(journal, accounts, fleet, wants)
+    keeper.proofs, keeper.is_over = side.first_proofs, side.is_over
+    keep(keeper, stop.watched(), fleet)
+
+
+@app.command("rent")
+def rent(
+    budget: Budget,
+    hours: Hours,
+    script: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A shell script that each machine runs once.")
+    ] = None,
+    gpu: Gpu = "",
+    gpus: Gpus = "1-8",
+    count: Count = 1,
+    where: Where = "",
+    security: Security = "community",
+    max_price: MaxPrice = "",
+    spread: SpreadOver = "none",
+    linked: Linked = False,
+    image: Image = "",
+    public_key: PublicKey = None,
+    provider: Providers = None,
+    disk: Disk = 50,
+    traffic: Traffic = 1,
+    memory: Memory = 0,
+    steady: Steady = False,
+    look: LookSeconds = 20,
+    folder: Place = None,
+) -> None:
+    """Rent machines for anything else; `market ps` and `market ssh` say how to reach them.
+
+    They end at budget or hours, or with this process.
+    """
+    from commonweight.market.desk import market_folder, open_journal, open_providers, read_query
+    from commonweight.market.hiring import Hiring, keep, keeper_of, new_fleet, wanted
+    from commonweight.market.provider import Bootstrap
+    from commonweight.market.renting.bootstrap import IMAGE
+
+    stop = heed_signals()
+    more = {"disk_gb": disk, "traffic_gb": traffic, "gpu_memory_gb": memory, "interruptible": not steady}
+    query = read_query(gpu, gpus, where, security, max_price, **more)
+    home = market_folder(folder)
+    accounts = open_providers(home, provider)
+    journal = open_journal(home)
+    fleet = new_fleet(journal, budget, hours)
+    text = script.read_text() if script else "#!/bin/sh\nsleep infinity\n"
+    bootstrap = Bootstrap(text, image or IMAGE, public_key.read_text().strip() if public_key else "")
+    wants = wanted(accounts, query, Hiring(count, spread, linked, look), lambda tag, keys: bootstrap, None)  # noqa: ARG005
+    keep(keeper_of(journal, accounts, fleet, wants), stop.watched(), fleet)
+
+
+@app.command("ps")
+def ps(every: Every = False, folder: Place = None) -> None:
+    """Ask the providers what they bill, end what nobody owns, and show every machine."""
+    from commonweight.market.desk import look, market_folder, open_journal
+    from commonweight.market.view.machines import document, line
+
+    home = market_folder(folder)
+    journal = open_journal(home)
+    look(journal, home)
+    now = journal.clock()
+    rentals = [rental for rental in journal.rentals() if every or not rental.is_done]
+    tell([document(rental, now) for rental in rentals], [line(rental, now) for rental in rentals] or ["no machine"])
+
+
+@app.command("stop")
+def stop(
+    fleet: Annotated[str, typer.Argument(metavar="FLEET", help="A fleet, as `market ps` names it; or `all`.")] = "",
+    machine: Annotated[
+        str, typer.Option("--machine", metavar="PROVIDER/NAME", help="End one machine, whoever rented it.")
+    ] = "",
+    folder: Place = None,
+) -> None:
+    """End machines: those of a fleet, of all fleets, or one by its provider's name; `market ps` sees their ends."""
+    from commonweight.market.desk import look, market_folder, open_journal, open_providers
+    from commonweight.market.view.machines import document, line
+
+    home = market_folder(folder)
+    if not fleet and not machine:
+        raise typer.BadParameter("name a fleet, `all`, or --machine", param_hint="FLEET")
+    if machine:
+        name, _, own = machine.partition("/")
+        open_providers(home, [name]).providers[name].terminate(own)
+        tell({"ended": machine}, [f"{name} was told to end {own}"])
+        return
+    journal = open_journal(home)
+    names = [one.name for one in journal.fleets() if not one.is_over] if fleet == "all" else [fleet]
+    for name in names:
+        journal.fleet_ends(name)
+    look(journal, home)
+    now = journal.clock()
+    left = [one for one in journal.rentals() if one.fleet in names and not one.is_done]
+    tell([document(one, now) for one in left], [f"{len(left)} machines are ending", *(line(one, now) for one in left)])
+
+
+@app.command("cost")
+def cost(every: Every = False, folder: Place = None) -> None:
+    """Show what each fleet has cost by now, at most, of its budget, and what the providers have billed."""
+    from commonweight.market.desk import look, market_folder, open_journal
+    from commonweight.market.view.machines import fleet_document, fleet_line
+
+    home = market_folder(folder)
+    journal = open_journal(home)
+    look(journal, home)
+    now = journal.clock()
+    fleets = [(fleet, journal.rentals(fleet.name)) for fleet in journal.fleets()]
+    shown = [(f, rs) for f, rs in fleets if every or not f.is_over or not all(one.is_done for one in rs)]
+    tell([fleet_document(*one, now) for one in shown], [fleet_line(*one, now) for one in shown] or ["no fleet"])
+
+
+@app.command("logs")
+def logs(rental: RentalName, folder: Place = None) -> None:
+    """Show the last lines of a machine's output, as its provider has them."""
+    from commonweight.market.desk import market_folder, open_journal, open_providers
+
+    home = market_folder(folder)
+    found = open_journal(home).rental(rental)
+    text = open_providers(home, [found.provider]).providers[found.provider].logs(found.machine)
+    tell({"rental": rental, "text": text}, text.splitlines())
+
+
+@app.command("ssh")
+def ssh(rental: RentalName, folder: Place = None) -> None:
+    """Print how to log in to a machine: `$(commonweight market ssh RENTAL)` does it."""
+    from commonweight.market.desk import market_folder, open_journal
+    from commonweight.market.errors import UnknownRental
+
+    found = open_journal(market_folder(folder)).rental(rental)
+    if not found.reach:
+        raise UnknownRental(f"{rental} is {found.standing}, and its provider has not said how to reach it")
+    tell({"rental": rental, "reach": found.reach}, [found.reach])

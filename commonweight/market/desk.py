@@ -1,0 +1,96 @@
+"""The renter's desk: folder, journal and accounts of the market's commands, and what they mention."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from commonweight.market.accounts import Accounts, open_accounts
+from commonweight.market.errors import BadQuery, KeyMissing, MarketError
+from commonweight.market.money import NOTHING, micro_usd
+from commonweight.market.offers import Level, Query, query_of
+from commonweight.market.provider import Provider
+from commonweight.market.renting.journal import Journal
+from commonweight.market.renting.reconciling import reconcile
+from commonweight.market.run_side import RunSide
+from commonweight.market.view.gathering import Gathered, gather
+from commonweight.market.view.measured import Yield, yields
+from commonweight.terminal.console import complain_of_weather, mention
+
+FOLDER_VARIABLE = "COMMONWEIGHT_MARKET_FOLDER"
+SECONDS = 20.0
+"""For the offers of all providers together."""
+
+
+class NoMarketFolder(MarketError):
+    """A user without a home has to name a folder."""
+
+    code = "no-market-folder"
+
+
+def market_folder(given: Path | None) -> Path:
+    """The market's folder, there and of mode 0700. Raises NoMarketFolder."""
+    from commonweight.model.known_model import home
+
+    base = home()
+    if given is None and base is None:
+        raise NoMarketFolder(f"this user has no home folder: name one by --folder or {FOLDER_VARIABLE}")
+    folder = given or Path(base or "") / "market"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chmod(folder, 0o700)
+    return folder
+
+
+def open_journal(folder: Path) -> Journal:
+    """The renter's journal."""
+    return Journal(folder / "journal.db")
+
+
+def open_providers(folder: Path, names: Iterable[str] | None, lists: bool = False) -> Accounts:
+    """The accounts that can be asked; those without a key are mentioned. Raises KeyMissing where there is none."""
+    accounts = open_accounts(folder, names or (), lists)
+    if not accounts.providers and not accounts.lists:
+        raise KeyMissing(f"no provider has a key in {folder / 'keys'}: a file of mode 0600 for each, named as it is")
+    for name, why in accounts.missing.items():
+        mention("provider-not-asked", {"provider": name, "why": why}, f"{name} is not asked: {why}")
+    return accounts
+
+
+def read_query(gpu: str, gpus: str, where: str, security: str, max_price: str, **more: int | bool) -> Query:
+    """The query of a command's options; `more` are fields of Query. Raises BadQuery and BadPrice."""
+    if security not in tuple(Level):
+        raise BadQuery(f"--security is {' or '.join(Level)}, not {security!r}")
+    price = micro_usd(max_price, "--max-price") if max_price else NOTHING
+    return query_of(gpu, gpus, where, level=Level(security), max_price=price, **more)
+
+
+def gathered(providers: Sequence[Provider], query: Query) -> Gathered:
+    """The offers of all of them; providers that failed are mentioned."""
+    found = gather(providers, query, SECONDS)
+    for failure in found.failed:
+        line = f"{failure.provider} is not in this view: {failure.detail}"
+        mention("provider-failed", failure.to_json(), line)
+    return found
+
+
+def rates(folder: Path, api: str, run: str) -> Mapping[str, Yield]:
+    """What this renter's machines yield in a run, nothing without one. Raises ApiProblem and ApiUnreachable."""
+    if not run:
+        return {}
+    journal = open_journal(folder)
+    fleets = {fleet.name for fleet in journal.fleets() if fleet.run == run}
+    rentals = [rental for rental in journal.rentals() if rental.fleet in fleets]
+    return yields(rentals, RunSide(api, run).work(), journal.clock()) if rentals else {}
+
+
+def look(journal: Journal, folder: Path) -> None:
+    """Follow every provider of which there is a rental that is not over, and end what nobody owns."""
+    names = sorted({rental.provider for rental in journal.rentals() if not rental.is_done})
+    if not names:
+        return
+    found = reconcile(journal, list(open_providers(folder, names).providers.values()))
+    for provider, why in found.unasked:
+        complain_of_weather(f"{provider} cannot be asked: {why}")
+    for tag, machine in found.unclear:
+        mention("unclear", {"rental": tag, "machine": machine.name}, f"{machine.name} may be the machine of {tag}")
