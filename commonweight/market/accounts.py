@@ -1,7 +1,7 @@
 """The renter's accounts: a key by file for each provider, and the addresses where they answer.
 
 Keys are in `keys/NAME` of the market's folder, mode 0600, or where the provider's own program keeps its key. An address
-comes from COMMONWEIGHT_MARKET_<NAME>_URL where that is set. Neither is ever an option of a command.
+comes from a variable where that is set. Neither is ever an option of a command.
 """
 
 from __future__ import annotations
@@ -33,18 +33,14 @@ PROJECT_VARIABLE = "COMMONWEIGHT_MARKET_DSTACK_PROJECT"
 
 @dataclass(frozen=True)
 class Account:
-    """How a provider is opened. `own` is where its own program keeps its key, below the home folder; `url` is empty
-    where the user has to say it."""
+    """How a provider is opened. `variable` overrides its address `url`, which is empty where the user has to say it;
+    `own` is where its own program keeps its key, below the home folder."""
 
     name: str
     url: str
     make: Callable[[str, str], Provider]
+    variable: str
     own: str = ""
-
-    @property
-    def variable(self) -> str:
-        """The variable of its address."""
-        return f"COMMONWEIGHT_MARKET_{self.name.upper().replace('-', '_')}_URL"
 
 
 def _dstack(url: str, key: str) -> Provider:
@@ -54,11 +50,11 @@ def _dstack(url: str, key: str) -> Provider:
 ACCOUNTS: Mapping[str, Account] = {
     account.name: account
     for account in (
-        Account("akash", AKASH, Akash),
-        Account("ionet", IONET, IoNet),
-        Account("vast", VAST, Vast, ".config/vastai/vast_api_key"),
-        Account("lambda", LAMBDA, LambdaCloud),
-        Account("dstack", "", _dstack),
+        Account("akash", AKASH, Akash, "COMMONWEIGHT_MARKET_AKASH_URL"),
+        Account("ionet", IONET, IoNet, "COMMONWEIGHT_MARKET_IONET_URL"),
+        Account("vast", VAST, Vast, "COMMONWEIGHT_MARKET_VAST_URL", ".config/vastai/vast_api_key"),
+        Account("lambda", LAMBDA, LambdaCloud, "COMMONWEIGHT_MARKET_LAMBDA_URL"),
+        Account("dstack", "", _dstack, "COMMONWEIGHT_MARKET_DSTACK_URL"),
     )
 }
 
