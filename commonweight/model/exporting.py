@@ -9,16 +9,20 @@ from contracts.ids import RunId
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.runs import Run
 from trainer.model.hugging_face import export, require_form
+from trainer.model.own.files import export_own
 from verifier.weights.merged import MergedWeights, merged_weights
 
 
 def export_run(source: Trusted, run: RunId, out: Path, number: int | None, seconds: float) -> MergedWeights:
-    """Write the weights after a round, by default the newest merged one that the server shows.
+    """Write the weights after a round, by default the newest merged one that the server shows: for Hugging Face's
+    library those of a llama, under its own names those of one's own model.
 
     Raises NotAModel, DiskFull, and what taking them home raises.
     """
     shown = source.client.read(Run, f"/runs/{run}")
-    require_form(RunConfig.from_json(shown.config))  # before anything is waited for; a run keeps its architecture
+    is_own = RunConfig.from_json(shown.config).architecture == "own"
+    if not is_own:
+        require_form(RunConfig.from_json(shown.config))  # before anything is waited for; a run keeps its architecture
     weights = merged_weights(source.client, source.deployment, source.quorum, run, number, seconds, told_waiting())
-    export(weights.config, weights.theta, out)
+    (export_own if is_own else export)(weights.config, weights.theta, out)
     return weights

@@ -121,7 +121,7 @@ def lineage(
 @app.command("export")
 def export(
     run: RunId,
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write, for Hugging Face's library.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write.")],
     round_number: Annotated[
         int | None, typer.Option("--round", min=1, help="Round after which the weights stand; else the newest merged.")
     ] = None,
@@ -132,7 +132,7 @@ def export(
 ) -> None:
     """Take the weights of a run home: what its verifiers signed, checked, in the form that other programs load.
 
-    A run of the architecture `llama` becomes a folder that `transformers` loads.
+    A run of the architecture `llama` becomes a folder that `transformers` loads, one of `own` that of its package.
     """
     from commonweight.model.exporting import export_run
     from commonweight.model.trusted import trusted
@@ -156,6 +156,23 @@ def import_(
     tell(
         {"folder": str(out), "fields": fields}, [f"{out}: weights {fields['weights_blob']}, for model train --weights"]
     )
+
+
+@app.command("digest")
+def digest(
+    package: Annotated[str, typer.Argument(help="Name of a Python package that is installed here.")],
+) -> None:
+    """The digest of a model package's files, by which a run names it.
+
+    Nothing of the package runs.
+    """
+    from trainer.model.own.source import installed, require_model
+
+    found = installed(package)
+    require_model(found)
+    files = list(found.files)
+    document = {"package": found.name, "digest": found.digest, "folder": str(found.folder), "files": files}
+    tell(document, [f"{found.name} {found.digest}"])
 
 
 @app.command("sizes")
