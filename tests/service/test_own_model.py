@@ -41,8 +41,8 @@ def opened(stage: Stage, **named: object) -> None:
 def ended(stage: Stage, *names: str) -> None:
     for name in names:
         stage.stop(name)
-    alive = lambda: [thread for thread in stage._threads if thread.name in names and thread.is_alive()]  # noqa: E731
-    stage.wait("the nodes' end", lambda: not alive())
+    threads = [thread for thread in stage._threads if thread.name in names]
+    stage.wait("the nodes' end", lambda: not any(thread.is_alive() for thread in threads))
 
 
 def test_a_run_of_ones_own_model_is_trained_and_checked(tmp_path: Path, digest: str) -> None:
