@@ -129,6 +129,10 @@ def export(
     deployment: Trusted = None,
     rpc_url: OwnChain = None,
     seconds: Annotated[float, typer.Option(help="How long to wait until k mirrors show one head.")] = 60.0,
+    corpus: Annotated[
+        str,
+        typer.Option(metavar="PLACE", help="Folder or address of the run's corpus: its tokenizer comes beside them."),
+    ] = "",
 ) -> None:
     """Take the weights of a run home: what its verifiers signed, checked, in the form that other programs load.
 
@@ -137,7 +141,7 @@ def export(
     from commonweight.model.exporting import export_run
     from commonweight.model.trusted import trusted
 
-    found = export_run(trusted(api, deployment, rpc_url), ids.RunId(run), out, round_number, seconds)
+    found = export_run(trusted(api, deployment, rpc_url), ids.RunId(run), out, round_number, seconds, corpus)
     line = f"{out}: the weights {found.digest} after round {found.round}, by entry {found.entry} of the log"
     tell({"folder": str(out), "digest": found.digest, "round": found.round, "entry": found.entry}, [line])
 
