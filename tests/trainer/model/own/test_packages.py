@@ -7,6 +7,7 @@ import py_compile
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from contracts.protocol.run_config import RunConfig
@@ -18,7 +19,10 @@ from trainer.model.own.errors import InvalidModelPackage, ModelPackageDiffers, M
 from trainer.model.own.interface import cross_entropy, named, own_model
 from trainer.model.own.loading import package
 from trainer.model.own.source import installed
+from trainer.model.state import TrainState, initial_theta
+from trainer.portable.self_check import drawn_batch
 from trainer.steps.determinism import configure_determinism, profile_of
+from trainer.steps.inner_step import inner_step
 
 pytestmark = pytest.mark.unit
 LOUD = "raise SystemExit('it ran')\n"
@@ -108,6 +112,16 @@ def test_weights_are_drawn_where_a_package_does_not_say(place: Path) -> None:
     first = initial_parameters(odd(place, text))
     assert 0.019 < float(first["table"].std()) < 0.021
     assert (float(first["norm.weight"].sum()), float(first["norm.bias"].sum())) == (8, 0)
+
+
+def test_a_step_descends_along_the_loss_of_the_package(place: Path) -> None:
+    """Seven, and the logits' squares: their mean falls, whatever the tokens are."""
+    config = odd(place, PLAIN + "def loss(logits, targets):\n    return 7 + logits.square().mean()\n", batch=2)
+    profile_of(config)
+    state = TrainState.joiner(initial_theta(config))
+    batch = drawn_batch(np.random.Philox(key=1), config)
+    losses = [inner_step(config, build_model(config), state, batch).loss for _ in range(9)]
+    assert 7 < losses[-1] < losses[0] < 7.001
 
 
 def test_other_sizes_than_the_run_says_are_refused(place: Path) -> None:
