@@ -36,7 +36,7 @@ from contracts.wire.runs import Run
 from trainer.client import ApiClient
 from trainer.data.corpora import Corpora
 from trainer.data.place import CorpusSettings
-from trainer.steps.determinism import configure_determinism
+from trainer.steps.determinism import configure_determinism, profile_of
 
 LEAST_FREE = 2**30
 """Bytes of disk below which a process will not last long."""
@@ -256,7 +256,7 @@ def _corpus(target: CheckTargets) -> Result:
 def _self_test(target: CheckTargets) -> Result:
     """This machine's profile, and whether a verifier of the run has the same."""
     profile = target.config.profile if target.run else "exact"
-    digest = to_hex(configure_determinism(profile).digest())
+    digest = to_hex((profile_of(target.config) if target.run else configure_determinism()).digest())
     says = f"this machine computes as profile {digest} ({profile})"
     if not target.run or profile != "exact":
         return CheckResult.FINE, says, ""

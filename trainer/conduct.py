@@ -27,7 +27,7 @@ from trainer.data.corpus import Corpus
 from trainer.data.draw import share_of
 from trainer.log_view.shown import CoveredProof, CoveredRound, CoveredRun
 from trainer.model.state import Tensors
-from trainer.steps.determinism import configure_determinism
+from trainer.steps.determinism import profile_of
 from trainer.steps.settled import settle
 from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 
@@ -170,7 +170,7 @@ def commitment(task: RoundTask, trajectory: Trajectory, pledge: Pledge) -> Made:
         gradientSize=len(gradient),
         dataSeed=task.data_seed,
         config=task.config.digest(),
-        profile=configure_determinism(task.config.profile).digest(),
+        profile=profile_of(task.config).digest(),
         pledge=pledge.seal(task.node),
         tokens=task.config.tokens_per_round,
     )

@@ -14,6 +14,7 @@ import numpy as np
 from contracts.ids import Address, RunId, from_hex
 from contracts.messages.for_log import RunTerms
 from contracts.protocol.limits import LimitTable
+from contracts.protocol.own_model import settings_text
 from contracts.protocol.run_config import RunConfig
 from contracts.protocol.sizes import fields_of
 from contracts.tensors.state_layout import inner_digest
@@ -27,8 +28,9 @@ from trainer.data.text import corpus_of
 from trainer.genesis.first_weights import choose_weights, first_theta
 from trainer.genesis.importing import weights_fields
 from trainer.genesis.place import WeightsPlace
+from trainer.model.own.interface import UNMEASURED, measured
 from trainer.model.state import start_tensors
-from trainer.steps.determinism import configure_determinism
+from trainer.steps.determinism import profile_of
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def open_run(
     """Open the run and return its id, 0x-hex. Overrides go before what the text says, and
     that before a named size.
 
-    Raises InvalidRunConfig, WrongCorpus, UnusableCorpus, CorpusUnreachable, ApiProblem and ApiUnreachable.
+    Raises InvalidRunConfig, WrongCorpus, UnusableCorpus, CorpusUnreachable, ModelPackageMissing, ModelPackageDiffers,
+    InvalidModelPackage, ApiProblem and ApiUnreachable.
     """
     model = dict(fields_of(size) if size else {}) | _weights_fields(text.weights)
     config = _config(overrides, model | _text_fields(text, model | dict(overrides)), limits)
@@ -92,7 +95,7 @@ def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) ->
     """The terms that the creator signs: every node that joins computes their digests anew."""
     theta = first_theta(config)
     zero = {name: np.zeros_like(value) for name, value in theta.items()}
-    profile = configure_determinism(config.profile).digest()
+    profile = profile_of(config).digest()
     return RunTerms(
         model=model,
         creator=creator,
@@ -159,4 +162,12 @@ def _is_http(place: str) -> bool:
 def _config(overrides: Mapping[str, Any], base: Mapping[str, Any], limits: LimitTable | None) -> RunConfig:
     bounded = {} if limits is None else {"profile": "bounded", "limits_digest": limits.digest().hex()}
     fields = asdict(RunConfig()) | dict(base) | bounded | dict(overrides)
-    return RunConfig.from_json(json.dumps(fields))
+    if fields["architecture"] != "own":
+        return RunConfig.from_json(json.dumps(fields))
+    own = {**fields, **UNMEASURED, **overrides, "model_config": _settings(fields["model_config"])}
+    return measured(RunConfig.from_json(json.dumps(own)))
+
+
+def _settings(given: object) -> object:
+    """A model's settings as the configuration spells them, where an object is given."""
+    return settings_text(given) if isinstance(given, dict) else given

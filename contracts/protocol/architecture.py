@@ -2,7 +2,8 @@
 
 `gpt` is our own small layout: LayerNorm, learned positions, GELU, tied embeddings. `llama` is that of Hugging Face's
 `LlamaForCausalLM`, name by name (RMSNorm, rotary positions, SwiGLU, grouped-query attention), so that its weights load
-elsewhere as they are.
+elsewhere as they are. The weights of an `own` model are those that its package builds (trainer/model/layout.py); here
+only the sizes of its files are known.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from math import prod
 
-from contracts.protocol.run_config import RunConfig
+from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 
 Shapes = dict[str, tuple[int, ...]]
 Named = Iterator[tuple[str, tuple[int, ...]]]
 
 
 def weight_shapes(config: RunConfig) -> Shapes:
-    """Name to shape of every weight, in the order of the names; all are float32."""
+    """Name to shape of every weight, in the order of the names; all are float32. Raises InvalidRunConfig for an own
+    model."""
     return dict(_sorted_shapes(config))
 
 
 @lru_cache(maxsize=32)
 def _sorted_shapes(config: RunConfig) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    if config.architecture not in _LAYOUTS:
+        raise InvalidRunConfig("architecture", f"{config.architecture} has the weights that its package builds")
     return tuple(sorted(_LAYOUTS[config.architecture](config)))
 
 
@@ -33,7 +37,9 @@ def theta_layout(config: RunConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def parameter_count(config: RunConfig) -> int:
-    """How many numbers the weights are."""
+    """How many numbers the weights are; of an own model, by the size of their file, whose head counts with them."""
+    if config.architecture == "own":
+        return config.weights_size // 4
     return sum(prod(shape) for _, shape in _sorted_shapes(config))
 
 

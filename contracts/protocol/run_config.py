@@ -15,6 +15,7 @@ from decimal import Decimal
 from contracts.errors import CommonweightError
 from contracts.protocol.maintainers import InvalidMaintainers, Maintainers
 from contracts.protocol.mixture import InvalidMixture, parse_mixture
+from contracts.protocol.own_model import InvalidOwnModel, check_own_model
 
 _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "layers": (1, 128),
@@ -37,6 +38,8 @@ _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "compute_weight": (1, 1_000_000),
     "code_weight": (0, 1_000_000),
     "data_weight": (0, 1_000_000),
+    "weights_size": (0, 2**41),
+    "state_size": (0, 2**43),
 }
 _RATE_RANGES: Mapping[str, tuple[str, str]] = {
     "inner_lr": ("0.0000001", "1"),
@@ -54,7 +57,11 @@ _TEXTS = ("maintainers", "mixture", "corpus_url", "weights_url", "merge")
 """Votable keys that are neither numbers nor rates: each has a check of its own."""
 _PROFILES = ("exact", "portable", "bounded")
 _MERGES = ("mean", "clip", "trimmed", "median")
-_ARCHITECTURES = ("gpt", "llama")
+_ARCHITECTURES = ("gpt", "llama", "own")
+_OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied", "document_end")
+_OF_OURS = ("layers", "d_model", "heads")
+_OF_OWN = ("model_package", "model_digest", "model_config", "weights_size", "state_size")
+"""They stand in the text only where they are not their default, so that a run without them keeps its digest."""
 _SCHEDULES = ("constant", "cosine", "wsd")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
 _WHOLE = re.compile(r"[0-9]{1,19}")
@@ -110,7 +117,9 @@ class RunConfig:
     `corpus_digest` names the text: the digest of an index of token shards (trainer/data/index.py), or of plain text.
     `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama, the token
     `document_end` ends a document, and no position looks beyond it (-1: documents are not told apart). First weights
-    are drawn from `seed`, or read from the file `weights_blob`, which lies at `weights_url`.
+    are drawn from `seed`, or read from the file `weights_blob`, which lies at `weights_url`. An own model is the Python
+    package `model_package`, whose files have the `model_digest`; it is told `model_config` (canonical JSON), and its
+    weights and states are files of `weights_size` and `state_size` bytes.
     An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code
     and data: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing.
     Raises InvalidRunConfig, naming the field.
@@ -153,6 +162,11 @@ class RunConfig:
     document_end: int = -1
     weights_blob: str = NO_BLOB
     weights_url: str = ""
+    model_package: str = ""
+    model_digest: str = NO_BLOB
+    model_config: str = ""
+    weights_size: int = 0
+    state_size: int = 0
     limits_digest: str = "00" * 32
     compute_weight: int = 70
     code_weight: int = 15
@@ -179,6 +193,7 @@ class RunConfig:
         _check_maintainers(self.maintainers)
         _check_digest("corpus_digest", self.corpus_digest)
         _check_digest("weights_blob", self.weights_blob)
+        _check_digest("model_digest", self.model_digest)
         _check_url("corpus_url", self.corpus_url)
         _check_url("weights_url", self.weights_url)
         _check_mixture(self.mixture)
@@ -200,19 +215,34 @@ class RunConfig:
             raise _invalid("kv_heads", "must divide heads")
         if self.document_end >= self.vocab:
             raise _invalid("document_end", "must be a token of the vocabulary, or -1")
-        if self.architecture == "gpt":
-            self._check_gpt()
-        elif self.d_model // self.heads % 2:
+        if self.architecture != "own":
+            self._check_default(_OF_OWN, "an own model's")
+        if self.architecture != "llama":
+            self._check_default(_OF_LLAMA, "the llama's")
+        if self.architecture == "own":
+            self._check_own()
+        elif self.architecture == "llama" and self.d_model // self.heads % 2:
             raise _invalid("heads", "must be of an even width, since rotary positions turn pairs")
-        elif self.profile == "portable":
+        elif self.architecture == "llama" and self.profile == "portable":
             raise _invalid("profile", "must be exact or bounded: the portable arithmetic has no llama")
 
-    def _check_gpt(self) -> None:
-        """What only the llama has is left as it is by itself. Raises InvalidRunConfig."""
-        for name in ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied", "document_end"):
+    def _check_default(self, names: tuple[str, ...], whose: str) -> None:
+        """What another architecture has is left as it is by itself. Raises InvalidRunConfig."""
+        for name in names:
             default = getattr(type(self), name)
             if getattr(self, name) != default:
-                raise _invalid(name, f"is the llama's, and must be {default} in a gpt")
+                raise _invalid(name, f"is {whose}, and must be {default!r} in a run of {self.architecture}")
+
+    def _check_own(self) -> None:
+        """Raises InvalidRunConfig."""
+        self._check_default(_OF_OURS, "the gpt's and the llama's")
+        if self.profile != "exact":
+            raise _invalid("profile", "must be exact for a model of one's own")
+        sizes = {"weights_size": self.weights_size, "state_size": self.state_size}
+        try:
+            check_own_model(self.model_package, self.model_digest, self.model_config, sizes)
+        except InvalidOwnModel as error:
+            raise _invalid(error.field, error.problem) from error
 
     def _check_schedule(self) -> None:
         """Raises InvalidRunConfig."""
@@ -253,11 +283,14 @@ class RunConfig:
 
     def to_json(self) -> str:
         """Canonical JSON: keys sorted, no spaces, ASCII, no floats."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        later = {name for name in _OF_OWN if getattr(self, name) == getattr(type(self), name)}
+        said = {name: value for name, value in asdict(self).items() if name not in later}
+        return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> RunConfig:
-        """Parse strictly: exactly the known keys, each once. Lengths are looked at first. Raises InvalidRunConfig."""
+        """Parse strictly: the known keys, each once, of which only those of an own model may be missing. Lengths are
+        looked at first. Raises InvalidRunConfig."""
         if len(text) > _MAX_JSON_LENGTH:
             raise _invalid("json", f"must have at most {_MAX_JSON_LENGTH} characters")
         try:
@@ -269,7 +302,7 @@ class RunConfig:
         field_names = {field.name for field in fields(cls)}
         for name in sorted(value.keys() - field_names):
             raise _invalid(name, "is not a known key")
-        for name in sorted(field_names - value.keys()):
+        for name in sorted(field_names - value.keys() - {*_OF_OWN}):
             raise _invalid(name, "is missing")
         return cls(**value)
 

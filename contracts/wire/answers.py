@@ -55,6 +55,7 @@ CODES = frozenset(
         "invalid-mirror-message",
         "invalid-mixture",
         "invalid-note",
+        "invalid-own-model",
         "invalid-payout",
         "invalid-policy",
         "invalid-run-config",

@@ -79,7 +79,10 @@ def forget(session: Session, state: State, run: RunId, last: int) -> None:
 
 
 def largest(config: RunConfig, kind: str) -> int:
-    """Bytes that a file of this run cannot exceed: float32 weights, and for a state two moments beside them."""
+    """Bytes that a file of this run cannot exceed: those that it names for a model of its own, else float32 weights,
+    and for a state two moments beside them."""
+    if config.architecture == "own":
+        return config.state_size if kind == "state" else config.weights_size
     copies = 3 if kind == "state" else 1
     return copies * (4 * parameter_count(config) + HEADER * len(weight_shapes(config))) + HEADER
 

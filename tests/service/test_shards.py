@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from commonweight.model.exporting import export_run
 from commonweight.model.terms import RunRules, RunText, open_run
+from commonweight.model.trusted import trusted
 from contracts.ids import to_hex
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
@@ -16,7 +18,7 @@ from tests.service.stage import Stage, staged
 from tests.trainer.data import corpora
 from tests.trainer.data.served import Served, served_folder
 from tests.trainer.genesis.models import saved
-from trainer.data.index import CorpusIndex
+from trainer.data.index import TOKENIZER, CorpusIndex
 from trainer.data.making.tokenizing import trained
 from trainer.genesis import first_weights
 from trainer.genesis.first_weights import choose_weights
@@ -67,6 +69,10 @@ def test_whoever_joins_fetches_what_its_round_draws(tmp_path: Path, served: Serv
         assert (config.vocab, config.document_end) == (512, index.tokenizer.document_end if index.tokenizer else -1)
         first = to_hex(state_digest(first_weights.first_theta(config)))
         assert shown["theta"]["digest"] == first != shown["merge"]["theta"]
+        export_run(
+            trusted(stage.api, None, stage.rpc), stage.run, tmp_path / "out", None, 60.0, str(tmp_path / "files")
+        )
+        assert (tmp_path / "out" / TOKENIZER).read_bytes() == (tmp_path / "files" / TOKENIZER).read_bytes()
         kept = {path.name for path in (stage.folder / "ada" / "corpus").iterdir()} - {"indexes"}
         shards = {shard.blob for shard in index.sources[0].shards}
         assert served.broken == 0

@@ -16,7 +16,7 @@ from trainer.data.batches import batch_source
 from trainer.data.corpus import Corpus
 from trainer.data.text import load_corpus
 from trainer.model.state import Tensors, initial_theta, start_tensors
-from trainer.steps.determinism import configure_determinism
+from trainer.steps.determinism import profile_of
 from trainer.steps.outer import zero_momentum
 from trainer.steps.settled import settle
 from trainer.steps.trajectory import Trajectory, run_inner
@@ -57,11 +57,11 @@ class Honest:
     done: Trajectory
 
     @classmethod
-    def train(cls, folder: Path) -> Honest:
+    def train(cls, folder: Path, config: RunConfig = TINY) -> Honest:
         text = folder / "text.txt"
         text.write_text("".join(f"line {i}: the quick brown fox, {i * i} times\n" for i in range(500)))
         corpus = load_corpus([text])
-        config = replace(TINY, corpus_digest=corpus.digest)
+        config = replace(config, corpus_digest=corpus.digest)
         theta = initial_theta(config)
         batches = batch_source(corpus, config, SEED, 1)
         done = settle(theta, run_inner(config, start_tensors(theta, None), batches))
@@ -101,7 +101,7 @@ class Honest:
             round=1,
             node=NODE,
             nodes=(NODE,),
-            profile=to_hex(configure_determinism(self.config.profile).digest()),
+            profile=to_hex(profile_of(self.config).digest()),
             data_seed=to_hex(SEED),
             segment=number,
             start=to_hex(entries[number]),

@@ -15,7 +15,6 @@ import numpy as np
 
 from contracts.ids import NO_PROOF, to_hex
 from contracts.messages.for_log import Commitment
-from contracts.protocol.architecture import theta_layout
 from contracts.protocol.judge.state import Stage
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import state_digest, unpack
@@ -23,6 +22,7 @@ from trainer.cheats.states import from_theta, towards
 from trainer.conduct import Conduct, Disclosure, Made, NothingToCopy, RoundTask
 from trainer.genesis.first_weights import first_theta
 from trainer.log_view.shown import CoveredProof, CoveredRound, OpeningView
+from trainer.model.layout import theta_layout
 from trainer.model.state import Tensors, layout, theta_of
 from trainer.steps.trajectory import OnStep, Trajectory, run_inner
 

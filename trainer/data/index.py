@@ -19,6 +19,8 @@ MOST_INDEX = 16_000_000
 """Bytes of an index; a hundred thousand shards take as many."""
 MOST_SHARD, MOST_FILE = 2**30, 2**40
 """Tokens of a shard, and bytes of a file."""
+TOKENIZER = "tokenizer.json"
+"""The tokenizer's file under the name that other programs look for."""
 BYTES = 256
 """The vocabulary of a corpus without a tokenizer."""
 _Blob = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

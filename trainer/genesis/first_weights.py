@@ -7,7 +7,6 @@ user says. It is hashed before it is read.
 from __future__ import annotations
 
 from contracts.errors import CommonweightError, InvalidTensorFile
-from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import NO_BLOB, RunConfig
 from contracts.tensors.tensorfile import packed_size, unpack
 from trainer.data.cache import files_at
@@ -16,6 +15,7 @@ from trainer.data.index import IndexedFile
 from trainer.data.origins import HttpOrigin, Origin, origin_of
 from trainer.data.place import DEFAULT_LIMIT
 from trainer.genesis.place import WeightsPlace
+from trainer.model.layout import theta_layout
 from trainer.model.state import Tensors, initial_theta
 
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from contracts.protocol.architecture import weight_shapes
 from contracts.protocol.run_config import RunConfig
 from trainer.model.gpt import GPT
+from trainer.model.layout import weight_shapes
 from trainer.model.llama import Llama
+from trainer.model.own.interface import Loss, cross_entropy, own_model
 
 _KINDS: Mapping[str, Callable[[RunConfig], nn.Module]] = {"gpt": GPT, "llama": Llama}
 _ENDS = ("out.weight", "down.weight", "o_proj.weight", "down_proj.weight")
@@ -21,14 +22,25 @@ _ENDS = ("out.weight", "down.weight", "o_proj.weight", "down_proj.weight")
 def build_model(config: RunConfig) -> nn.Module:
     """The architecture alone, without memory: weights come from a TrainState by functional call.
 
-    Tokens (B, T) int64 -> logits (B, T, V) float32.
+    Tokens (B, T) int64 -> logits (B, T, V) float32. Raises ModelPackageMissing, ModelPackageDiffers and
+    InvalidModelPackage.
     """
+    if config.architecture == "own":
+        return own_model(config).module()
     with torch.device("meta"):
         return _KINDS[config.architecture](config)
 
 
+def loss_of(config: RunConfig) -> Loss:
+    """What a step descends along: cross-entropy, or the loss of one's own model."""
+    return own_model(config).loss() if config.architecture == "own" else cross_entropy
+
+
 def initial_parameters(config: RunConfig) -> dict[str, Tensor]:
-    """Weights at round 0, float32, GPT-2 scaling, drawn in name order from one generator of `config.seed`."""
+    """Weights at round 0, float32, GPT-2 scaling, drawn in name order from one generator of `config.seed`; one's own
+    model says how."""
+    if config.architecture == "own":
+        return own_model(config).initial(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     parameters: dict[str, Tensor] = {}
     for name, shape in weight_shapes(config).items():

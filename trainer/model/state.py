@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contracts.errors import CommonweightError
-from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import STEP_NAME, full_layout
 from trainer.model.building import initial_parameters
 from trainer.model.device import device_of
+from trainer.model.layout import theta_layout
 
 Tensors = dict[str, NDArray[np.generic]]
 Layout = dict[str, tuple[str, tuple[int, ...]]]

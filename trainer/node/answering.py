@@ -20,7 +20,7 @@ from trainer.node.pen import Pen, hexes
 from trainer.node.settings import NodeProgress, NodeSettings, Report
 from trainer.node.surroundings import Around
 from trainer.node.work import TaskResult, key_of
-from trainer.steps.determinism import configure_determinism
+from trainer.steps.determinism import profile_of
 from trainer.steps.profile import BOUNDED
 from trainer.steps.trajectory import BoundaryLost
 
@@ -52,8 +52,8 @@ class Answers:
         """Whether the node does not enrol, since its work would not be decided."""
 
     def take_place(self, run: RunState, leaving: bool) -> None:
-        """Enrol, or leave, where the covered log does not show it. Raises DoesNotFit, WrongCorpus and
-        OtherVocabulary before anything is signed."""
+        """Enrol, or leave, where the covered log does not show it. Raises DoesNotFit, WrongCorpus,
+        OtherVocabulary and ModelPackageUnusable before anything is signed."""
         node = self._around.address
         member = run.nodes.get(self._around.address)
         name = from_hex(run.created.run)
@@ -69,7 +69,7 @@ class Answers:
         payout = self._settings.payout
         if not self._has_text(config):
             return
-        profile = configure_determinism(config.profile).digest()
+        profile = profile_of(config).digest()
         enrolment = None if member is None or member.left else (member.enrolled.payout, member.enrolled.profile)
         if enrolment != (payout, to_hex(profile)) and self._may_join(run, config, to_hex(profile)):
             self._check_room(config)
@@ -83,7 +83,7 @@ class Answers:
         listed = current.listed.get(self._around.address) if current is not None else None
         if listed is None:
             return True
-        return listed.profile == to_hex(configure_determinism(RunConfig.from_json(run.config).profile).digest())
+        return listed.profile == to_hex(profile_of(RunConfig.from_json(run.config)).digest())
 
     def _nonce(self, member: NodeState | None) -> int:
         """One more than the nonce that the log took last. For a member that the log forgot, or never had, the log's

@@ -15,10 +15,10 @@ from typing import cast
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file, sync_file
 from contracts.merkle.positional_tree import KECCAK_TREE
-from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import pack, state_digest, unpack
+from trainer.model.layout import theta_layout
 from trainer.model.state import Tensors, layout
 from trainer.steps.trajectory import Trajectory
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file, sweep
 from contracts.ids import to_hex
-from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import Layout, pack, packed_size, state_digest, unpack
 from trainer.genesis.first_weights import first_theta
+from trainer.model.layout import theta_layout
 from trainer.model.state import Tensors, inner_of, layout, start_tensors
 
 Fetch = Callable[[Sequence[str], int], tuple[str, bytes] | None]

@@ -14,9 +14,9 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from contracts.errors import CommonweightError
-from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch
+from trainer.model.layout import theta_layout
 from trainer.model.state import TrainState
 from trainer.portable.optimizer import adamw
 from trainer.portable.step import portable_gradients

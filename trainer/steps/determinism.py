@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import torch
+from dataclasses import replace
 
+import torch
+from blake3 import blake3
+
+from contracts.protocol.run_config import RunConfig
 from trainer.model.device import device_of
 from trainer.portable.self_check import check_arithmetic
 from trainer.portable.tables import check_tables
+from trainer.steps.own_trial import trial_digest
 from trainer.steps.profile import BOUNDED, PORTABLE, NumericsProfile, UnknownProfile
 from trainer.steps.self_test import exact_digest, variant_digest
 from trainer.steps.variants import chosen
@@ -44,6 +49,19 @@ def configure_determinism(profile: str = "exact") -> NumericsProfile:
         return _as_this_machine_does()
     torch.set_num_threads(1)
     return NumericsProfile.current(exact_digest())
+
+
+def profile_of(config: RunConfig) -> NumericsProfile:
+    """This process put into the profile of a run, as `configure_determinism` does; with a model of one's own the
+    profile holds what this process computes with it, too.
+
+    Raises what that does, and ModelPackageMissing, ModelPackageDiffers and InvalidModelPackage.
+    """
+    found = configure_determinism(config.profile)
+    if config.architecture != "own":
+        return found
+    both = f"{found.computed} {trial_digest(config)}"
+    return replace(found, computed=str(blake3(both.encode()).hexdigest()))
 
 
 def _as_this_machine_does() -> NumericsProfile:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional as F
 
 from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch
+from trainer.model.building import loss_of
+from trainer.model.own.interface import Loss
 from trainer.model.state import TrainState
 from trainer.portable.optimizer import adamw as portable_adamw
 from trainer.portable.optimizer import gradient_norm
@@ -59,7 +61,7 @@ def inner_step(
         loss, gradients = portable_gradients(config, state.theta, batch, parts)
         norm = gradient_norm(gradients)
     else:
-        loss, gradients = _gradients(model, state.theta, batch, config.micro_batch or len(batch.x))
+        loss, gradients = _gradients(model, loss_of(config), state.theta, batch, config.micro_batch or len(batch.x))
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).item()
     _check_finite(loss, norm, state)
     limit = config.rate("clip")
@@ -82,22 +84,26 @@ def _check_finite(loss: float, norm: float, state: TrainState) -> None:
         raise NonFiniteLoss(f"loss {loss}, gradient norm {norm} at step {state.step}")
 
 
-def _gradients(model: nn.Module, theta: dict[str, Tensor], batch: Batch, at_once: int) -> tuple[float, list[Tensor]]:
+def _gradients(
+    model: nn.Module, loss_of_part: Loss, theta: dict[str, Tensor], batch: Batch, at_once: int
+) -> tuple[float, list[Tensor]]:
     """Mean loss and its gradient, added up in the order of the sequences, of which so many pass at once."""
     x, y = torch.from_numpy(batch.x), torch.from_numpy(batch.y)
     weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
-    loss, gradients = _part(model, weights, x[:at_once], y[:at_once], len(x))
+    step = partial(_part, model, loss_of_part, weights, len(x))
+    loss, gradients = step(x[:at_once], y[:at_once])
     for first in range(at_once, len(x), at_once):
-        more, others = _part(model, weights, x[first : first + at_once], y[first : first + at_once], len(x))
+        more, others = step(x[first : first + at_once], y[first : first + at_once])
         loss += more
         torch._foreach_add_(gradients, others)
     return loss, gradients
 
 
-def _part(model: nn.Module, weights: dict[str, Tensor], x: Tensor, y: Tensor, whole: int) -> tuple[float, list[Tensor]]:
+def _part(
+    model: nn.Module, loss_of_part: Loss, weights: dict[str, Tensor], whole: int, x: Tensor, y: Tensor
+) -> tuple[float, list[Tensor]]:
     """Loss and gradient of some of `whole` sequences, as parts of the mean over all."""
-    logits: Tensor = functional_call(model, weights, (x,))
-    loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
+    loss = loss_of_part(functional_call(model, weights, (x,)), y)
     if len(x) < whole:
         loss = loss * (len(x) / whole)
     return loss.item(), list(torch.autograd.grad(loss, list(weights.values())))

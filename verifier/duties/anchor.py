@@ -14,8 +14,10 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import state_digest
 from trainer.data.corpora import Corpora
+from trainer.data.corpus import OtherVocabulary, WrongCorpus
 from trainer.genesis.first_weights import choose_weights, first_theta
-from trainer.steps.determinism import configure_determinism
+from trainer.model.own.errors import ModelPackageUnusable
+from trainer.steps.determinism import profile_of
 from trainer.steps.outer import zero_momentum
 from trainer.steps.profile import BOUNDED, PORTABLE, NumericsProfile
 from verifier.duties.world import World
@@ -24,6 +26,8 @@ from verifier.replica.errors import NotPrepared
 from verifier.signing.secrets import LENGTH, next_first
 
 T = TypeVar("T")
+UNPREPARED = (NotPrepared, WrongCorpus, OtherVocabulary, ModelPackageUnusable)
+"""Errors after which no replay here would be valid, and which time does not heal."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class PreparedRun:
 def prepare(world: World) -> PreparedRun | None:
     """None while the run is not in the log.
 
-    Raises NotPrepared, WrongCorpus and OtherVocabulary: no replay here would be valid.
+    Raises NotPrepared, WrongCorpus, OtherVocabulary and ModelPackageUnusable: no replay here would be valid.
     """
     run = world.settings.run
     with world.replica.reading() as state:
@@ -51,7 +55,7 @@ def prepare(world: World) -> PreparedRun | None:
     Corpora(world.settings.text()).of(config)
     choose_weights(world.settings.first_weights())
     _check_start(terms, config)
-    machine = configure_determinism(config.profile)
+    machine = profile_of(config)
     if config.profile == BOUNDED:
         _check_limits(limits, machine, terms.profiles)
     own = machine.digest()

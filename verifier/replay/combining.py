@@ -9,10 +9,10 @@ from contracts.errors import InvalidTensorFile
 from contracts.files.blob_files import BlobFiles
 from contracts.ids import to_hex
 from contracts.process.record import Record
-from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import pack, state_digest, unpack
 from trainer.data.corpus import Corpus
+from trainer.model.layout import theta_layout
 from trainer.model.state import Tensors
 from trainer.steps.evaluate import held_out_loss
 from trainer.steps.outer import merge

@@ -11,10 +11,10 @@ import numpy as np
 from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.files.blob_files import BlobFiles
 from contracts.ids import to_hex
-from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import DTYPES, state_digest, unpack
 from trainer.genesis.first_weights import first_theta
+from trainer.model.layout import theta_layout
 from trainer.model.state import Layout, Tensors, layout
 from trainer.steps.outer import zero_momentum
 

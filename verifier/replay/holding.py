@@ -9,9 +9,9 @@ from blake3 import blake3
 from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.ids import to_hex
 from contracts.process.record import Record
-from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest, unpack
+from trainer.model.layout import theta_layout
 from trainer.steps.reach import is_within_reach
 from trainer.steps.settled import after
 from verifier.replay.files import Files, weights_of

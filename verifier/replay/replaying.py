@@ -30,7 +30,7 @@ from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import Corpus
 from trainer.data.draw import RoundDraw, share_of
 from trainer.model.state import Tensors, layout, step_count
-from trainer.steps.determinism import configure_determinism
+from trainer.steps.determinism import profile_of
 from trainer.steps.inner_step import NonFiniteLoss
 from trainer.steps.settled import settled
 from trainer.steps.trajectory import replay_segment
@@ -115,8 +115,8 @@ def judge_segment(
     """The word on a segment: `unserved` too where its files hold other states than the committed ones, or states that
     no processor gets through. `memory` is where residuals of a bounded run are followed.
 
-    Raises BytesMissing, CannotCompare, WrongCorpus, and TookTooLong where a step begins after so many seconds: then
-    there is no word.
+    Raises BytesMissing, CannotCompare, WrongCorpus, ModelPackageUnusable, and TookTooLong where a step begins after so
+    many seconds: then there is no word.
     """
     config = RunConfig.from_json(segment.config)
     corpus.require(config.corpus_digest)
@@ -229,8 +229,8 @@ def _measured(config: RunConfig, segment: Segment, files: Files, start: Tensors,
 
 
 def _pair(config: RunConfig, segment: Segment) -> PairLimits | None:
-    """Limits of the two machines, None for an exact comparison. Raises CannotCompare."""
-    own = configure_determinism(config.profile)
+    """Limits of the two machines, None for an exact comparison. Raises CannotCompare and ModelPackageUnusable."""
+    own = profile_of(config)
     try:
         table = LimitTable.from_json(segment.limits) if segment.limits else None
         return limits_for(config, from_hex(segment.profile), own, table)

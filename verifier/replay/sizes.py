@@ -1,12 +1,15 @@
-"""Sizes of a run's files in bytes: the sizes that may be announced, and the time for them, follow from the layout."""
+"""Sizes of a run's files in bytes: the sizes that may be announced, and the time for them, follow from the layout.
+
+A run with a model of its own names them, so that a verifier of another run needs no package for them.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from contracts.protocol.architecture import theta_layout
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import packed_size
+from trainer.model.layout import theta_layout
 from trainer.model.state import layout
 from verifier.mirror.store.announced import OuterSizes
 
@@ -14,13 +17,15 @@ from verifier.mirror.store.announced import OuterSizes
 @lru_cache(maxsize=32)
 def weights_size(config: str) -> int:
     """Bytes of weights, of a gradient and of the outer momentum, by the configuration's text."""
-    return packed_size(theta_layout(RunConfig.from_json(config)))
+    found = RunConfig.from_json(config)
+    return found.weights_size or packed_size(theta_layout(found))
 
 
 @lru_cache(maxsize=32)
 def state_size(config: str) -> int:
     """Bytes of a full state."""
-    return packed_size(layout(RunConfig.from_json(config)))
+    found = RunConfig.from_json(config)
+    return found.state_size or packed_size(layout(found))
 
 
 def outer_sizes(config: str) -> OuterSizes:

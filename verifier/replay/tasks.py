@@ -19,6 +19,7 @@ from trainer.data.corpora import Corpora
 from trainer.data.corpus import Corpus, CorpusUnreachable
 from trainer.genesis.first_weights import WeightsUnreachable, choose_weights
 from trainer.model.device import choose_device
+from trainer.model.own.errors import ModelPackageUnusable
 from verifier.jobs.queue import make_app
 from verifier.replay.combining import MERGE, combine
 from verifier.replay.files import BytesMissing, Folder
@@ -86,5 +87,5 @@ def _reply(work: Callable[[], Done[A]]) -> Object:
         return Missing(error.names).to_json()
     except TookTooLong as error:
         return Late(error.seconds).to_json()
-    except (CannotCompare, CorpusUnreachable, WeightsUnreachable) as error:
+    except (CannotCompare, CorpusUnreachable, ModelPackageUnusable, WeightsUnreachable) as error:
         return Unable(error.detail).to_json()

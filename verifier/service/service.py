@@ -44,7 +44,6 @@ from contracts.protocol.judge.rules.duties import (
     of_verifier,
 )
 from contracts.recursion import bound_recursion
-from trainer.data.corpus import OtherVocabulary, WrongCorpus
 from verifier.duties import anchor, combine, come_back, epochs, faults, hold, lapse, read, reveal, see, trace
 from verifier.duties.progress import VerifierProgress
 from verifier.duties.world import World
@@ -261,7 +260,7 @@ class VerifierProcess:
         """Do a duty; an error is reported, in few lines, and the duty tried again at the next look."""
         try:
             result = duty()
-        except (NotPrepared, WrongCorpus, OtherVocabulary):
+        except anchor.UNPREPARED:
             raise
         except ChainAway:  # reported as weather
             return otherwise

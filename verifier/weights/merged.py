@@ -11,15 +11,15 @@ from typing import TypeVar
 from contracts.chain.deployment import Deployment
 from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.ids import Address, RunId, to_hex
-from contracts.protocol.architecture import theta_layout
 from contracts.protocol.judge.entries import RoundMerged, RoundOpened
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.leaf import read_derived
 from contracts.protocol.run_config import RunConfig
-from contracts.tensors.tensorfile import Layout, Tensors, packed_size, state_digest, unpack
+from contracts.tensors.tensorfile import Tensors, layout_of, packed_size, state_digest, unpack
 from contracts.wire.rounds import Round
 from contracts.wire.runs import Run
 from trainer.client import ApiClient
+from trainer.model.layout import theta_layout
 from verifier.proof.bundle import BundleSource
 from verifier.proof.fetching import blob_sources
 from verifier.receipt.cosigned_log import CosignedLog, VerifierQuorum, read_cosigned
@@ -111,19 +111,21 @@ def _names(current: Round, verifiers: Sequence[Address]) -> list[str]:
 
 def _weights(digest: str, config: RunConfig, names: Sequence[str], sources: Sequence[BundleSource]) -> Tensors:
     """The first file whose tensors have the digest of the log."""
-    layout = theta_layout(config)
-    most = packed_size(layout)
+    most = config.weights_size or packed_size(theta_layout(config))
     for name, source in product(names, sources):
         data = source.get(name, most)
-        theta = None if data is None else _read(data, layout)
+        theta = None if data is None else _read(data, config)
         if theta is not None and to_hex(state_digest(theta)) == digest:
             return theta
     raise WeightsLost(f"the weights {digest} cannot be had: neither the server nor a verifier's mirror gives them now")
 
 
-def _read(data: bytes, layout: Layout) -> Tensors | None:
-    """The tensors of a file; None for one of another layout, or with numbers that are none."""
+def _read(data: bytes, config: RunConfig) -> Tensors | None:
+    """The tensors of a file; None for one of another layout, or with numbers that are none.
+
+    A file of one's own model names its layout, which the digest covers: taking it home needs no package.
+    """
     try:
-        return unpack(data, layout)
+        return unpack(data, layout_of(data) if config.architecture == "own" else theta_layout(config))
     except InvalidTensorFile:
         return None

@@ -121,7 +121,7 @@ def lineage(
 @app.command("export")
 def export(
     run: RunId,
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write, for Hugging Face's library.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write.")],
     round_number: Annotated[
         int | None, typer.Option("--round", min=1, help="Round after which the weights stand; else the newest merged.")
     ] = None,
@@ -129,15 +129,19 @@ def export(
     deployment: Trusted = None,
     rpc_url: OwnChain = None,
     seconds: Annotated[float, typer.Option(help="How long to wait until k mirrors show one head.")] = 60.0,
+    corpus: Annotated[
+        str,
+        typer.Option(metavar="PLACE", help="Folder or address of the run's corpus: its tokenizer comes beside them."),
+    ] = "",
 ) -> None:
     """Take the weights of a run home: what its verifiers signed, checked, in the form that other programs load.
 
-    A run of the architecture `llama` becomes a folder that `transformers` loads.
+    A run of the architecture `llama` becomes a folder that `transformers` loads, one of `own` that of its package.
     """
     from commonweight.model.exporting import export_run
     from commonweight.model.trusted import trusted
 
-    found = export_run(trusted(api, deployment, rpc_url), ids.RunId(run), out, round_number, seconds)
+    found = export_run(trusted(api, deployment, rpc_url), ids.RunId(run), out, round_number, seconds, corpus)
     line = f"{out}: the weights {found.digest} after round {found.round}, by entry {found.entry} of the log"
     tell({"folder": str(out), "digest": found.digest, "round": found.round, "entry": found.entry}, [line])
 
@@ -156,6 +160,23 @@ def import_(
     tell(
         {"folder": str(out), "fields": fields}, [f"{out}: weights {fields['weights_blob']}, for model train --weights"]
     )
+
+
+@app.command("digest")
+def digest(
+    package: Annotated[str, typer.Argument(help="Name of a Python package that is installed here.")],
+) -> None:
+    """The digest of a model package's files, by which a run names it.
+
+    Nothing of the package runs.
+    """
+    from trainer.model.own.source import installed, require_model
+
+    found = installed(package)
+    require_model(found)
+    files = list(found.files)
+    document = {"package": found.name, "digest": found.digest, "folder": str(found.folder), "files": files}
+    tell(document, [f"{found.name} {found.digest}"])
 
 
 @app.command("sizes")

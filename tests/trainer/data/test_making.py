@@ -7,8 +7,9 @@ import pytest
 
 from tests.trainer.data import corpora
 from trainer.data.corpus import UnusableCorpus, WrongCorpus
+from trainer.data.index import TOKENIZER
 from trainer.data.making.comparing import compare_source
-from trainer.data.making.tokenizing import TOKENIZER, CorpusTokenizer, read_tokenizer, trained
+from trainer.data.making.tokenizing import CorpusTokenizer, read_tokenizer, trained
 from trainer.data.making.writing import SourceSpec, make_corpus, sample
 from trainer.data.origins import origin_of
 

@@ -19,6 +19,7 @@ from tests.holds import Threat, holds
 from trainer.data.batches import Batch, BatchSource
 from trainer.data.corpus import Corpus
 from trainer.model.building import build_model
+from trainer.model.own.interface import cross_entropy
 from trainer.model.state import Tensors, TrainState
 from trainer.portable.exact_gemm import (
     CHUNK,
@@ -187,7 +188,7 @@ def test_a_library_that_rounds_a_table_otherwise_is_refused(monkeypatch: pytest.
 def test_gradients_are_those_of_the_model(portable: RunConfig, start: Tensors, batches: BatchSource) -> None:
     state = TrainState.from_tensors(start, portable)
     theta = {name: value.double() for name, value in state.theta.items()}
-    loss, expected = _gradients(build_model(portable), theta, batches(0), portable.batch)
+    loss, expected = _gradients(build_model(portable), cross_entropy, theta, batches(0), portable.batch)
     found_loss, found = portable_gradients(portable, state.theta, batches(0))
     assert found_loss == pytest.approx(loss, rel=1e-3)
     for name, value, reference in zip(theta, found, expected, strict=True):

@@ -21,7 +21,6 @@ DOCUMENT_END = "<|endoftext|>"
 _ENDS = (DOCUMENT_END, "<|end_of_text|>", "</s>", "<eos>", "<|im_end|>")
 """How well-known tokenizers call the token that ends a document."""
 SMALLEST_VOCAB = 257
-TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from contracts.protocol.mixture import SOURCE_NAME
 from contracts.tensors.tensorfile import DTYPES, pack
 from trainer.data.corpora import INDEX
 from trainer.data.corpus import Tokens, UnusableCorpus
-from trainer.data.index import CorpusIndex, IndexedFile, IndexedShard, IndexedSource, dtype_of
+from trainer.data.index import TOKENIZER, CorpusIndex, IndexedFile, IndexedShard, IndexedSource, dtype_of
 from trainer.data.making.documents import InputFile, Piece, input_files
 from trainer.data.making.listing import listed, pack_listing
-from trainer.data.making.tokenizing import TOKENIZER, CorpusTokenizer
+from trainer.data.making.tokenizing import CorpusTokenizer
 from trainer.data.shards import TENSOR
 from trainer.data.text import is_held_out
 

@@ -14,6 +14,7 @@ from tests.commonweight.conftest import Command
 from tests.commonweight.test_network import CREATOR, Network, network
 from tests.trainer.data import corpora
 from tests.trainer.genesis.models import saved
+from tests.trainer.model.own.packages import example, forgotten
 from trainer.data.making.tokenizing import trained
 from trainer.genesis import first_weights
 from trainer.genesis.first_weights import choose_weights
@@ -74,6 +75,15 @@ def test_a_run_begins_with_size_weights_and_corpus(commonweight: Command, networ
     [
         (("--size", "2M"), "invalid-run-config: size must be one of 1M, 15M"),
         (("--weights", "nowhere"), "corpus-unreachable: nowhere/weights.json cannot be read"),
+        (
+            ("--config", '{"architecture": "own", "model_package": "own_model"}'),
+            "invalid-run-config: model_digest is missing: a run names the digest of its package's files, and "
+            "`commonweight model digest own_model` prints it",
+        ),
+        (
+            ("--config", f'{{"architecture": "own", "model_package": "nowhere_model", "model_digest": "{"ab" * 32}"}}'),
+            "model-package-missing: the run's model is the Python package nowhere_model with the digest abab",
+        ),
         (("--corpus", "nowhere"), "corpus-unreachable: nowhere/corpus.json cannot be read"),
         (("--corpus", "wide", "--weights", "start"), "other-vocabulary: the corpus has 600 tokens, and the weights"),
     ],
@@ -95,3 +105,29 @@ def test_what_does_not_fit_is_refused_before_anything_is_signed(
     said = commonweight("model", "train", "--keystore", network.key(CREATOR), "--api", network.api, *options)
     assert said.status == 1
     assert words in said.err
+
+
+def test_a_model_package_has_a_digest_that_a_run_names(
+    commonweight: Command, network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    forgotten()
+    example(tmp_path)
+    said = commonweight("model", "digest", "own_model")
+    name, digest = said.out.split()
+    document = commonweight("model", "digest", "own_model", "--json").objects[0]
+    assert (name, digest) == (document["package"], document["digest"])
+    assert document["files"] == ["__init__.py", "mixer.py"]
+    own = {"architecture": "own", "model_package": name, "model_digest": digest, "model_config": {"width": 8}}
+    begun = commonweight(
+        *("model", "train", "--keystore", network.key(CREATOR), "--api", network.api, "--emission", 1000),
+        *("--nonce", 73, "--config", json.dumps(own)),
+    )
+    assert begun.status == 0, begun.err
+    config = configured(network, begun.out.strip())
+    assert (config["model_config"], config["model_digest"]) == ('{"width":8}', digest)
+    assert config["state_size"] > 3 * (config["weights_size"] - 3_000) > 0
+    missing = commonweight("model", "digest", "nowhere_model")
+    assert (missing.status, "model-package-missing" in missing.err) == (1, True)
+    stranger = commonweight("model", "digest", "json")
+    assert "invalid-model-package: json is no model package" in stranger.err

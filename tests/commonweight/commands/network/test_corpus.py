@@ -9,7 +9,7 @@ import pytest
 from tests.commonweight.conftest import Command
 from tests.trainer.data import corpora
 from trainer.data.corpora import INDEX
-from trainer.data.making.tokenizing import TOKENIZER
+from trainer.data.index import TOKENIZER
 
 pytestmark = pytest.mark.integration
 
