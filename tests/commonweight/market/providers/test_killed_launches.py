@@ -83,7 +83,7 @@ class Desk:
 
     def __init__(self, folder: Path, name: str, stack: ExitStack) -> None:
         self.case, self.folder = CASES[name], folder
-        self.server = stack.enter_context(standing(self.case.server()))
+        self.server: Any = stack.enter_context(standing(self.case.server()))
         self.offset = 0
         journal = self.journal()
         journal.fleet_begins(Fleet("f", MicroUsd(10**9), journal.clock() + 10**6))
