@@ -65,9 +65,9 @@ def read_query(gpu: str, gpus: str, where: str, security: str, max_price: str, *
     return query_of(gpu, gpus, where, level=Level(security), max_price=price, **more)
 
 
-def gathered(providers: Sequence[Provider], query: Query) -> Gathered:
-    """The offers of all of them; providers that failed are mentioned."""
-    found = gather(providers, query, SECONDS)
+def gathered(providers: Sequence[Provider], query: Query, seconds: float = SECONDS) -> Gathered:
+    """The offers of all of them; providers that failed or were late are mentioned."""
+    found = gather(providers, query, seconds)
     for failure in found.failed:
         line = f"{failure.provider} is not in this view: {failure.detail}"
         mention("provider-failed", failure.to_json(), line)

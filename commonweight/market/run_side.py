@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from commonweight.market.errors import MarketError
+from contracts.amounts import COINS, amount
 from contracts.ids import Address, as_address
 from contracts.wire.rounds import ProofLine
 from contracts.wire.states import ProofState, RunPhase
 from trainer.client import ApiClient, ApiUnreachable
 
 PAGE = 500
+
+
+class RunUnfit(MarketError):
+    """A run that rented machines cannot work in."""
+
+    code = "run-unfit"
 
 
 class RunSide:
@@ -40,6 +48,17 @@ class RunSide:
             node = as_address(line.node)
             found[node] = found.get(node, 0) + int(line.work)
         return found
+
+    def require_open(self) -> None:
+        """Before anything is rented. Raises RunUnfit for a run that is over, or that asks a stake of each node: keys of
+        rented machines have none, and a machine may be taken away while its work is judged. Raises ApiProblem and
+        ApiUnreachable."""
+        document = self._client.get(f"/runs/{self._run}")
+        if document["phase"] == RunPhase.OVER:
+            raise RunUnfit("the run is over")
+        stake = int(document["manifest"]["nodeStake"])
+        if stake:
+            raise RunUnfit(f"each node of this run stakes {amount(stake, COINS)}, and a rented machine's key has none")
 
     def is_over(self) -> bool:
         """Whether the run takes no more work."""

@@ -25,6 +25,7 @@ NEED_A_PART = {
     "demo": "runs every part",
     "fsck": "opens the database",
     "keeper": "opens the database",
+    "market": "serves its view",
     "model": "a run's first weights are made",
     "node": "trains",
     "outbox": "opens the database",

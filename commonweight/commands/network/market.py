@@ -63,6 +63,7 @@ def offers(
     sort: Annotated[str, typer.Option(help="price, token-price, reliability or memory.")] = "price",
     lowest: Annotated[bool, typer.Option("--lowest", help="Only the first, as one answer.")] = False,
     most: Annotated[int, typer.Option(min=1, max=10_000, help="Rows to show.")] = 40,
+    wait: Annotated[float, typer.Option(min=0.5, max=120, help="Seconds for all providers; later ones are named.")] = 8,
     lists: Annotated[
         bool, typer.Option("--lists", help="Also list prices of clouds, and what was paid lately.")
     ] = False,
@@ -88,7 +89,7 @@ def offers(
     home = market_folder(folder)
     accounts = open_providers(home, provider, lists)
     wide = replace(query, kinds=frozenset(OfferKind)) if lists else query
-    found = gathered([*accounts.providers.values(), *accounts.lists], wide)
+    found = gathered([*accounts.providers.values(), *accounts.lists], wide, wait)
     seen = rates(home, api, read_run(run) if run else "")
     by_kind = {name: rate.median for name, rate in seen.items()}
     rows = sorted_offers(found.offers, Sorting(sort), by_kind)[: 1 if lowest else most]
@@ -175,7 +176,7 @@ def join(
         lambda: new_node_key(home / "nodes"),
     )
     side = RunSide(api, run)
-    side.is_over()
+    side.require_open()
     keeper = keeper_of(journal, accounts, fleet, wants)
     keeper.proofs, keeper.is_over = side.first_proofs, side.is_over
     keep(keeper, stop.watched(), fleet)
@@ -285,6 +286,24 @@ def cost(every: Every = False, folder: Place = None) -> None:
     fleets = [(fleet, journal.rentals(fleet.name)) for fleet in journal.fleets()]
     shown = [(f, rs) for f, rs in fleets if every or not f.is_over or not all(one.is_done for one in rs)]
     tell([fleet_document(*one, now) for one in shown], [fleet_line(*one, now) for one in shown] or ["no fleet"])
+
+
+@app.command("serve")
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1.")] = 8870,
+    lists: Annotated[bool, typer.Option("--lists", help="Also list prices of clouds.")] = False,
+    provider: Providers = None,
+    folder: Place = None,
+) -> None:
+    """Serve offers and machines over HTTP to pages and scripts on this machine. It answers nobody else, and changes
+    nothing."""
+    from commonweight.market.desk import market_folder, open_providers
+    from commonweight.market.view.serving import market_app
+    from commonweight.terminal.serving import serve_until
+
+    stop = heed_signals()
+    home = market_folder(folder)
+    serve_until(stop, market_app(open_providers(home, provider, lists), home), "127.0.0.1", port)
 
 
 @app.command("logs")

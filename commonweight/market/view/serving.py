@@ -1,0 +1,112 @@
+"""The market's view over HTTP, for a page or a script on this machine: offers and machines, to read only.
+
+It listens where the renter's keys are, and answers only requests that name this machine as their host: a page of a
+stranger that resolves its own name to 127.0.0.1 gets nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from commonweight.market.accounts import Accounts
+from commonweight.market.desk import SECONDS, open_journal, read_query
+from commonweight.market.errors import BadQuery
+from commonweight.market.offers import Query, Sorting, sorted_offers
+from commonweight.market.view import machines, rows
+from commonweight.market.view.gathering import gather
+from contracts.errors import CommonweightError
+from contracts.wire.answers import PROBLEM_TYPE
+
+LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
+MOST_OFFERS = 1_000
+_TEXTS = {"gpu": "", "gpus": "1-8", "where": "", "security": "community", "max_price": ""}
+_NUMBERS = {"disk_gb": 50, "traffic_gb": 1, "gpu_memory_gb": 0}
+
+
+class ForeignHost(CommonweightError):
+    """A request that does not name this machine."""
+
+    code = "foreign-host"
+
+
+def market_app(accounts: Accounts, folder: Path, seconds: float = SECONDS) -> Starlette:
+    """Offers, with the options of `market offers` as parameters, and machines."""
+
+    def offers(parameters: Mapping[str, str]) -> dict[str, Any]:
+        query, sort = _query(parameters)
+        found = gather([*accounts.providers.values(), *accounts.lists], query, seconds)
+        now = int(time.time())
+        shown = sorted_offers(found.offers, sort)[:MOST_OFFERS]
+        documents = [rows.document(one, accounts.providers.get(one.provider), {}, now) for one in shown]
+        failed = [failure.to_json() for failure in found.failed]
+        return {"offers": documents, "found": len(found.offers), "failed": failed}
+
+    def held(_: Mapping[str, str]) -> dict[str, Any]:
+        journal = open_journal(folder)
+        try:
+            now = journal.clock()
+            return {"machines": [machines.document(rental, now) for rental in journal.rentals()]}
+        finally:
+            journal.close()
+
+    return Starlette(
+        routes=[
+            Route("/market/offers", _answering(offers)),
+            Route("/market/machines", _answering(held)),
+        ]
+    )
+
+
+def _answering(work: Callable[[Mapping[str, str]], dict[str, Any]]) -> Callable[[Request], Any]:
+    async def answer(request: Request) -> Response:
+        try:
+            _require_local(request)
+            return JSONResponse(await run_in_threadpool(work, request.query_params))
+        except CommonweightError as error:
+            body = {"code": error.code, "detail": error.detail, "status": error.status, "title": error.code}
+            return JSONResponse(body, error.status, media_type=PROBLEM_TYPE)
+
+    return answer
+
+
+def _require_local(request: Request) -> None:
+    """Raises ForeignHost."""
+    host = request.headers.get("host", "")
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    if name not in LOCAL:
+        raise ForeignHost("this server answers only to the names of its own machine")
+
+
+def _query(parameters: Mapping[str, str]) -> tuple[Query, Sorting]:
+    """Raises BadQuery and BadPrice."""
+    unknown = set(parameters) - {*_TEXTS, *_NUMBERS, "sort", "steady"}
+    if unknown:
+        every = ", ".join((*_TEXTS, *_NUMBERS, "sort", "steady"))
+        raise BadQuery(f"{sorted(unknown)[0]!r} is no parameter; there are {every}")
+    given = read_query(
+        *(parameters.get(name, default) for name, default in _TEXTS.items()),
+        disk_gb=_number(parameters, "disk_gb"),
+        traffic_gb=_number(parameters, "traffic_gb"),
+        gpu_memory_gb=_number(parameters, "gpu_memory_gb"),
+        interruptible="steady" not in parameters,
+    )
+    sort = parameters.get("sort", Sorting.PRICE)
+    if sort not in (Sorting.PRICE, Sorting.RELIABILITY, Sorting.MEMORY):
+        raise BadQuery(f"sort is price, reliability or memory, not {sort!r}")
+    return given, Sorting(sort)
+
+
+def _number(parameters: Mapping[str, str], name: str) -> int:
+    text = parameters.get(name, str(_NUMBERS[name]))
+    if not (text.isascii() and text.isdecimal() and len(text) <= 6):
+        raise BadQuery(f"{name} is no number: {text[:40]!r}")
+    return int(text)
