@@ -174,7 +174,7 @@ def query_of(gpus: str = "", count: str = "1-8", where: str = "", **terms: objec
 def gpu_range(text: str) -> tuple[int, int]:
     """`8`, or `1-8`. Raises BadQuery."""
     least, _, most = text.strip().partition("-")
-    if not least.isdecimal() or not (most or least).isdecimal():
+    if not text.isascii() or not least.isdecimal() or not (most or least).isdecimal():
         raise BadQuery(f"{text!r} is no number of GPUs: write 8, or 1-8")
     found = int(least), int(most or least)
     if not 1 <= found[0] <= found[1] <= MOST_GPUS:

@@ -165,6 +165,7 @@ def join(
         image=image or IMAGE,
         public_key=public_key.read_text().strip() if public_key else "",
         arguments=tuple(node_option or ()),
+        leave_after=max(60, int(hours * 3600) - drain),
     )
     seconds = fleet.ends_at - journal.clock() + drain + LAST_SECONDS
     joining(terms, [], seconds)  # a text that no machine can carry is refused before anything is rented

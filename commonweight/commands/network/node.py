@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -88,6 +89,9 @@ def node(
     micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a batch, in a bounded run.")] = 1,
     device: Device = "cpu",
     give_up_after: GiveUpAfter = 0.0,
+    leave_after: Annotated[
+        float, typer.Option(min=0, help="Seconds after which it enrols no more, does what it owes, and ends; 0: never.")
+    ] = 0.0,
     unjudged: Annotated[
         bool,
         typer.Option("--unjudged", help="Enrol also where no verifier computes as this machine does."),
@@ -126,4 +130,9 @@ def node(
         unjudged=unjudged,
         **canaries,
     )
-    run_light_node(settings, report_lines(), stop.watched())
+    leave = threading.Event()
+    if leave_after:
+        timer = threading.Timer(leave_after, leave.set)
+        timer.daemon = True
+        timer.start()
+    run_light_node(settings, report_lines(), stop.watched(), leave)

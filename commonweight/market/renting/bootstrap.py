@@ -34,7 +34,7 @@ class BadBootstrap(MarketError):
 class Joining(Record):
     """What a machine needs to join a run. `package` is what pip installs there: a requirement, or the address of a
     wheel, which `package_sha256` pins where it is given. `deployment` is that file's text; `arguments` go to
-    `commonweight node` as they are."""
+    `commonweight node` as they are. After `leave_after` seconds a node does what it owes, and ends; 0 for never."""
 
     api: str
     run: str
@@ -47,6 +47,7 @@ class Joining(Record):
     image: str = IMAGE
     public_key: str = ""
     arguments: tuple[str, ...] = ()
+    leave_after: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def _node(terms: Joining, number: int, key: NodeKey) -> list[str]:
     }
     if terms.rpc_url:
         options["--rpc-url"] = terms.rpc_url
+    if terms.leave_after:
+        options["--leave-after"] = str(terms.leave_after)
     words = [text for name, value in options.items() for text in (name, shlex.quote(value))]
     words += [shlex.quote(argument) for argument in terms.arguments]
     command = f"env/bin/python -m commonweight node {' '.join(words)}"
@@ -123,7 +126,7 @@ def _node(terms: Joining, number: int, key: NodeKey) -> list[str]:
         *_file(f"node-{number}.passphrase", f"{key.passphrase}\n"),
         f": > node-{number}.log",
         f"(while [ ! -e over ]; do CUDA_VISIBLE_DEVICES={number} {secret} {command} >> node-{number}.log 2>&1 &",
-        f"echo $! > node-{number}.pid; wait $! || true; sleep 10; done) &",
+        f"echo $! > node-{number}.pid; wait $! && break; sleep 10; done) &",
     ]
 
 

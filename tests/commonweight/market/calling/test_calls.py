@@ -74,7 +74,7 @@ def test_no_error_repeats_the_key(server: Echo, calls: Calls, status: int) -> No
     assert KEY not in refusal.value.detail + str(refusal.value)
 
 
-@pytest.mark.parametrize("body", [b'{"price": NaN}', b"[" * 100_000, b"nothing"])
+@pytest.mark.parametrize("body", [b'{"price": NaN}', b"[" * 100_000, b"nothing"], ids=["NaN", "deep", "text"])
 def test_what_is_no_json_is_no_answer(server: Echo, calls: Calls, body: bytes) -> None:
     server.body = body
     with pytest.raises(ProviderAway):

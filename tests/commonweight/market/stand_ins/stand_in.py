@@ -27,7 +27,7 @@ class Fault(StrEnum):
     AFTER_HALF = "effect, then half an answer"
 
 
-AFTER = frozenset({Fault.AFTER_UNAVAILABLE, Fault.AFTER_CUT, Fault.AFTER_HALF})
+AFTER = (Fault.AFTER_UNAVAILABLE, Fault.AFTER_CUT, Fault.AFTER_HALF)
 
 
 @dataclass
