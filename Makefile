@@ -129,7 +129,10 @@ bench-over: install  ## a keeper's pass and every page with a long past beside a
 bench-market: install  ## 10,000 offers of all stand-ins from a cold start, one provider hanging: at most 2 s
 	$(BIN)/python -m benchmarks.market_offers
 
-.PHONY: bench-market
+bench-market-budgets: install  ## a fleet's spend against its budget in 1,000 random histories
+	$(BIN)/python -m benchmarks.market_budgets
+
+.PHONY: bench-market bench-market-budgets
 
 bench-proof-of-learning: install  ## forged work under Proof-of-Learning's limits and under ours
 	$(BIN)/python -m benchmarks.proof_of_learning

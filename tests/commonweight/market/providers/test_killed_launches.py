@@ -33,6 +33,7 @@ from tests.commonweight.market.stand_ins.ionet import IoNetStandIn, hardware
 from tests.commonweight.market.stand_ins.lambda_cloud import LambdaStandIn
 from tests.commonweight.market.stand_ins.stand_in import Fault, standing
 from tests.commonweight.market.stand_ins.vast import VastStandIn
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 BOOT = Bootstrap("#!/bin/sh\nsleep 1", "ubuntu:24.04", "ssh-ed25519 AAAAC3 me")
@@ -170,6 +171,12 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
+@holds(
+    "No launch is sent twice, and no rented machine runs that nobody owns, wherever a process is killed",
+    by="commonweight/market/renting/launching.py:launch",
+    against=Threat.CRASH,
+    also="tests/commonweight/market/renting/test_crashes.py:test_a_killed_launch_leaves_nothing_unowned",
+)
 @pytest.mark.parametrize("name", CASES)
 def test_a_launch_killed_anywhere_leaves_nothing(tmp_path: Path, name: str, stack: ExitStack) -> None:
     for nth in range(1, MOST_POINTS):

@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.commonweight.market.renting.histories import play
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 
 
+@holds(
+    "Rented machines cost no more than their budget, whatever is booked ahead or billed late",
+    by="commonweight/market/renting/budget.py:is_spent",
+    against=Threat.LOST_FUNDS,
+)
 @pytest.mark.parametrize("seed", range(4))
 def test_no_history_spends_more_than_its_budget(tmp_path: Path, seed: int) -> None:
     outcome = play(seed, tmp_path)
