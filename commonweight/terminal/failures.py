@@ -59,6 +59,7 @@ PARTS = {
     "eth": "chain",
     "eth_tester": "chain",
     "gpuhunt": "market",
+    "tensorboard": "see",
     "jinja2": "demo",
     "matplotlib": "demo",
 }

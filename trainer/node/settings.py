@@ -63,13 +63,15 @@ class NodeSettings(ProcessSettings):
 
 @dataclass(frozen=True)
 class NodeProgress:
-    """A progress report of a node."""
+    """A progress report of a node. `step` counts from 1 in its round, `steps` over all
+    rounds of the run."""
 
     event: str
     round: int
     step: int = 0
     loss: float | None = None
     detail: str = ""
+    steps: int | None = None
 
 
 Report = Callable[[NodeProgress], None]

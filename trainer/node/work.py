@@ -207,7 +207,8 @@ class Workshop:
             if running.stop.is_set():
                 raise WorkAbandoned(f"round {number} is over")
             self.step = step + 1
-            self._report(NodeProgress("step", number, step + 1, result.loss))
+            before = (number - 1) * running.task.config.steps
+            self._report(NodeProgress("step", number, step + 1, result.loss, steps=before + step + 1))
 
         return note
 

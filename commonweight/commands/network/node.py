@@ -92,6 +92,9 @@ def node(
     leave_after: Annotated[
         float, typer.Option(min=0, help="Seconds after which it enrols no more, does what it owes, and ends; 0: never.")
     ] = 0.0,
+    tensorboard: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder in which TensorBoard finds the curves of this node.")
+    ] = None,
     unjudged: Annotated[
         bool,
         typer.Option("--unjudged", help="Enrol also where no verifier computes as this machine does."),
@@ -135,4 +138,9 @@ def node(
         timer = threading.Timer(leave_after, leave.set)
         timer.daemon = True
         timer.start()
-    run_light_node(settings, report_lines(), stop.watched(), leave)
+    report = report_lines()
+    if tensorboard is not None:
+        from trainer.node.curves import with_curves
+
+        report = with_curves(report, tensorboard)
+    run_light_node(settings, report, stop.watched(), leave)
