@@ -150,3 +150,18 @@ def test_slots_say_which_shards_they_read() -> None:
     named = [{shard.name for shard in draw.shards_of(np.arange(start, start + 4))} for start in range(0, 16, 4)]
     assert set.union(*named) == {shard.name for shard in draw.shards()}
     assert all(len(names) < 5 for names in named)
+
+
+def test_a_small_source_drawn_often_takes_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two shards of a few windows, and a mixture that takes all of a large round from them."""
+    config = RunConfig(context=8, steps=10_000, segment=1000, batch=4096, mixture="small:1")
+    draw = RoundDraw(corpus(large=(10_000,), small=(24, 24)), config, b"\x07" * 32, 1, Share(1, 3))
+    whole, passes = draw._sources[1]._new_pass, list[int]()
+
+    def counted(time: int) -> object:
+        passes.append(time)
+        return whole(time)
+
+    monkeypatch.setattr(draw._sources[1], "_pass", counted)
+    assert {shard.name for shard in draw.shards()} == {"small-0", "small-1"}
+    assert len(passes) == 2
