@@ -16,9 +16,12 @@ from contracts.errors import CommonweightError
 PACKAGE = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 LONGEST_SETTINGS = 2_000
 """Characters of the text of a model's settings."""
+MOST_NESTED = 16
+"""Lists and objects inside each other in the settings."""
 RESERVED = ("vocab", "context")
 """Settings that are fields of the run itself."""
 _NONE = "00" * 32
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 class InvalidOwnModel(CommonweightError):
@@ -56,10 +59,12 @@ def parse_settings(text: object) -> dict[str, Any]:
         return {}
     if not isinstance(text, str) or len(text) > LONGEST_SETTINGS:
         raise InvalidOwnModel("model_config", f"must be text of at most {LONGEST_SETTINGS} characters")
+    if _nested(text) > MOST_NESTED:
+        raise InvalidOwnModel("model_config", f"must have at most {MOST_NESTED} lists and objects inside each other")
     try:
         found = json.loads(text)
         canonical = settings_text(found) if isinstance(found, dict) else ""
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InvalidOwnModel("model_config", f"is not JSON: {error}") from error
     if text != canonical:
         raise InvalidOwnModel("model_config", "must be a JSON object, keys sorted, no spaces, ASCII: one text for each")
@@ -67,6 +72,16 @@ def parse_settings(text: object) -> dict[str, Any]:
         if name in found:
             raise InvalidOwnModel("model_config", f"must not have {name!r}, which is a field of the run")
     return dict(found)
+
+
+def _nested(text: str) -> int:
+    """How deep brackets stand in each other, those in strings aside. Python's own bound is no rule: it counts the
+    caller's frames, so that one process would refuse a run that another one takes."""
+    deepest = depth = 0
+    for mark in re.findall(r"[\[{\]}]", _STRING.sub("", text)):
+        depth += 1 if mark in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from blake3 import blake3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -33,12 +36,14 @@ class CorpusFiles:
         self._files.start()
 
     def path(self, file: IndexedFile) -> Path:
-        """A file whose bytes have its name. Raises CorpusUnreachable and DiskFull."""
+        """A file whose bytes have its name. Raises CorpusUnreachable, DiskFull, and FileNotFoundError where another
+        process made room in between."""
         if not self._files.is_sound(file.blob):
             self._make_room(file)
             self._fetch(file)
         path = self._files.folder / file.blob
-        os.utime(path, (time.time(), path.stat().st_mtime))  # the time of its last use; the version is the other one
+        version = path.stat().st_mtime_ns
+        os.utime(path, ns=(time.time_ns(), version))  # the time of its last use is the first one
         return path
 
     def _fetch(self, file: IndexedFile) -> None:
@@ -68,13 +73,22 @@ class CorpusFiles:
             arriving.stay(self._files.folder)
 
     def _make_room(self, file: IndexedFile) -> None:
-        stats = {name: (self._files.folder / name).stat() for name in self._files.names()}
+        stats = dict(self._stats())
         used = sum(stat.st_size for stat in stats.values())
         for name in sorted(stats, key=lambda name: stats[name].st_atime_ns):
             if used + file.size <= self._limit:
                 return
             self._files.remove(name)  # a file that is mapped stays readable until nobody maps it
             used -= stats[name].st_size
+
+    def check(self, file: IndexedFile) -> None:
+        """Nothing: nobody else writes into this process' own folder, and a file comes whole."""
+
+    def _stats(self) -> Iterator[tuple[str, os.stat_result]]:
+        """The files that are here; another process may be making room, too."""
+        for name in self._files.names():
+            with suppress(FileNotFoundError):
+                yield name, (self._files.folder / name).stat()
 
 
 class FolderFiles:
@@ -90,6 +104,8 @@ class FolderFiles:
         path = self._folder / file.blob
         try:
             stat = path.stat()
+            if not S_ISREG(stat.st_mode) or stat.st_size != file.size:
+                raise WrongCorpus(f"{path} is no file of {file.size} bytes, as the index says")
             version = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
             if self._hashed.get(file.blob) != version and blake3().update_mmap(path).hexdigest() != file.blob:
                 raise WrongCorpus(f"{path} has other bytes than its name says: it changed on disk")
@@ -97,6 +113,11 @@ class FolderFiles:
             raise CorpusUnreachable(f"{path} cannot be read: {error.strerror}") from error
         self._hashed[file.blob] = version
         return path
+
+    def check(self, file: IndexedFile) -> None:
+        """That a mapped file is as it was hashed: a mapping shows what is written later. Raises WrongCorpus and
+        CorpusUnreachable."""
+        self.path(file)
 
 
 def files_at(origin: Origin, cache: Path, limit: int) -> CorpusFiles | FolderFiles:

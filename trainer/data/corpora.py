@@ -9,7 +9,7 @@ from contracts.protocol.run_config import RunConfig
 from trainer.data.cache import files_at
 from trainer.data.corpus import Corpus, CorpusUnreachable, OtherVocabulary, WrongCorpus
 from trainer.data.index import MOST_INDEX, CorpusIndex, read_index
-from trainer.data.origins import HttpOrigin, Origin, origin_of, small_file
+from trainer.data.origins import HttpOrigin, NoOrigin, Origin, origin_of, small_file
 from trainer.data.place import CorpusSettings
 from trainer.data.shards import indexed_corpus
 from trainer.data.text import corpus_of
@@ -23,12 +23,15 @@ class Corpora:
     def __init__(self, settings: CorpusSettings) -> None:
         self._settings = settings
         self._indexed: dict[tuple[str, str], Corpus] = {}
+        self._kept = BlobFiles(settings.cache / "indexes")
 
     def of(self, config: RunConfig) -> Corpus:
         """The text of a run. Raises WrongCorpus, UnusableCorpus, CorpusUnreachable and OtherVocabulary."""
         key = config.corpus_digest, config.corpus_url
         if key not in self._indexed:
             origin = self._origin(config)
+            if origin is None and not self._settings.data and self._kept.has(config.corpus_digest):
+                origin = NoOrigin()  # the run's hint was voted away, and the index is here
             if origin is None:
                 self._text.require(config.corpus_digest)
                 return self._text
@@ -58,12 +61,11 @@ class Corpora:
 
     def _index(self, origin: Origin, digest: str) -> CorpusIndex:
         """The index of this digest, kept in the cache: a start without its origin needs it once only."""
-        kept = BlobFiles(self._settings.cache / "indexes")
-        data = kept.read(digest)
+        data = self._kept.read(digest)
         if data is None:
             data = self._fetched(origin, digest)
-            kept.start()
-            kept.put(data)
+            self._kept.start()
+            self._kept.put(data)
         return read_index(data, f"the kept index {digest}")
 
     def _fetched(self, origin: Origin, digest: str) -> bytes:

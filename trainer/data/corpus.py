@@ -78,6 +78,18 @@ class Corpus:
         """That can be trained on."""
         return sum(source.tokens for source in self.sources)
 
+    def require_windows(self, context: int) -> None:
+        """That every round can draw from it, and measure its loss; the held-out text is read for it. Raises
+        UnusableCorpus, and what reading raises."""
+        longest = max(shard.tokens for source in self.sources for shard in source.shards)
+        if longest < 2 * context:  # a round's phase takes up to context - 1 tokens, and targets one more
+            raise UnusableCorpus(
+                f"the longest shard of {self.origin} has {longest} tokens: a context of {context} needs {2 * context}, "
+                "or some rounds have no window"
+            )
+        if (held_out := len(self.held_out())) <= context:
+            raise UnusableCorpus(f"{held_out} tokens are held out, and a context of {context} needs {context + 1}")
+
     def require(self, digest: str) -> None:
         """That this is the text of a run with this `corpus_digest`. Raises WrongCorpus."""
         if self.digest != digest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -13,9 +14,11 @@ from contracts.mirrors.urls import InvalidMirrorAddress
 from trainer.data.corpus import CorpusUnreachable, WrongCorpus
 
 LEAST_RATE = 100_000
-"""Bytes a second below which an origin is given up."""
+"""Bytes a second below which an origin is given up, from CALL_SECONDS after the first."""
 CALL_SECONDS = 30.0
 _CHUNK = 2**20
+_SLOW_CHUNK = 2**16
+"""What boto3 waits for before the pace is looked at."""
 Sink = Callable[[bytes], None]
 
 
@@ -64,7 +67,7 @@ class HttpOrigin:
         seconds = CALL_SECONDS + size / LEAST_RATE
         peer = Peer(self._url, self._loopback, Limits(call=seconds), chosen=self._chosen)
         try:
-            status = asyncio.run(peer.read(f"/{name}", sink, seconds))
+            status = asyncio.run(peer.read(f"/{name}", _paced(sink, f"{self._url}/{name}"), seconds))
         except (PeerUnreachable, PeerMisbehaved, InvalidMirrorAddress) as error:
             raise CorpusUnreachable(f"{self._url}/{name}: {error.detail}") from error
         if status != 200:
@@ -83,17 +86,46 @@ class S3Origin:
     def __str__(self) -> str:
         return "/".join(filter(None, ("s3:/", self._bucket, self._prefix)))
 
-    def read(self, name: str, size: int, sink: Sink) -> None:  # noqa: ARG002 - boto3 has time limits of its own
+    def read(self, name: str, size: int, sink: Sink) -> None:  # noqa: ARG002 - its pace is looked at
         """As Origin."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         key = "/".join(filter(None, (self._prefix, name)))
         try:
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
-            for chunk in body.iter_chunks(_CHUNK):
-                sink(chunk)
+            take = _paced(sink, f"{self}/{name}")
+            for chunk in body.iter_chunks(_SLOW_CHUNK):
+                take(chunk)
         except (BotoCoreError, ClientError) as error:
             raise CorpusUnreachable(f"{self}/{name}: {error}") from error
+
+
+class NoOrigin:
+    """Where nothing lies: a run that named an address does so no more, and its user names none."""
+
+    def __str__(self) -> str:
+        return "nowhere"
+
+    def read(self, name: str, size: int, sink: Sink) -> None:  # noqa: ARG002 - nothing lies there
+        """As Origin."""
+        raise CorpusUnreachable(
+            "the run does not say any more where its text lies: name a folder or address (--corpus)"
+        )
+
+
+def _paced(sink: Sink, what: str) -> Sink:
+    """The sink, which raises CorpusUnreachable as soon as bytes come too slowly: an origin that drips holds nobody up
+    for the hours that a large file may take."""
+    began, count = monotonic(), 0
+
+    def take(chunk: bytes) -> None:
+        nonlocal count
+        sink(chunk)
+        count += len(chunk)
+        if monotonic() - began > CALL_SECONDS + count / LEAST_RATE:
+            raise CorpusUnreachable(f"{what} gives fewer than {LEAST_RATE:,} bytes a second")
+
+    return take
 
 
 def small_file(origin: Origin, name: str, most: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -9,19 +10,23 @@ from typing import Protocol
 import numpy as np
 
 from contracts.tensors.tensorfile import DTYPES, Layout, header_of, packed_size
-from trainer.data.corpus import Corpus, Shard, Source, Tokens, WrongCorpus
+from trainer.data.corpus import Corpus, CorpusUnreachable, Shard, Source, Tokens, WrongCorpus
 from trainer.data.index import CorpusIndex, IndexedFile, IndexedShard
 
 TENSOR = "tokens"
 _OPEN_SHARDS = 64
 """Shards that are mapped at once."""
+_TRIES = 10
 
 
 class Files(Protocol):
     """The files of an index, by their names."""
 
     def path(self, file: IndexedFile) -> Path:
-        """A file whose bytes have its name."""
+        """A file whose bytes have its name. Raises FileNotFoundError where it was removed in between."""
+
+    def check(self, file: IndexedFile) -> None:
+        """That a file which was given before has its bytes still."""
 
 
 def indexed_corpus(index: CorpusIndex, files: Files, origin: str) -> Corpus:
@@ -29,13 +34,28 @@ def indexed_corpus(index: CorpusIndex, files: Files, origin: str) -> Corpus:
 
     @lru_cache(maxsize=_OPEN_SHARDS)
     def opened(shard: IndexedShard) -> Tokens:
-        return read_shard(files.path(shard), shard, index)
+        return _opened(files, shard, index)
+
+    def read(shard: IndexedShard) -> Tokens:
+        files.check(shard)
+        return opened(shard)
 
     def shard_of(shard: IndexedShard) -> Shard:
-        return Shard(shard.blob, shard.tokens, lambda: opened(shard))
+        return Shard(shard.blob, shard.tokens, lambda: read(shard))
 
     sources = tuple(Source(source.name, tuple(map(shard_of, source.shards))) for source in index.sources)
-    return Corpus(index.digest(), sources, lambda: opened(index.held_out), origin)
+    return Corpus(index.digest(), sources, lambda: read(index.held_out), origin)
+
+
+def _opened(files: Files, shard: IndexedShard, index: CorpusIndex) -> Tokens:
+    """Once it is mapped a shard stays readable; before, another process that shares the folder may remove it."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            return read_shard(files.path(shard), shard, index)
+    raise CorpusUnreachable(
+        f"the shard {shard.blob} was removed {_TRIES} times by other processes before it was read: corpus_limit is too "
+        "small for as many workers"
+    )
 
 
 def read_shard(path: Path, shard: IndexedShard, index: CorpusIndex) -> Tokens:

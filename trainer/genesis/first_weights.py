@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from contracts.errors import CommonweightError, InvalidTensorFile
 from contracts.protocol.run_config import NO_BLOB, RunConfig
-from contracts.tensors.tensorfile import packed_size, unpack
+from contracts.tensors.tensorfile import Layout, packed_size, unpack
 from trainer.data.cache import files_at
 from trainer.data.corpus import CorpusUnreachable, WrongCorpus
-from trainer.data.index import IndexedFile
+from trainer.data.index import MOST_FILE, IndexedFile
 from trainer.data.origins import HttpOrigin, Origin, origin_of
 from trainer.data.place import DEFAULT_LIMIT
 from trainer.genesis.place import WeightsPlace
@@ -47,12 +47,19 @@ def first_theta(config: RunConfig) -> Tensors:
     layout = theta_layout(config)
     try:
         files = files_at(_origin(config), _chosen.cache, DEFAULT_LIMIT)
-        path = files.path(IndexedFile(blob=config.weights_blob, size=packed_size(layout)))
+        path = files.path(IndexedFile(blob=config.weights_blob, size=_size(layout)))
         return unpack(path.read_bytes(), layout)
     except CorpusUnreachable as error:
         raise WeightsUnreachable(error.detail) from error
     except (WrongCorpus, InvalidTensorFile) as error:
         raise WrongWeights(f"the file {config.weights_blob} is not the run's first weights: {error.detail}") from error
+
+
+def _size(layout: Layout) -> int:
+    """Raises WrongWeights."""
+    if (size := packed_size(layout)) > MOST_FILE:
+        raise WrongWeights(f"the run's weights have {size:,} bytes, and a file has at most {MOST_FILE:,}")
+    return size
 
 
 def _origin(config: RunConfig) -> Origin:

@@ -20,6 +20,20 @@ from trainer.model.hugging_face import NotAModel, read_settings, read_weights
 FIELDS = "weights.json"
 """The file that says what the weights are of."""
 _LONGEST = 10_000
+_OF_A_MODEL = {
+    "architecture",
+    "layers",
+    "d_model",
+    "heads",
+    "kv_heads",
+    "mlp_width",
+    "rotary_base",
+    "norm_eps",
+    "tied",
+    "vocab",
+    "weights_blob",
+}
+"""What weights say of a run; everything else is its creator's word alone."""
 
 
 def import_model(source: Path, folder: Path) -> dict[str, Any]:
@@ -43,7 +57,9 @@ def import_model(source: Path, folder: Path) -> dict[str, Any]:
 def weights_fields(origin: Origin) -> Mapping[str, Any]:
     """The fields beside the weights of an origin. Raises CorpusUnreachable and WrongWeights."""
     try:
-        found = json.loads(small_file(origin, FIELDS, _LONGEST))
+        found = dict(json.loads(small_file(origin, FIELDS, _LONGEST)))
+        if others := sorted(found.keys() - _OF_A_MODEL):
+            raise WrongWeights(f"{origin}/{FIELDS} says {others[0][:40]!r}, which is no field of a model's weights")
         config = asdict(RunConfig(**found))
     except WrongCorpus as error:
         raise WrongWeights(error.detail) from error

@@ -14,7 +14,7 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import inner_digest
 from contracts.tensors.tensorfile import state_digest
 from trainer.data.corpora import Corpora
-from trainer.data.corpus import OtherVocabulary, WrongCorpus
+from trainer.data.corpus import OtherVocabulary, UnusableCorpus, WrongCorpus
 from trainer.genesis.first_weights import choose_weights, first_theta
 from trainer.model.own.errors import ModelPackageUnusable
 from trainer.steps.determinism import profile_of
@@ -26,7 +26,7 @@ from verifier.replica.errors import NotPrepared
 from verifier.signing.secrets import LENGTH, next_first
 
 T = TypeVar("T")
-UNPREPARED = (NotPrepared, WrongCorpus, OtherVocabulary, ModelPackageUnusable)
+UNPREPARED = (NotPrepared, WrongCorpus, UnusableCorpus, OtherVocabulary, ModelPackageUnusable)
 """Errors after which no replay here would be valid, and which time does not heal."""
 
 
@@ -41,7 +41,8 @@ class PreparedRun:
 def prepare(world: World) -> PreparedRun | None:
     """None while the run is not in the log.
 
-    Raises NotPrepared, WrongCorpus, OtherVocabulary and ModelPackageUnusable: no replay here would be valid.
+    Raises NotPrepared, WrongCorpus, UnusableCorpus, OtherVocabulary and ModelPackageUnusable: no replay here would be
+    valid. A run whose text no round could use, or no merge could measure, gets no verifier, and so no node.
     """
     run = world.settings.run
     with world.replica.reading() as state:
@@ -52,7 +53,7 @@ def prepare(world: World) -> PreparedRun | None:
     text = created.config
     limits = created.limits
     config = RunConfig.from_json(text)
-    Corpora(world.settings.text()).of(config)
+    Corpora(world.settings.text()).of(config).require_windows(config.context)
     choose_weights(world.settings.first_weights())
     _check_start(terms, config)
     machine = profile_of(config)

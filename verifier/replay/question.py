@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from contracts.process.record import Record
 from contracts.wire.fields import Object
@@ -78,14 +78,23 @@ class Unable(Record):
     unable: str
 
 
-_NO_ANSWER: dict[str, type[Missing] | type[Late] | type[Unable]] = {
+@dataclass(frozen=True)
+class Away(Record):
+    """No answer yet: what the worker needs from elsewhere did not come, or there is no room for it, as this says."""
+
+    away: str
+
+
+NoAnswer: TypeAlias = Missing | Late | Away | Unable
+_NO_ANSWER: dict[str, type[Missing] | type[Late] | type[Away] | type[Unable]] = {
     "missing": Missing,
+    "away": Away,
     "late": Late,
     "unable": Unable,
 }
 
 
-def read_reply(answer: type[A], body: object) -> Done[A] | Missing | Late | Unable:
+def read_reply(answer: type[A], body: object) -> Done[A] | NoAnswer:
     """The reply in a worker's JSON; unsound JSON is no answer either."""
     if not isinstance(body, dict):
         return Unable(UNSOUND)

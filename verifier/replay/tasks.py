@@ -1,7 +1,7 @@
 """The workers' tasks, one thin function each: parse, call one function, return JSON.
 
 A task gets the whole question; bytes come from the mirror's folder and are hashed. Missing bytes are an answer, not a
-failure: the service fetches them and asks again.
+failure: the service fetches them and asks again, as it does where an origin is away.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from collections.abc import Callable
 
 from celery.exceptions import SecurityWarning
 
+from contracts.files.whole_file import DiskFull
 from contracts.process.spawner import end_with_spawner
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.fields import Object
 from trainer.data.corpora import Corpora
-from trainer.data.corpus import Corpus, CorpusUnreachable
-from trainer.genesis.first_weights import WeightsUnreachable, choose_weights
+from trainer.data.corpus import Corpus, CorpusUnreachable, WrongCorpus
+from trainer.genesis.first_weights import WeightsUnreachable, WrongWeights, choose_weights
 from trainer.model.device import choose_device
 from trainer.model.own.errors import ModelPackageUnusable
 from verifier.jobs.queue import make_app
 from verifier.replay.combining import MERGE, combine
 from verifier.replay.files import BytesMissing, Folder
 from verifier.replay.holding import HOLD, measure
-from verifier.replay.question import A, Done, Late, Missing, Unable
+from verifier.replay.question import A, Away, Done, Late, Missing, Unable
 from verifier.replay.replaying import JUDGE, CannotCompare, Said, TookTooLong, fetch_shards, judge_segment
 from verifier.settings import MERGED, WorkerSettings
 
@@ -87,5 +88,7 @@ def _reply(work: Callable[[], Done[A]]) -> Object:
         return Missing(error.names).to_json()
     except TookTooLong as error:
         return Late(error.seconds).to_json()
-    except (CannotCompare, CorpusUnreachable, ModelPackageUnusable, WeightsUnreachable) as error:
+    except (CorpusUnreachable, WeightsUnreachable, DiskFull) as error:
+        return Away(error.detail).to_json()
+    except (CannotCompare, ModelPackageUnusable, WrongCorpus, WrongWeights) as error:
         return Unable(error.detail).to_json()

@@ -1,6 +1,7 @@
 """Jobs of the workers as questions: questions stand in rows, and an answer is there or not there yet.
 
-Bytes that a worker did not find are fetched by the next looks, and the same question is asked anew, later each time.
+Bytes that a worker did not find are fetched by the next looks, and the same question is asked anew, later each time. So
+it is where shards or first weights did not come: an origin that is away for a moment takes no word from anybody.
 
 A question is identified by all its fields: a question about one log is answered for that log alone, and another log, on
 which other bytes are named, makes another question.
@@ -15,7 +16,7 @@ from typing import Protocol
 from contracts.ids import ProofId
 from verifier.jobs.rows import JobRow, JobState, Key, Order
 from verifier.replay.pace import Effort, QuestionKey, ReplayPace
-from verifier.replay.question import A, Done, Late, Missing, Q, ReplayRequest, Unable, read_reply
+from verifier.replay.question import A, Away, Done, Late, Missing, NoAnswer, Q, ReplayRequest, Unable, read_reply
 
 LONGEST_PAUSE_SECONDS = 60.0
 
@@ -84,9 +85,7 @@ class Work:
         """Whether a worker gave this question up after several times the time of others of its kind."""
         return self._pace.outlasted(request.key)
 
-    def _taken(
-        self, key: QuestionKey, number: int, reply: Done[A] | Missing | Late | Unable, effort: Effort | None
-    ) -> A | None:
+    def _taken(self, key: QuestionKey, number: int, reply: Done[A] | NoAnswer, effort: Effort | None) -> A | None:
         now = time.monotonic()
         match reply:
             case Done(answer, took):
@@ -94,7 +93,10 @@ class Work:
                     self._pace.note(effort.kind, key, took)
                 return answer
             case Missing():
-                self._tries[key] = (number + 1, now + min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(number, 10)))
+                self._tries[key] = (number + 1, now + _pause(number))
+            case Away(why):
+                self._tries[key] = (number + 1, now + _pause(number))
+                self._tell(key, why)
             case Late(seconds) if effort is not None:
                 self._tries[key] = (number + 1, self._pace.late(effort, key, seconds, now))
                 self._tell(key, f"not done after {seconds:.1f} s: tried again beside the rest, with more time")
@@ -106,3 +108,8 @@ class Work:
         if key not in self._said:
             self._said.add(key)
             self._report(ProofId(key[0]), f"{key[1]}: {why}")
+
+
+def _pause(number: int) -> float:
+    """Seconds before a question is asked anew, after so many tries."""
+    return min(LONGEST_PAUSE_SECONDS, 0.5 * 2.0 ** min(number, 10))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from contracts.protocol.architecture import parameter_count, weight_shapes
-from contracts.protocol.own_model import LONGEST_SETTINGS, parse_settings, settings_text
+from contracts.protocol.own_model import LONGEST_SETTINGS, InvalidOwnModel, parse_settings, settings_text
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 from ledger.machine.announced import largest
 
@@ -53,7 +54,8 @@ def test_a_run_with_its_own_model_says_all_of_it() -> None:
         ("model_config", '{"a":NaN}', "not JSON"),
         ("model_config", '{"vocab":3}', "field of the run"),
         ("model_config", '{"a":"' + "x" * LONGEST_SETTINGS + '"}', "at most"),
-        ("model_config", '{"a":' + "[" * 1_900, "not JSON"),
+        ("model_config", '{"a":' + "[" * 1_900, "inside each other"),
+        ("model_config", '{"a":' + "[" * 16 + "]" * 16 + "}", "at most 16 lists"),
         ("weights_size", 0, "model train"),
         ("state_size", 0, "model train"),
         ("layers", 3, "must be 2 in a run of own"),
@@ -76,6 +78,20 @@ def test_settings_have_one_text() -> None:
     settings = {"width": 16, "names": ["ä"], "rate": 0.1}
     assert parse_settings(settings_text(settings)) == settings
     assert (settings_text({}), parse_settings("")) == ("", {})
+
+
+def test_a_callers_depth_does_not_decide_about_a_run() -> None:
+    """A mirror that reads the log deep in its own frames takes the same runs as the server does."""
+    deep = '{"a":' + "[" * 900 + "]" * 900 + "}"
+    kept = '{"a":["[[[[[[[[[[[[[[[[[[[[\\"{{{",' + "[" * 14 + "]" * 14 + "]}"
+    for frames in (0, 800):
+        assert _called(frames, lambda: parse_settings(kept)).keys() == {"a"}
+        with pytest.raises(InvalidOwnModel, match="inside each other"):
+            _called(frames, lambda: parse_settings(deep))
+
+
+def _called(frames: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    return work() if frames == 0 else _called(frames - 1, work)
 
 
 def test_the_server_takes_files_of_the_named_sizes() -> None:

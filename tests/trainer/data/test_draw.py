@@ -12,7 +12,7 @@ from contracts.ids import as_address
 from contracts.protocol.run_config import RunConfig
 from tests.holds import Threat, holds
 from tests.trainer.data.corpora import corpus
-from trainer.data.corpus import Corpus
+from trainer.data.corpus import Corpus, UnusableCorpus
 from trainer.data.draw import ALONE, InvalidBatchRequest, RoundDraw, Share, share_of
 
 pytestmark = pytest.mark.unit
@@ -150,3 +150,26 @@ def test_slots_say_which_shards_they_read() -> None:
     named = [{shard.name for shard in draw.shards_of(np.arange(start, start + 4))} for start in range(0, 16, 4)]
     assert set.union(*named) == {shard.name for shard in draw.shards()}
     assert all(len(names) < 5 for names in named)
+
+
+@pytest.mark.parametrize(("tokens", "context"), [(15, 8), (100, 9)])
+def test_a_text_that_some_round_could_not_use_is_refused(tokens: int, context: int) -> None:
+    """Before, some rounds of it had no window, or none had a merge: nodes worked for nothing."""
+    corpus(a=(16, 3)).require_windows(8)
+    with pytest.raises(UnusableCorpus, match=f"a context of {context} needs"):
+        corpus(a=(tokens, 3)).require_windows(context)
+
+
+def test_a_small_source_drawn_often_takes_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two shards of a few windows, and a mixture that takes all of a large round from them."""
+    config = RunConfig(context=8, steps=10_000, segment=1000, batch=4096, mixture="small:1")
+    draw = RoundDraw(corpus(large=(10_000,), small=(24, 24)), config, b"\x07" * 32, 1, Share(1, 3))
+    whole, passes = draw._sources[1]._new_pass, list[int]()
+
+    def counted(time: int) -> object:
+        passes.append(time)
+        return whole(time)
+
+    monkeypatch.setattr(draw._sources[1], "_pass", counted)
+    assert {shard.name for shard in draw.shards()} == {"small-0", "small-1"}
+    assert len(passes) == 2

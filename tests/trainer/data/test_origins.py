@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from contracts.protocol.run_config import RunConfig
 from tests.trainer.data import corpora
 from tests.trainer.data.served import Served, served_folder
 from trainer.data import cache as cache_module
+from trainer.data import origins
 from trainer.data.cache import CorpusFiles
 from trainer.data.corpora import INDEX, Corpora
 from trainer.data.corpus import CorpusUnreachable, OtherVocabulary, WrongCorpus
@@ -100,6 +102,38 @@ def test_bytes_that_are_not_the_indexs_are_refused(  # type: ignore[no-untyped-d
     with pytest.raises(CorpusUnreachable, match=why):
         CorpusFiles(HttpOrigin(served.url, chosen=True), tmp_path / "cache").path(index.held_out)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_an_origin_that_drips_is_given_up(
+    tmp_path: Path, served: Served, index: CorpusIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a minute, and not the hours that a large shard may take."""
+    clock = count(0, 31)
+    monkeypatch.setattr(origins, "monotonic", lambda: next(clock))
+    with pytest.raises(CorpusUnreachable, match="fewer than 100,000 bytes a second"):
+        CorpusFiles(HttpOrigin(served.url, chosen=True), tmp_path / "cache").path(index.held_out)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_hint_that_is_voted_away_ends_nobody(tmp_path: Path, served: Served, index: CorpusIndex) -> None:
+    """What is here is read, and what is not does not come: weather."""
+    config = replace(CONFIG, corpus_digest=index.digest(), corpus_url=served.url)
+    here = Corpora(CorpusSettings(cache=tmp_path / "cache", loopback=True))
+    here.of(config).held_out()
+    found = here.of(config.with_decision("corpus_url", ""))
+    with pytest.raises(CorpusUnreachable, match="--corpus"):
+        found.sources[0].shards[0].read()
+    assert len(found.held_out()) == index.held_out.tokens
+    with pytest.raises(WrongCorpus):
+        Corpora(CorpusSettings(cache=tmp_path / "new")).of(replace(config, corpus_url=""))
+
+
+def test_making_room_beside_another_worker_does_not_fail(
+    tmp_path: Path, served: Served, index: CorpusIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = CorpusFiles(HttpOrigin(served.url, chosen=True), tmp_path / "cache", 1)
+    monkeypatch.setattr(files._files, "names", lambda: ["ab" * 32])
+    assert files.path(index.held_out).is_file()
 
 
 def test_another_index_under_the_address_is_refused(tmp_path: Path, served: Served) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tests.trainer.data import corpora
 from trainer.data.cache import FolderFiles
 from trainer.data.corpora import INDEX
 from trainer.data.corpus import CorpusUnreachable, WrongCorpus
-from trainer.data.index import CorpusIndex, IndexedShard, read_index
+from trainer.data.index import CorpusIndex, IndexedFile, IndexedShard, read_index
 from trainer.data.making.tokenizing import CorpusTokenizer, trained
 from trainer.data.shards import indexed_corpus, read_shard
 
@@ -141,3 +142,42 @@ def test_a_token_that_the_vocabulary_has_not_is_refused(tmp_path: Path, text: Pa
             IndexedShard(blob="00" * 32, size=len(data), tokens=3),
             small.model_copy(update={"tokenizer": wide}),
         )
+
+
+def test_a_mapped_shard_that_changes_on_disk_is_refused(tmp_path: Path, index: CorpusIndex) -> None:
+    """A folder may be mounted: bytes that change under a mapping would make an honest node's steps others."""
+    found = indexed_corpus(index, FolderFiles(tmp_path / "corpus"), "there")
+    shard = found.sources[0].shards[0]
+    shard.read()
+    with (tmp_path / "corpus" / shard.name).open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\xff")
+    with pytest.raises(WrongCorpus, match="changed on disk"):
+        shard.read()
+
+
+def test_a_device_in_a_folder_is_not_hashed(tmp_path: Path, index: CorpusIndex) -> None:
+    """It has no end."""
+    path = tmp_path / "corpus" / index.held_out.blob
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(WrongCorpus, match="no file of"):
+        FolderFiles(tmp_path / "corpus").path(index.held_out)
+
+
+@pytest.mark.parametrize("times", [3, 99])
+def test_a_shard_that_another_worker_removes_is_fetched_anew(tmp_path: Path, index: CorpusIndex, times: int) -> None:
+    """Two workers share a cache of less than both need: the one makes room before the other has opened its file."""
+    left = [times]
+    folder = FolderFiles(tmp_path / "corpus")
+
+    def path(file: IndexedFile) -> Path:
+        left[0] -= 1
+        return tmp_path / "gone" if left[0] >= 0 else folder.path(file)
+
+    found = indexed_corpus(index, SimpleNamespace(path=path, check=lambda _file: None), "there")
+    if times == 3:
+        assert len(found.held_out()) == index.held_out.tokens
+        return
+    with pytest.raises(CorpusUnreachable, match="corpus_limit is too small"):
+        found.held_out()

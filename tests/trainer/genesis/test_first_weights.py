@@ -129,17 +129,26 @@ def test_the_fields_come_back(tmp_path: Path, fields: dict[str, Any]) -> None:
     [
         lambda text: text.replace('"layers": 1', '"layers": 0'),
         lambda text: text.replace('"layers"', '"floors"'),
+        lambda text: text.replace('"layers"', f'"maintainers": "1:0x{"11" * 20}", "layers"'),
+        lambda text: "[1]",
         lambda text: text[:-3],
         lambda text: text + " " * 10_001,
     ],
-    ids=["range", "name", "json", "length"],
+    ids=["range", "name", "another's word", "list", "json", "length"],
 )
 def test_other_fields_are_refused(tmp_path: Path, fields: dict[str, Any], change: Callable[[str], str]) -> None:
     path = tmp_path / "start" / FIELDS
     assert json.loads(path.read_text()) == fields
     path.write_text(change(path.read_text()))
-    with pytest.raises(WrongWeights, match=r"names no model|has more than"):
+    with pytest.raises(WrongWeights, match=r"names no model|has more than|no field of a model"):
         weights_fields(origin_of(str(tmp_path / "start")))
     path.unlink()
     with pytest.raises(CorpusUnreachable):
         weights_fields(origin_of(str(tmp_path / "start")))
+
+
+def test_weights_of_more_than_a_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes are the run's creator's word."""
+    monkeypatch.setattr(first_weights, "MOST_FILE", 1000)
+    with pytest.raises(WrongWeights, match="a file has at most 1,000"):
+        first_theta(RunConfig(layers=1, d_model=16, heads=2, weights_blob="ab" * 32, weights_url="https://x.example"))

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.protocol.run_config import RunConfig
 from tests.verifier.honest import Honest
-from trainer.data.batches import batch_source
+from trainer.data.batches import Batch, batch_source
 from trainer.model.device import CPU
 from verifier.replay import labour
 from verifier.replay.labour import TIMES, Bounded, CostsTooMuch, usual_step
@@ -54,6 +54,23 @@ def test_a_segment_of_one_step_is_bounded_too(watch: Watch, work: Honest) -> Non
 def test_one_that_costs_a_few_times_as_much_is_not(watch: Watch, work: Honest) -> None:
     assert watch([1] * work.config.segment) == work.config.segment
     assert watch([TIMES - 0.1] * work.config.segment) == work.config.segment
+
+
+def test_reading_the_text_is_no_cost_of_the_node(work: Honest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards are hashed and looked through while a segment is replayed, as the verifier's own memory allows."""
+    now = [100.0]
+    monkeypatch.setattr(labour, "usual_step", lambda *_: 2.0)
+    monkeypatch.setattr("verifier.replay.labour.time.thread_time", lambda: now[0])
+    source = batch_source(work.corpus, work.config, b"\1" * 32, 1)
+
+    def slow(step: int) -> Batch:
+        now[0] += 1000.0
+        return source(step)
+
+    batches = Bounded(work.config, slow)
+    for step in range(work.config.segment):
+        batches(step)
+    batches.check()
 
 
 def test_a_segment_that_nobody_gets_through_is_unserved(work: Honest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from contracts.ids import as_address
 from contracts.process.record import Record
 from verifier.replay.combining import Basis, Step
 from verifier.replay.holding import Measured
-from verifier.replay.question import UNSOUND, Done, Late, Missing, ReplayRequest, Unable, read_reply
+from verifier.replay.question import UNSOUND, Away, Done, Late, Missing, ReplayRequest, Unable, read_reply
 from verifier.replay.replaying import JUDGE, TRUE, Said, Segment
 
 pytestmark = pytest.mark.unit
@@ -70,6 +70,7 @@ def test_a_question_is_named_by_all_that_is_asked() -> None:
         ({"segment": 1, "word": 1}, Done(Said(1, TRUE))),
         ({"missing": ["x"]}, Missing(("x",))),
         ({"late": 1.5}, Late(1.5)),
+        ({"away": "503"}, Away("503")),
         ({"unable": "another machine"}, Unable("another machine")),
         ({"late": "soon"}, Unable(UNSOUND)),
         ({"segment": 1}, Unable(UNSOUND)),

@@ -95,6 +95,20 @@ def test_bytes_that_a_worker_did_not_find_are_asked_for_later(monkeypatch: pytes
     assert [key.stage for key in board.orders] == [0, 1]
 
 
+def test_an_origin_that_was_away_takes_no_word_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, shards that did not come within three tries left a segment without a word for ever."""
+    now = [100.0]
+    monkeypatch.setattr("verifier.replay.work.time.monotonic", lambda: now[0])
+    said: list[tuple[str, str]] = []
+    board = Board([{"away": "503"}, {"away": "503"}, {"holds": True}])
+    ask = asks(board, {"x", "y"}, said)
+    for _ in range(2):
+        assert ask() is None
+        now[0] += 5
+    assert ask() == HOLDS
+    assert len(said) == 1
+
+
 @pytest.mark.parametrize("result", ["dead", {"unable": "another machine"}, 7, [1], {"holds": "x"}, {}])
 def test_what_has_no_answer_is_said_once_and_is_no_answer(result: Any) -> None:
     said: list[tuple[str, str]] = []

@@ -18,7 +18,7 @@ WEIGHTS, SETTINGS = "model.safetensors", "own_model.json"
 
 def export_own(config: RunConfig, theta: Tensors, folder: Path) -> None:
     """Write the weights `theta.*` under the package's own names, and what `build` is told. Raises DiskFull."""
-    weights = {name.removeprefix("theta."): np.ascontiguousarray(value) for name, value in theta.items()}
+    weights = {name.removeprefix("theta."): np.asarray(value, order="C") for name, value in theta.items()}
     told = {
         "model_package": config.model_package,
         "model_digest": config.model_digest,

@@ -62,7 +62,14 @@ class OwnModel:
         """Parameters at round 0, drawn in the order of the names from one generator. Raises InvalidModelPackage."""
         generator = torch.Generator().manual_seed(seed)
         draw = getattr(self.package, "initial", _drawn)
-        return {name: self._checked(name, shape, draw(name, shape, generator)) for name, shape in self.shapes}
+        try:
+            return {name: self._checked(name, shape, draw(name, shape, generator)) for name, shape in self.shapes}
+        except InvalidModelPackage:
+            raise
+        except Exception as error:
+            raise InvalidModelPackage(
+                f"initial of {self.package.__name__} fails: {type(error).__name__}: {error}"
+            ) from error
 
     def sizes(self) -> tuple[int, int]:
         """Bytes of a file of weights, and of one of a full state. Raises InvalidModelPackage."""

@@ -70,9 +70,12 @@ class _HashedFinder(MetaPathFinder, InspectLoader):
         path: Sequence[str] | None = None,  # noqa: ARG002 - the import system's
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
-        """None for all but the modules of the package."""
-        if fullname not in self._paths:
+        """None for what is not of the package. Raises ModuleNotFoundError for a module of it that was not hashed: the
+        finder of an editable installation would serve it from the disk, and no digest covers it."""
+        if fullname.partition(".")[0] != self.source.name:
             return None
+        if fullname not in self._paths:
+            raise ModuleNotFoundError(f"{fullname} is no hashed file of the package", name=fullname)
         return spec_from_loader(fullname, self, origin=f"{self.source.folder}/{self._paths[fullname]}")
 
     def is_package(self, fullname: str) -> bool:

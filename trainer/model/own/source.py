@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from stat import S_ISREG
 
 from blake3 import blake3
 
@@ -98,13 +99,26 @@ def _read(name: str, folder: Path) -> dict[str, bytes]:
     size = 0
     for path in sorted(_paths(folder)):
         try:
-            files[path] = (folder / path).read_bytes()
-        except OSError as error:
-            raise InvalidModelPackage(f"{name}/{path} cannot be read: {error}") from error
+            path.encode()
+            files[path] = _bytes(folder / path, MOST_BYTES + 1 - size)
+        except (OSError, UnicodeError) as error:
+            raise InvalidModelPackage(f"{name}/{ascii(path)[1:-1]} cannot be read: {error}") from error
         size += len(files[path])
         if len(files) > MOST_FILES or size > MOST_BYTES:
             raise InvalidModelPackage(f"{name} has more than {MOST_FILES} files or {MOST_BYTES:,} bytes of Python")
     return files
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    """At most so many bytes of a plain file: a pipe or a device never ends. Raises OSError."""
+    with open(path, "rb", opener=_opened) as file:
+        if not S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("it is no plain file")
+        return file.read(most)
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _paths(folder: Path) -> Iterator[str]:
@@ -116,8 +130,8 @@ def _paths(folder: Path) -> Iterator[str]:
 def _parsed(name: str, path: str, data: bytes) -> ast.Module:
     try:
         return ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError) as error:
-        raise InvalidModelPackage(f"{name}/{path} is no Python: {error}") from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InvalidModelPackage(f"{name}/{path} is no Python: {str(error) or 'it is nested too deep'}") from error
 
 
 def _bound(tree: ast.Module) -> set[str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import py_compile
 import sys
+from collections.abc import Callable
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +142,7 @@ FORWARD = "return F.embedding(tokens, self.table)"
 ODD = {
     "no build": ("x = 1", "no function build"),
     "syntax": ("def build(:", "no Python"),
+    "nested": ("x = " + "-" * 20_000 + "1", "no Python: it is nested too deep"),
     "library": ("import yaml\n" + PLAIN, "imports yaml"),
     "import": ("import torch.nowhere\n" + PLAIN, "cannot be imported"),
     "fails": (changed('return Plain(config["vocab"])', 'return config["depth"]'), "KeyError"),
@@ -154,6 +158,59 @@ def test_a_package_that_builds_no_model_says_why(place: Path, kind: str) -> None
     text, why = ODD[kind]
     with pytest.raises(InvalidModelPackage, match=why):
         odd(place, text)
+
+
+def test_a_module_that_was_not_hashed_does_not_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The finder of an editable installation serves what lies beside: here a compiled module without its text."""
+    written(place, PLAIN + "from .beside import x\n")
+    (place / "beside.txt").write_text("x = 1\n")
+    py_compile.compile(str(place / "beside.txt"), cfile=str(place / "odd_model" / "beside.pyc"))
+    digest = installed("odd_model").digest
+
+    class Editable(MetaPathFinder):
+        def find_spec(self, fullname: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
+            inside = fullname.startswith("odd_model.")
+            return PathFinder.find_spec(fullname, [str(place / "odd_model")]) if inside else None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Editable()])
+    with pytest.raises(InvalidModelPackage, match=r"odd_model\.beside is no hashed file"):
+        package("odd_model", digest)
+
+
+def _pipe(folder: Path) -> None:
+    os.mkfifo(folder / "more.py")
+
+
+def _endless(folder: Path) -> None:
+    (folder / "more.py").symlink_to("/dev/zero")
+
+
+def _no_text(folder: Path) -> None:
+    (Path(os.fsdecode(os.fsencode(folder) + b"/\xff.py"))).touch()
+
+
+@pytest.mark.parametrize("beside", [_pipe, _endless, _no_text])
+def test_files_that_no_digest_covers_are_refused(place: Path, beside: Callable[[Path], None]) -> None:
+    """Neither a pipe nor a device holds a node up, and a name has a text."""
+    written(place, PLAIN)
+    beside(place / "odd_model")
+    with pytest.raises(InvalidModelPackage, match="cannot be read"):
+        installed("odd_model")
+
+
+def test_a_large_file_is_not_read_whole(place: Path) -> None:
+    written(place, PLAIN)
+    with (place / "odd_model" / "more.py").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(InvalidModelPackage, match="has more than"):
+        installed("odd_model")
+
+
+def test_a_first_draw_that_fails_names_the_package(place: Path) -> None:
+    """A verifier draws first weights before it tries a step."""
+    config = odd(place, PLAIN + "def initial(name, shape, generator):\n    raise KeyError(name)\n")
+    with pytest.raises(InvalidModelPackage, match="initial of odd_model fails: KeyError"):
+        initial_parameters(config)
 
 
 UNSTEADY = {

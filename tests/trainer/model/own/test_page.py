@@ -62,6 +62,12 @@ def test_exported_weights_load_into_the_package(place: Path, monkeypatch: pytest
     assert torch.equal(found["model"].tokens, torch.tensor(theta["theta.tokens"]))
 
 
+def test_a_single_number_keeps_its_shape(place: Path) -> None:
+    example(place)
+    export_own(named("own_model", {}, context=8), {"theta.scale": np.array(2, np.float32)}, place / "out")
+    assert load_file(place / "out" / "model.safetensors")["scale"].shape == ()
+
+
 def test_the_page_has_the_digest_of_the_example(place: Path) -> None:
     example(place)
     text = (ROOT / "docs" / "own-model.md").read_text()
