@@ -299,7 +299,7 @@ def serve(
     """Serve offers and machines over HTTP to pages and scripts on this machine. It answers nobody else, and changes
     nothing."""
     from commonweight.market.desk import market_folder, open_providers
-    from commonweight.market.view.serving import market_app
+    from commonweight.market.serving import market_app
     from commonweight.terminal.serving import serve_until
 
     stop = heed_signals()

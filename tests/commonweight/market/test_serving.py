@@ -11,7 +11,7 @@ from commonweight.market.accounts import Accounts
 from commonweight.market.money import MicroUsd
 from commonweight.market.renting.journal import Fleet, Journal
 from commonweight.market.renting.launching import launch
-from commonweight.market.view.serving import market_app
+from commonweight.market.serving import market_app
 from tests.commonweight.market.renting.simulated import BOOTSTRAP, Clock, Simulated, away, offer
 
 pytestmark = pytest.mark.unit
