@@ -20,6 +20,7 @@ from commonweight.market.renting.journal import Fleet, Journal
 from commonweight.terminal.console import say, tell
 
 MOST_BUDGET = 10**13
+MOST_HOURS = 100_000
 LAST_SECONDS = 900
 """A machine that nobody ended stops its nodes so long after its hours and its drain."""
 ENDING_SECONDS = 5
@@ -39,8 +40,10 @@ class Hiring:
 
 
 def new_fleet(journal: Journal, budget: str, hours: float, drain: int = 0, run: str = "") -> Fleet:
-    """The terms of a fleet that begins now. Raises BadPrice."""
+    """The terms of a fleet that begins now. Raises BadPrice, BadQuery."""
     amount = micro_usd(budget.upper().removesuffix("USD").strip(), "--budget", MOST_BUDGET)
+    if not 0 < hours < MOST_HOURS:  # NaN, too
+        raise BadQuery(f"{hours} hours are no time to rent for")
     ends_at = journal.clock() + int(hours * 3600)
     return Fleet(f"fleet-{token_hex(3)}", amount, ends_at, run, drain_seconds=drain)
 
