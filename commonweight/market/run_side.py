@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from commonweight.market.calling.guarded import Later
+from commonweight.market.errors import ProviderAway
 from contracts.ids import Address, as_address
+from contracts.wire.fields import AnswerMisfit
 from contracts.wire.rounds import ProofLine
 from contracts.wire.states import ProofState, RunPhase
 from trainer.client import ApiClient, ApiUnreachable
 
-PAGE = 500
+PAGE, MOST_PAGES = 500, 10_000
+RUN_SECONDS = 45.0
+"""For one question: a server that answers slowly, or for ever, must not keep anybody from ending machines."""
 
 
 class RunSide:
@@ -23,15 +28,21 @@ class RunSide:
         self._run = run
         self._first: dict[Address, str] = {}
         self._is_over = False
+        self._reading: Later[None] | None = None
 
     def first_proofs(self, nodes: Sequence[Address]) -> Mapping[Address, str]:
-        """The first posted proof of each of these nodes that has one."""
+        """The first posted proof of each of these nodes that has one, as far as the server tells in time."""
         try:
-            for line in self._posted():
-                self._first.setdefault(as_address(line.node), str(line.proof))
-        except ApiUnreachable:
+            if self._reading is None or not self._reading.is_at_work:
+                self._reading = Later(self._note_proofs)
+            self._reading.take(RUN_SECONDS, "the run's list of proofs")
+        except (ApiUnreachable, ProviderAway):
             pass
         return {node: self._first[node] for node in nodes if node in self._first}
+
+    def _note_proofs(self) -> None:
+        for line in self._posted():
+            self._first.setdefault(as_address(line.node), str(line.proof))
 
     def work(self) -> dict[Address, int]:
         """Verified tokens by node. Raises ApiProblem and ApiUnreachable."""
@@ -42,19 +53,25 @@ class RunSide:
         return found
 
     def is_over(self) -> bool:
-        """Whether the run takes no more work."""
+        """Whether the run takes no more work; not while the server is away. Raises ApiProblem and AnswerMisfit."""
         if not self._is_over:
             try:
-                self._is_over = self._client.get(f"/runs/{self._run}")["phase"] == RunPhase.OVER
-            except ApiUnreachable:
+                answer = Later(lambda: self._client.get(f"/runs/{self._run}")).take(RUN_SECONDS, "the run")
+            except (ApiUnreachable, ProviderAway):
                 return False
+            if not isinstance(answer, Mapping) or "phase" not in answer:
+                raise AnswerMisfit("the server's answer about the run names no phase")
+            self._is_over = answer["phase"] == RunPhase.OVER
         return self._is_over
 
     def _posted(self) -> Iterator[ProofLine]:
-        first, after = 1, ""
-        while True:
-            lines = self._client.read_list(ProofLine, f"/runs/{self._run}/proofs", first=first, after=after, limit=PAGE)
+        after, seen = (1, ""), set[tuple[int, str]]()
+        while after not in seen and len(seen) < MOST_PAGES:
+            seen.add(after)
+            first, proof = after
+            lines = self._client.read_list(ProofLine, f"/runs/{self._run}/proofs", first=first, after=proof, limit=PAGE)
             yield from (line for line in lines if line.state is ProofState.POSTED)
             if len(lines) < PAGE:
                 return
-            first, after = int(lines[-1].round), str(lines[-1].proof)
+            after = int(lines[-1].round), str(lines[-1].proof)
+        raise ApiUnreachable(f"the list of proofs of run {self._run} has no end")
