@@ -31,13 +31,12 @@ class RunSide:
         self._reading: Later[None] | None = None
 
     def first_proofs(self, nodes: Sequence[Address]) -> Mapping[Address, str]:
-        """The first posted proof of each of these nodes that has one, as far as the server tells in time."""
-        try:
+        """The first posted proof of each node that has one. Raises ApiProblem, ApiUnreachable, ProviderAway and
+        AnswerMisfit where the server does not tell all of it in time: then a proof that is missing means nothing."""
+        if not all(node in self._first for node in nodes):
             if self._reading is None or not self._reading.is_at_work:
                 self._reading = Later(self._note_proofs)
             self._reading.take(RUN_SECONDS, "the run's list of proofs")
-        except (ApiUnreachable, ProviderAway):
-            pass
         return {node: self._first[node] for node in nodes if node in self._first}
 
     def _note_proofs(self) -> None:

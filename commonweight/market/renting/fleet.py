@@ -177,8 +177,10 @@ class FleetKeeper:
         if not waiting:
             return
         nodes = [node for rental in waiting for node in rental.nodes]
-        none: Mapping[Address, str] = {}
-        found = self._asked("the run's proofs", lambda: self.proofs(nodes), none)
+        unknown: Mapping[Address, str] | None = None
+        found = self._asked("the run's proofs", lambda: self.proofs(nodes), unknown)
+        if found is None:  # nobody is blamed for a server that is away
+            return
         now = self.journal.clock()
         for rental in waiting:
             proof = next((found[node] for node in rental.nodes if node in found), "")

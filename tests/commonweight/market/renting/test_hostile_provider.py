@@ -120,6 +120,14 @@ def test_no_trouble_of_the_run_or_of_offers_keeps_machines(world: World, trouble
     assert world.provider.running == []
 
 
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_no_machine_is_replaced_for_a_server_that_is_away(world: World, trouble: Callable[..., Any]) -> None:
+    world.keeper.wanted = replace(world.keeper.wanted, new_key=lambda: NodeKey(NODE, "", ""), proof_seconds=300)
+    world.keeper.proofs = trouble
+    world.looks(60)
+    assert world.provider.running == ["m1"]
+
+
 def test_a_second_machine_under_one_tag_is_ended(world: World) -> None:
     world.looks(3)
     (rental,) = world.journal.rentals()
