@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from commonweight.market.accounts import Accounts, open_accounts
+from commonweight.market.accounts import ACCOUNTS, Accounts, open_accounts
 from commonweight.market.errors import BadQuery, KeyMissing, MarketError
 from commonweight.market.money import NOTHING, micro_usd
 from commonweight.market.offers import Level, Query, query_of
@@ -85,12 +85,22 @@ def rates(folder: Path, api: str, run: str) -> Mapping[str, Yield]:
 
 
 def look(journal: Journal, folder: Path) -> None:
-    """Follow every provider of which there is a rental that is not over, and end what nobody owns."""
-    names = sorted({rental.provider for rental in journal.rentals() if not rental.is_done})
-    if not names:
-        return
-    found = reconcile(journal, list(open_providers(folder, names).providers.values()))
+    """Follow every account that has a key, and end what nobody owns: what the journal thinks over may still be billed,
+    or come late. An account that cannot be asked hides no other, and is named where something is rented there."""
+    owed = {rental.provider for rental in journal.rentals() if not rental.is_done}
+    for name in sorted(owed - set(ACCOUNTS)):
+        complain_of_weather(f"{name} cannot be asked: there is no such provider here")
+    found = reconcile(journal, list(_askable(folder, owed)))
     for provider, why in found.unasked:
         complain_of_weather(f"{provider} cannot be asked: {why}")
     for tag, machine in found.unclear:
         mention("unclear", {"rental": tag, "machine": machine.name}, f"{machine.name} may be the machine of {tag}")
+
+
+def _askable(folder: Path, owed: Collection[str]) -> Iterator[Provider]:
+    for name in ACCOUNTS:
+        try:
+            yield open_accounts(folder, [name]).providers[name]
+        except (KeyMissing, BadQuery) as error:
+            if name in owed:
+                complain_of_weather(f"{name} cannot be asked: {error.detail}")

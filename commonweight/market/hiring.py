@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +18,13 @@ from commonweight.market.renting.bootstrap import NodeKey
 from commonweight.market.renting.choosing import Spread
 from commonweight.market.renting.fleet import FleetKeeper, Wanted
 from commonweight.market.renting.journal import Fleet, Journal
-from commonweight.terminal.console import say, tell
+from commonweight.terminal.console import complain_of_weather, say, tell
+from contracts.errors import CommonweightError
+
+logger = logging.getLogger(__name__)
 
 MOST_BUDGET = 10**13
+MOST_HOURS = 100_000
 LAST_SECONDS = 900
 """A machine that nobody ended stops its nodes so long after its hours and its drain."""
 ENDING_SECONDS = 5
@@ -39,8 +44,10 @@ class Hiring:
 
 
 def new_fleet(journal: Journal, budget: str, hours: float, drain: int = 0, run: str = "") -> Fleet:
-    """The terms of a fleet that begins now. Raises BadPrice."""
+    """The terms of a fleet that begins now. Raises BadPrice, BadQuery."""
     amount = micro_usd(budget.upper().removesuffix("USD").strip(), "--budget", MOST_BUDGET)
+    if not 0 < hours < MOST_HOURS:  # NaN, too
+        raise BadQuery(f"{hours} hours are no time to rent for")
     ends_at = journal.clock() + int(hours * 3600)
     return Fleet(f"fleet-{token_hex(3)}", amount, ends_at, run, drain_seconds=drain)
 
@@ -82,9 +89,25 @@ def keeper_of(journal: Journal, accounts: Accounts, fleet: Fleet, terms: Wanted)
 def keep(keeper: FleetKeeper, stop: threading.Event, fleet: Fleet) -> None:
     """Look again and again until all of it is over; told to end, the fleet ends first."""
     keeper.journal.fleet_begins(fleet)
+    keeper.is_stopped = stop.is_set
     say(f"{fleet.name} begins; `commonweight market ps` shows its machines")
-    while not keeper.look():
+    while not _looked(keeper):
         if stop.is_set() or stop.wait(keeper.wanted.look_seconds):
-            keeper.journal.fleet_ends(fleet.name)
+            keeper.end()
             threading.Event().wait(min(ENDING_SECONDS, keeper.wanted.look_seconds))
     tell({"event": "over", "fleet": fleet.name}, [f"{fleet.name} is over: no machine of it is left"])
+
+
+def _looked(keeper: FleetKeeper) -> bool:
+    """A look that may fail, for want of disk or by a fault of ours: machines that cost money are not left for that."""
+    try:
+        return keeper.look()
+    except Exception as error:
+        if not isinstance(error, CommonweightError):
+            logger.exception("a look broke")
+        complain_of_weather(f"a look at {keeper.name} failed, the next one tries again: {error}")
+    try:
+        return keeper.end_unwritten()
+    except Exception as error:
+        complain_of_weather(f"{keeper.name}: what is over cannot be ended either: {error}")
+        return False

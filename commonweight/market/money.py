@@ -27,7 +27,7 @@ def micro_usd(value: object, what: str, most: int = MOST_PER_HOUR) -> MicroUsd:
         raise BadPrice(f"{what} is no number of dollars: {_shown(value)}") from None
     if not amount.is_finite() or amount < 0:
         raise BadPrice(f"{what} is no price: {_shown(value)}")
-    if amount * USD > most:
+    if amount > Decimal(most) / USD:  # a product of huge numbers would be an error of its own
         raise BadPrice(f"{what} is absurd: {_shown(value)} dollars; is it of another unit?")
     return MicroUsd(int((amount * USD).to_integral_value(ROUND_CEILING)))
 

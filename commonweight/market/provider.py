@@ -6,6 +6,7 @@ the account's list decides, never another try (commonweight/market/renting/launc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -68,6 +69,17 @@ class Machine(Record):
     started_at: int = 0
     reach: str = ""
     detail: str = ""
+
+
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|[0-9A-Fa-f:]{2,39}")
+
+
+def ssh_to(user: str, host: str, port: str = "") -> str:
+    """How to log in by SSH; empty where a provider names no plain host. People run it in their shell, where another
+    word would be an option of SSH's, and an option can be a command."""
+    if not _HOST.fullmatch(host) or not ((port.isascii() and port.isdecimal()) or not port):
+        return ""
+    return f"ssh -p {port} {user}@{host}" if port else f"ssh {user}@{host}"
 
 
 Noted = Callable[[str], None]

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from commonweight.market.errors import MarketError
+from commonweight.market.calling.guarded import Later
+from commonweight.market.errors import MarketError, ProviderAway
 from contracts.amounts import COINS, amount
 from contracts.ids import Address, as_address
+from contracts.messages.fields import from_json
+from contracts.messages.for_log import RunTerms
+from contracts.wire.fields import AnswerMisfit
 from contracts.wire.rounds import ProofLine
+from contracts.wire.runs import Run
 from contracts.wire.states import ProofState, RunPhase
 from trainer.client import ApiClient, ApiUnreachable
 
-PAGE = 500
+PAGE, MOST_PAGES = 500, 10_000
+RUN_SECONDS = 45.0
+"""For one question: a server that answers slowly, or for ever, must not keep anybody from ending machines."""
 
 
 class RunUnfit(MarketError):
@@ -31,15 +38,20 @@ class RunSide:
         self._run = run
         self._first: dict[Address, str] = {}
         self._is_over = False
+        self._reading: Later[None] | None = None
 
     def first_proofs(self, nodes: Sequence[Address]) -> Mapping[Address, str]:
-        """The first posted proof of each of these nodes that has one."""
-        try:
-            for line in self._posted():
-                self._first.setdefault(as_address(line.node), str(line.proof))
-        except ApiUnreachable:
-            pass
+        """The first posted proof of each node that has one. Raises ApiProblem, ApiUnreachable, ProviderAway and
+        AnswerMisfit where the server does not tell all of it in time: then a proof that is missing means nothing."""
+        if not all(node in self._first for node in nodes):
+            if self._reading is None or not self._reading.is_at_work:
+                self._reading = Later(self._note_proofs)
+            self._reading.take(RUN_SECONDS, "the run's list of proofs")
         return {node: self._first[node] for node in nodes if node in self._first}
+
+    def _note_proofs(self) -> None:
+        for line in self._posted():
+            self._first.setdefault(as_address(line.node), str(line.proof))
 
     def work(self) -> dict[Address, int]:
         """Verified tokens by node. Raises ApiProblem and ApiUnreachable."""
@@ -53,27 +65,33 @@ class RunSide:
         """Before anything is rented. Raises RunUnfit for a run that is over, or that asks a stake of each node: keys of
         rented machines have none, and a machine may be taken away while its work is judged. Raises ApiProblem and
         ApiUnreachable."""
-        document = self._client.get(f"/runs/{self._run}")
-        if document["phase"] == RunPhase.OVER:
+        run = self._client.read(Run, f"/runs/{self._run}")
+        if run.phase is RunPhase.OVER:
             raise RunUnfit("the run is over")
-        stake = int(document["manifest"]["nodeStake"])
+        stake = from_json(RunTerms, run.manifest).nodeStake
         if stake:
             raise RunUnfit(f"each node of this run stakes {amount(stake, COINS)}, and a rented machine's key has none")
 
     def is_over(self) -> bool:
-        """Whether the run takes no more work."""
+        """Whether the run takes no more work; not while the server is away. Raises ApiProblem and AnswerMisfit."""
         if not self._is_over:
             try:
-                self._is_over = self._client.get(f"/runs/{self._run}")["phase"] == RunPhase.OVER
-            except ApiUnreachable:
+                answer = Later(lambda: self._client.get(f"/runs/{self._run}")).take(RUN_SECONDS, "the run")
+            except (ApiUnreachable, ProviderAway):
                 return False
+            if not isinstance(answer, Mapping) or "phase" not in answer:
+                raise AnswerMisfit("the server's answer about the run names no phase")
+            self._is_over = answer["phase"] == RunPhase.OVER
         return self._is_over
 
     def _posted(self) -> Iterator[ProofLine]:
-        first, after = 1, ""
-        while True:
-            lines = self._client.read_list(ProofLine, f"/runs/{self._run}/proofs", first=first, after=after, limit=PAGE)
+        after, seen = (1, ""), set[tuple[int, str]]()
+        while after not in seen and len(seen) < MOST_PAGES:
+            seen.add(after)
+            first, proof = after
+            lines = self._client.read_list(ProofLine, f"/runs/{self._run}/proofs", first=first, after=proof, limit=PAGE)
             yield from (line for line in lines if line.state is ProofState.POSTED)
             if len(lines) < PAGE:
                 return
-            first, after = int(lines[-1].round), str(lines[-1].proof)
+            after = int(lines[-1].round), str(lines[-1].proof)
+        raise ApiUnreachable(f"the list of proofs of run {self._run} has no end")

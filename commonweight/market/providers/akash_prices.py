@@ -21,6 +21,8 @@ BLOCK_MS = 6098
 USD_DENOMS = frozenset({"uact", "ibc/170C677610AC31DF0904FFE09CD3B5C657492170E7E52372E48756B71E56F2F1"})
 """Millionths of a dollar: ACT, which the chain pegs to the dollar, and USDC. AKT (`uakt`) has a rate of its own, which
 nothing here knows."""
+MOST_COINS = 10**15
+"""Of millionths of a dollar, in one amount: more is a slip."""
 SIZES = (1, 2, 4, 8)
 CPUS, MEMORY_GB = 4, 24
 """What a deployment asks for with each GPU."""
@@ -117,7 +119,7 @@ def micros(coin: Mapping[str, Any]) -> Decimal:
         amount = Decimal(text(coin, "amount"))
     except InvalidOperation:
         raise BadPrice("an amount is no number") from None
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or not 0 <= amount <= MOST_COINS:
         raise BadPrice("an amount is no price")
     return amount
 

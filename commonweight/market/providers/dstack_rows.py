@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from commonweight.market.providers.regions import country_in
 MIB_PER_GB = 1024
 _CAN_BE_RENTED = frozenset({"unknown", "available", "idle"})
 _FINISHED = frozenset({"terminated", "failed", "done"})
+_RUN_NAME = re.compile(r"[a-z][a-z0-9-]{1,40}")
 _PREEMPTED = frozenset({"interrupted_by_no_capacity"})
 
 
@@ -93,7 +95,7 @@ def machine_of(run: Mapping[str, Any]) -> Machine:
         gpus=gpus,
         price=micro_usd(placed["price"], f"the price of {name}") if "price" in placed else NOTHING,
         started_at=_seconds(text(run, "submitted_at")),
-        reach=f"dstack attach {name}",
+        reach=f"dstack attach {name}" if _RUN_NAME.fullmatch(name) else "",
         detail=reason,
     )
 

@@ -12,9 +12,9 @@ from commonweight.market.gpus import gpu_name, known
 from commonweight.market.money import MOST_PER_HOUR, NOTHING, MicroUsd, micro_usd
 from commonweight.market.offers import Level, Offer, Price, Security
 from commonweight.market.places import country_of
-from commonweight.market.provider import Machine, MachineState
+from commonweight.market.provider import Machine, MachineState, ssh_to
 
-NAME = "lambda_cloud"
+NAME = "lambda"
 CENTS = 100
 TAG_KEY = "commonweight"
 _STATES = {
@@ -107,7 +107,7 @@ def machine_of(row: Mapping[str, Any]) -> Machine | None:
         gpu=_shown_gpu(kind),
         gpus=whole(specs, "gpus"),
         price=_said(kind),
-        reach=f"ssh ubuntu@{address}" if address else "",
+        reach=ssh_to("ubuntu", address),
         detail=status,
     )
 

@@ -16,7 +16,7 @@ from commonweight.market.gpus import gpu_name
 from commonweight.market.money import MOST_PER_HOUR, NOTHING, USD, MicroUsd, micro_usd
 from commonweight.market.offers import Level, Offer, Price, Security
 from commonweight.market.places import country_of
-from commonweight.market.provider import Machine, MachineState
+from commonweight.market.provider import Machine, MachineState, ssh_to
 
 NAME = "vast"
 BID = "-bid"
@@ -122,7 +122,7 @@ def machine_of(row: Mapping[str, Any]) -> Machine:
         gpus=whole(row, "num_gpus"),
         price=_said(row, "dph_total"),
         started_at=whole(row, "start_date"),
-        reach=f"ssh -p {port} root@{host}" if host and port else "",
+        reach=ssh_to("root", host, port) if host and port else "",
         detail=" ".join(text(row, "status_msg").split()),
     )
 

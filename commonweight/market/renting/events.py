@@ -70,6 +70,14 @@ class Running(Record):
 
 
 @dataclass(frozen=True)
+class Priced(Record):
+    """What the provider bills an hour, where the machine is not up: dearer than was known."""
+
+    kind: ClassVar[str] = "priced"
+    price: MicroUsd
+
+
+@dataclass(frozen=True)
 class Proved(Record):
     """A proof of one of its nodes was posted, the first one."""
 
@@ -101,7 +109,8 @@ class Billed(Record):
     amount: MicroUsd
 
 
-Event: TypeAlias = Intended | Sent | Refused | NeverSeen | Named | Running | Proved | ToEnd | Ended | Billed
+Event: TypeAlias = Intended | Sent | Refused | NeverSeen | Named | Running | Priced | Proved | ToEnd | Ended | Billed
 KINDS: dict[str, type[Event]] = {
-    kind.kind: kind for kind in (Intended, Sent, Refused, NeverSeen, Named, Running, Proved, ToEnd, Ended, Billed)
+    kind.kind: kind
+    for kind in (Intended, Sent, Refused, NeverSeen, Named, Running, Priced, Proved, ToEnd, Ended, Billed)
 }

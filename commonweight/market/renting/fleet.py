@@ -6,9 +6,12 @@ look begins from the journal, so that a process that was killed goes on where it
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from commonweight.market.errors import BudgetSpent, MarketError, NoOfferFits, ProviderError
 from commonweight.market.offers import Offer
@@ -19,14 +22,21 @@ from commonweight.market.renting.choosing import Spread, choose
 from commonweight.market.renting.events import Proved, ToEnd
 from commonweight.market.renting.journal import Fleet, Journal
 from commonweight.market.renting.launching import launch
-from commonweight.market.renting.reconciling import Reconciled, reconcile
+from commonweight.market.renting.reconciling import Reconciled, end_all, reconcile, why_over
 from commonweight.market.renting.rental import Rental, Standing
+from contracts.errors import CommonweightError
+from contracts.files.whole_file import DiskFull
 from contracts.ids import Address
+from verifier.mirror.errors import StoreUnusable
 
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 PROOF_SECONDS = 3600
 """A machine that is up, and of whose nodes no proof is accepted in this time, is replaced."""
 MOST_FAILURES = 3
 """A provider whose launches failed so often in a fleet is asked for nothing more in it."""
+QUIET_LOOKS = 2
+"""So many looks in a row find nothing of a fleet before it is over."""
 LIVE = frozenset({Standing.INTENDED, Standing.SENT, Standing.LOADING, Standing.RUNNING})
 
 Say = Callable[[str, str, str], None]
@@ -50,7 +60,7 @@ class Wanted:
 @dataclass
 class FleetKeeper:
     """Keeps one fleet. `proofs` gives for these nodes the first posted proof of each that has one; `is_over` whether
-    the run wants no more work."""
+    the run wants no more work, `is_stopped` whether this process was told to end."""
 
     journal: Journal
     providers: Mapping[str, Provider]
@@ -59,40 +69,89 @@ class FleetKeeper:
     say: Say
     proofs: Callable[[Sequence[Address]], Mapping[Address, str]] = lambda nodes: {}  # noqa: ARG005
     is_over: Callable[[], bool] = lambda: False
+    is_stopped: Callable[[], bool] = lambda: False
     _told: set[tuple[str, str]] = field(default_factory=set)
+    _longest: int = 0
+    _quiet: int = 0
+    _ends: bool = False
 
     def look(self) -> bool:
-        """One look; returns whether the fleet is over, and nothing of it is left. Raises DiskFull and StoreUnusable."""
+        """One look; returns whether the fleet is over, and nothing of it is left: a second look must find that too,
+        since a list may be short for once. Raises DiskFull and StoreUnusable."""
+        began = self.journal.clock()
+        self.journal.attend(self.name)
         self.journal.beat(self.name)
         fleet = self._fleet()
-        found = reconcile(self.journal, list(self.providers.values()))
-        self._tell(found)
+        self._tell(reconcile(self.journal, list(self.providers.values())))
         self._watch_proofs()
-        if fleet.is_over or self.journal.clock() >= fleet.ends_at:
-            return all(rental.is_done for rental in self._rentals())
+        if not self._is_wanted():
+            return self._is_quiet()
         self._fill(fleet)
+        self._longest = max(self._longest, self.journal.clock() - began)
         return False
+
+    def end(self) -> None:
+        """Nothing of it is wanted any more, whether or not that can be written down."""
+        self._ends = True
+        with suppress(DiskFull, StoreUnusable):
+            self.journal.fleet_ends(self.name)
+
+    def end_unwritten(self) -> bool:
+        """What a look does for money where the journal takes no writes: what is over is ended at the providers.
+        Returns whether none of it is left there."""
+        fleet, rentals, now = self.journal.fleet(self.name), self._rentals(), self.journal.clock()
+        self._ends |= bool(why_over(self.journal, fleet, now))
+        if not self._ends and not budget.is_spent(fleet, rentals, now, self._look_seconds()):
+            return False
+        names = {(one.provider, one.machine) for one in rentals if one.machine}
+        left = [end_all(provider, names, {one.tag for one in rentals}) for provider in self.providers.values()]
+        return self._ends and not any(left)
+
+    def _is_wanted(self) -> bool:
+        fleet = self.journal.fleet(self.name)
+        return not (self._ends or fleet.is_over or self.journal.clock() >= fleet.ends_at)
+
+    def _is_quiet(self) -> bool:
+        rentals = self._rentals()
+        self._quiet = self._quiet + 1 if all(rental.is_done for rental in rentals) else 0
+        if self._quiet < QUIET_LOOKS and any(rental.machine for rental in rentals):
+            return False
+        for rental in rentals:
+            if rental.standing is Standing.NEVER_SEEN:
+                self._once("unclear", rental.tag, "its launch had no answer: `market ps` looks for it, for an hour")
+        return self._quiet > 0
 
     def _fleet(self) -> Fleet:
         """The fleet's terms: over where the run or the budget is."""
         fleet = self.journal.fleet(self.name)
         why = ""
-        if not fleet.is_over and self.is_over():
-            why = "the run is over"
-        elif not fleet.is_over and budget.is_spent(fleet, self._rentals(), self.journal.clock(), self._look_seconds()):
+        if not fleet.is_over and budget.is_spent(fleet, self._rentals(), self.journal.clock(), self._look_seconds()):
             why = "the budget is spent"
+        elif not fleet.is_over and self._asked("the run", self.is_over, False):
+            why = "the run is over"
         if not why:
             return fleet
         self._once("over", self.name, why)
         self.journal.fleet_ends(self.name)
         return self.journal.fleet(self.name)
 
+    def _asked(self, whom: str, ask: Callable[[], T], otherwise: T) -> T:
+        """An answer that machines must not wait for: whatever goes wrong, they are looked after."""
+        try:
+            return ask()
+        except CommonweightError as error:
+            self._once("away", whom, f"{error.code}: {error.detail}")
+        except Exception as error:
+            logger.exception("asking %s broke", whom)
+            self._once("away", whom, type(error).__name__)
+        return otherwise
+
     def _rentals(self) -> list[Rental]:
         return self.journal.rentals(self.name)
 
     def _look_seconds(self) -> int:
-        """Until the next look is done: the calls of this one take their time, too."""
-        return self.wanted.look_seconds * 3
+        """Until the next look is done: the calls of this one take their time, too, as they did before."""
+        return max(self.wanted.look_seconds * 3, self.wanted.look_seconds + 2 * self._longest)
 
     def _tell(self, found: Reconciled) -> None:
         for rental in found.ended:
@@ -117,7 +176,11 @@ class FleetKeeper:
         waiting = [rental for rental in waiting if rental.nodes]
         if not waiting:
             return
-        found = self.proofs([node for rental in waiting for node in rental.nodes])
+        nodes = [node for rental in waiting for node in rental.nodes]
+        unknown: Mapping[Address, str] | None = None
+        found = self._asked("the run's proofs", lambda: self.proofs(nodes), unknown)
+        if found is None:  # nobody is blamed for a server that is away
+            return
         now = self.journal.clock()
         for rental in waiting:
             proof = next((found[node] for node in rental.nodes if node in found), "")
@@ -133,22 +196,24 @@ class FleetKeeper:
     def _fill(self, fleet: Fleet) -> None:
         """Rent what is missing, on the terms as they are now."""
         rentals = self._rentals()
-        missing = self.wanted.gpus - sum(rental.offer.gpus for rental in rentals if rental.standing in LIVE)
+        held = [rental.offer for rental in rentals if rental.standing in LIVE]
+        missing = self.wanted.gpus - sum(offer.gpus for offer in held)
         if missing <= 0:
             return
+        none: Sequence[Offer] = ()
         failures = Counter(rental.provider for rental in rentals if _has_failed(rental))
         offers = [
             offer
-            for offer in self.wanted.offers()
+            for offer in self._asked("the providers' offers", self.wanted.offers, none)
             if offer.provider in self.providers and failures[offer.provider] < MOST_FAILURES
         ]
         try:
-            chosen = choose(_fresh(offers, rentals), missing, self.wanted.spread, self.wanted.linked)
+            chosen = choose(_fresh(offers, rentals), missing, self.wanted.spread, self.wanted.linked, held)
         except NoOfferFits as error:
             self._once("waits", self.name, error.detail)
             return
         for offer in chosen:
-            if not self._rent(fleet, offer):
+            if self.is_stopped() or not self._is_wanted() or not self._rent(fleet, offer):
                 return
 
     def _rent(self, fleet: Fleet, offer: Offer) -> bool:
@@ -182,4 +247,4 @@ def _has_failed(rental: Rental) -> bool:
 def _fresh(offers: Iterable[Offer], rentals: Sequence[Rental]) -> list[Offer]:
     """Offers of one machine each that this fleet has not tried yet; kinds of which there are several may come again."""
     tried = {(rental.provider, rental.offer.name) for rental in rentals}
-    return [offer for offer in offers if offer.available or (offer.provider, offer.name) not in tried]
+    return [offer for offer in offers if offer.available > 1 or (offer.provider, offer.name) not in tried]

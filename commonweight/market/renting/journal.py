@@ -6,16 +6,19 @@ It holds no provider's key. Keys of nodes are beside it, in files of mode 0600.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 from secrets import token_hex
+from typing import TextIO
 
 from commonweight.market.errors import UnknownRental
 from commonweight.market.money import MicroUsd
 from commonweight.market.renting.events import KINDS, Event, Intended
 from commonweight.market.renting.rental import Rental, after
+from commonweight.market.renting.steady import SteadyClock
 from contracts.process.record import Record
 from verifier.mirror.store.database import Database
 
@@ -54,16 +57,20 @@ class Fleet(Record):
 class Journal:
     """One file, for any number of processes of one user. `clock` gives Unix seconds. Raises DiskFull, StoreUnusable."""
 
-    def __init__(self, path: Path, clock: Clock = lambda: int(time.time())) -> None:
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self.folder = path.parent
-        self.clock = clock
         self._file = Database(path, _SCHEMA)
+        self.clock = clock or SteadyClock(self._latest())
         self.name = self._name()
         self._rentals: dict[str, Rental] = {}
         self._read = 0
+        self._attended: dict[str, TextIO] = {}
 
     def close(self) -> None:
-        """Let the file go."""
+        """Let the files go."""
+        for file in self._attended.values():
+            file.close()
+        self._attended.clear()
         self._file.close()
 
     def fleet_begins(self, fleet: Fleet) -> None:
@@ -98,6 +105,31 @@ class Journal:
                 "INSERT INTO beats VALUES (?, ?) ON CONFLICT (fleet) DO UPDATE SET at = excluded.at",
                 (fleet, self.clock()),
             )
+
+    def attend(self, fleet: str) -> None:
+        """This process looks after the fleet, for as long as it lives: others can tell, however it ends."""
+        if fleet in self._attended:
+            return
+        with suppress(OSError):  # a full disk: then nobody waits for a drain
+            file = self._attendance(fleet).open("w")
+            flock(file, LOCK_EX)
+            self._attended[fleet] = file
+
+    def is_attended(self, fleet: str) -> bool:
+        """Whether a process that lives looks after the fleet."""
+        if fleet in self._attended:
+            return True
+        try:
+            with self._attendance(fleet).open() as file:
+                flock(file, LOCK_SH | LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def _attendance(self, fleet: str) -> Path:
+        return self.folder / f"keeping-{fleet}.lock"
 
     def beat_at(self, fleet: str) -> int:
         """When a process last looked after the fleet, in Unix seconds; 0 for never."""
@@ -142,6 +174,11 @@ class Journal:
     def is_ours(self, tag: str) -> bool:
         """Whether a tag was given by this journal, or by a copy of it that was lost since."""
         return tag.startswith(f"{PREFIX}-{self.name}-")
+
+    def _latest(self) -> int:
+        """When something was written last: no process is earlier."""
+        query = "SELECT MAX((SELECT IFNULL(MAX(at), 0) FROM events), (SELECT IFNULL(MAX(at), 0) FROM beats))"
+        return int(self._file.rows(query)[0][0])
 
     def _name(self) -> str:
         with self._file.write() as tables:

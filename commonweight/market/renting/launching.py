@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+from commonweight.market.calling.guarded import Guarded
 from commonweight.market.errors import MarketError, ProviderError
 from commonweight.market.offers import Offer
 from commonweight.market.provider import Bootstrap, Provider
@@ -41,9 +42,10 @@ def launch(
 
     Raises Unsettled, and ProviderError where the provider refused or cannot be reached, without effect.
     """
-    with _turn(journal.folder, provider):
-        _require_settled(journal, provider)
-        before = () if provider.facts.tagged else tuple(machine.name for machine in provider.machines())
+    guarded = Guarded(provider)
+    with _turn(journal.folder, guarded):
+        _require_settled(journal, guarded)
+        before = () if guarded.facts.tagged else tuple(machine.name for machine in guarded.machines())
         rental = journal.intend(Intended(offer, fleet, nodes, before))
         bootstrap = bootstrap_of(rental.tag)
         journal.note(rental.tag, Sent())
@@ -52,7 +54,7 @@ def launch(
             _named(journal, rental.tag, name)
 
         try:
-            machine = provider.launch(offer, bootstrap, rental.tag, noted)
+            machine = guarded.launch(offer, bootstrap, rental.tag, noted)
         except ProviderError as error:
             return _failed(journal, rental.tag, error)
         return _named(journal, rental.tag, machine)
@@ -73,7 +75,7 @@ def _failed(journal: Journal, tag: str, error: ProviderError) -> Rental:
     raise error
 
 
-def _require_settled(journal: Journal, provider: Provider) -> None:
+def _require_settled(journal: Journal, provider: Guarded) -> None:
     if provider.facts.tagged:
         return
     name = provider.facts.name
@@ -83,7 +85,7 @@ def _require_settled(journal: Journal, provider: Provider) -> None:
 
 
 @contextmanager
-def _turn(folder: Path, provider: Provider) -> Iterator[None]:
+def _turn(folder: Path, provider: Guarded) -> Iterator[None]:
     if provider.facts.tagged:
         yield
         return

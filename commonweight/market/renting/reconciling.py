@@ -7,12 +7,14 @@ journal knows nothing of is left alone: it may be the user's, rented by other me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from commonweight.market.calling.guarded import Guarded
 from commonweight.market.errors import ProviderError
 from commonweight.market.provider import Machine, MachineState, Provider
-from commonweight.market.renting.events import Billed, Ended, Named, NeverSeen, Refused, Running, ToEnd
+from commonweight.market.renting.events import Billed, Ended, Named, NeverSeen, Priced, Refused, Running, ToEnd
 from commonweight.market.renting.journal import Fleet, Journal
 from commonweight.market.renting.rental import LATE_SECONDS, Rental, Standing
 
@@ -36,51 +38,97 @@ class Reconciled:
 def reconcile(journal: Journal, providers: Sequence[Provider]) -> Reconciled:
     """Ask each provider for its list, follow it, and end what nobody owns. Raises nothing of a provider's."""
     found = Reconciled()
-    for provider in providers:
+    asked = [(Guarded(provider), journal.clock()) for provider in providers]
+    for provider, _ in asked:
+        provider.ask()
+    for provider, asked_at in asked:
         try:
-            _follow(journal, provider, found)
+            machines = {machine.name: machine for machine in provider.machines()}
         except ProviderError as error:
             found.unasked.append((provider.facts.name, f"{error.code}: {error.detail}"))
+            _end_unlisted(journal, provider, asked_at, found)
+        else:
+            _follow(journal, provider, machines, asked_at, found)
     return found
 
 
-def _follow(journal: Journal, provider: Provider, found: Reconciled) -> None:
-    asked_at = journal.clock()
-    machines = {machine.name: machine for machine in provider.machines()}
-    rentals = [one for one in journal.rentals() if one.provider == provider.facts.name and _concerns(one, asked_at)]
+def _follow(
+    journal: Journal, provider: Guarded, machines: dict[str, Machine], asked_at: int, found: Reconciled
+) -> None:
+    here = [one for one in journal.rentals() if one.provider == provider.facts.name]
+    shown = {*machines, *(machine.tag for machine in machines.values())}
+    rentals = [one for one in here if _concerns(one, asked_at) or one.machine in shown or one.tag in shown]
     _name_unnamed(journal, provider, rentals, machines, found)
+    bills = _Bills(journal, provider, found)
     for tag in [rental.tag for rental in rentals]:
         rental = journal.rental(tag)
         machine = machines.get(rental.machine) if rental.machine else None
-        try:
+        with _told(provider, rental.machine, found):
             _follow_one(journal, provider, rental, machine, asked_at, found)
-        except ProviderError as error:  # one machine that cannot be ended keeps no other from its end
-            found.unasked.append((f"{provider.facts.name} {rental.machine}", f"{error.code}: {error.detail}"))
+        bills.note(tag, machine is not None)
     _end_strays(journal, provider, machines, found)
 
 
+@contextmanager
+def _told(provider: Guarded, machine: str, found: Reconciled) -> Iterator[None]:
+    """One machine that cannot be ended keeps no other from its end."""
+    try:
+        yield
+    except ProviderError as error:
+        found.unasked.append((f"{provider.facts.name} {machine}", f"{error.code}: {error.detail}"))
+
+
+def _end_unlisted(journal: Journal, provider: Guarded, now: int, found: Reconciled) -> None:
+    """Without a list, what is over is ended all the same: its name is known, and an end may come twice."""
+    for rental in journal.rentals():
+        if rental.provider != provider.facts.name or rental.is_done or not rental.machine:
+            continue
+        if rental.standing is not Standing.ENDING:
+            rental = _to_end(journal, rental, None, now, found)
+        if rental.standing is Standing.ENDING and _is_drained(journal, rental, None, now):
+            with _told(provider, rental.machine, found):
+                provider.terminate(rental.machine)
+
+
 def _concerns(rental: Rental, now: int) -> bool:
-    """Whether the list may still say something of a rental."""
+    """Whether a list that does not show it may still say something of a rental."""
     if rental.standing is Standing.INTENDED:
         return True
     is_late = rental.standing in (Standing.NEVER_SEEN, Standing.REFUSED, Standing.ENDED)
     return not is_late or now - max(rental.sent_at, rental.ended_at) <= LATE_SECONDS
 
 
+def end_all(provider: Provider, names: Collection[tuple[str, str]], tags: Collection[str]) -> bool:
+    """End every machine of these (provider, name) and tags, and write nothing down. Returns whether the provider may
+    still have one."""
+    guarded = Guarded(provider)
+    own = [machine for name, machine in names if name == provider.facts.name]
+    try:
+        listed = [one.name for one in guarded.machines() if one.name in own or (one.tag and one.tag in tags)]
+    except ProviderError:
+        listed, is_known = own, False
+    else:
+        is_known = True
+    for machine in listed:
+        with suppress(ProviderError):
+            guarded.terminate(machine)
+    return bool(listed) or not is_known
+
+
 # -- whose machines ----------------------------------------------------------------------------------------------------
 
 
 def _name_unnamed(
-    journal: Journal, provider: Provider, rentals: Sequence[Rental], machines: dict[str, Machine], found: Reconciled
+    journal: Journal, provider: Guarded, rentals: Sequence[Rental], machines: dict[str, Machine], found: Reconciled
 ) -> None:
     """Give machines that no rental has to the rentals whose call may have made them."""
-    named = {one.machine for one in journal.rentals() if one.machine}
+    named = _named_at(journal, provider)
     free = [machine for machine in machines.values() if machine.name not in named]
     for rental in rentals:
         if rental.machine or not rental.sent_at:
             continue
         fitting = [machine for machine in free if _may_be(provider, rental, machine)]
-        if len(fitting) == 1:
+        if len(fitting) == 1 or (fitting and provider.facts.tagged):  # what else has its tag is ended below
             journal.note(rental.tag, Named(fitting[0].name))
             free.remove(fitting[0])
             if rental.standing is not Standing.SENT:
@@ -89,7 +137,12 @@ def _name_unnamed(
             found.unclear += [(rental.tag, machine) for machine in fitting]
 
 
-def _may_be(provider: Provider, rental: Rental, machine: Machine) -> bool:
+def _named_at(journal: Journal, provider: Guarded) -> set[str]:
+    """Machines of this provider that rentals have: another provider may give the same name."""
+    return {one.machine for one in journal.rentals() if one.machine and one.provider == provider.facts.name}
+
+
+def _may_be(provider: Guarded, rental: Rental, machine: Machine) -> bool:
     if provider.facts.tagged:
         return machine.tag == rental.tag
     offer = rental.offer
@@ -102,20 +155,22 @@ def _may_be(provider: Provider, rental: Rental, machine: Machine) -> bool:
     )
 
 
-def _end_strays(journal: Journal, provider: Provider, machines: dict[str, Machine], found: Reconciled) -> None:
-    """End machines under this journal's tags that it does not know: it was restored from an older copy."""
-    tags = {rental.tag for rental in journal.rentals()}
+def _end_strays(journal: Journal, provider: Guarded, machines: dict[str, Machine], found: Reconciled) -> None:
+    """End machines under this journal's tags that no rental has: its call made two, or the journal was restored from
+    an older copy."""
+    named = _named_at(journal, provider)
     for machine in machines.values():
-        if machine.tag and journal.is_ours(machine.tag) and machine.tag not in tags:
+        if machine.tag and journal.is_ours(machine.tag) and machine.name not in named:
             found.unclear.append((machine.tag, machine))
-            provider.terminate(machine.name)
+            with _told(provider, machine.name, found):
+                provider.terminate(machine.name)
 
 
 # -- one rental --------------------------------------------------------------------------------------------------------
 
 
 def _follow_one(
-    journal: Journal, provider: Provider, rental: Rental, machine: Machine | None, now: int, found: Reconciled
+    journal: Journal, provider: Guarded, rental: Rental, machine: Machine | None, now: int, found: Reconciled
 ) -> None:
     if rental.standing is Standing.INTENDED:
         if now - rental.made_at > provider.facts.lag_seconds:
@@ -129,7 +184,6 @@ def _follow_one(
         _gone(journal, provider, rental, now, found)
         return
     rental = _seen(journal, rental, machine)
-    _bill(journal, provider, rental)
     if rental.standing is Standing.ENDED:  # the list was behind, or the provider's end did not hold
         rental = journal.note(rental.tag, ToEnd("it is billed though it was ended"))
     if rental.standing is not Standing.ENDING:
@@ -138,36 +192,54 @@ def _follow_one(
         provider.terminate(rental.machine)
 
 
-def _gone(journal: Journal, provider: Provider, rental: Rental, now: int, found: Reconciled) -> None:
+def _gone(journal: Journal, provider: Guarded, rental: Rental, now: int, found: Reconciled) -> None:
     """A machine that the list does not have: one that was just launched may not be in it yet."""
     if rental.is_done or not rental.machine:
         return
-    is_new = rental.standing is Standing.LOADING and now - rental.sent_at <= provider.facts.lag_seconds
-    if is_new:
+    if rental.standing is not Standing.ENDING and now - rental.sent_at <= provider.facts.lag_seconds:
         return
-    _bill(journal, provider, rental)
     found.ended.append(journal.note(rental.tag, Ended()))
 
 
 def _seen(journal: Journal, rental: Rental, machine: Machine) -> Rental:
+    is_dearer = machine.price > max(rental.price, rental.offer.price.total)
     is_news = machine.price > rental.price or (machine.reach and machine.reach != rental.reach)
     if machine.state is MachineState.RUNNING and (rental.standing is Standing.LOADING or is_news):
         return journal.note(rental.tag, Running(machine.price, machine.reach))
-    return rental
+    return journal.note(rental.tag, Priced(machine.price)) if is_dearer else rental
 
 
-def _bill(journal: Journal, provider: Provider, rental: Rental) -> None:
-    amount = provider.spent(rental.machine)
-    if amount is not None and amount != rental.billed:
-        journal.note(rental.tag, Billed(amount))
+@dataclass
+class _Bills:
+    """Bills of one provider in one look: where they cannot be had, that is said once, and holds up nothing."""
+
+    journal: Journal
+    provider: Guarded
+    found: Reconciled
+    failed: bool = False
+
+    def note(self, tag: str, is_listed: bool) -> None:
+        """The bill of a machine that is listed, or that was found to be gone now."""
+        rental = self.journal.rental(tag)
+        is_just_gone = rental.standing is Standing.ENDED and rental in self.found.ended
+        if self.failed or not rental.machine or not (is_listed or is_just_gone):
+            return
+        try:
+            amount = self.provider.spent(rental.machine)
+        except ProviderError as error:
+            self.failed = True
+            self.found.unasked.append((f"{self.provider.facts.name}'s bills", f"{error.code}: {error.detail}"))
+            return
+        if amount is not None and amount != rental.billed:
+            self.journal.note(tag, Billed(amount))
 
 
-def _to_end(journal: Journal, rental: Rental, machine: Machine, now: int, found: Reconciled) -> Rental:
-    """The rental, to be ended where there is a reason."""
+def _to_end(journal: Journal, rental: Rental, machine: Machine | None, now: int, found: Reconciled) -> Rental:
+    """The rental, to be ended where there is a reason; `machine` as it is listed, None where there is no list."""
     reason, drains = "", False
-    if machine.state in _LOST:
+    if machine is not None and machine.state in _LOST:
         reason = f"{machine.state}: {machine.detail or 'by the provider'}"
-    elif rental.standing is Standing.LOADING and now - rental.sent_at > LOADING_SECONDS:
+    elif machine is not None and rental.standing is Standing.LOADING and now - rental.sent_at > LOADING_SECONDS:
         reason = f"it did not come up in {LOADING_SECONDS // 60} minutes"
     else:
         reason = why_over(journal, journal.fleet(rental.fleet), now)
@@ -179,10 +251,13 @@ def _to_end(journal: Journal, rental: Rental, machine: Machine, now: int, found:
     return rental
 
 
-def _is_drained(journal: Journal, rental: Rental, machine: Machine, now: int) -> bool:
-    """Whether its nodes had the time to answer what they owe, or have nothing to answer with."""
-    is_up = rental.drains and machine.state is MachineState.RUNNING
-    return not is_up or now - rental.to_end_at >= journal.fleet(rental.fleet).drain_seconds
+def _is_drained(journal: Journal, rental: Rental, machine: Machine | None, now: int) -> bool:
+    """Whether its nodes had the time to answer what they owe, or have nothing to answer with. A drain that no process
+    waits for is none: whoever looks now may be the last one."""
+    is_up = rental.drains and (machine is None or machine.state is MachineState.RUNNING)
+    if not is_up or not journal.is_attended(rental.fleet):
+        return True
+    return now - rental.to_end_at >= journal.fleet(rental.fleet).drain_seconds
 
 
 def why_over(journal: Journal, fleet: Fleet, now: int) -> str:

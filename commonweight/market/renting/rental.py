@@ -14,6 +14,7 @@ from commonweight.market.renting.events import (
     Intended,
     Named,
     NeverSeen,
+    Priced,
     Proved,
     Refused,
     Running,
@@ -101,7 +102,7 @@ def after(rental: Rental | None, tag: str, at: int, event: Event) -> Rental:
     assert rental is not None, "a rental begins with its intent"
     match event:
         case Sent():
-            return replace(rental, standing=Standing.SENT, sent_at=at)
+            return replace(rental, standing=Standing.SENT, sent_at=at, ended_at=0)
         case Refused():
             return replace(rental, standing=Standing.REFUSED, reason=f"{event.code}: {event.detail}", ended_at=at)
         case NeverSeen():
@@ -116,6 +117,8 @@ def after(rental: Rental | None, tag: str, at: int, event: Event) -> Rental:
             reach = event.reach or rental.reach
             price = MicroUsd(max(event.price, rental.price))
             return replace(rental, standing=standing, running_at=began, price=price, reach=reach)
+        case Priced():
+            return replace(rental, price=MicroUsd(max(event.price, rental.price)))
         case Proved():
             return replace(rental, proof=event.proof, proved_at=at)
         case ToEnd():

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from commonweight.market.money import MicroUsd, dollars
 from commonweight.market.offers import Offer, OfferKind
 from commonweight.market.provider import Provider
 from commonweight.market.view.measured import Yield, token_price
+from commonweight.terminal.console import one_line
 
 UNSEEN = "not yet seen"
 
@@ -48,7 +50,8 @@ def table(offers: Sequence[Offer], rates: Mapping[str, Yield], now: int) -> Tabl
     ):
         shown.add_column(name, overflow="fold", justify="right" if name.startswith("$") else "left")
     for offer in offers:
-        shown.add_row(*_cells(offer, rates, now))
+        # providers wrote the texts: brackets are no markup here, and no letter moves the cursor
+        shown.add_row(*(Text(one_line(cell, 200)) for cell in _cells(offer, rates, now)))
     return shown
 
 
