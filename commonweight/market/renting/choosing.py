@@ -83,7 +83,7 @@ def _greedy(offers: Sequence[Offer], gpus: int, room: _Room) -> list[Offer]:
     chosen: list[Offer] = []
     left = gpus
     for offer in offers:
-        times = max(1, offer.available)
+        times = offer.available or MOST_GPUS
         while left >= offer.gpus and times and room.at(offer) >= offer.gpus:
             chosen.append(offer)
             room.taken[room.place(offer)] += offer.gpus
@@ -126,7 +126,7 @@ def _few(offers: Sequence[Offer], gpus: int, room: _Room) -> Iterator[Offer]:
     count = Counter[tuple[str, int]]()
     for offer in offers:
         key = room.place(offer), offer.gpus
-        times = min(max(1, offer.available), min(gpus, room.at(offer)) // offer.gpus - count[key])
+        times = min(offer.available or MOST_GPUS, min(gpus, room.at(offer)) // offer.gpus - count[key])
         for _ in range(times):
             count[key] += 1
             yield offer

@@ -245,6 +245,11 @@ def _has_failed(rental: Rental) -> bool:
 
 
 def _fresh(offers: Iterable[Offer], rentals: Sequence[Rental]) -> list[Offer]:
-    """Offers of one machine each that this fleet has not tried yet; kinds of which there are several may come again."""
+    """Offers of one machine each that this fleet has not tried yet. Kinds of which there are several may come again,
+    and kinds of which nobody says how many there are until one was refused."""
     tried = {(rental.provider, rental.offer.name) for rental in rentals}
-    return [offer for offer in offers if offer.available > 1 or (offer.provider, offer.name) not in tried]
+    refused = {
+        (one.provider, one.offer.name) for one in rentals if one.standing in (Standing.REFUSED, Standing.NEVER_SEEN)
+    }
+    spent = {0: refused, 1: tried}
+    return [offer for offer in offers if (offer.provider, offer.name) not in spent.get(offer.available, set())]

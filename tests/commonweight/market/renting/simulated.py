@@ -27,7 +27,7 @@ class Clock:
 
 def offer(name: str = "one", provider: str = "sim", price: int = 2_000_000, **changes: object) -> Offer:
     """An offer of a machine with one H100, two dollars an hour."""
-    given = {"gpu": "H100", "gpus": 1, "seen_at": 1_800_000_000, "country": "SE", "place": "Stockholm"}
+    given = {"gpu": "H100", "gpus": 1, "seen_at": 1_800_000_000, "country": "SE", "place": "Stockholm", "available": 1}
     terms: dict[str, Any] = {**given, **changes}
     return Offer(provider, name, price=Price(MicroUsd(price)), security=SECURITY, **terms)
 

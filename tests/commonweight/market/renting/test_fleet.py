@@ -147,3 +147,15 @@ def test_linked_gpus_come_in_one_offer() -> None:
     assert choose([loose, linked], 8, linked=True) == [linked]
     with pytest.raises(NoOfferFits):
         choose([loose, loose], 16, linked=True)
+
+
+def test_a_kind_without_a_number_comes_until_it_is_refused(tmp_path: Path) -> None:
+    """Lambda and dstack name kinds of machines, and do not say how many there are."""
+    yard = Yard(tmp_path, gpus=3)
+    yard.provider.shelf = [offer("kind", available=0)]
+    yard.looks(3)
+    assert len(yard.provider.running) == 3
+    yard.provider.preempt("m1")
+    yard.keeper.wanted = replace(yard.keeper.wanted, offers=lambda: [offer("kind", price=1, available=0)])
+    yard.looks(6)
+    assert yard.standings().count(Standing.REFUSED) == 1, "it costs more than that now, and is asked for once"
