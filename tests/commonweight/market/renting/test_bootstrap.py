@@ -28,6 +28,10 @@ case "$0" in *pip) printf '%s\n' "$@" > pip.txt; exit 0;; esac
 for word in "$@"; do printf '%s\n' "$word" >> words-$CUDA_VISIBLE_DEVICES.txt; done
 cat "$COMMONWEIGHT_PASSPHRASE_FILE" > seen-$CUDA_VISIBLE_DEVICES.txt
 """
+WAIT = r"""#!/bin/sh
+while [ "$(ls seen-*.txt 2>/dev/null | wc -l)" -lt "$(ls node-*.json | wc -l)" ]; do sleep 0.05; done
+"""
+"""In the place of `tail`, which shows the nodes' output for ever: until each node has begun."""
 HOSTILE = "x'; touch /work/owned; echo '"
 
 
@@ -37,7 +41,7 @@ def run(script: str, folder: Path) -> list[list[str]]:
     bin_.mkdir()
     (bin_ / "python3").write_text(FAKE)
     (bin_ / "python3").chmod(0o755)
-    (bin_ / "tail").write_text("#!/bin/sh\nsleep 2\n")
+    (bin_ / "tail").write_text(WAIT)
     (bin_ / "tail").chmod(0o755)
     home = folder / "home"
     env = {"PATH": f"{bin_}:{os.environ['PATH']}", "COMMONWEIGHT_MARKET_HOME": str(home)}
