@@ -32,7 +32,7 @@ def server() -> Iterator[AkashStandIn]:
 
 @pytest.fixture
 def akash(server: AkashStandIn) -> Akash:
-    return Akash(server.url, server.key, seconds=5, bid_seconds=0.2, poll_seconds=0.01)
+    return Akash(server.url, server.key, seconds=5, bid_seconds=1.0, poll_seconds=0.01)
 
 
 def offer_of(akash: Akash) -> Offer:

@@ -45,8 +45,8 @@ def server() -> Iterator[DstackStandIn]:
 @pytest.fixture
 def dstack(server: DstackStandIn, monkeypatch: pytest.MonkeyPatch) -> Dstack:
     """The adapter, which reads once."""
-    server.slow_seconds = 2.0
-    adapter = Dstack(server.url, KEY, PROJECT, seconds=1.0)
+    server.slow_seconds = 6.0
+    adapter = Dstack(server.url, KEY, PROJECT, seconds=3.0)
     monkeypatch.setattr(adapter._calls, "_budget", 0.0)
     return adapter
 
@@ -54,8 +54,8 @@ def dstack(server: DstackStandIn, monkeypatch: pytest.MonkeyPatch) -> Dstack:
 @pytest.fixture
 def patient(server: DstackStandIn) -> Dstack:
     """The adapter, which reads again through weather."""
-    server.slow_seconds = 2.0
-    return Dstack(server.url, KEY, PROJECT, seconds=1.0)
+    server.slow_seconds = 6.0
+    return Dstack(server.url, KEY, PROJECT, seconds=3.0)
 
 
 def the_offer(dstack: Dstack) -> Offer:

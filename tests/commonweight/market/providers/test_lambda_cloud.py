@@ -214,7 +214,7 @@ class TestLaunch:
 
     @pytest.mark.parametrize("how", list(Fault))
     def test_sent_once(self, stand_in: LambdaStandIn, how: Fault) -> None:
-        impatient = LambdaCloud(stand_in.url, stand_in.key, seconds=0.3, paced=False)
+        impatient = LambdaCloud(stand_in.url, stand_in.key, seconds=0.3 if how is Fault.SLOW else 5.0, paced=False)
         offer = offer_of(impatient)
         stand_in.fail("POST", LAUNCH, how)
         with pytest.raises(ProviderError) as caught:

@@ -150,7 +150,7 @@ class TestLaunch:
 
     @pytest.mark.parametrize("how", list(Fault))
     def test_sent_once(self, stand_in: VastStandIn, how: Fault) -> None:
-        account = Vast(stand_in.url, stand_in.key, seconds=0.3)
+        account = Vast(stand_in.url, stand_in.key, seconds=0.3 if how is Fault.SLOW else 5.0)
         offer = fixed(account)
         stand_in.fail("PUT", "/api/v0/asks", how)
         with pytest.raises(ProviderError) as caught:
