@@ -20,6 +20,8 @@ from commonweight.market.renting.rental import LATE_SECONDS, Rental, Standing
 
 ORPHAN_SECONDS = 600
 """A fleet that its process has not looked after for so long is ended."""
+STUBBORN_SECONDS = 600
+"""A machine that is listed for so long after its end is complained of."""
 LOADING_SECONDS = 1200
 """A machine that does not come up in this time is ended."""
 _LOST = frozenset({MachineState.PREEMPTED, MachineState.FAILED})
@@ -189,7 +191,16 @@ def _follow_one(
     if rental.standing is not Standing.ENDING:
         rental = _to_end(journal, rental, machine, now, found)
     if rental.standing is Standing.ENDING and _is_drained(journal, rental, machine, now):
+        _complain_of_life(journal, provider, rental, now, found)
         provider.terminate(rental.machine)
+
+
+def _complain_of_life(journal: Journal, provider: Guarded, rental: Rental, now: int, found: Reconciled) -> None:
+    """A provider that says yes to an end and goes on billing: only its own page is left."""
+    minutes = (now - rental.to_end_at - journal.fleet(rental.fleet).drain_seconds) // 60
+    if minutes >= STUBBORN_SECONDS // 60:
+        why = f"is still billed {STUBBORN_SECONDS // 60} minutes after it was ended: end it at the provider's own page"
+        found.unasked.append((f"{provider.facts.name} {rental.machine}", why))
 
 
 def _gone(journal: Journal, provider: Guarded, rental: Rental, now: int, found: Reconciled) -> None:

@@ -13,7 +13,7 @@ from commonweight.market.errors import ProviderError
 from commonweight.market.provider import ProviderFacts
 from commonweight.market.renting.journal import Fleet, Journal
 from commonweight.market.renting.launching import Unsettled, launch
-from commonweight.market.renting.reconciling import ORPHAN_SECONDS, reconcile
+from commonweight.market.renting.reconciling import ORPHAN_SECONDS, STUBBORN_SECONDS, reconcile
 from commonweight.market.renting.rental import DONE, Standing
 from tests.commonweight.market.renting.simulated import BOOTSTRAP, Clock, Simulated, away, offer
 
@@ -222,3 +222,17 @@ def test_a_lost_journals_machines_are_ended_by_its_copy(tmp_path: Path) -> None:
     found = reconcile(journal, [world.provider])
     assert [machine.name for _, machine in found.unclear] == [stray]
     assert world.provider.running == [other]
+
+
+def test_a_machine_that_outlives_its_end_is_complained_of(tmp_path: Path) -> None:
+    """Its provider says yes each time, and goes on billing."""
+    world = World(tmp_path, TAGGED)
+    journal = world.journal()
+    launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
+    journal.fleet_ends("f")
+    world.provider.terminate = lambda machine: None  # type: ignore[method-assign]
+    assert reconcile(journal, [world.provider]).unasked == []
+    world.clock.now += STUBBORN_SECONDS
+    ((about, why),) = reconcile(journal, [world.provider]).unasked
+    assert about == "sim m1"
+    assert "own page" in why
