@@ -57,12 +57,31 @@ def open_providers(folder: Path, names: Iterable[str] | None, lists: bool = Fals
     return accounts
 
 
-def read_query(gpu: str, gpus: str, where: str, security: str, max_price: str, **more: int | bool) -> Query:
-    """The query of a command's options; `more` are fields of Query. Raises BadQuery and BadPrice."""
+def read_query(
+    gpu: str,
+    gpus: str,
+    where: str,
+    security: str,
+    max_price: str,
+    disk: int,
+    traffic: int,
+    memory: int,
+    steady: bool,
+) -> Query:
+    """The query of a command's options, as they are called. Raises BadQuery and BadPrice."""
     if security not in tuple(Level):
         raise BadQuery(f"--security is {' or '.join(Level)}, not {security!r}")
-    price = micro_usd(max_price, "--max-price") if max_price else NOTHING
-    return query_of(gpu, gpus, where, level=Level(security), max_price=price, **more)
+    return query_of(
+        gpu,
+        gpus,
+        where,
+        level=Level(security),
+        max_price=micro_usd(max_price, "--max-price") if max_price else NOTHING,
+        disk_gb=disk,
+        traffic_gb=traffic,
+        gpu_memory_gb=memory,
+        interruptible=not steady,
+    )
 
 
 def gathered(providers: Sequence[Provider], query: Query, seconds: float = SECONDS) -> Gathered:

@@ -11,8 +11,8 @@ MicroUsd = NewType("MicroUsd", int)
 """Millionths of a US dollar."""
 NOTHING = MicroUsd(0)
 USD = 1_000_000
-HOUR, MONTH_HOURS = 3600, 730
-"""Seconds of an hour, and the hours that providers of this market count in a month (365 x 24 / 12)."""
+HOUR = 3600
+"""Seconds."""
 MOST_PER_HOUR = MicroUsd(10_000 * USD)
 """Nobody rents one machine for more: such a price is a slip, of a unit or of a digit."""
 
@@ -36,11 +36,6 @@ def in_dollars(currency: object, what: str) -> None:
     """Raises BadPrice for a price in another currency: nothing here knows its rate."""
     if str(currency).lower() not in ("usd", "us$", "$"):
         raise BadPrice(f"{what} is in {_shown(currency)}, and only US dollars are compared here")
-
-
-def per_hour(monthly: MicroUsd) -> MicroUsd:
-    """The hour's part of a price per month, rounded up."""
-    return MicroUsd(-(-monthly // MONTH_HOURS))
 
 
 def for_seconds(hourly: int, seconds: int) -> MicroUsd:

@@ -29,7 +29,7 @@ from contracts.wire.answers import PROBLEM_TYPE
 LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
 MOST_OFFERS = 1_000
 _TEXTS = {"gpu": "", "gpus": "1-8", "where": "", "security": "community", "max_price": ""}
-_NUMBERS = {"disk_gb": 50, "traffic_gb": 1, "gpu_memory_gb": 0}
+_NUMBERS = {"disk": 50, "traffic": 1, "memory": 0}
 
 
 class ForeignHost(CommonweightError):
@@ -92,12 +92,17 @@ def _query(parameters: Mapping[str, str]) -> tuple[Query, Sorting]:
     if unknown:
         every = ", ".join((*_TEXTS, *_NUMBERS, "sort", "steady"))
         raise BadQuery(f"{sorted(unknown)[0]!r} is no parameter; there are {every}")
+    texts = {name: parameters.get(name, default) for name, default in _TEXTS.items()}
     given = read_query(
-        *(parameters.get(name, default) for name, default in _TEXTS.items()),
-        disk_gb=_number(parameters, "disk_gb"),
-        traffic_gb=_number(parameters, "traffic_gb"),
-        gpu_memory_gb=_number(parameters, "gpu_memory_gb"),
-        interruptible="steady" not in parameters,
+        gpu=texts["gpu"],
+        gpus=texts["gpus"],
+        where=texts["where"],
+        security=texts["security"],
+        max_price=texts["max_price"],
+        disk=_number(parameters, "disk"),
+        traffic=_number(parameters, "traffic"),
+        memory=_number(parameters, "memory"),
+        steady="steady" in parameters,
     )
     sort = parameters.get("sort", Sorting.PRICE)
     if sort not in (Sorting.PRICE, Sorting.RELIABILITY, Sorting.MEMORY):

@@ -84,8 +84,7 @@ def offers(
 
     if sort not in tuple(Sorting):
         raise BadQuery(f"--sort is {', '.join(Sorting)}, not {sort!r}")
-    more = {"disk_gb": disk, "traffic_gb": traffic, "gpu_memory_gb": memory, "interruptible": not steady}
-    query = read_query(gpu, gpus, where, security, max_price, **more)
+    query = read_query(gpu, gpus, where, security, max_price, disk, traffic, memory, steady)
     home = market_folder(folder)
     accounts = open_providers(home, provider, lists)
     wide = replace(query, kinds=frozenset(OfferKind)) if lists else query
@@ -147,8 +146,7 @@ def join(
     from contracts.ids import as_address
 
     stop = heed_signals()
-    more = {"disk_gb": disk, "traffic_gb": traffic, "gpu_memory_gb": memory, "interruptible": not steady}
-    query = read_query(gpu, gpus, where, security, max_price, **more)
+    query = read_query(gpu, gpus, where, security, max_price, disk, traffic, memory, steady)
     home = market_folder(folder)
     accounts = open_providers(home, provider)
     journal = open_journal(home)
@@ -218,8 +216,7 @@ def rent(
     from commonweight.market.renting.bootstrap import IMAGE
 
     stop = heed_signals()
-    more = {"disk_gb": disk, "traffic_gb": traffic, "gpu_memory_gb": memory, "interruptible": not steady}
-    query = read_query(gpu, gpus, where, security, max_price, **more)
+    query = read_query(gpu, gpus, where, security, max_price, disk, traffic, memory, steady)
     home = market_folder(folder)
     accounts = open_providers(home, provider)
     journal = open_journal(home)

@@ -57,7 +57,7 @@ def test_machines_are_the_journals(client: TestClient, provider: Simulated, tmp_
         ({"gpu": "H1000"}, "bad-query"),
         ({"where": "Atlantis"}, "bad-query"),
         ({"max_price": "2 EUR"}, "bad-price"),
-        ({"disk_gb": "-1"}, "bad-query"),
+        ({"disk": "-1"}, "bad-query"),
         ({"colour": "red"}, "bad-query"),
         ({"sort": "token-price"}, "bad-query"),
     ],

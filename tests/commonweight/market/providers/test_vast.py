@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,27 +22,12 @@ from tests.commonweight.market.providers.vast_account import (
     bid,
     fixed,
     launch,
-    quick_account,
     refused,
-    serving,
 )
 from tests.commonweight.market.stand_ins.stand_in import Fault
 from tests.commonweight.market.stand_ins.vast import VastStandIn, offer_row
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def stand_in() -> Iterator[VastStandIn]:
-    """The server."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def vast(stand_in: VastStandIn, monkeypatch: pytest.MonkeyPatch) -> Vast:
-    """The account."""
-    return quick_account(stand_in, monkeypatch)
 
 
 class TestMachines:

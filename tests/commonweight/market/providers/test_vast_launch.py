@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import re
 from base64 import b64decode
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -28,27 +27,12 @@ from tests.commonweight.market.providers.vast_account import (
     bid,
     fixed,
     launch,
-    quick_account,
     refused,
-    serving,
 )
 from tests.commonweight.market.stand_ins.stand_in import AFTER, Fault
 from tests.commonweight.market.stand_ins.vast import VastStandIn
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def stand_in() -> Iterator[VastStandIn]:
-    """The server."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def vast(stand_in: VastStandIn, monkeypatch: pytest.MonkeyPatch) -> Vast:
-    """The account."""
-    return quick_account(stand_in, monkeypatch)
 
 
 class TestLaunch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,26 +15,11 @@ from tests.commonweight.market.providers.vast_account import (
     ASKED,
     bid,
     fixed,
-    quick_account,
-    serving,
 )
 from tests.commonweight.market.stand_ins.stand_in import Fault
 from tests.commonweight.market.stand_ins.vast import VastStandIn, offer_row
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def stand_in() -> Iterator[VastStandIn]:
-    """The server."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def vast(stand_in: VastStandIn, monkeypatch: pytest.MonkeyPatch) -> Vast:
-    """The account."""
-    return quick_account(stand_in, monkeypatch)
 
 
 class TestOffers:
