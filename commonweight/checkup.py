@@ -33,6 +33,7 @@ from contracts.process.clock_watch import LIMIT_SECONDS
 from contracts.process.outage import duration
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.runs import Run
+from contracts.wire.states import RunPhase
 from trainer.client import ApiClient
 from trainer.data.corpora import Corpora
 from trainer.data.place import CorpusSettings
@@ -240,7 +241,7 @@ def _run(target: CheckTargets) -> Result:
     if not target.run:
         raise Skip("no --run is given")
     run = target.client.read(Run, f"/runs/{target.run}")
-    if run.phase == "over":
+    if run.phase is RunPhase.OVER:
         return CheckResult.FAILED, "the run is over", "choose another: `commonweight run list`"
     return CheckResult.FINE, f"round {run.round}, {run.phase}", ""
 

@@ -17,7 +17,7 @@ from contracts.protocol.judge.entries import Line
 from contracts.wire import epochs as wire
 from contracts.wire.fields import LARGEST, PAGE, EthAddress
 from contracts.wire.requests import ClaimBody, EpochRootBody, SignedClaimBody
-from contracts.wire.states import EpochStage
+from contracts.wire.states import EpochStage, MintState
 from ledger import cosign
 from ledger.books import payouts
 from ledger.chainread import reorgs
@@ -121,7 +121,7 @@ def _line(line: PayoutRow) -> wire.PayoutLine:
     )
 
 
-def _claim(line: PayoutRow, path: Sequence[bytes], minted: reorgs.MintState | None) -> wire.ClaimLine:
+def _claim(line: PayoutRow, path: Sequence[bytes], minted: MintState | None) -> wire.ClaimLine:
     return wire.ClaimLine(
         index=line.index,
         account=line.account,

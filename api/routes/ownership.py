@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from eth_utils import to_checksum_address
 from fastapi import APIRouter, Depends, Query
@@ -128,7 +127,7 @@ def list_votes(
 def vote(proposal: str, body: BallotBody, ledger: Ledger = Depends(get_ledger)) -> wire.TakenBallot:
     """Relay a signed vote; the same vote again is answered with its status."""
     ballot = relaying.vote(ledger, proposal, as_address(body.voter), body.support, from_hex(body.signature))
-    return wire.TakenBallot(voter=to_checksum_address(body.voter), ballot=cast(wire.BallotState, ballot))
+    return wire.TakenBallot(voter=to_checksum_address(body.voter), ballot=ballot)
 
 
 @router.post("/delegations")

@@ -17,6 +17,7 @@ from contracts.process.spawner import end_with_spawner
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.rounds import Round
 from contracts.wire.runs import Run
+from contracts.wire.states import ProofState, RoundPhase
 from trainer.baseline import PublicRound, data_parallel, solo
 from trainer.client import ApiClient
 from trainer.data.text import corpus_of
@@ -36,11 +37,11 @@ def _closed(client: ApiClient, run: str, number: int) -> Round | None:
     if client.read(Run, f"/runs/{run}").round < number:
         return None
     view = client.read(Round, f"/runs/{run}/rounds/{number}")
-    return view if view.phase == "closed" else None
+    return view if view.phase is RoundPhase.CLOSED else None
 
 
 def _public(view: Round) -> PublicRound:
-    accepted = [p.node for p in view.proofs if p.state == "posted"]
+    accepted = [p.node for p in view.proofs if p.state is ProofState.POSTED]
     listed = [as_address(node.node) for node in view.nodes]
     return PublicRound(RunConfig.from_json(view.config), from_hex(view.data_seed), listed, accepted)
 

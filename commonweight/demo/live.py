@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from contracts.ids import Address, as_address
 from contracts.protocol.run_config import RunConfig
 from contracts.wire.rounds import ProofLine, Round, RoundNode
+from contracts.wire.states import ProofStage, ProofState
 
 REFRESH_A_SECOND = 4
 
@@ -91,8 +92,8 @@ def _note(node: RoundNode, proofs: Mapping[str, ProofLine]) -> str:
     proof = proofs.get(node.node)
     if proof is None:
         return "[yellow]fell silent" if node.lapsed else "trains"
-    if proof.state == "posted":
+    if proof.state is ProofState.POSTED:
         return "[green]verified"
-    if proof.state == "voided":
+    if proof.state is ProofState.VOIDED:
         return f"[red]voided: {proof.reason}"
-    return "before the full bench" if proof.stage == "bench" else str(proof.stage)
+    return "before the full bench" if proof.stage is ProofStage.BENCH else str(proof.stage)

@@ -24,6 +24,7 @@ from contracts.wire.epochs import Epoch, Payouts
 from contracts.wire.proofs import Proof, SegmentWord
 from contracts.wire.relay import Transaction
 from contracts.wire.rounds import ProofLine, Round
+from contracts.wire.states import ProofState
 from contracts.wire.votes import Decision, Tally
 from trainer.client import ApiClient
 
@@ -94,16 +95,14 @@ def _chain(source: Source, epoch: Epoch) -> ChainOutcome:
 def _node(source: Source, name: str, rounds: list[Round], chain: ChainOutcome) -> NodeOutcome:
     proofs = [p for r in rounds for p in r.proofs if p.node == source.cast.address(name)]
     steps = {r.round: RunConfig.from_json(r.config).steps for r in rounds}
-    counted = {
-        state: sum(steps[p.round] for p in proofs if state in ("all", p.state)) for state in ("all", "posted", "voided")
-    }
+    counted = {state: sum(steps[p.round] for p in proofs if p.state is state) for state in ProofState}
     units = int(chain.balances[name])
     return NodeOutcome(
         name=name,
         address=source.cast.address(name),
-        claimed_steps=counted["all"],
-        verified_steps=counted["posted"],
-        voided_steps=counted["voided"],
+        claimed_steps=sum(counted.values()),
+        verified_steps=counted[ProofState.POSTED],
+        voided_steps=counted[ProofState.VOIDED],
         reasons=sorted({p.reason for p in proofs if p.reason}),
         units=str(units),
         share_percent=round(100 * units / max(1, int(chain.supply)), 4),
@@ -182,7 +181,7 @@ def _checks(source: Source, findings: Findings) -> dict[str, bool]:
         "the API counts the votes as the Governor does": findings.tally.api == findings.tally.governor,
         "the next round trained with what was voted": by_number[last].config_digest != by_number[last - 1].config_digest
         and any(d.key == "inner_lr" and d.value == by_number[last].inner_lr for d in findings.decisions)
-        and any(proof.state == "posted" for proof in changed),
+        and any(proof.state is ProofState.POSTED for proof in changed),
         "at least a quorum spoke on every proof": all(
             set(VERIFIERS) >= proof.speakers() and len(proof.speakers()) >= 2 for proof in findings.verdicts
         ),

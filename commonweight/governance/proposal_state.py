@@ -16,11 +16,9 @@ from typing import Any
 from contracts.amounts import VOTES, amount
 from contracts.bindings.governor import ModelGovernor, ProposalState
 from contracts.process.outage import duration
+from contracts.wire.states import ProposalPhase
 
-RELAYING = "relaying"
-ENDED = "ended"
-OVER = ("executed", "defeated", "canceled", "expired")
-STATES = (RELAYING, ENDED, *(state.name.lower() for state in ProposalState))
+OVER = (ProposalPhase.EXECUTED, ProposalPhase.DEFEATED, ProposalPhase.CANCELED, ProposalPhase.EXPIRED)
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def by_chain(governor: ModelGovernor, proposal: int, first_block: int) -> Propos
     now = int(governor.w3.eth.get_block("latest")["timestamp"])
     snapshot = governor.snapshot(proposal)
     if not snapshot:
-        return ProposalStanding(RELAYING, now, of_chain=True)
+        return ProposalStanding(ProposalPhase.RELAYING, now, of_chain=True)
     state = governor.state(proposal)
     counts = governor.votes(proposal)
     has_passed = state in (ProposalState.SUCCEEDED, ProposalState.QUEUED)
@@ -107,9 +105,9 @@ def next_command(status: ProposalStanding, proposal: str) -> str:
 
 def turns(status: ProposalStanding) -> Iterator[str]:
     """Lines about what may still change it."""
-    if status.state in ("pending", "active", ENDED):
+    if status.state in (ProposalPhase.PENDING, ProposalPhase.ACTIVE, ProposalPhase.ENDED):
         yield from _of_a_vote(status)
-    if status.state in ("succeeded", "queued"):
+    if status.state in (ProposalPhase.SUCCEEDED, ProposalPhase.QUEUED):
         yield from _of_what_passed(status)
 
 
@@ -132,13 +130,13 @@ def _number(value: Any) -> int | None:
 
 
 def _of_a_vote(vote: ProposalStanding) -> Iterator[str]:
-    if vote.state == "active" and vote.quorum is not None:
+    if vote.state == ProposalPhase.ACTIVE and vote.quorum is not None:
         missing = vote.quorum - vote.in_favour - vote.abstain
         if missing > 0:
             quorum = amount(vote.quorum, VOTES)
             yield f"{amount(missing, VOTES)} for it or abstaining are missing to the quorum of {quorum}."
         yield "More votes are for it than against." if vote.in_favour > vote.against else "It has no majority of votes."
-    if vote.extension and vote.state != ENDED:
+    if vote.extension and vote.state != ProposalPhase.ENDED:
         yield f"A quorum that is reached late keeps the vote open for {duration(vote.extension)} from then on."
 
 
@@ -146,16 +144,16 @@ def _of_what_passed(status: ProposalStanding) -> Iterator[str]:
     objections = "" if status.objections is None else f", and {amount(status.objections, VOTES)} objected so far"
     needed = max(status.in_favour, status.quorum or 0)
     yield f"Objections of more than {amount(needed, VOTES)} cancel it until it is executed{objections}."
-    if status.state == "queued" and status.eta is not None and status.eta > status.now:
+    if status.state == ProposalPhase.QUEUED and status.eta is not None and status.eta > status.now:
         yield f"The timelock holds it back until {_calendar(status.eta)}."
     ends = _expires(status)
     if ends is not None:
-        done = "executed" if status.state == "queued" else "queued"
+        done = "executed" if status.state == ProposalPhase.QUEUED else "queued"
         yield f"It expires {when(ends, status.now)}, unless it is {done} before."
 
 
 def _expires(status: ProposalStanding) -> int | None:
-    since = status.eta if status.state == "queued" else status.deadline
+    since = status.eta if status.state == ProposalPhase.QUEUED else status.deadline
     return None if since is None or status.grace is None else since + status.grace
 
 
@@ -175,27 +173,27 @@ def _why_defeated(status: ProposalStanding) -> str:
 
 
 _SENTENCES: dict[str, str] = {
-    RELAYING: "It is signed and on its way to the chain.",
-    "pending": "Voting begins {begins}; votes weigh what is held then.",
-    "active": "Voting ends {ends}.",
-    ENDED: "Voting ended {ends}; the server has not asked what came of it.",
-    "canceled": "It is over: its proposer took it back, or more objected than had voted for it.",
-    "defeated": "It is over: {why}.",
-    "succeeded": "It passed and waits to be queued; the relayer does it, and anybody may.",
-    "queued": "It passed and {due}.",
-    "expired": "It is over: it passed, and nobody queued or executed it in time.",
-    "executed": "It is over: it passed and was executed.",
+    ProposalPhase.RELAYING: "It is signed and on its way to the chain.",
+    ProposalPhase.PENDING: "Voting begins {begins}; votes weigh what is held then.",
+    ProposalPhase.ACTIVE: "Voting ends {ends}.",
+    ProposalPhase.ENDED: "Voting ended {ends}; the server has not asked what came of it.",
+    ProposalPhase.CANCELED: "It is over: its proposer took it back, or more objected than had voted for it.",
+    ProposalPhase.DEFEATED: "It is over: {why}.",
+    ProposalPhase.SUCCEEDED: "It passed and waits to be queued; the relayer does it, and anybody may.",
+    ProposalPhase.QUEUED: "It passed and {due}.",
+    ProposalPhase.EXPIRED: "It is over: it passed, and nobody queued or executed it in time.",
+    ProposalPhase.EXECUTED: "It is over: it passed and was executed.",
 }
 _AGAIN = "commonweight gov propose --keystore FILE --description ANOTHER-TEXT --decide KEY=VALUE"
 _NEXT: dict[str, str] = {
-    RELAYING: "commonweight gov show {id} --watch",
-    "pending": "commonweight gov show {id} --watch",
-    "active": "commonweight gov vote {id} for --keystore FILE",
-    ENDED: "commonweight gov show {id} --watch",
-    "canceled": _AGAIN,
-    "defeated": _AGAIN,
-    "succeeded": "commonweight gov object {id} --keystore FILE",
-    "queued": "commonweight gov object {id} --keystore FILE",
-    "expired": _AGAIN,
-    "executed": "commonweight gov decisions",
+    ProposalPhase.RELAYING: "commonweight gov show {id} --watch",
+    ProposalPhase.PENDING: "commonweight gov show {id} --watch",
+    ProposalPhase.ACTIVE: "commonweight gov vote {id} for --keystore FILE",
+    ProposalPhase.ENDED: "commonweight gov show {id} --watch",
+    ProposalPhase.CANCELED: _AGAIN,
+    ProposalPhase.DEFEATED: _AGAIN,
+    ProposalPhase.SUCCEEDED: "commonweight gov object {id} --keystore FILE",
+    ProposalPhase.QUEUED: "commonweight gov object {id} --keystore FILE",
+    ProposalPhase.EXPIRED: _AGAIN,
+    ProposalPhase.EXECUTED: "commonweight gov decisions",
 }

@@ -10,10 +10,11 @@ from typing import Any
 
 from contracts.ids import RunId
 from contracts.process.outage import duration
+from contracts.protocol.judge.facts import What
 from contracts.wire.fields import Object
 from contracts.wire.rounds import Round
 from contracts.wire.runs import NodeLine, Run, RunLine, Waiting
-from contracts.wire.states import RunPhase
+from contracts.wire.states import ProofStage, ProofState, RoundPhase, RunPhase
 from trainer.client import ApiClient, ApiProblem
 
 Document = Mapping[str, Any]
@@ -25,31 +26,31 @@ PHASES = {
     RunPhase.BETWEEN_ROUNDS: "is between rounds: the last one is merged",
     RunPhase.OVER: "is over",
 }
-ROUND_PHASES = {
-    "training": "nodes train and commit",
-    "verifying": "all have committed or lapsed; verifiers draw, read and judge",
-    "merging": "proofs are decided; verifiers merge",
-    "closed": "merged",
+ROUND_PHASES: dict[str, str] = {
+    RoundPhase.TRAINING: "nodes train and commit",
+    RoundPhase.VERIFYING: "all have committed or lapsed; verifiers draw, read and judge",
+    RoundPhase.MERGING: "proofs are decided; verifiers merge",
+    RoundPhase.CLOSED: "merged",
 }
-PROOF_STAGES = {
-    "committed": "committed; the round is not closed or drawn yet",
-    "spared": "not audited in this round",
-    "reading": "verifiers read what they drew",
-    "bench": "a segment is in question: all verifiers of the round read it",
-    "spoken": "read; the node's pledge is due",
-    "void": "found void; the node's pledge is due",
-    "ended": "void",
-    "posted": "holds, and is paid with its epoch",
+PROOF_STAGES: dict[str, str] = {
+    ProofStage.COMMITTED: "committed; the round is not closed or drawn yet",
+    ProofStage.SPARED: "not audited in this round",
+    ProofStage.READING: "verifiers read what they drew",
+    ProofStage.BENCH: "a segment is in question: all verifiers of the round read it",
+    ProofStage.SPOKEN: "read; the node's pledge is due",
+    ProofStage.VOID: "found void; the node's pledge is due",
+    ProofStage.ENDED: "void",
+    ProofStage.POSTED: "holds, and is paid with its epoch",
 }
-WHATS = {
-    "commitment": "the commitment",
-    "seen": "the words of enough verifiers that they saw the round close",
-    "secret": "the secret",
-    "openings": "states to open",
-    "words": "words on what was drawn",
-    "second-look": "a second look at segment",
-    "pledge": "the pledge",
-    "trace": "the trace of the common segment",
+WHATS: dict[str, str] = {
+    What.COMMITMENT: "the commitment",
+    What.SEEN: "the words of enough verifiers that they saw the round close",
+    What.SECRET: "the secret",
+    What.OPENINGS: "states to open",
+    What.WORDS: "words on what was drawn",
+    What.SECOND_LOOK: "a second look at segment",
+    What.PLEDGE: "the pledge",
+    What.TRACE: "the trace of the common segment",
 }
 
 
@@ -124,16 +125,17 @@ def _round_lines(current: Document) -> Iterator[str]:
     committed = {proof["node"] for proof in current["proofs"]}
     for node in current["nodes"]:
         if node["node"] not in committed:
-            state = "lapsed" if node["lapsed"] else "trains" if current["phase"] == "training" else "did not commit"
-            yield f"  node {node['node']} {state}"
+            is_open = current["phase"] == RoundPhase.TRAINING
+            does = "lapsed" if node["lapsed"] else "trains" if is_open else "did not commit"
+            yield f"  node {node['node']} {does}"
     for proof in current["proofs"]:
         yield f"  proof {proof['proof']} of {proof['node']}: {_proof(proof)}"
 
 
 def _proof(proof: Document) -> str:
-    if proof["state"] == "out":
+    if proof["state"] == ProofState.OUT:
         return "out: it came after the round closed"
-    if proof["state"] == "undecided":
+    if proof["state"] == ProofState.UNDECIDED:
         return "undecided: not enough verifiers came to an end"
     why = f" ({proof['reason']})" if proof["reason"] else ""
     return f"{PROOF_STAGES[proof['stage']]}{why}"
@@ -162,7 +164,7 @@ def _awaited(waits: Document) -> Iterator[str]:
 def _what(line: Document) -> str:
     proof = f" for proof {line['proof']}" if line["proof"] else ""
     if line["what"] == "second-look":
-        return f"{WHATS['second-look']} {line['party']}{proof}"
+        return f"{WHATS[What.SECOND_LOOK]} {line['party']}{proof}"
     party = f" of {line['party']}" if line["party"] else ""
     return f"{WHATS[line['what']]}{party} in round {line['round']}{proof}"
 

@@ -30,6 +30,7 @@ from contracts.wire.epochs import Epoch
 from contracts.wire.fields import Object
 from contracts.wire.log import LogPage
 from contracts.wire.runs import Run
+from contracts.wire.states import RunPhase
 from trainer.client import ApiClient
 
 
@@ -192,7 +193,7 @@ class Contributions:
         run = self._client.read(Run, f"/runs/{to_hex(file.message.run)}")
         config = RunConfig.from_json(run.config)
         signing = signing_of(file, Maintainers.parse(config.maintainers), self._client)
-        state = state_of(signing, over=run.phase == "over", taken=bool(same))
+        state = state_of(signing, over=run.phase is RunPhase.OVER, taken=bool(same))
         values = {
             "run": run.run,
             "quorum": signing.quorum,

@@ -23,6 +23,7 @@ from contracts.messages.for_log import RunTerms
 from contracts.protocol.log_audit import PayoutKind
 from contracts.wire.epochs import Epoch, Payouts
 from contracts.wire.fields import Object
+from contracts.wire.states import RunPhase
 
 AT_ONCE = 1_000
 """Lines of an epoch in one answer of a server."""
@@ -118,7 +119,7 @@ class _Look:
 
     def coming(self, epochs: dict[int, Epoch]) -> list[Claim]:
         """The epochs that are open yet, of the runs that name the account."""
-        live = [run for run in self._runs if run.shown.phase != "over"]
+        live = [run for run in self._runs if run.shown.phase is not RunPhase.OVER]
         paying_runs = [run for run in live if self._names(run)]
         if paying_runs:
             return [self._open(run, epochs) for run in paying_runs]
@@ -135,7 +136,7 @@ class _Look:
 
     def _open(self, run: SeenRun, epochs: dict[int, Epoch]) -> Claim:
         paid = max((epoch.last_round for epoch in epochs.values() if epoch.run == run.shown.run), default=0)
-        merged = run.shown.round - (run.shown.phase == "training")
+        merged = run.shown.round - (run.shown.phase is RunPhase.TRAINING)
         state = claims.state_without_epochs(1, is_payee=True, merged=max(0, merged))
         last = paid + from_json(RunTerms, run.shown.manifest).roundsPerEpoch
         return Claim(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
@@ -25,7 +25,7 @@ from contracts.wire.fields import (
     unit,
 )
 from contracts.wire.message_schema import schema_of
-from contracts.wire.states import EpochStage
+from contracts.wire.states import EpochStage, MintState
 
 LineKind = Annotated[int, Field(ge=0, le=255, examples=[2], json_schema_extra=unit("kind of a payout leaf"))]
 """contracts/protocol/log_audit.py:PayoutKind."""
@@ -72,8 +72,10 @@ class ClaimLine(PayoutLine):
     """A line with the proof that the distributor takes."""
 
     proof: Path = Field(description="The Merkle proof of the leaf.")
-    minted: Annotated[Literal["final", "mined"], Field(examples=["final"])] | None = Field(
-        description="Whether it was minted; `mined` in a block that a reorg may still take back."
+    minted: MintState | None = Field(
+        strict=False,
+        description="Whether it was minted; `mined` in a block that a reorg may still take back.",
+        examples=["final"],
     )
 
 

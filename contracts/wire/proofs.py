@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
 from contracts.messages.for_log import Commitment
+from contracts.protocol.judge.facts import Word
 from contracts.wire.fields import (
     Address,
     Count,
@@ -38,9 +39,7 @@ class SegmentWord(Part):
 
     verifier: Address = Field(description="Who said it.")
     segment: Segment = Field(description="The segment.")
-    word: Annotated[Literal["true", "false", "drift", "unserved"], Field(examples=["true"])] = Field(
-        description="What it found."
-    )
+    word: Word = Field(strict=False, description="What it found.", examples=["true"])
     reason: WhyNot | None = Field(description="Why it is false; null for other words.")
     measured: Error = Field(description="The error that it measured.")
     limit: Error = Field(description="The limit of that error.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -24,12 +24,8 @@ from contracts.wire.fields import (
     unit,
 )
 from contracts.wire.runs import ConfigText, Credit
-from contracts.wire.states import EpochStage, ProofState, RoundPhase
+from contracts.wire.states import EpochStage, ProofStage, ProofState, RoundPhase
 
-ProofStage = Annotated[
-    Literal["committed", "reading", "spared", "bench", "spoken", "void", "ended", "posted"], Field(examples=["reading"])
-]
-"""`spared`: the audit's coin passed it over."""
 WhyNot = Annotated[str, Field(examples=["replay-mismatch"])]
 """contracts/protocol/judge/facts.py:Reason."""
 
@@ -110,7 +106,7 @@ class ProofLine(Part):
     payout: Address = Field(description="Where its share is paid.")
     work: Tokens = Field(description="Tokens that it trained on.")
     state: ProofState = Field(strict=False, description="What became of its work.", examples=["posted"])
-    stage: ProofStage = Field(description="How far it was read.")
+    stage: ProofStage = Field(strict=False, description="How far it was read.", examples=["reading"])
     audited: Flag | None = Field(description="Whether it is read; null before its panel is drawn.")
     reason: WhyNot | None = Field(description="Why it was not posted; null where it was, or may be.")
     measured: Error = Field(description="The largest error that a verifier measured against it.")

@@ -71,3 +71,55 @@ class RunPhase(StrEnum):
     """From the opening of a round until it is merged."""
     BETWEEN_ROUNDS = "between-rounds"
     OVER = "over"
+
+
+class ProofStage(StrEnum):
+    """How far the checking of a proof has come."""
+
+    COMMITTED = "committed"
+    READING = "reading"
+    SPARED = "spared"
+    """The audit's coin passed it over."""
+    BENCH = "bench"
+    """A segment is in question: all verifiers of the round read it."""
+    SPOKEN = "spoken"
+    """Read; the node's pledge is due."""
+    VOID = "void"
+    """Found void; the node's pledge is due."""
+    ENDED = "ended"
+    POSTED = "posted"
+
+
+class MintState(StrEnum):
+    """Where the mint of a line stands."""
+
+    FINAL = "final"
+    MINED = "mined"
+    """In a block that a reorg may still take back."""
+
+
+class BallotState(StrEnum):
+    """What became of a vote that was handed in."""
+
+    TAKEN = "taken"
+    WAITING = "waiting"
+    """The same vote again: the first is on its way."""
+    COUNTED = "counted"
+    """The same vote again: the Governor has the first."""
+
+
+class ProposalPhase(StrEnum):
+    """Where a proposal stands: the Governor's states by their names, and two more that a server has."""
+
+    RELAYING = "relaying"
+    """Signed, and on its way to the chain."""
+    PENDING = "pending"
+    ACTIVE = "active"
+    ENDED = "ended"
+    """The vote is over, and the keeper has not read its result yet."""
+    CANCELED = "canceled"
+    DEFEATED = "defeated"
+    SUCCEEDED = "succeeded"
+    QUEUED = "queued"
+    EXPIRED = "expired"
+    EXECUTED = "executed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ from contracts.wire.fields import (
     Wei,
     unit,
 )
+from contracts.wire.states import BallotState
 
 ProposalName = Annotated[
     str, Field(pattern=r"^[0-9]{1,78}$", examples=["8310972349871"], json_schema_extra=unit("uint256, decimal"))
@@ -29,8 +30,6 @@ ProposalName = Annotated[
 State = Annotated[str, Field(examples=["active"])]
 """The Governor's, and `relaying` and `ended` beside."""
 Support = Annotated[int, Field(ge=0, le=2, examples=[1], json_schema_extra=unit("0 against, 1 for, 2 abstain"))]
-
-BallotState = Annotated[Literal["taken", "waiting", "counted"], Field(examples=["taken"])]
 
 
 class VoteCounts(Part):
@@ -117,7 +116,11 @@ class TakenBallot(Part):
     """A signed vote that the relayer took."""
 
     voter: Address = Field(description="Who voted.")
-    ballot: BallotState = Field(description="Of the same vote again: whether it is on its way, or counted.")
+    ballot: BallotState = Field(
+        strict=False,
+        description="Of the same vote again: whether it is on its way, or counted.",
+        examples=["taken"],
+    )
 
 
 class Delegations(Part):

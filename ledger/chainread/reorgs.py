@@ -10,13 +10,14 @@ are final.
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Literal, TypeAlias, cast
+from typing import cast
 
 from eth_typing import BlockIdentifier
 from sqlmodel import Session, col, delete, select
 from web3.exceptions import BlockNotFound, Web3RPCError
 
 from contracts.ids import to_hex
+from contracts.wire.states import MintState
 from ledger.books import payouts
 from ledger.chainread import indexer
 from ledger.context import Ledger
@@ -24,7 +25,6 @@ from ledger.crash_points import reach
 from ledger.errors import FinalityViolated
 from ledger.storage.tables import FINAL, ChainEvent, Cursor, Header, PendingEvent, Transfer
 
-MintState: TypeAlias = Literal["final", "mined"]
 WINDOW = 1_000
 """Blocks beyond which the head is not followed: an indexer so far behind reads by range first."""
 
@@ -55,8 +55,8 @@ def mint_state(session: Session, leaf: str, mined_leaves: Set[str] | None = None
     """Whether a leaf's mint is `final`, or `mined` in a block that may still be taken back. None: neither. A caller
     with many leaves reads `mined` once, and gives it as `mined_leaves`."""
     if session.get(Transfer, f"minted:{leaf}") is not None:
-        return "final"
-    return "mined" if leaf in (mined(session) if mined_leaves is None else mined_leaves) else None
+        return MintState.FINAL
+    return MintState.MINED if leaf in (mined(session) if mined_leaves is None else mined_leaves) else None
 
 
 def mined(session: Session) -> set[str]:

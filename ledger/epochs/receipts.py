@@ -18,7 +18,7 @@ from contracts.messages.for_log import Commitment
 from contracts.protocol.judge.entries import FaultDerived, Posted, Undecided, Voided
 from contracts.protocol.log.codec import slug
 from contracts.wire.epochs import ReceiptLine, ReceiptParts
-from contracts.wire.states import EpochStage
+from contracts.wire.states import EpochStage, ProofState
 from ledger import cosign
 from ledger.books import log
 from ledger.context import Ledger
@@ -133,7 +133,7 @@ def _about(session: Session, proof: ProofView) -> Iterator[int]:
             yield entry.index
     current = session.get_one(RoundView, (proof.run, proof.number)).body
     yield from (line["enrolment"] for line in current["nodes"] if line["node"] == proof.body["node"])
-    if proof.body["state"] == "out":
+    if proof.body["state"] == ProofState.OUT:
         yield current["closed_by"]
 
 

@@ -12,7 +12,7 @@ from contracts.bindings.verifier_registry import EpochState, EpochStatus
 from contracts.ids import Address, as_address
 from contracts.messages.for_contracts import EpochRoot, from_json
 from contracts.protocol.judge.entries import EpochClosed
-from contracts.wire.states import EpochStage
+from contracts.wire.states import EpochStage, MintState
 from ledger import cosign
 from ledger.books import payouts
 from ledger.chainread import reorgs
@@ -121,7 +121,7 @@ def claim(ledger: Ledger, number: int, account: Address) -> list[str]:
             if call_id is not None:
                 queued.append(call_id)
                 continue
-            if reorgs.mint_state(session, line.leaf) == "final":
+            if reorgs.mint_state(session, line.leaf) is MintState.FINAL:
                 continue
             call = ledger.chain.distributor.claim(
                 number, line.index, as_address(line.account), line.kind, line.amount, proof

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from web3.exceptions import Web3Exception
 
 from contracts.ids import Address, as_address
+from contracts.wire.states import ProposalPhase
 from ledger.context import Ledger
 from ledger.fsck.finding import Finding, differences
 from ledger.governance import proposals, votes
@@ -22,7 +23,7 @@ def check_governance(session: Session) -> Iterator[Finding]:
     """A finding for every proposal or vote that does not follow from the events, and every count that no votes give."""
     query = select(ChainEvent).where(ChainEvent.contract == "ModelGovernor")
     events = session.exec(query.order_by(col(ChainEvent.block), col(ChainEvent.log_index))).all()
-    rows = {row.id: row for row in session.exec(select(Proposal)) if row.state != proposals.RELAYING}
+    rows = {row.id: row for row in session.exec(select(Proposal)) if row.state != ProposalPhase.RELAYING}
     expected = {name: _columns(row) for name, row in _derived(events).items()}
     yield from differences("proposal", expected, {name: _columns(row) for name, row in rows.items()}, "the chain")
     for name in votes.unknown(session):
@@ -40,7 +41,7 @@ def check_governance(session: Session) -> Iterator[Finding]:
 def check_ends(ledger: Ledger, session: Session) -> Iterator[Finding]:
     """A finding for every proposal that is over on the chain, as far as it was read, and not here."""
     cursor = session.get(Cursor, FINAL)
-    open_rows = select(Proposal).where(col(Proposal.over).is_(False), Proposal.state != proposals.RELAYING)
+    open_rows = select(Proposal).where(col(Proposal.over).is_(False), Proposal.state != ProposalPhase.RELAYING)
     for row in session.exec(open_rows):
         state = _state(ledger, int(row.id), cursor.block if cursor is not None else None)
         if state in proposals.OVER:

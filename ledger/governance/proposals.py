@@ -10,19 +10,16 @@ from eth_utils.crypto import keccak
 from sqlalchemy import select as columns_of
 from sqlmodel import Session, col, func, select
 
-from contracts.bindings.governor import Action, ProposalState
+from contracts.bindings.governor import Action
 from contracts.calls.words import calls_in_words
 from contracts.evm.chain_text import storable
 from contracts.ids import from_hex, to_hex
+from contracts.wire.states import ProposalPhase
 from ledger.context import Ledger
 from ledger.errors import NotFound
 from ledger.storage.tables import ChainEvent, PendingEvent, Proposal, Vote
 
-OVER = tuple(
-    state.name.lower()
-    for state in (ProposalState.EXECUTED, ProposalState.DEFEATED, ProposalState.CANCELED, ProposalState.EXPIRED)
-)
-RELAYING = "relaying"
+OVER = (ProposalPhase.EXECUTED, ProposalPhase.DEFEATED, ProposalPhase.CANCELED, ProposalPhase.EXPIRED)
 TITLE, FIRST_WORDS = 200, 100
 """Characters of a text and of a first call in a list."""
 
@@ -40,7 +37,7 @@ def as_columns(actions: Sequence[Action]) -> list[list[str]]:
 def require(session: Session, proposal_id: str) -> Proposal:
     """The proposal of that id, also one of an unconfirmed block, which has no row yet. Raises NotFound."""
     row = session.get(Proposal, proposal_id)
-    if row is not None and row.state != RELAYING:
+    if row is not None and row.state != ProposalPhase.RELAYING:
         return row
     named = col(PendingEvent.arguments)["proposalId"].as_string() == proposal_id  # long rows of others stay unread
     created = session.exec(select(PendingEvent).where(PendingEvent.name == "ProposalCreated", named).limit(1)).first()
@@ -104,7 +101,7 @@ def created_row(event: ChainEvent) -> Proposal:
         actions=[
             list(call) for call in zip(arguments["targets"], arguments["values"], arguments["calldatas"], strict=True)
         ],
-        state=ProposalState.PENDING.name.lower(),
+        state=ProposalPhase.PENDING,
         block=event.block,
         snapshot=int(arguments["voteStart"]),
         deadline=int(arguments["voteEnd"]),
@@ -157,15 +154,15 @@ def _extend(row: Proposal, event: ChainEvent) -> None:
 
 
 def _queue(row: Proposal, event: ChainEvent) -> None:
-    row.state, row.eta = ProposalState.QUEUED.name.lower(), int(event.arguments["etaSeconds"])
+    row.state, row.eta = ProposalPhase.QUEUED, int(event.arguments["etaSeconds"])
 
 
 def _execute(row: Proposal, event: ChainEvent) -> None:  # noqa: ARG001 - one shape for all
-    row.state = ProposalState.EXECUTED.name.lower()
+    row.state = ProposalPhase.EXECUTED
 
 
 def _cancel(row: Proposal, event: ChainEvent) -> None:  # noqa: ARG001 - one shape for all
-    row.state = ProposalState.CANCELED.name.lower()
+    row.state = ProposalPhase.CANCELED
 
 
 _CHANGES: dict[str, Callable[[Proposal, ChainEvent], None]] = {

@@ -12,6 +12,7 @@ from contracts.bindings.governor import PROPOSER_MARK, Action, Ballot, ProposalS
 from contracts.errors import BadField
 from contracts.ids import Address, to_hex
 from contracts.protocol.run_config import RunConfig
+from contracts.wire.states import BallotState
 from ledger.context import Ledger
 from ledger.errors import AlreadyDecided, NoVotes, TooEarly, VoteClosed
 from ledger.governance import proposals
@@ -31,9 +32,6 @@ class SignedProposal:
     signature: bytes
 
 
-TAKEN = "taken"
-HANDED_IN = "waiting"
-COUNTED = "counted"
 BALLOT_GAS = 400_000
 """Gas that a contract's check of its signature may use in a batch (ModelGovernor.sol), whatever the estimate is."""
 
@@ -101,10 +99,10 @@ def _configs(ledger: Ledger) -> list[RunConfig]:
         return [RunConfig.from_json(run.config) for run in state.runs.values() if not run.over]
 
 
-def vote(ledger: Ledger, proposal_id: str, voter: Address, support: int, signature: bytes) -> str:
+def vote(ledger: Ledger, proposal_id: str, voter: Address, support: int, signature: bytes) -> BallotState:
     """Relay a signed ballot on any proposal of the Governor, if the vote is open and it would count.
 
-    Returns its status: TAKEN; for the same vote again, whatever its signature, HANDED_IN while the vote is on its way
+    Returns its state; of the same vote again, whatever its signature, WAITING while the vote is on its way
     and COUNTED once the Governor has it. Raises AlreadyDecided for another vote, NotFound, TooEarly, VoteClosed,
     NoVotes, BelowThreshold, RelayBudgetSpent, ContractRejected.
     """
@@ -137,11 +135,11 @@ def vote(ledger: Ledger, proposal_id: str, voter: Address, support: int, signatu
             session.add(BallotRow(proposal=proposal_id, voter=name, support=support, signature=text))
         outbox.enqueue(session, key, call, gas)
         outbox.revive(session, key, gas)
-    return TAKEN
+    return BallotState.TAKEN
 
 
-def _before(session: Session, proposal: str, voter: Address, support: int, key: str) -> str | None:
-    """The status of this vote if it was handed in before; None if it was not, or if its call is dead and the vote can
+def _before(session: Session, proposal: str, voter: Address, support: int, key: str) -> BallotState | None:
+    """The state of this vote if it was handed in before; None if it was not, or if its call is dead and the vote can
     be handed in again. Raises AlreadyDecided."""
     counted = session.get(Vote, (proposal, voter))
     ballot = session.get(BallotRow, (proposal, voter))
@@ -150,8 +148,8 @@ def _before(session: Session, proposal: str, voter: Address, support: int, key: 
         return None
     _require_same(earlier, support)
     if counted is not None:
-        return COUNTED
-    return None if outbox.is_dead(session, key) else HANDED_IN
+        return BallotState.COUNTED
+    return None if outbox.is_dead(session, key) else BallotState.WAITING
 
 
 def _require_same(earlier: BallotRow | Vote, support: int) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from web3.exceptions import Web3Exception
 
-from contracts.bindings.governor import ProposalState
 from contracts.wire import votes as wire
+from contracts.wire.states import ProposalPhase
 from ledger.context import Ledger
 from ledger.governance import proposals, votes
-from ledger.governance.proposals import RELAYING, Listed
+from ledger.governance.proposals import Listed
 from ledger.storage.tables import FINAL, Cursor, Proposal, Vote
 
 
@@ -113,16 +113,16 @@ def _state_now(ledger: Ledger, row: Proposal) -> str:
     if row.over:
         return row.state
     governor = ledger.chain.governor
-    return governor.state(int(row.id)).name.lower() if governor.snapshot(int(row.id)) else RELAYING
+    return governor.state(int(row.id)).name.lower() if governor.snapshot(int(row.id)) else ProposalPhase.RELAYING
 
 
 def _state_at(row: Listed, now: int) -> str:
-    """`ended`: the vote is over, and the keeper has not read its result yet."""
-    if row.snapshot is None or row.deadline is None or row.state not in ("pending", "active"):
+    """ENDED: the vote is over, and the keeper has not read its result yet."""
+    if row.snapshot is None or row.deadline is None or row.state not in (ProposalPhase.PENDING, ProposalPhase.ACTIVE):
         return row.state
     if now <= row.snapshot:
-        return ProposalState.PENDING.name.lower()
-    return ProposalState.ACTIVE.name.lower() if now <= row.deadline else "ended"
+        return ProposalPhase.PENDING
+    return ProposalPhase.ACTIVE if now <= row.deadline else ProposalPhase.ENDED
 
 
 def _own_count(ledger: Ledger, proposal_id: int, block: int | None) -> tuple[int | None, tuple[int, int, int]]:

@@ -7,7 +7,7 @@ from typing import Any
 from contracts.ids import Address
 from contracts.protocol.judge import entries, facts
 from contracts.protocol.judge.facts import Word
-from contracts.wire.states import ProofState
+from contracts.wire.states import ProofStage, ProofState
 from ledger.storage.tables.columns import Document
 from ledger.views.documents import Documents
 from ledger.views.rounds import Handle
@@ -28,7 +28,7 @@ def _committed(documents: Documents, leaf: Any) -> None:
             "payout": payout,
             "work": entry.tokens,
             "state": ProofState.PENDING,
-            "stage": "committed",
+            "stage": ProofStage.COMMITTED,
             "audited": None,
             "reason": None,
             "segment": None,
@@ -65,7 +65,7 @@ def _panel(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
     proof = documents.proof(entry.proof)
     proof["audited"], proof["panel"], proof["order"] = entry.audited, list(entry.seats), list(entry.order)
-    proof["stage"] = "reading" if entry.audited else "spared"
+    proof["stage"] = ProofStage.READING if entry.audited else ProofStage.SPARED
 
 
 def _filled(documents: Documents, leaf: Any) -> None:
@@ -100,7 +100,7 @@ def _word(verifier: Address, word: facts.SegmentWord) -> Document:
 
 def _bench(documents: Documents, leaf: Any) -> None:
     proof = documents.proof(leaf.entry.proof)
-    proof["stage"] = "bench"
+    proof["stage"] = ProofStage.BENCH
     proof["bench"].append({"segment": leaf.entry.segment, "members": list(leaf.entry.members)})
 
 
@@ -109,14 +109,14 @@ def _decided(documents: Documents, leaf: Any) -> None:
 
 
 def _spoken(documents: Documents, leaf: Any) -> None:
-    documents.proof(leaf.entry.proof)["stage"] = "spoken"
+    documents.proof(leaf.entry.proof)["stage"] = ProofStage.SPOKEN
 
 
 def _voided(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
     proof = documents.proof(entry.proof)
     proof["state"] = ProofState.VOIDED
-    proof["stage"] = "void"
+    proof["stage"] = ProofStage.VOID
     proof["reason"], proof["segment"] = str(entry.reason), entry.segment
     against = [w for w in proof["words"] if w["segment"] == entry.segment and w["word"] in (Word.FALSE, Word.DRIFT)]
     if against:
@@ -127,14 +127,14 @@ def _voided(documents: Documents, leaf: Any) -> None:
 def _fault(documents: Documents, leaf: Any) -> None:
     entry = leaf.entry
     proof = documents.proof(entry.proof)
-    proof["stage"], proof["reason"] = "ended", str(entry.reason)
+    proof["stage"], proof["reason"] = ProofStage.ENDED, str(entry.reason)
     proof["at_fault"], proof["costs_stake"] = entry.at_fault, entry.costs_stake
 
 
 def _posted(documents: Documents, leaf: Any) -> None:
     proof = documents.proof(leaf.entry.proof)
     proof["state"] = ProofState.POSTED
-    proof["stage"] = "posted"
+    proof["stage"] = ProofStage.POSTED
 
 
 def _undecided(documents: Documents, leaf: Any) -> None:

@@ -19,7 +19,7 @@ from trainer.exchange.handing import ParcelRefusal
 from trainer.node.settings import NodeProgress, Report
 from trainer.node.status import NodeStatus
 
-_ENDS = {Stage.POSTED: "posted", Stage.OUT: "out", Stage.UNDECIDED: "undecided"}
+_ENDS = frozenset({Stage.POSTED, Stage.OUT, Stage.UNDECIDED})
 REMEMBERED = 4096
 MIRROR_SECONDS = 60.0
 """For which a mirror's refusal is not reported."""
@@ -107,7 +107,7 @@ def _read(path: Path) -> dict[tuple[str, str], None]:
 
 def _end(proof: ProofState) -> str:
     if proof.stage in _ENDS:
-        return _ENDS[proof.stage]
+        return str(proof.stage)
     reason, segment = proof.void or (Reason.UNDECIDED, None)
     fake = proof.pledge.fake if proof.pledge is not None else None
     return f"void: {Reason.CANARY if fake is not None and fake == segment else reason}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from contracts.errors import CommonweightError
 from contracts.ids import Address, to_hex
 from contracts.protocol.judge.entries import Posted, Voided
-from contracts.protocol.judge.facts import SegmentWord, Word, Words
+from contracts.protocol.judge.facts import FALSE_REASONS, Reason, SegmentWord, Word, Words
 from contracts.protocol.judge.functions import Functions
 from contracts.protocol.log.signed import REASONS
 from contracts.protocol.run_config import RunConfig
@@ -18,7 +18,7 @@ from verifier.replay.files import Files
 from verifier.replay.replaying import FALSE, TRUE, Said, Segment, judge_segment
 from verifier.replay.sizes import weights_size
 
-NO_FAKE = ("canary", "drift", "pledge-withheld", "opening-withheld", "unserved", "undecided")
+NO_FAKE = frozenset(Reason) - FALSE_REASONS
 """Reasons of a void that no replay can confirm or deny."""
 
 

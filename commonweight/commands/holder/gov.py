@@ -21,9 +21,13 @@ from commonweight.terminal.options import (
 )
 from contracts import ids
 from contracts.amounts import VOTES, amount
+from contracts.wire.states import BallotState
 
 app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
-BEFORE = {"waiting": ": handed in already, and on its way", "counted": ": counted already"}
+BEFORE: dict[str, str] = {
+    BallotState.WAITING: ": handed in already, and on its way",
+    BallotState.COUNTED: ": counted already",
+}
 """By the state of an earlier ballot, the end of the line about it."""
 LONGEST_DESCRIPTION = 3_900
 """Characters: with its proposer's mark a server takes 4,000."""

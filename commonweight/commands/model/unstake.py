@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,13 @@ if TYPE_CHECKING:  # commands load what they need when they run, so that --help 
     from eth_account.signers.local import LocalAccount
 
     from contracts.bindings.node_stakes import NodeStakes, Withdrawal
+
+
+class WithdrawalState(StrEnum):
+    """Where a withdrawal of stake stands."""
+
+    LOCKED = "locked"
+    PAID = "paid"
 
 
 def unstake(
@@ -54,7 +62,7 @@ def _request(stakes: NodeStakes, account: LocalAccount, wei: int) -> None:
     pending = stakes.pending_of(account.address)
     document = {
         "account": account.address,
-        "state": "locked",
+        "state": WithdrawalState.LOCKED,
         "wei": str(pending.amount),
         "requested_at": pending.requested_at,
         "free_at": pending.available_at,
@@ -77,7 +85,7 @@ def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdr
         pending = replace(pending, available_at=int(error.args_["availableAt"]))
         seconds = max(1, pending.available_at - stakes.w3.eth.get_block("latest")["timestamp"])
         raise StakeLocked(f"{_locked(pending, stakes)}, {seconds} seconds from now") from error
-    document = {"account": account.address, "state": "paid", "wei": str(pending.amount), "to": to}
+    document = {"account": account.address, "state": WithdrawalState.PAID, "wei": str(pending.amount), "to": to}
     tell(document, [f"paid {amount(pending.amount, COINS)} to {to}"])
 
 

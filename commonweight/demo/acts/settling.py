@@ -7,6 +7,7 @@ from commonweight.demo.processes import ActorFailed
 from commonweight.demo.stage import DemoStage
 from contracts.ids import as_address
 from contracts.wire.epochs import Epoch
+from contracts.wire.states import EpochStage
 
 
 def settle(stage: DemoStage) -> None:
@@ -27,7 +28,7 @@ def _final(stage: DemoStage) -> bool:
         signers = ", ".join(sorted(stage.cast.name_of(as_address(s)) for s in epoch.signatures))
         stage.once("epoch 1", f"payout root rebuilt from the log and signed by {signers}")
     stage.once("epoch 1", f"is {epoch.state}")
-    return bool(epoch.state == "final")
+    return epoch.state is EpochStage.FINAL
 
 
 def _cheat_claims(stage: DemoStage) -> None:

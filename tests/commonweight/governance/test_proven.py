@@ -16,7 +16,6 @@ from commonweight.governance import proposal_reader
 from commonweight.governance.ballots import GovernanceClient
 from commonweight.governance.proposal_state import (
     OVER,
-    STATES,
     ProposalStanding,
     by_server,
     next_command,
@@ -28,6 +27,7 @@ from commonweight.governance.proven import ProposalDiffers, proven
 from contracts.bindings.governor import Action, proposal_id_of
 from contracts.chain.deployment import Deployment
 from contracts.ids import as_address
+from contracts.wire.states import ProposalPhase
 from contracts.wire.votes import ProposalLine
 from tests.commonweight.conftest import Command
 from tests.wire import Typed, sample
@@ -168,7 +168,7 @@ def at(state: str, **numbers: Any) -> ProposalStanding:
 
 
 def test_every_state_has_a_sentence_and_a_next_command(commonweight: Command) -> None:
-    for state in STATES:
+    for state in ProposalPhase:
         told, command = sentence(at(state)), next_command(at(state), "77")
         assert told.endswith("."), state
         assert "not know" not in told, state

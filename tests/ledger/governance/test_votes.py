@@ -8,9 +8,10 @@ from commonweight.commands.holder.gov import BEFORE
 from contracts.bindings.token import ModelToken
 from contracts.chain.connection import contract_at, send
 from contracts.ids import Address
+from contracts.wire.states import BallotState
 from ledger.chainread import indexer
 from ledger.fsck.governance import check_governance
-from ledger.governance import relaying, votes
+from ledger.governance import votes
 from ledger.relay import outbox
 from ledger.storage.tables import ChainEvent, Outgoing, Proposal, Vote
 from tests.deployed import PARAMS, key_of
@@ -95,17 +96,17 @@ def test_the_same_vote_again_is_a_success_and_another_is_refused(electorate: Hou
     said = [accepted(electorate.vote(one, proposal))["ballot"] for _ in range(2)]
     electorate.step(2)
     said.append(accepted(electorate.vote(one, proposal))["ballot"])  # its nonce is spent: signed anew
-    assert said == [relaying.TAKEN, relaying.HANDED_IN, relaying.COUNTED]
-    assert set(BEFORE) == {relaying.HANDED_IN, relaying.COUNTED}, "the command knows both"
+    assert said == [BallotState.TAKEN, BallotState.WAITING, BallotState.COUNTED]
+    assert set(BEFORE) == {BallotState.WAITING, BallotState.COUNTED}, "the command knows both"
     answer = electorate.vote(one, proposal, 0)
     check_refused(answer, 409, "already-committed")
     assert f"{one.address} has voted for on {proposal}" in answer.json()["detail"]
     send(electorate.place.w3, two, electorate.ledger.chain.governor.cast_vote(int(proposal), 0))
     check_refused(electorate.vote(two, proposal, 0), 409, "already-committed")  # what it was is not final yet
     electorate.step()
-    assert accepted(electorate.vote(two, proposal, 0))["ballot"] == relaying.COUNTED
+    assert accepted(electorate.vote(two, proposal, 0))["ballot"] == BallotState.COUNTED
     electorate.wait(PARAMS.voting_period + 1)
-    assert accepted(electorate.vote(one, proposal))["ballot"] == relaying.COUNTED
+    assert accepted(electorate.vote(one, proposal))["ballot"] == BallotState.COUNTED
     check_refused(electorate.vote(two, proposal, 1), 409, "already-committed")
 
 
@@ -118,7 +119,7 @@ def test_a_ballot_whose_call_is_dead_is_handed_in_again(electorate: House) -> No
         row.state = "dead"
         session.add(row)
     check_refused(electorate.vote(voter, proposal, 0), 409, "already-committed")
-    assert accepted(electorate.vote(voter, proposal))["ballot"] == relaying.TAKEN
+    assert accepted(electorate.vote(voter, proposal))["ballot"] == BallotState.TAKEN
     electorate.step(2)
     assert electorate.get(f"/proposals/{proposal}/tally")["api"]["for"] == "500"
 
