@@ -19,6 +19,8 @@ from tests.commonweight.running.yard import Started, answers, new_port
 HERE = pytest.mark.skipif(bool(no_engine()), reason=no_engine())
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 USER, VOLUME = 10001, "/var/lib/commonweight"
+OTHERS = (0, 54321)
+"""Users that an engine is told to run it as: root, and a number that nobody named."""
 CHAIN_ID = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
 
 
@@ -47,18 +49,24 @@ def keys(tmp_path: Path) -> Path:
     folder = tmp_path / "keys"
     folder.mkdir()
     (folder / "passphrase").write_text("correct horse\n")
-    for path in (folder, folder / "passphrase"):
-        os.chown(path, USER, USER)
-        path.chmod(0o700)
+    hand_to(USER, folder)
     return folder
 
 
-def in_container(container: str, keys: Path, *words: str) -> list[str]:
+def hand_to(user: int, folder: Path) -> None:
+    """A folder and its files, for nobody else."""
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, user, user)
+        path.chmod(0o700)
+
+
+def in_container(container: str, keys: Path, *words: str, options: tuple[str, ...] = ()) -> list[str]:
     return [
         "buildah",
         "run",
         "--isolation",
         "chroot",
+        *options,
         *mounts(),
         "--volume",
         f"{keys}:/keys:ro",
@@ -95,12 +103,49 @@ def test_a_key_is_made_in_the_volume_and_opens_again(container: str, keys: Path)
     assert ran(container, keys, "/bin/sh", "-c", f"stat -c %u:%a {VOLUME}/node.json").strip() == f"{USER}:600"
 
 
-def ran(container: str, keys: Path, *words: str) -> str:
-    done = subprocess.run(
-        in_container(container, keys, *words), capture_output=True, text=True, timeout=600, check=False
-    )
+def ran(container: str, keys: Path, *words: str, options: tuple[str, ...] = ()) -> str:
+    done = tried(container, keys, *words, options=options)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def tried(container: str, keys: Path, *words: str, options: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    command = in_container(container, keys, *words, options=options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+def as_user(user: int, folder: Path) -> tuple[str, ...]:
+    """The engine's options: who runs it, in a folder of the machine."""
+    return ("--user", f"{user}:{user}", "--volume", f"{folder}:/kept", "--workingdir", "/kept")
+
+
+@HERE
+@pytest.mark.parametrize("user", OTHERS)
+def test_another_user_keeps_a_key_in_its_folder(container: str, keys: Path, tmp_path: Path, user: int) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for folder in (kept, keys):
+        hand_to(user, folder)
+    options = as_user(user, kept)
+    made = ran(container, keys, "commonweight", "keys", "new", "--out", "node.json", "--json", options=options)
+    again = ran(container, keys, "commonweight", "keys", "address", "node.json", options=options)
+    assert json.loads(made)["address"] == again.strip()
+    assert (kept / "node.json").stat().st_uid == user
+
+
+@HERE
+def test_a_folder_of_another_user_is_one_line(container: str, keys: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    hand_to(USER, kept)
+    hand_to(OTHERS[1], keys)
+    words = ("commonweight", "keys", "new", "--out", "/kept/node.json")
+    refused = tried(container, keys, *words, options=as_user(OTHERS[1], kept)[:4])
+    assert refused.returncode == 1
+    line, *engine = refused.stderr.splitlines()
+    assert line.startswith("system-refused: /kept/node.json")
+    assert line.endswith("permission denied")
+    assert all("exit" in said for said in engine)
 
 
 def pid_of(words: str) -> int:
