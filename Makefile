@@ -30,8 +30,8 @@ lint: install  ## ruff and mypy (strict)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint node-packages  ## lint, then the test suite: two files at a time, and the demo alone
-	$(BIN)/pytest -m "not demo and not long and not longest" -n 2 --dist loadfile
+test: lint node-packages  ## lint, then the test suite: four files at a time, of which two wait, and the demo alone
+	$(BIN)/pytest -m "not demo and not long and not longest" -n 4 --dist loadfile
 	$(BIN)/pytest -m demo
 
 # openapi-python-client pins an older typer than ours: it has an environment of its own

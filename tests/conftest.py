@@ -27,6 +27,17 @@ ROOT = Path(__file__).parent.parent
 KINDS = ("unit", "integration", "demo")
 PLAYED_ONCE = ("tests/commonweight/reading/",)
 """Packages whose conftest.py has a fixture of their scope."""
+WAITING = (
+    "tests/attacks/",
+    "tests/commonweight/reading/",
+    "tests/commonweight/running/",
+    "tests/cross/",
+    "tests/foundry/",
+    "tests/service/",
+    "tests/trainer/node/",
+    "tests/verifier/service/",
+)
+"""Where tests wait for processes and deadlines more than they compute."""
 NEEDS_NODE = "needs_node(*folders): needs Node.js, and the packages of these folders (`make node-packages`)"
 
 
@@ -40,8 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """As `--dist loadfile`, but that a package whose files share one long play goes to one worker as a whole: played
-    anew for each of its files it took six times as long."""
+    """As `--dist loadfile`, but for two things.
+
+    A package whose files share one long play goes to one worker as a whole: played anew for each of its files it took
+    six times as long. Half of the workers take the files that wait, and half the others, until either has none left:
+    four workers then keep two cores busy.
+    """
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler.loadfile import LoadFileScheduling
@@ -49,6 +64,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByPlay(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             return next((package for package in PLAYED_ONCE if nodeid.startswith(package)), nodeid.split("::", 1)[0])
+
+        def _assign_work_unit(self, node: Any) -> None:
+            takes_waiting = bool(int(node.gateway.id.removeprefix("gw")) % 2)
+            fitting = (scope for scope in self.workqueue if scope.startswith(WAITING) is takes_waiting)
+            if (scope := next(fitting, None)) is not None:
+                self.workqueue.move_to_end(scope, last=False)
+            super()._assign_work_unit(node)
 
     return ByPlay(config, log)
 
