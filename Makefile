@@ -233,4 +233,7 @@ bench-idle: install  ## what a server costs that has nothing to do, over ten fin
 bench-stops: install  ## 200 SIGKILL and 50 SIGSTOP of nodes at random moments (an hour)
 	$(BIN)/python -m benchmarks.weather.stops
 
-.PHONY: bench-weather bench-stops bench-http
+bench-churn: install  ## 50 rounds in each of which a node joins, one leaves and one is killed, beside the same run in calm (an hour)
+	$(BIN)/python -m benchmarks.weather.churn
+
+.PHONY: bench-weather bench-stops bench-churn bench-http

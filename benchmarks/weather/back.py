@@ -82,7 +82,13 @@ def block_since(network: Network, size: int, turned: float) -> int:
     return 0
 
 
-def _ask(network: Network, statement: str, **values: int) -> list[Any]:
+def entries_with(network: Network, part: str) -> list[Any]:
+    """Entries of the log, decoded, whose text has a part."""
+    rows = _ask(network, 'SELECT body FROM logentry WHERE body LIKE :part ORDER BY "index"', part=f"%{part}%")
+    return [json.loads(body) for (body,) in rows]
+
+
+def _ask(network: Network, statement: str, **values: object) -> list[Any]:
     """Of the database itself, beside the relay."""
     engine = create_engine(network.database)
     try:

@@ -37,7 +37,9 @@ from trainer.client import ApiClient
 
 T = TypeVar("T")
 PASSPHRASE = "keys of a benchmark"  # noqa: S105 - they guard nothing
-VERIFIERS, NODES = ("vera", "vito", "viki"), ("ada", "ben", "cal", "dee")
+VERIFIERS = ("vera", "vito", "viki")
+NODES = ("ada", "ben", "cal", "dee", "eve", "fay", "gil", "hal")
+"""A network has as many of the first as it is told."""
 SERVER, KEEPER, RPC, DATABASE = "server", "keeper", "rpc", "database"
 STAKE = 10**18
 GENESIS = GenesisParams(
@@ -76,8 +78,8 @@ class Place:
 class Network:
     """Use as a context: leaving it ends every process. `place` is there once it runs."""
 
-    def __init__(self, folder: Path, seed: int, nodes: int = 4, rounds: int = 100_000) -> None:
-        self.folder, self.seed, self._rounds = folder, seed, rounds
+    def __init__(self, folder: Path, seed: int, nodes: int = 4, rounds: int = 100_000, rules: RunRules = RULES) -> None:
+        self.folder, self.seed, self._rounds, self._rules = folder, seed, rounds, rules
         self.nodes = NODES[:nodes]
         self.sky = Sky()
         self.parties: dict[str, Party] = {}
@@ -181,7 +183,7 @@ class Network:
     def _open_run(self) -> str:
         config = {**CONFIG, "rounds": self._rounds, "seed": self.seed}
         text = (self.folder / "text.txt",)
-        return open_run(self._api, self.key("creator").key.hex(), config, RULES, RunText(text))
+        return open_run(self._api, self.key("creator").key.hex(), config, self._rules, RunText(text))
 
     def _open_verifiers(self, run: str) -> None:
         ports = {name: free_port() for name in VERIFIERS}
