@@ -40,7 +40,7 @@ from trainer.data.place import CorpusSettings
 from trainer.steps.determinism import configure_determinism, profile_of
 
 LEAST_FREE = 2**30
-"""Bytes of disk below which a process will not last long."""
+"""Fewest free bytes of disk before a warning."""
 PATIENCE_SECONDS = 3.0
 
 
@@ -145,18 +145,26 @@ def _proxy(_target: CheckTargets) -> Result:
     if not proxies:
         return CheckResult.FINE, "the environment names no proxy", ""
     names = ", ".join(f"{name} by {url}" for name, url in sorted(proxies.items()))
-    return CheckResult.WARNING, f"commands send {names}", "nodes and verifiers send directly: let them through"
+    return (
+        CheckResult.WARNING,
+        f"commands use a proxy: {names}",
+        "nodes and verifiers connect directly: allow that in the firewall",
+    )
 
 
 def _chain(target: CheckTargets) -> Result:
     deployment = target.place
     chain_id = int(target.w3.eth.chain_id)
     if deployment is not None and chain_id != deployment.chain_id:
-        says = f"{target.rpc_url} is chain {chain_id}, and the model is of chain {deployment.chain_id}"
-        return CheckResult.FAILED, says, "give the chain node of the model by --rpc-url"
+        says = f"{target.rpc_url} is chain {chain_id}, but the model is on chain {deployment.chain_id}"
+        return CheckResult.FAILED, says, "name a node of the model's chain with --rpc-url"
     if deployment is not None and not target.w3.eth.get_code(Web3.to_checksum_address(deployment.model_registry)):
         says = f"chain {chain_id} has no contract of the model"
-        return CheckResult.FAILED, says, "is it another chain of the same number, or was it started empty?"
+        return (
+            CheckResult.FAILED,
+            says,
+            "use a node of the model's chain: this one is another chain with the same id, or was started empty",
+        )
     return CheckResult.FINE, f"chain {chain_id}, newest block {target.w3.eth.block_number}", ""
 
 
@@ -182,11 +190,15 @@ def _clock(target: CheckTargets) -> Result:
         return (
             CheckResult.FAILED,
             f"this machine is {duration(-ahead)} behind the chain's newest block",
-            "set it, by NTP",
+            "set the clock, for instance with NTP",
         )
     if ahead > 10 * LIMIT_SECONDS:
         says = f"the chain's newest block is {duration(ahead)} old"
-        return CheckResult.WARNING, says, "either the chain rests, or this machine's clock is ahead: set it, by NTP"
+        return (
+            CheckResult.WARNING,
+            says,
+            "if the chain is not idle, this machine's clock is ahead: set it, for instance with NTP",
+        )
     return CheckResult.FINE, f"the chain's newest block is {duration(max(0.0, ahead))} old", ""
 
 
@@ -195,18 +207,18 @@ def _disk(target: CheckTargets) -> Result:
     with tempfile.TemporaryFile(dir=folder):
         pass
     free = shutil.disk_usage(folder).free
-    says = f"{folder} can be written, {free / 2**30:.1f} GiB are free"
+    says = f"{folder} is writable, and {free / 2**30:.1f} GiB are free"
     if free < LEAST_FREE:
-        return CheckResult.WARNING, says, "make room: a round keeps states of the model's size"
+        return CheckResult.WARNING, says, "free some disk: a round keeps states of the model's size"
     return CheckResult.FINE, says, ""
 
 
 def _key(target: CheckTargets) -> Result:
     if target.keystore is None:
         raise Skip("no --keystore is given")
-    says = f"{target.keystore} opens, {target.key.address}"
+    says = f"{target.keystore} opens; its address is {target.key.address}"
     if target.keystore.stat().st_mode & 0o077 and os.name == "posix":
-        return CheckResult.WARNING, f"{says}; others on this machine can read the file", "chmod 600 it"
+        return CheckResult.WARNING, f"{says}; other users of this machine can read the file", "chmod 600 it"
     return CheckResult.FINE, says, ""
 
 
@@ -218,7 +230,7 @@ def _balance(target: CheckTargets) -> Result:
         return (
             CheckResult.WARNING,
             f"{target.key.address} has no coins",
-            "a node needs none; staking and sending take some",
+            "a node needs none; a stake or a transaction does",
         )
     return CheckResult.FINE, f"{target.key.address} has {amount(wei, COINS)}", ""
 
@@ -229,11 +241,11 @@ def _verifiers(target: CheckTargets) -> Result:
     registry = VerifierRegistry(target.w3, target.place.verifier_registry)
     names = registry.verifiers()
     k = registry.threshold()
-    says = f"{len(names)} are admitted, {k} decide"
+    says = f"{len(names)} verifiers are admitted, and {k} decide together"
     if target.keystore is not None and target.key.address in names:
         says += f"; this key is one of them, with {amount(registry.stake_of(target.key.address), COINS)} staked"
     if len(names) < 2 * k - 1:
-        return CheckResult.WARNING, says, f"rounds open with {2 * k - 1}: the holders admit more"
+        return CheckResult.WARNING, says, f"a round needs {2 * k - 1} verifiers to open: the holders have to admit more"
     return CheckResult.FINE, says, ""
 
 
@@ -242,7 +254,7 @@ def _run(target: CheckTargets) -> Result:
         raise Skip("no --run is given")
     run = target.client.read(Run, f"/runs/{target.run}")
     if run.phase is RunPhase.OVER:
-        return CheckResult.FAILED, "the run is over", "choose another: `commonweight run list`"
+        return CheckResult.FAILED, "the run is over", "choose another run: `commonweight run list`"
     return CheckResult.FINE, f"round {run.round}, {run.phase}", ""
 
 
@@ -263,11 +275,11 @@ def _self_test(target: CheckTargets) -> Result:
         return CheckResult.FINE, says, ""
     alike = [row for row in target.client.read(Run, f"/runs/{target.run}").verifiers if row.profile == digest]
     if not alike:
-        return CheckResult.FAILED, f"{says}, and no verifier of the run does", _OTHER_MACHINE
-    return CheckResult.FINE, f"{says}, as {len(alike)} verifiers of the run do", ""
+        return CheckResult.FAILED, f"{says}, but no verifier of the run has this profile", _OTHER_MACHINE
+    return CheckResult.FINE, f"{says}, like {len(alike)} verifiers of the run", ""
 
 
-_OTHER_MACHINE = "use a machine and a torch like theirs, or join a run of the portable profile"
+_OTHER_MACHINE = "use a machine and a torch version like theirs, or join a run of the portable profile"
 
 CHECKS: dict[str, Callable[[CheckTargets], Result]] = {
     "proxy": _proxy,

@@ -72,7 +72,7 @@ class Paid:
         """One line of the output."""
         pay = f"{amount(self.claim.amount, currency)} for {self.claim.kind} in epoch {self.claim.epoch}"
         line = f"{pay}  to {self.to}  {self.hash}"
-        return f"{line}  passed over: somebody else had it paid meanwhile" if self.by_others else line
+        return f"{line}  skipped: somebody else claimed it meanwhile" if self.by_others else line
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def require_claimable(owed: Owed) -> list[Claim]:
     if len(waiting) < len(owed.claims) and not any(claim.amount for claim in waiting):
         return []
     if not telling:
-        raise NothingToClaim(f"no epoch of that number is closed; see: commonweight wallet show {owed.account}")
+        raise NothingToClaim(f"no closed epoch has that number; see: commonweight wallet show {owed.account}")
     why = " ".join(dict.fromkeys(claim.sentence for claim in telling))
     commands = dict.fromkeys(claim.command for claim in telling)
     raise NothingToClaim(f"{why} See: {'; '.join(commands)}")
@@ -155,7 +155,7 @@ def _seen(model: WalletModel, claim: Claim, ours: set[str], account: Address, el
     end = time.monotonic() + PATIENCE_SECONDS
     while not model.distributor.is_claimed(claim.epoch or 0, claim.index):
         if time.monotonic() > end:
-            raise ClaimFailed(f"the server calls the mint of {name} mined, and your chain node does not have it")
+            raise ClaimFailed(f"the server says that the mint of {name} is mined, but your chain node does not have it")
         time.sleep(LOOK_SECONDS)
     paid_to, transaction = model.distributor.paid_to(claim.epoch or 0, claim.index, model.deployment.block)
     payee = elsewhere.to if elsewhere else account

@@ -36,8 +36,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    help="Train a model together, own it together.\n\nStart with `commonweight demo`: it runs every part below on this "
-    "machine, each as a process of its own, and shows how they meet.",
+    help="Train a model together, own it together.\n\nStart with `commonweight demo`. It runs all parts of the network "
+    "on this machine, each as a process of its own, and shows how they work together.",
 )
 app.command("demo")(demo.demo)
 app.command("check")(check.check)

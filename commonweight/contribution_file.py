@@ -60,7 +60,7 @@ class ContributionFile:
         except OSError as error:
             raise BadField(f"{file} cannot be read: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise BadField(f"{file} is no contribution file: JSON with message and signatures is wanted") from error
+            raise BadField(f"{file} is not a contribution file: it must be JSON with message and signatures") from error
         return cls(from_json(Contribution, message), signatures)
 
     def save(self, file: Path) -> None:
@@ -75,8 +75,8 @@ class ContributionFile:
         """The file with the signature of `account`. Raises NotMaintainer for an account that is none."""
         maintainers = self.maintainers(client)
         if account.address not in maintainers.members:
-            names = ", ".join(maintainers.members) or "nobody: the holders name maintainers by a decision"
-            raise NotMaintainer(f"{account.address} is no maintainer of the run; its maintainers are {names}")
+            names = ", ".join(maintainers.members) or "none: the holders name maintainers by a decision"
+            raise NotMaintainer(f"{account.address} is not a maintainer of the run; its maintainers are {names}")
         signature = sign(self.message, client.domain, bytes(account.key))
         return replace(self, signatures={**self.signatures, str(account.address): to_hex(signature)})
 
@@ -102,11 +102,11 @@ class ContributionFile:
         signatures = {name: from_hex(self.signatures[name]) for name in signers}
         for name, signature in signatures.items():
             if recover(self.message, client.domain, signature) != name:
-                raise BadField(f"signatures must be their signers': that of {name} is not")
+                raise BadField(f"the signature of {name} is not valid: this maintainer has to sign again")
         if len(signatures) < maintainers.quorum or not signatures:
             missing = ", ".join(name for name in maintainers.members if name not in signatures)
             raise NotMaintainer(
-                f"{len(signatures)} of the {maintainers.quorum} maintainers that it takes signed: ask {missing}"
+                f"{len(signatures)} of {maintainers.quorum} needed maintainers have signed: ask {missing}"
             )
         return client.hand(write(Envelope(self.message, tuple(signatures.values()), {})))
 

@@ -38,7 +38,9 @@ def wait_for(client: ApiClient, calls: Collection[str], seconds: float = PATIENC
         if done == len(calls):
             return lines
         if time.monotonic() > end:
-            raise ClaimFailed("the transactions are not mined yet; ask again, nothing is lost or paid twice")
+            raise ClaimFailed(
+                "the transactions are not mined yet; run the command again: nothing is lost or paid twice"
+            )
         progress(done, len(calls))
         time.sleep(LOOK_SECONDS)
 

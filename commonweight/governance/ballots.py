@@ -76,7 +76,7 @@ class GovernanceClient:
         proposal = str(proposal_id_of(actions, keccak(text=description)))
         answer = self._handed_in(body)
         if answer != proposal:
-            raise ProposalDiffers(f"the proposal was handed in as {proposal}; the server calls it {answer[:80]}")
+            raise ProposalDiffers(f"the proposal was sent as {proposal}; the server calls it {answer[:80]}")
         return proposal
 
     def _handed_in(self, body: ProposalBody) -> str:
@@ -115,7 +115,7 @@ class GovernanceClient:
         start_block = first_block(self.governor.w3, self.deployment)
         actions, digest = self.governor.calls_of(number, start_block)
         if proposal_id_of(actions, digest) != number:
-            raise ProposalDiffers(f"the chain node shows calls under {proposal} that are another proposal's")
+            raise ProposalDiffers(f"the chain node shows the calls of another proposal under {proposal}")
         second = self._second(account.address, number, start_block)
         send(self.governor.w3, account, self.governor.object_to(actions, digest, second))
         votes = self.governor.objections_to(number, second)

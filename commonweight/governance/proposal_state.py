@@ -92,7 +92,7 @@ def by_chain(governor: ModelGovernor, proposal: int, first_block: int) -> Propos
 
 def sentence(status: ProposalStanding) -> str:
     """The sentence of a state, with its times."""
-    text = _SENTENCES.get(status.state, "This version does not know its state.")
+    text = _SENTENCES.get(status.state, "This version does not know the proposal's state.")
     begins = when(status.snapshot, status.now)
     ends = when(status.deadline, status.now)
     return text.format(begins=begins, ends=ends, due=_due(status), why=_why_defeated(status))
@@ -114,7 +114,7 @@ def turns(status: ProposalStanding) -> Iterator[str]:
 def when(time: int | None, now: int) -> str:
     """A time as people read it: how far away, and by the calendar."""
     if time is None:
-        return "at a time that nobody said"
+        return "at an unknown time"
     return f"{f'in {duration(time - now)}' if time > now else f'{duration(now - time)} ago'}, at {_calendar(time)}"
 
 
@@ -134,22 +134,26 @@ def _of_a_vote(vote: ProposalStanding) -> Iterator[str]:
         missing = vote.quorum - vote.in_favour - vote.abstain
         if missing > 0:
             quorum = amount(vote.quorum, VOTES)
-            yield f"{amount(missing, VOTES)} for it or abstaining are missing to the quorum of {quorum}."
-        yield "More votes are for it than against." if vote.in_favour > vote.against else "It has no majority of votes."
+            yield f"The quorum of {quorum} needs {amount(missing, VOTES)} more, for or abstaining."
+        yield (
+            "The votes for it are the majority."
+            if vote.in_favour > vote.against
+            else "The votes for it are no majority."
+        )
     if vote.extension and vote.state != ProposalPhase.ENDED:
-        yield f"A quorum that is reached late keeps the vote open for {duration(vote.extension)} from then on."
+        yield f"A quorum that is reached late extends the vote: it then stays open for {duration(vote.extension)} more."
 
 
 def _of_what_passed(status: ProposalStanding) -> Iterator[str]:
-    objections = "" if status.objections is None else f", and {amount(status.objections, VOTES)} objected so far"
+    objections = "" if status.objections is None else f" So far {amount(status.objections, VOTES)} objected."
     needed = max(status.in_favour, status.quorum or 0)
-    yield f"Objections of more than {amount(needed, VOTES)} cancel it until it is executed{objections}."
+    yield f"Before its execution, objections of more than {amount(needed, VOTES)} cancel it.{objections}"
     if status.state == ProposalPhase.QUEUED and status.eta is not None and status.eta > status.now:
-        yield f"The timelock holds it back until {_calendar(status.eta)}."
+        yield f"The timelock delays its execution until {_calendar(status.eta)}."
     ends = _expires(status)
     if ends is not None:
         done = "executed" if status.state == ProposalPhase.QUEUED else "queued"
-        yield f"It expires {when(ends, status.now)}, unless it is {done} before."
+        yield f"The proposal expires {when(ends, status.now)}, unless it is {done} before."
 
 
 def _expires(status: ProposalStanding) -> int | None:
@@ -159,30 +163,30 @@ def _expires(status: ProposalStanding) -> int | None:
 
 def _due(status: ProposalStanding) -> str:
     if status.eta is not None and status.eta > status.now:
-        return f"can be executed {when(status.eta, status.now)}"
-    return "anybody can execute it now; the relayer tries again and again"
+        return f"It can be executed {when(status.eta, status.now)}."
+    return "Anybody can execute it now; the relayer keeps trying."
 
 
 def _why_defeated(status: ProposalStanding) -> str:
     if status.quorum is not None and status.in_favour + status.abstain < status.quorum:
         votes = status.in_favour + status.abstain
-        return f"{amount(votes, VOTES)} did not reach the quorum of {amount(status.quorum, VOTES)}"
+        return f"{amount(votes, VOTES)} are less than the quorum of {amount(status.quorum, VOTES)}"
     if status.in_favour > status.against:
-        return "minting was paused while it waited for its snapshot, and who was owed tokens was not asked"
-    return "not more votes were for it than against"
+        return "minting was paused before its snapshot, so accounts that are owed tokens could not vote"
+    return "the votes for it were no majority"
 
 
 _SENTENCES: dict[str, str] = {
-    ProposalPhase.RELAYING: "It is signed and on its way to the chain.",
-    ProposalPhase.PENDING: "Voting begins {begins}; votes weigh what is held then.",
+    ProposalPhase.RELAYING: "The proposal is signed, and its transaction is pending.",
+    ProposalPhase.PENDING: "Voting begins {begins}. The weight of a ballot is the account's votes then.",
     ProposalPhase.ACTIVE: "Voting ends {ends}.",
-    ProposalPhase.ENDED: "Voting ended {ends}; the server has not asked what came of it.",
-    ProposalPhase.CANCELED: "It is over: its proposer took it back, or more objected than had voted for it.",
-    ProposalPhase.DEFEATED: "It is over: {why}.",
-    ProposalPhase.SUCCEEDED: "It passed and waits to be queued; the relayer does it, and anybody may.",
-    ProposalPhase.QUEUED: "It passed and {due}.",
-    ProposalPhase.EXPIRED: "It is over: it passed, and nobody queued or executed it in time.",
-    ProposalPhase.EXECUTED: "It is over: it passed and was executed.",
+    ProposalPhase.ENDED: "Voting ended {ends}. The server has not read the result yet.",
+    ProposalPhase.CANCELED: "The proposal is cancelled, by its proposer or by objections of more votes than for it.",
+    ProposalPhase.DEFEATED: "The proposal is defeated: {why}.",
+    ProposalPhase.SUCCEEDED: "The proposal passed, and has to be queued. The relayer queues it; anybody else can, too.",
+    ProposalPhase.QUEUED: "The proposal passed and is queued. {due}",
+    ProposalPhase.EXPIRED: "The proposal passed, but expired: nobody queued or executed it in time.",
+    ProposalPhase.EXECUTED: "The proposal passed and was executed.",
 }
 _AGAIN = "commonweight gov propose --keystore FILE --description ANOTHER-TEXT --decide KEY=VALUE"
 _NEXT: dict[str, str] = {

@@ -21,8 +21,8 @@ from trainer.client import ApiClient
 PAGE = 100
 Place = TypeVar("Place", str, int, tuple[int, int])
 MOST_VOTERS = 20
-HIDDEN = "the server does not show it: calls and text are the Governor's"
-UNCHECKED = "; which contract has which address is the server's word (--rpc-url checks it)"
+HIDDEN = "the server does not show this proposal; calls and text come from the Governor"
+UNCHECKED = "; the names of the contracts are the server's word (--rpc-url checks them)"
 SUPPORT = {"against": 0, "for": 1, "abstain": 2}
 """As the Governor numbers them (OpenZeppelin's GovernorCountingSimple)."""
 _NAMES = {number: name for name, number in SUPPORT.items()}
@@ -57,7 +57,7 @@ def all_decisions(client: ApiClient) -> Iterator[Decision]:
 def _after(before: Place, last: Place) -> Place:
     """The key after which a list goes on. Raises ProposalDiffers where it does not go on: it would never end."""
     if not last > before:
-        raise ProposalDiffers("the server gives no list that ends: it repeats a page")
+        raise ProposalDiffers("the server's list has no end: it repeats a page")
     return last
 
 
@@ -65,7 +65,7 @@ def lines_of(proven: Proven, status: ProposalStanding, deployment: Deployment, n
     """A proposal for a terminal. Its text is its proposer's, and stands between lines that are not; facts that the id
     does not prove are marked with their source."""
     yield f"proposal {proven.id}"
-    yield f"calls    {len(proven.actions)}, from which the id follows{'' if names_checked else UNCHECKED}"
+    yield f"calls    {len(proven.actions)}, and the id follows from them{'' if names_checked else UNCHECKED}"
     for number, words in enumerate(words_of(proven, deployment), 1):
         yield f"  {number}. {words}"
     if len(proven.actions) > MOST_CALLS:
@@ -77,7 +77,7 @@ def lines_of(proven: Proven, status: ProposalStanding, deployment: Deployment, n
 
 def _text_lines(proven: Proven) -> Iterator[str]:
     if proven.text is None:
-        yield "text     not shown: what the server gives is not the text that the id names"
+        yield "text     not shown: the server's text is not the one that the id names"
         return
     yield f"text     {len(proven.text)} characters, as the proposer wrote them:"
     for line in proven.text.split("\n"):
@@ -156,7 +156,7 @@ def as_document(proven: Proven, status: ProposalStanding, deployment: Deployment
 def title_of(proven: Proven) -> str:
     """The first line of the text, without its proposer's mark."""
     if proven.text is None:
-        return "(its text is not what the id names)"
+        return "(the server's text is not the one that the id names)"
     return one_line(proven.text.split(PROPOSER_MARK)[0].strip().split("\n")[0])
 
 
@@ -171,5 +171,5 @@ def decision_lines(decisions: Iterable[Decision]) -> Iterator[str]:
     for row in decisions:
         yield f"{row.sequence:>4} {one_line(row.key)} = {one_line(row.value)}"
         for outcome in row.taken:
-            done = "obeys" if outcome.applied else f"refused: {one_line(outcome.detail)}"
+            done = "applied" if outcome.applied else f"refused: {one_line(outcome.detail)}"
             yield f"     {outcome.run[:10]} {done}"

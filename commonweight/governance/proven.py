@@ -42,7 +42,7 @@ def well_formed(what: str) -> Iterator[None]:
     try:
         yield
     except (AnswerMisfit, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise ProposalDiffers(f"the server gives no {what} that can be read ({error!r:.100})") from None
+        raise ProposalDiffers(f"the server's {what} cannot be read ({error!r:.100})") from None
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,10 @@ def proven(document: Any, proposal: str) -> Proven:
         text = str(document["description"])
         id_ = proposal_id_of(actions, digest) if len(digest) == DIGEST else None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ProposalDiffers(
-            f"the server shows no calls from which the id {proposal} follows ({error!r:.100})"
-        ) from None
+        raise ProposalDiffers(f"the server shows no calls that lead to the id {proposal} ({error!r:.100})") from None
     if id_ != int(proposal):
         raise ProposalDiffers(
-            f"the server shows calls under {proposal} that are another proposal's ({id_}): sign nothing; ask another "
+            f"the server shows the calls of another proposal ({id_}) under {proposal}: sign nothing; ask another "
             "server, or read the ProposalCreated of this id from the Governor itself"
         )
     return Proven(proposal, actions, digest, text if _is_text_of(text, digest) else None, document)

@@ -21,33 +21,33 @@ Document = Mapping[str, Any]
 PAGE = 100
 
 PHASES = {
-    RunPhase.ENROLLING: "enrols: its first round has not opened",
+    RunPhase.ENROLLING: "enrols nodes; its first round is not open yet",
     RunPhase.TRAINING: "trains",
-    RunPhase.BETWEEN_ROUNDS: "is between rounds: the last one is merged",
+    RunPhase.BETWEEN_ROUNDS: "is between rounds; the newest round is merged",
     RunPhase.OVER: "is over",
 }
 ROUND_PHASES: dict[str, str] = {
     RoundPhase.TRAINING: "nodes train and commit",
-    RoundPhase.VERIFYING: "all have committed or lapsed; verifiers draw, read and judge",
-    RoundPhase.MERGING: "proofs are decided; verifiers merge",
+    RoundPhase.VERIFYING: "all nodes have committed or lapsed; verifiers draw and replay segments",
+    RoundPhase.MERGING: "all proofs are decided; verifiers merge",
     RoundPhase.CLOSED: "merged",
 }
 PROOF_STAGES: dict[str, str] = {
-    ProofStage.COMMITTED: "committed; the round is not closed or drawn yet",
-    ProofStage.SPARED: "not audited in this round",
-    ProofStage.READING: "verifiers read what they drew",
-    ProofStage.BENCH: "a segment is in question: all verifiers of the round read it",
-    ProofStage.SPOKEN: "read; the node's pledge is due",
-    ProofStage.VOID: "found void; the node's pledge is due",
-    ProofStage.ENDED: "void",
-    ProofStage.POSTED: "holds, and is paid with its epoch",
+    ProofStage.COMMITTED: "committed; its panel is not drawn yet",
+    ProofStage.SPARED: "outside the sample; nobody audits it",
+    ProofStage.READING: "verifiers replay the segments that they drew",
+    ProofStage.BENCH: "a segment is questioned; all verifiers of the round read it",
+    ProofStage.SPOKEN: "all verdicts are in; the node's pledge is due",
+    ProofStage.VOID: "voided; the node's pledge is due",
+    ProofStage.ENDED: "voided",
+    ProofStage.POSTED: "accepted; its epoch pays it",
 }
 WHATS: dict[str, str] = {
     What.COMMITMENT: "the commitment",
-    What.SEEN: "the words of enough verifiers that they saw the round close",
+    What.SEEN: "enough verifiers' signatures that they saw the round close",
     What.SECRET: "the secret",
-    What.OPENINGS: "states to open",
-    What.WORDS: "words on what was drawn",
+    What.OPENINGS: "the openings of drawn states",
+    What.WORDS: "the verdicts",
     What.SECOND_LOOK: "a second look at segment",
     What.PLEDGE: "the pledge",
     What.TRACE: "the trace of the common segment",
@@ -67,7 +67,7 @@ def run_lines(rows: Sequence[Document]) -> Iterator[str]:
     for row in rows:
         yield f"{row['run']}  round {row['round']}  {PHASES[row['phase']]}"
     if not rows:
-        yield "no run yet; `commonweight model train` opens one"
+        yield "the model has no run yet; `commonweight model train` opens one"
 
 
 def read_run(client: ApiClient, run: RunId) -> Object:
@@ -104,7 +104,7 @@ def lines_of(document: Document) -> Iterator[str]:
     """Lines for people."""
     run = document["run"]
     yield f"run {run['run']}, by {run['creator']}"
-    yield f"it {PHASES[run['phase']]}"
+    yield f"the run {PHASES[run['phase']]}"
     yield from _obstacles(document["waiting"], run)
     if document["round"] is not None:
         yield from _round_lines(document["round"])
@@ -134,9 +134,9 @@ def _round_lines(current: Document) -> Iterator[str]:
 
 def _proof(proof: Document) -> str:
     if proof["state"] == ProofState.OUT:
-        return "out: it came after the round closed"
+        return "out: k verifiers did not have its gradient in time"
     if proof["state"] == ProofState.UNDECIDED:
-        return "undecided: not enough verifiers came to an end"
+        return "undecided: not enough verifiers gave equal verdicts"
     why = f" ({proof['reason']})" if proof["reason"] else ""
     return f"{PROOF_STAGES[proof['stage']]}{why}"
 
@@ -146,9 +146,9 @@ def _people(run: Document, nodes: Sequence[Document]) -> Iterator[str]:
     active = run["counts"]["active_nodes"]
     yield f"nodes: {active} enrolled, {count - active} left"
     for node in (node for node in nodes if node["active"]):
-        yield f"  {node['node']} from round {node['from_round']}, paid to {node['payout']}, profile {node['profile']}"
+        yield f"  {node['node']} from round {node['from_round']}, payout {node['payout']}, profile {node['profile']}"
     if count > len(nodes):
-        yield f"  {count - len(nodes)} more are on further pages of the run's nodes"
+        yield f"  {count - len(nodes)} more nodes are on further pages"
     yield f"verifiers with an anchor: {len(run['verifiers'])}"
     for verifier in run["verifiers"]:
         last = verifier["first_round"] + verifier["rounds"] - 1
@@ -177,7 +177,7 @@ def _since(line: Document, now: int | None) -> str:
 
 def _late(line: Document) -> str:
     period = ", in its second period" if line["period"] > 1 else ""
-    return period + (f"; late by the word of {len(line['late'])} verifiers" if line["late"] else "")
+    return period + (f"; {len(line['late'])} verifiers signed that it is late" if line["late"] else "")
 
 
 def _next(run: Document) -> Iterator[str]:

@@ -38,56 +38,56 @@ class ClaimState(StrEnum):
 
 SENTENCES: Mapping[StrEnum, Sentence] = {
     ClaimState.NO_RUN: Sentence(
-        "No run of this model was opened yet, so that nothing is paid.", "commonweight model train --help"
+        "This model has no run yet, so no epoch pays anything.", "commonweight model train --help"
     ),
     ClaimState.NO_ROUND: Sentence(
-        "No round of run {run} is decided yet; its epoch is open until round {last} is.",
+        "No round of run {run} is decided yet. The first epoch stays open until round {last} is decided.",
         "commonweight run show {run}",
     ),
     ClaimState.OPEN: Sentence(
-        "The next epoch of run {run} is open until round {last} is decided; round {round} is the newest.",
+        "The next epoch of run {run} stays open until round {last} is decided. The newest round is {round}.",
         "commonweight run show {run}",
     ),
     ClaimState.UNSIGNED: Sentence(
-        "Epoch {epoch} is closed, by this server's word, and waits for {k} verifiers to sign its root.",
+        "Epoch {epoch} is closed, by this server's word. {k} verifiers have to sign its root.",
         "commonweight wallet show {account}",
     ),
     ClaimState.FALLEN: Sentence(
-        "The root of epoch {epoch} fell {attempt} times; verifiers have to sign another attempt.",
+        "The root of epoch {epoch} fell {attempt} times. Verifiers have to sign another root.",
         "commonweight wallet show {account}",
     ),
     ClaimState.IN_WINDOW: Sentence(
-        "Epoch {epoch} is in its challenge window until {until}; then anybody makes it final.",
+        "The challenge window of epoch {epoch} ends at {until}. Then anybody can make the epoch final.",
         "commonweight wallet show {account}",
     ),
     ClaimState.DISPUTED: Sentence(
-        "Epoch {epoch} is disputed: the holders decide, or the dispute lapses at {until}.",
+        "Epoch {epoch} is disputed. The holders decide, or the dispute lapses at {until}.",
         "commonweight gov list --open",
     ),
     ClaimState.CLAIMABLE: Sentence("Epoch {epoch} is final and can be claimed.", "commonweight wallet claim {account}"),
     ClaimState.CONTRACT: Sentence(
-        "Epoch {epoch} is final, and the account is a contract: it calls claim of the distributor itself, or signs "
+        "Epoch {epoch} is final. The account is a contract, which has to call the distributor's claim itself, or sign "
         "ClaimTo.",
         "commonweight receipt save {account} --epoch {epoch}",
     ),
     ClaimState.CLAIMED: Sentence("Epoch {epoch} is claimed already.", "commonweight wallet balance {account}"),
     ClaimState.NOT_PAID: Sentence(
-        "Epoch {epoch} pays this account nothing.", "commonweight receipt save {account} --epoch {epoch}"
+        "Epoch {epoch} pays nothing to this account.", "commonweight receipt save {account} --epoch {epoch}"
     ),
     ClaimState.OTHER_WALLET: Sentence(
-        "This account is paid nothing by epochs: what its node earns goes to another wallet, {payout}.",
+        "No epoch pays this account. The pay of its node goes to another wallet, {payout}.",
         "commonweight wallet show {payout}",
     ),
     ClaimState.UNKNOWN: Sentence(
-        "No epoch pays this account, and no node or contribution of a run names it as its payee.",
+        "No epoch pays this account, and no node or contribution of a run names the account as its payee.",
         "commonweight run list",
     ),
     ClaimState.FOREIGN: Sentence(
-        "What this server shows of epoch {epoch} is not under the root that the chain has: do not claim by it.",
+        "This server's lines of epoch {epoch} do not lead to the root on the chain. Do not claim from this server.",
         "commonweight audit --help",
     ),
     ClaimState.HIDDEN: Sentence(
-        "The chain has epoch {epoch}, and this server does not show it.", "commonweight audit --help"
+        "The chain has epoch {epoch}, but this server does not show the epoch.", "commonweight audit --help"
     ),
 }
 

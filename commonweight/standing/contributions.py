@@ -50,36 +50,37 @@ class ContributionState(StrEnum):
 
 SENTENCES: Mapping[StrEnum, Sentence] = {
     ContributionState.NO_MAINTAINERS: Sentence(
-        "Run {run} has no maintainers who could vouch for it; the holders vote on them.",
+        "Run {run} has no maintainers who could sign the contribution. The holders vote on maintainers.",
         "commonweight gov propose --help",
     ),
     ContributionState.UNSIGNED: Sentence(
-        "Nobody has signed yet: it takes {quorum} of {missing}, until {until}.",
+        "No maintainer has signed yet. The contribution needs {quorum} signatures of {missing}, until {until}.",
         "commonweight contribution sign --help",
     ),
     ContributionState.MISSING: Sentence(
-        "Of {quorum} maintainers that it takes {signed} have signed; missing are some of {missing}, until {until}.",
+        "{signed} of {quorum} needed maintainers have signed. The others can be any of {missing}, until {until}.",
         "commonweight contribution sign --help",
     ),
     ContributionState.MISSIGNED: Sentence(
-        "The signature of {missigned} is not its own: it has to sign again.", "commonweight contribution sign --help"
+        "The signature of {missigned} is not valid. This maintainer has to sign again.",
+        "commonweight contribution sign --help",
     ),
     ContributionState.READY: Sentence(
-        "Enough maintainers have signed, {signed} of {quorum}; hand it in until {until}.",
+        "Enough maintainers have signed, {signed} of {quorum}. Submit the contribution until {until}.",
         "commonweight contribution submit --help",
     ),
     ContributionState.TAKEN: Sentence(
-        "The same subject is credited already, under entry {entry} of the log, by another message.",
+        "Another contribution has credited the same subject already, in entry {entry} of the log.",
         "commonweight contribution show {id}",
     ),
     ContributionState.RUN_OVER: Sentence(
-        "Run {run} is over and credits nothing any more.", "commonweight contribution list"
+        "Run {run} is over, and credits no further contributions.", "commonweight contribution list"
     ),
     ContributionState.CREDITED: Sentence(
-        "It is credited under entry {entry} of the log, and the run's next epoch pays it.",
+        "The contribution is credited in entry {entry} of the log. The run's next epoch pays it.",
         "commonweight wallet show {account}",
     ),
-    ContributionState.IN_EPOCH: Sentence("Epoch {epoch} pays it.", "commonweight wallet show {account}"),
+    ContributionState.IN_EPOCH: Sentence("Epoch {epoch} pays the contribution.", "commonweight wallet show {account}"),
 }
 
 
@@ -160,7 +161,7 @@ class ContributionStanding:
         lines = [self.id, f"  {self.message.source} {self.message.subject} ({self.message.licence}), {paid}"]
         lines.append(f"  signed by {', '.join(self.signers) or 'nobody'}")
         if self.values.get("strangers"):
-            lines.append(f"  signed by who is no maintainer: {', '.join(self.values['strangers'])}")
+            lines.append(f"  signed by others, who are not maintainers: {', '.join(self.values['strangers'])}")
         return [*lines, f"  {self.sentence}  {self.command}"]
 
 
@@ -200,7 +201,7 @@ class Contributions:
             "signed": len(signing.signed),
             "missing": ", ".join(signing.missing),
             "missigned": ", ".join(signing.missigned),
-            "until": f"the epoch of round {config.rounds} closes, the run's last one (now round {run.round})",
+            "until": f"the epoch of the run's last round, {config.rounds}, closes (now round {run.round})",
             "missing_signers": signing.missing,
             "strangers": signing.strangers,
             "missigned_signers": signing.missigned,

@@ -17,7 +17,7 @@ from contracts.ids import Address
 
 
 class StakeLocked(CommonweightError):
-    """A stake cannot be paid yet."""
+    """A stake cannot be paid out yet."""
 
     code = "stake-locked"
 
@@ -34,24 +34,25 @@ class DepartureState(StrEnum):
 
 DEPARTURES: Mapping[StrEnum, Sentence] = {
     DepartureState.SEATED: Sentence(
-        "The verifier has its seat, and {stake} at stake: resigning gives the seat up, and needs no vote.",
+        "The verifier has its seat, and {stake} at stake. It can resign the seat without a vote.",
         "commonweight model resign --help",
     ),
     DepartureState.WAITING: Sentence(
-        "The seat is given up; {stake} are free when {epochs} more epochs are final that settle all it said, and no "
-        "later than {free}: then run this again.",
+        "The verifier gave up its seat. {stake} are free when {epochs} more epochs that settle its verdicts are final, "
+        "at the latest at {free}. Run this command again then.",
         "commonweight model resign --help",
     ),
     DepartureState.SIGNED: Sentence(
-        "The seat is given up; {stake} answer for the root of the next epoch, which it signed, until that is final or "
-        "fell: then run this again.",
+        "The verifier gave up its seat. {stake} are locked until the root of the next epoch, which the verifier "
+        "signed, is final or fell. Run this command again then.",
         "commonweight model resign --help",
     ),
     DepartureState.FREE: Sentence(
-        "The seat is given up, and {stake} are free: run this again to be paid.", "commonweight model resign --help"
+        "The verifier gave up its seat, and {stake} are free. Run this command again to be paid.",
+        "commonweight model resign --help",
     ),
     DepartureState.GONE: Sentence(
-        "The account has neither a seat nor a stake here.", "commonweight model stake --help"
+        "The account has neither a verifier's seat nor a stake in this model.", "commonweight model stake --help"
     ),
 }
 

@@ -41,49 +41,50 @@ class DepositState(StrEnum):
 
 ROUNDS: Mapping[StrEnum, Sentence] = {
     FundingState.UNFUNDED: Sentence(
-        "The round is open until {deadline} and sells nothing before holders give it a budget.",
+        "The round is open until {deadline}. It sells nothing before the holders vote a budget for it.",
         "commonweight gov propose --help",
     ),
     FundingState.OPEN: Sentence(
-        "The round is open until {deadline}: {deposited} of {soft} that it takes are paid in.",
+        "The round is open until {deadline}. {deposited} are paid in, and it needs {soft}.",
         "commonweight fund deposit --help",
     ),
     FundingState.SETTLING: Sentence(
-        "The round succeeded: until {release} each buyer takes its tokens or leaves with its money.",
+        "The round succeeded. Until {release} each buyer can claim its tokens, or leave with its money.",
         "commonweight fund claim --help",
     ),
     FundingState.RELEASED: Sentence(
-        "The round succeeded, and the holders pay with its {spendable} since {release}.",
+        "The round succeeded. Since {release} the holders can spend its money, {spendable}.",
         "commonweight gov propose --help",
     ),
     FundingState.FAILED: Sentence(
-        "The round failed, {kept} of {soft} that it takes, and who took no tokens is paid back.",
+        "The round failed with {kept} of the {soft} that it needs. Buyers without tokens are paid back.",
         "commonweight fund refund --help",
     ),
     FundingState.CANCELLED: Sentence(
-        "The holders cancelled the round, and everybody is paid back.", "commonweight fund refund --help"
+        "The holders cancelled the round. All buyers are paid back.", "commonweight fund refund --help"
     ),
 }
 DEPOSITS: Mapping[StrEnum, Sentence] = {
     DepositState.NONE: Sentence(
-        "The account has nothing in the round: it paid nothing in, or took tokens or money already.",
+        "The account has no deposit in the round: it paid nothing in, or took its tokens or money already.",
         "commonweight fund deposit --help",
     ),
     DepositState.MAY_WITHDRAW: Sentence(
-        "The account paid in {deposit}, and can take it back until {withdraw}.", "commonweight fund withdraw --help"
+        "The account paid in {deposit}, and can take the deposit back until {withdraw}.",
+        "commonweight fund withdraw --help",
     ),
     DepositState.STAYS: Sentence(
-        "The account paid in {deposit}, which stays until {deadline}: a round's last quarter lets nobody out.",
+        "The account paid in {deposit}. The deposit stays until {deadline}: the round is in its last quarter.",
         "commonweight fund show --help",
     ),
     DepositState.MAY_CHOOSE: Sentence(
-        "The account takes {tokens}, or leaves with {deposit} until {release}.", "commonweight fund claim --help"
+        "The account can claim {tokens}, or leave with {deposit} until {release}.", "commonweight fund claim --help"
     ),
     DepositState.CLAIMABLE: Sentence(
-        "The account has {tokens} to be claimed, for it by anybody.", "commonweight fund claim --help"
+        "The account can claim {tokens}. Anybody can send the claim.", "commonweight fund claim --help"
     ),
     DepositState.REFUNDABLE: Sentence(
-        "The account is paid {deposit} back, for it by anybody.", "commonweight fund refund --help"
+        "The account gets {deposit} back. Anybody can send the refund.", "commonweight fund refund --help"
     ),
 }
 
@@ -180,12 +181,12 @@ class Round:
         price = f"{text(self.paid_units)} buys {amount(self.token_units, self.symbol)}"
         return [
             f"{self.state}: {told(ROUNDS, self.state, self.values)}  {helper(ROUNDS, self.state, self.values)}",
-            f"paid in    {text(self.deposited)}, of {text(self.soft)} at least and {text(self.hard)} at most",
+            f"paid in    {text(self.deposited)}; the round needs {text(self.soft)} and takes at most {text(self.hard)}",
             f"price      {price}",
             f"currency   {self.money.address}",
-            f"withdraw   until {until(self.withdraw_until, self.now)}; deposits stay then until the deadline",
+            f"withdraw   until {until(self.withdraw_until, self.now)}; after that, deposits stay until the deadline",
             f"deadline   {until(self.deadline, self.now)}",
-            f"leave      buyers may until {until(self.release_at, self.now)}; holders can pay with the money then",
+            f"leave      buyers can until {until(self.release_at, self.now)}; after that, holders can spend the money",
         ]
 
     def to_json(self) -> dict[str, object]:

@@ -26,15 +26,15 @@ class ShareState(StrEnum):
 
 SHARES: Mapping[StrEnum, Sentence] = {
     ShareState.DUE: Sentence(
-        "Of distribution {id} {money} are due to the account.",
+        "{money} of distribution {id} are due to the account.",
         "commonweight revenue release {account} --currency {currency} --keystore KEY --deployment FILE",
     ),
     ShareState.BELOW_A_UNIT: Sentence(
-        "Of distribution {id} the account has less than a unit, kept for its next share, or it held no tokens then.",
+        "The share in distribution {id} is below one unit and kept for the next share, or the account held nothing.",
         "commonweight wallet balance {account}",
     ),
     ShareState.RELEASED: Sentence(
-        "Of distribution {id} the account was paid {money}.", "commonweight revenue distribute --help"
+        "{money} of distribution {id} were paid to the account.", "commonweight revenue distribute --help"
     ),
 }
 

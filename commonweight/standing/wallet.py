@@ -55,11 +55,11 @@ class Holding:
     def lines(self) -> list[str]:
         """Lines for people."""
         share = 100 * self.balance / max(1, self.supply)
-        lends = {"": "lends its own to nobody: they count once it does", self.account: "votes itself"}
-        votes = lends.get(self.delegate, f"lends its own to {self.delegate}")
+        lends = {"": "its own votes do not count before it delegates them", self.account: "it votes itself"}
+        votes = lends.get(self.delegate, f"its own votes are lent to {self.delegate}")
         return [
             f"holds      {amount(self.balance, self.currency)} ({share:.2f} % of supply)",
-            f"owed       {amount(self.owed, self.currency)}, of it claimable {amount(self.claimable, self.currency)}",
+            f"owed       {amount(self.owed, self.currency)}; claimable now {amount(self.claimable, self.currency)}",
             f"claimed    {amount(self.claimed, self.currency)}",
             f"votes      {amount(self.votes, self.currency)}; {votes}",
         ]

@@ -34,7 +34,7 @@ def read_address(text: str) -> str:
 def read_run(text: str) -> str:
     """A run's id. Raises BadParameter."""
     if not re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
-        raise typer.BadParameter(f"{text} is not a run: 0x and 64 hex digits")
+        raise typer.BadParameter(f"{text} is not a run id: 0x and 64 hex digits")
     return text.lower()
 
 
@@ -42,14 +42,14 @@ def read_round(text: str) -> str:
     """A funding round, as ADDRESS@CREATION, or nothing. Raises BadParameter."""
     address, _, creation = text.partition("@")
     if text and not re.fullmatch(r"0x[0-9a-fA-F]{64}", creation):
-        raise typer.BadParameter(f"{text} is not a round: ADDRESS@CREATION, as `fund open-round` prints it")
+        raise typer.BadParameter(f"{text} is not a round: ADDRESS@CREATION, as `fund open` prints it")
     return text and f"{read_address(address)}@{creation.lower()}"
 
 
 def read_proposal(text: str) -> str:
     """A proposal's id. Raises BadParameter."""
     if not re.fullmatch(r"[0-9]{1,78}", text):
-        raise typer.BadParameter(f"{text} is not a proposal: a whole number, as `gov propose` prints it")
+        raise typer.BadParameter(f"{text} is not a proposal id: a whole number, as `gov propose` prints it")
     return text
 
 
@@ -60,7 +60,7 @@ def read_object(text: str, option: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint=option) from error
     if not isinstance(value, dict):
-        raise typer.BadParameter('a JSON object is wanted, for instance {"seed": 2}', param_hint=option)
+        raise typer.BadParameter('must be a JSON object, for instance {"seed": 2}', param_hint=option)
     return value
 
 
@@ -96,7 +96,7 @@ def read_public_url(text: str) -> str:
     try:
         return public_address(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{error}, or - where nobody reaches the mirror") from error
+        raise typer.BadParameter(f"{error}, or - for a mirror that nobody can reach") from error
 
 
 def read_broker(text: str) -> str:
@@ -112,7 +112,7 @@ def read_broker(text: str) -> str:
 def read_seconds(seconds: float) -> float:
     """A span that a clock can wait for. Raises BadParameter."""
     if not math.isfinite(seconds):
-        raise typer.BadParameter(f"{seconds} is no number of seconds")
+        raise typer.BadParameter(f"{seconds} is not a number of seconds")
     return seconds
 
 
@@ -159,12 +159,14 @@ Rpcs = Annotated[
         envvar="COMMONWEIGHT_RPC",
         parser=read_url,
         metavar="URL",
-        help=f"JSON-RPC address of the EVM chain; several are compared, and one may be away. Default: {DEFAULT_RPC}.",
+        help=f"JSON-RPC address of the EVM chain; repeat to compare several nodes. Default: {DEFAULT_RPC}.",
     ),
 ]
 Trusted = Annotated[
     Path | None,
-    typer.Option("--deployment", exists=True, dir_okay=False, help="The model's deployment, from elsewhere."),
+    typer.Option(
+        "--deployment", exists=True, dir_okay=False, help="Deployment file of the model, from a source that you trust."
+    ),
 ]
 OwnChain = Annotated[
     str | None,
@@ -172,7 +174,7 @@ OwnChain = Annotated[
         "--rpc-url",
         parser=read_url,
         metavar="URL",
-        help="JSON-RPC address of a chain node of your choice; default: no chain is asked.",
+        help="JSON-RPC address of a chain node that you trust. Default: the command asks no chain.",
     ),
 ]
 FinalityDepth = Annotated[
@@ -180,7 +182,7 @@ FinalityDepth = Annotated[
     typer.Option(
         "--finality-depth",
         min=1,
-        help="Blocks behind the newest from which none is taken back, on a chain that names no final block.",
+        help="Number of blocks after which a block counts as final, on a chain that names no final block.",
     ),
 ]
 ChainRpc = Annotated[
@@ -190,54 +192,67 @@ ChainRpc = Annotated[
         envvar="COMMONWEIGHT_RPC",
         parser=read_url_or_none,
         metavar="URL",
-        help="JSON-RPC address of the EVM chain, to ask it and not to believe the server.",
+        help="JSON-RPC address of the EVM chain, so that the chain is asked instead of the server.",
     ),
 ]
 Keystore = Annotated[
     Path,
-    typer.Option("--keystore", help="Keystore v3 file; its passphrase comes from COMMONWEIGHT_PASSPHRASE or a prompt."),
+    typer.Option("--keystore", help="Keystore v3 file. The passphrase comes from COMMONWEIGHT_PASSPHRASE or a prompt."),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")]
-Folder = Annotated[Path, typer.Option("--folder", help="Where this process keeps its files.")]
-ServerFolder = Annotated[Path, typer.Option("--folder", help="Where the server keeps its files.")]
+Folder = Annotated[Path, typer.Option("--folder", help="Folder for the files of this process.")]
+ServerFolder = Annotated[Path, typer.Option("--folder", help="Folder with the files of the server.")]
 DatabaseUrl = Annotated[
     str,
     typer.Option(
         "--database-url",
         envvar=f"{SERVER}DATABASE_URL",
-        help="SQLAlchemy address; default: SQLite in the folder.",
+        help="SQLAlchemy address of the database. Default: SQLite in the folder.",
     ),
 ]
 DeploymentFile = Annotated[
-    Path, typer.Option("--deployment", exists=True, dir_okay=False, help="What `commonweight model deploy` wrote.")
+    Path,
+    typer.Option(
+        "--deployment", exists=True, dir_okay=False, help="Deployment file, which `commonweight model deploy` wrote."
+    ),
 ]
 ModelDeployment = Annotated[Path, typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file.")]
 OwnDeployment = Annotated[
     Path | None,
-    typer.Option("--deployment", exists=True, dir_okay=False, help="Refuse a database that is not this model's."),
+    typer.Option(
+        "--deployment", exists=True, dir_okay=False, help="Deployment file; the database of another model is refused."
+    ),
 ]
 LostEnd = Annotated[
     bool,
-    typer.Option("--accept-lost-end", help="Go on with a log whose end is lost for good: it becomes a second log."),
+    typer.Option(
+        "--accept-lost-end", help="Go on although the last log entries are lost for good. The log becomes a second log."
+    ),
 ]
 MaxFee = Annotated[
-    int, typer.Option("--max-fee-per-gas", min=1, help="Most that a transaction may offer, in wei per gas.")
+    int, typer.Option("--max-fee-per-gas", min=1, help="Highest fee that a transaction may offer, in wei per gas.")
 ]
 ReplaceSeconds = Annotated[
-    int, typer.Option("--replace-seconds", min=1, help="Wait before an unmined transaction is signed again for more.")
+    int,
+    typer.Option(
+        "--replace-seconds", min=1, help="Seconds before an unmined transaction is signed again with a higher fee."
+    ),
 ]
 AccountGas = Annotated[
-    int, typer.Option("--account-gas", min=0, help="Gas that the relayer pays a day for one account's calls.")
+    int, typer.Option("--account-gas", min=0, help="Gas per day that the relayer pays for the calls of one account.")
 ]
 DailyGas = Annotated[
-    int, typer.Option("--daily-gas", min=0, help="Gas that the relayer pays a day for all accounts' calls.")
+    int, typer.Option("--daily-gas", min=0, help="Gas per day that the relayer pays for the calls of all accounts.")
 ]
 LogLevel = Annotated[
-    Level, typer.Option("--log-level", envvar=LEVEL_VARIABLE, help="Least weight of what is logged on stderr.")
+    Level, typer.Option("--log-level", envvar=LEVEL_VARIABLE, help="Lowest level that is logged on stderr.")
 ]
 LogShape = Annotated[
-    LogFormat, typer.Option("--log-format", envvar=FORMAT_VARIABLE, help="Lines for people, or an object a line.")
+    LogFormat,
+    typer.Option(
+        "--log-format", envvar=FORMAT_VARIABLE, help="Format of the log: text lines, or one JSON object a line."
+    ),
 ]
 GiveUpAfter = Annotated[
     float,
@@ -246,7 +261,7 @@ GiveUpAfter = Annotated[
         min=0,
         callback=read_seconds,
         metavar="SECONDS",
-        help="End when neither the server nor any mirror has answered for so long; 0 waits for ever.",
+        help="Seconds without an answer of the server and of all mirrors after which the process ends; 0: never.",
     ),
 ]
 RunId = Annotated[
@@ -254,14 +269,16 @@ RunId = Annotated[
 ]
 Data = Annotated[
     list[Path] | None,
-    typer.Option("--data", help="Text files or folders to train on; default: what every CPython 3.11 carries."),
+    typer.Option(
+        "--data", help="Text files or folders to train on. Default: the text that every CPython 3.11 carries."
+    ),
 ]
 Corpus = Annotated[
     str,
     typer.Option(
         "--corpus",
         metavar="PLACE",
-        help="Folder or address (http, https, s3) of a tokenised corpus; default: where the run says that it lies.",
+        help="Folder or address (http, https, s3) of a tokenised corpus. Default: the address that the run names.",
     ),
 ]
 Weights = Annotated[
@@ -269,12 +286,12 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         metavar="PLACE",
-        help="Folder or address (http, https, s3) of the run's first weights, where they are another model's.",
+        help="Folder or address (http, https, s3) of the run's first weights, if they come from another model.",
     ),
 ]
 Device = Annotated[
     str,
-    typer.Option(help="Where portable runs are computed: cpu or cuda. The bits are the same; other runs stay on cpu."),
+    typer.Option(help="Device for portable runs: cpu or cuda, with the same bits. Other runs always use the cpu."),
 ]
-Account = Annotated[str, typer.Argument(parser=read_address, help="Address that is paid.")]
+Account = Annotated[str, typer.Argument(parser=read_address, help="Address of the account.")]
 ProposalId = Annotated[str, typer.Argument(parser=read_proposal, help="Id of the proposal.")]

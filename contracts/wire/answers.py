@@ -1,8 +1,8 @@
-"""The one rule for every answer over HTTP: it is ours, or it is weather.
+"""The one rule for every HTTP answer that is not the expected one: a refusal, or a transient failure ("weather").
 
-Only a problem document (RFC 9457) with one of our codes and a status that blames the request is a refusal. Everything
-else that is not what was asked for comes of something in between, or of a server in trouble, and passes: a gateway's
-page, a cut body, a redirect to a login, a 5xx with whatever code. All requests are idempotent, so all may be repeated.
+A refusal is a problem document (RFC 9457) with a known code and a status that blames the request. Every other
+unexpected answer is transient, since a gateway or a server in trouble gave it: an error page, a cut body, a redirect to
+a login, any 5xx. All requests are idempotent, so a client may repeat each of them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from email.utils import parsedate_to_datetime
 
 PROBLEM_TYPE = "application/problem+json"
 LONGEST_DETAIL = 2_000
-"""Characters of a problem's detail that are read."""
+"""Longest detail of a problem document that is read, in characters."""
 SLOW_PEER = 408
-"""The request came too slowly: the same one may come in time. The only status below 500 that blames the weather."""
+"""Status of a request that arrived too slowly. It is the only status below 500 after which a repeat makes sense."""
 
 CODES = frozenset(
     {
@@ -105,19 +105,19 @@ CODES = frozenset(
         "vote-closed",
     }
 )
-"""All codes of refusals by server and mirrors, below 500 (docs/errors.md)."""
+"""Codes of all refusals by servers and mirrors with a status below 500 (docs/errors.md)."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem document of ours."""
+    """Code and detail of a problem document."""
 
     code: str
     detail: str
 
 
 def problem_in(media_type: str, body: bytes) -> Problem | None:
-    """The problem document that a body is, whatever its code; None for anything else."""
+    """The problem document in a body, whatever its code; None if the body has none."""
     if media_type.partition(";")[0].strip().lower() != PROBLEM_TYPE:
         return None
     try:
@@ -131,13 +131,13 @@ def problem_in(media_type: str, body: bytes) -> Problem | None:
 
 
 def refusal_in(status: int, media_type: str, body: bytes) -> Problem | None:
-    """Our refusal, or None: then an answer that is not what was asked for is weather."""
+    """The refusal in an answer; None for a transient failure."""
     problem = problem_in(media_type, body) if 400 <= status < 500 and status != SLOW_PEER else None
     return problem if problem is not None and problem.code in CODES else None
 
 
 def is_done(status: int, body: bytes) -> bool:
-    """Whether this answers a POST or PUT of ours as done: all of them are answered by a JSON object."""
+    """Whether the answer to a POST or PUT says that it is done: a 2xx status with a JSON object."""
     if not 200 <= status < 300:
         return False
     try:
@@ -147,7 +147,7 @@ def is_done(status: int, body: bytes) -> bool:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header, which has seconds or a date (RFC 9110, 10.2.3); None without a readable one."""
+    """Seconds of a Retry-After header, which has seconds or a date (RFC 9110, 10.2.3); None if it is unreadable."""
     if value is None:
         return None
     if value.strip().isdecimal() and value.isascii():

@@ -1,4 +1,4 @@
-"""What costs stake: faults that verifiers may sign, and what is said of a signature."""
+"""Faults that cost stake: those that verifiers may sign now, and the answers to their signatures."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ FaultMessage = Annotated[
 
 
 class Charge(Part):
-    """A fault that may be signed now."""
+    """A fault that follows from the log, and that verifiers may sign now."""
 
     kind: Annotated[Literal["VerifierFault", "NodeFault"], Field(examples=["NodeFault"])] = Field(
-        description="The struct that is signed."
+        description="Name of the struct that verifiers sign."
     )
-    party: Address = Field(description="Whose fault it is.")
-    message: FaultMessage = Field(description="What verifiers sign.")
-    signatures: list[Address] = Field(description="Verifiers that did.")
+    party: Address = Field(description="Address of the verifier or node that committed the fault.")
+    message: FaultMessage = Field(description="The struct that verifiers sign.")
+    signatures: list[Address] = Field(description="Addresses of the verifiers that signed it.")
 
 
 class ChargedVerifier(Part):
-    """A word for a verifier's fault that was taken."""
+    """The answer to a signature under a verifier's fault: the server keeps the signature."""
 
-    verifier: Address = Field(description="Whose fault it is.")
+    verifier: Address = Field(description="Address of the verifier that committed the fault.")
 
 
 class ChargedNode(Part):
-    """A word for a node's fault that was taken."""
+    """The answer to a signature under a node's fault: the server keeps the signature."""
 
-    node: Address = Field(description="Whose fault it is.")
+    node: Address = Field(description="Address of the node that committed the fault.")

@@ -1,7 +1,7 @@
 """The kinds of values in requests and answers: each kind of value with its form, its bounds, its unit and an
 example, which `/openapi.json` shows.
 
-An answer is a claim of its giver: its class says that it has the form, and nothing of whether it is true.
+An answer is a claim of the server: its class checks the form, and not whether the claim is true.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _BEYOND = re.compile(r"[1-9][0-9]{15,19}")
 LARGEST = 2**31 - 1
 """The largest number of an epoch, a round, an entry or a block that a path or a query names."""
 PAGE = 100
-"""Lines at most of a list that costs something for each of them."""
+"""Most lines in a list whose every line costs work."""
 LONGEST_TEXT = 4000
-"""Characters of a text that somebody else wrote."""
+"""Longest text from another party, in characters."""
 EPOCHS = "epochs, counted from 1"
 ROUNDS = "rounds, counted from 1; 0 before the first"
 BLOCKS = "blocks of the chain"
@@ -43,52 +43,52 @@ _DIGEST = "0x5a1b7c0e9d3f48a6b2c4d6e8f00112233445566778899aabbccddeeff0010203"
 _ADDRESS = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
 
 Object: TypeAlias = dict[str, object]
-"""JSON whose keys are not fixed."""
+"""A JSON object without fixed keys."""
 
 
 UINT256 = decimals(0, 2**256 - 1)
-"""A pattern: a word of the chain, as a decimal text."""
+"""A pattern: a uint256 as a decimal text."""
 
 
 class AnswerMisfit(CommonweightError):
-    """A server's answer has not the form that the route promises."""
+    """The answer of a server does not have the form that the route promises."""
 
     code = "answer-misfit"
     status = 502
 
 
 def unit(text: str) -> JsonDict:
-    """The unit of a number, or of a text that holds one, as `/openapi.json` says it."""
+    """The unit of a number, or of a text that holds one, as `/openapi.json` shows it."""
     return {"x-unit": text}
 
 
 class Part(BaseModel):
-    """Of an answer: its fields as they are named, nothing converted. A server that is newer may say more, which is
-    left out here."""
+    """Base of the answers: fields are read as they are named, without conversion. Unknown fields of a newer server
+    are left out."""
 
     model_config = ConfigDict(strict=True, frozen=True, defer_build=True, validate_by_name=True, validate_by_alias=True)
 
     def to_json(self) -> Object:
-        """As it came, without the fields that this version does not know."""
+        """The answer as it came, without the fields that this version does not know."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 class Body(BaseModel):
-    """A request body: exactly the fields that are named. Its reader is built at once: a web framework that builds it
-    later has a library's words on the user's screen."""
+    """Base of the request bodies: exactly the named fields. The reader of a body is built with its class, since a web
+    framework that builds it later prints a library's words on the user's screen."""
 
     model_config = ConfigDict(extra="forbid")
 
     @classmethod
     def made(cls, **fields: Any) -> Self:
-        """As a client makes it. Raises BadField, which names the field: a server would refuse it."""
+        """A body that a client makes. Raises BadField with the field that a server would refuse."""
         try:
             return cls(**fields)
         except ValidationError as error:
             raise BadField(_first(error)) from None
 
     def to_json(self) -> Object:
-        """As it is sent."""
+        """The body as it is sent."""
         return self.model_dump(mode="json", by_alias=True)
 
 
@@ -96,7 +96,7 @@ Kind = TypeVar("Kind")
 
 
 def read_as(kind: type[Kind], value: object) -> Kind:
-    """Decoded JSON as a class of answers, or a list or dict of them. Raises AnswerMisfit, which names the field."""
+    """Decoded JSON as a class of answers, or a list or dict of them. Raises AnswerMisfit with the field."""
     try:
         return reader(kind).validate_python(value)
     except ValidationError as error:
@@ -104,7 +104,7 @@ def read_as(kind: type[Kind], value: object) -> Kind:
 
 
 def _first(error: ValidationError) -> str:
-    """The first field that does not fit, and why."""
+    """The first field that does not fit, and the reason."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(map(str, first["loc"])) or "the whole"
     return f"{field[:200]}: {first['msg'][:200]}"
@@ -114,7 +114,7 @@ _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 
 def reader(kind: type[Kind]) -> TypeAdapter[Kind]:
-    """Reader of a class of answers: strictly, as each class says of itself, but for states, which JSON has as text."""
+    """Strict reader of a class of answers, except for states, which JSON has as text."""
     if kind not in _ADAPTERS:
         is_class = isinstance(kind, type) and issubclass(kind, BaseModel)
         _ADAPTERS[kind] = TypeAdapter(kind) if is_class else TypeAdapter(kind, config=ConfigDict(strict=True))
@@ -129,7 +129,7 @@ Digest = Annotated[
 Address = Annotated[
     str, Field(pattern=r"^0x[0-9a-fA-F]{40}$", examples=[_ADDRESS], json_schema_extra=unit("20 bytes, 0x-hex"))
 ]
-"""With its checksum, but where a document has it as the log does."""
+"""An address with its checksum, or in the log's spelling where a document quotes the log."""
 SignatureText = Annotated[
     str,
     Field(
@@ -155,7 +155,7 @@ Balance = Annotated[
 """An amount of a book in which debits are negative."""
 Wei = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)$", examples=["0"], json_schema_extra=unit("wei"))]
 Error = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)$", examples=["2500000000000"], json_schema_extra=unit(ERRORS))]
-"""A measured distance, or its limit."""
+"""A measured error, or its limit."""
 Count = Annotated[int, Field(ge=0, le=LARGEST_NUMBER, examples=[3], json_schema_extra=unit("count"))]
 EpochNumber = Annotated[int, Field(ge=0, le=LARGEST_NUMBER, examples=[1], json_schema_extra=unit(EPOCHS))]
 RoundNumber = Annotated[
@@ -183,11 +183,11 @@ Segment = Annotated[
 SegmentKey = Annotated[
     str, Field(pattern=r"^(0|[1-9][0-9]{0,9})$", examples=["4"], json_schema_extra=unit("segments of a proof"))
 ]
-"""JSON has no keys but text."""
+"""A segment number as a key of a JSON object, which must be text."""
 
 
 def _from_decimals(value: object) -> object:
-    """A number that messages write as a text, since not every JSON reader holds it."""
+    """The number in a decimal text, which messages use beyond 2^53 - 1; any other value stays as it is."""
     is_text = isinstance(value, str) and _BEYOND.fullmatch(value) is not None
     return int(str(value)) if is_text else value
 
@@ -197,7 +197,7 @@ def _to_decimals(value: int) -> int | str:
 
 
 def uint64(example: int, unit_: str) -> Any:
-    """A uint64 of a message: a number, or a decimal text where not every JSON reader holds it."""
+    """A uint64 of a message: a number, or a decimal text beyond 2^53 - 1."""
     number: JsonDict = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
     text: JsonDict = {"type": "string", "pattern": decimals(LARGEST_NUMBER + 1, 2**64 - 1)}
     schema = {"anyOf": [number, text], "examples": [example], **unit(unit_)}
@@ -212,11 +212,11 @@ def uint64(example: int, unit_: str) -> Any:
 
 Loss = uint64(2_310_000_000, "1e-9 nats per token")
 StatedBytes = uint64(268_435_456, "bytes")
-"""By a party's word."""
+"""A size that a party stated and nobody checked."""
 Text = Annotated[str, Field(examples=["a few words"])]
-"""Well-formed text by anybody."""
+"""Well-formed text from any party."""
 Name = Annotated[str, Field(min_length=1, examples=["claim:" + _DIGEST])]
-"""The name of something that the server named."""
+"""A name that the server gave."""
 Flag = Annotated[bool, Field(examples=[True])]
 
 # -- of requests ------------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ Signature = Annotated[
     Field(examples=["0x" + "1f" * 32 + "2e" * 32 + "1b"], json_schema_extra=unit("bytes, 0x-hex")),
 ]
 RequestText = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), Field(examples=["inner_lr"])]
-"""Well-formed text: half a surrogate is none."""
+"""Well-formed text, without half surrogates."""
 EthAddress = Annotated[
     str,
     StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$"),
@@ -236,7 +236,7 @@ EthAddress = Annotated[
 
 
 def whole_number(value: Any) -> Any:
-    """JSON knows no whole numbers: 5.0 is 5."""
+    """A whole number that JSON spells as 5.0 becomes 5; any other value stays as it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -245,4 +245,4 @@ def _whole_numbers(fields: Any) -> Any:
 
 
 MessageFields = Annotated[Object, BeforeValidator(_whole_numbers)]
-"""The fields of a signed message, which from_json reads strictly."""
+"""The fields of a signed message; `from_json` of its struct reads them strictly."""

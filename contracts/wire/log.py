@@ -1,4 +1,4 @@
-"""The log as people read it, and what the door says of a message."""
+"""Entries of the log for human readers, and the answers to a message and to an upload."""
 
 from __future__ import annotations
 
@@ -10,35 +10,37 @@ from contracts.wire.fields import BlobName, Count, Digest, Entry, Part
 
 
 class LogSize(Part):
-    """How far the log is."""
+    """The length of the log."""
 
-    size: Count = Field(description="Entries of the log.")
+    size: Count = Field(description="Number of entries in the log.")
 
 
 class LogLine(Part):
     """One entry of the log."""
 
-    index: Entry = Field(description="Its place.")
+    index: Entry = Field(description="Index of the entry in the log, from 0.")
     body: Annotated[str, Field(max_length=65_535, examples=['{"kind":"posted","node":"0x7e5f"}'])] = Field(
-        description="The text whose hash is the leaf: canonical JSON."
+        description="Text whose hash is the leaf of the log tree: canonical JSON."
     )
 
 
 class LogPage(Part):
-    """Some entries of the log."""
+    """A page of log entries."""
 
-    entries: list[LogLine] = Field(description="In their order.", max_length=1000)
+    entries: list[LogLine] = Field(description="Entries in the order of the log.", max_length=1000)
 
 
 class Accepted(Part):
-    """A message that was taken, now or before."""
+    """The answer to a message that the log has, whether it is new or was sent before."""
 
-    digest: Digest = Field(description="The EIP-712 digest of the message.")
-    index: Entry | None = Field(description="Where it stands in the log; null where it is kept beside the log.")
-    entered: Count = Field(description="Derived entries that followed on it.")
+    digest: Digest = Field(description="EIP-712 digest of the message.")
+    index: Entry | None = Field(
+        description="Index of the message in the log, from 0; null if the message is kept beside the log."
+    )
+    entered: Count = Field(description="Number of derived entries that followed from the message.")
 
 
 class StoredBlob(Part):
-    """A blob that is here."""
+    """The answer to an upload: the server has the blob."""
 
-    blob: BlobName = Field(description="Its name.")
+    blob: BlobName = Field(description="Name of the blob: the BLAKE3 digest of its bytes.")

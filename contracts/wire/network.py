@@ -1,4 +1,4 @@
-"""What is to be signed for: chain, contracts, verifiers, limits; and where mirrors are."""
+"""The network that clients sign messages for (chain, contracts, verifiers, limits), and the addresses of mirrors."""
 
 from __future__ import annotations
 
@@ -32,65 +32,78 @@ NoAddress = Annotated[
 
 
 class DeployedModel(Part):
-    """Where one model lives: what `contracts/chain/deployment.py:Deployment` reads and checks."""
+    """The contracts and the log key of one model, as contracts/chain/deployment.py:Deployment reads and checks them."""
 
-    chain_id: ChainId = Field(description="The chain, as EIP-155 has it.")
-    block: BlockNumber = Field(description="The block of the model's registration.")
-    name: Text = Field(description="The model's name in the registry.")
-    model: Digest = Field(description="The model's id.")
-    deployer: Address = Field(description="Who deployed the contracts.")
-    token: Address = Field(description="The ModelToken.")
-    timelock: Address = Field(description="The ModelTimelock.")
-    governor: Address = Field(description="The ModelGovernor.")
-    verifier_registry: Address = Field(description="The VerifierRegistry, whose domain epoch roots and faults have.")
-    distributor: Address = Field(description="The EpochDistributor, which pays epochs.")
-    splitter: Address = Field(description="The RevenueSplitter.")
-    model_registry: Address = Field(description="The ModelRegistry, whose domain the log's messages have.")
-    pool: NoAddress = Field(description="The CapitalPool; empty where there is no funding round.")
-    log: Text = Field(description="The operator's key of the transparency log, as C2SP writes it.")
+    chain_id: ChainId = Field(description="Chain id (EIP-155).")
+    block: BlockNumber = Field(description="Block of the model's registration.")
+    name: Text = Field(description="Name of the model in the ModelRegistry.")
+    model: Digest = Field(description="Id of the model in the ModelRegistry.")
+    deployer: Address = Field(description="Address that deployed the contracts.")
+    token: Address = Field(description="Address of the ModelToken contract.")
+    timelock: Address = Field(description="Address of the ModelTimelock contract.")
+    governor: Address = Field(description="Address of the ModelGovernor contract.")
+    verifier_registry: Address = Field(
+        description="Address of the VerifierRegistry contract, in whose domain epoch roots and faults are signed."
+    )
+    distributor: Address = Field(description="Address of the EpochDistributor contract, which pays epochs.")
+    splitter: Address = Field(description="Address of the RevenueSplitter contract.")
+    model_registry: Address = Field(
+        description="Address of the ModelRegistry contract, in whose domain messages of the log are signed."
+    )
+    pool: NoAddress = Field(description="Address of the CapitalPool contract; empty if the model has no funding round.")
+    log: Text = Field(description="The operator's public key of the transparency log, as a C2SP verifier key.")
     mirrors: list[Text] = Field(
-        description="Where verifiers served their mirrors at first: lines of an address and a URL.",
+        description="First addresses of the verifiers' mirrors: each line is an address, a space and a URL.",
         examples=[["0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf https://mirror.example"]],
     )
-    creations: list[Digest] = Field(description="Hashes of the transactions that made the contracts, in their order.")
+    creations: list[Digest] = Field(
+        description="Hashes of the transactions that created the contracts, in their order."
+    )
 
 
 class Unseen(Part):
-    """What the chain has of epochs and this log lacks: the sign of a log that lost its end."""
+    """What the chain has of epochs and this log lacks. It is the sign of a log that lost its last entries."""
 
-    epochs: list[EpochNumber] = Field(description="Epochs with a root on the chain and no closing here.")
-    signed_over: Count = Field(description="Entries of the largest log that a root was signed over; 0 if not more.")
-    entries: Count = Field(description="Entries of this log.")
-    detail: Text = Field(description="What is missing, and what the operator has to do.")
+    epochs: list[EpochNumber] = Field(
+        description="Numbers of the epochs that have a root on the chain and are not closed in this log."
+    )
+    signed_over: Count = Field(
+        description="Number of entries of the largest log under a root on the chain; 0 if this log is not shorter."
+    )
+    entries: Count = Field(description="Number of entries in this log.")
+    detail: Text = Field(description="What is missing, and what the operator has to do, in words.")
 
 
 class Network(Part):
-    """What a client signs for, and the limits that it keeps to."""
+    """The network that a client signs messages for, and the limits of this server."""
 
-    chain_id: ChainId = Field(description="The chain of the signing domain.")
+    chain_id: ChainId = Field(description="Chain id of the signing domain.")
     deployment: DeployedModel = Field(description="The model's contracts.")
-    operator: Address = Field(description="Who signs the log's heads and relays calls.")
-    verifiers: list[Address] = Field(description="Verifiers that are admitted, by the log.")
-    threshold: Count = Field(description="How many verifiers decide.")
-    max_blob_bytes: Bytes = Field(description="The largest blob that is taken.")
-    unseen: Unseen | None = Field(description="What the chain has and this log lacks; null where nothing is.")
+    operator: Address = Field(description="Address of the operator, who signs the heads of the log and relays calls.")
+    verifiers: list[Address] = Field(description="Addresses of the verifiers that are admitted, according to the log.")
+    threshold: Count = Field(description="Number of verifiers that decide together (k).")
+    max_blob_bytes: Bytes = Field(description="Size of the largest blob that the server takes, in bytes.")
+    unseen: Unseen | None = Field(description="What the chain has and this log lacks; null if nothing is missing.")
 
 
 class MirrorPlace(Part):
-    """Where one verifier serves its copy of the log."""
+    """The address at which one verifier serves its copy of the log."""
 
-    verifier: Address = Field(description="The verifier.")
+    verifier: Address = Field(description="Address of the verifier.")
     url: Annotated[str, Field(examples=["https://mirror.example"])] | None = Field(
-        description="Where its mirror answers; null where there is none."
+        description="URL of the verifier's mirror; null if it has none."
     )
     message: Object | None = Field(
-        description="The message that says so, with its signature; null where the deployment alone does.",
+        description="Signed message of the verifier that names this URL; null if only the deployment names it.",
         examples=[{"beside": {}, "kind": "mirror-address", "message": {}, "signatures": []}],
     )
 
 
 class Mirrors(Part):
-    """Verifiers' mirrors, in the form of a mirror's own list."""
+    """The verifiers' mirrors, in the form in which a mirror lists them."""
 
-    mirrors: list[MirrorPlace] = Field(description="By verifier: the newest address that it signed.")
-    evidence: list[Object] = Field(description="Two logs under one signature; always empty here.", examples=[[]])
+    mirrors: list[MirrorPlace] = Field(description="One line a verifier, with the newest address that it signed.")
+    evidence: list[Object] = Field(
+        description="Pairs of different logs under one signature; only mirrors keep them, so a server's list is empty.",
+        examples=[[]],
+    )

@@ -1,4 +1,4 @@
-"""Rounds and their lineage as people read them."""
+"""Rounds and the lineage of weights, for human readers."""
 
 from __future__ import annotations
 
@@ -27,164 +27,200 @@ from contracts.wire.runs import ConfigText, Credit
 from contracts.wire.states import EpochStage, ProofStage, ProofState, RoundPhase
 
 WhyNot = Annotated[str, Field(examples=["replay-mismatch"])]
-"""contracts/protocol/judge/facts.py:Reason."""
+"""Reason of a false verdict or of a voided proof: contracts/protocol/judge/facts.py:Reason."""
 
 
 class Start(Part):
-    """A state that a round starts from."""
+    """A tensor state that a round starts from: weights or momentum."""
 
-    digest: Digest = Field(description="Its digest.")
-    blob: Digest | None = Field(description="BLAKE3 name of its bytes, 0x-hex; null where everybody makes it anew.")
+    digest: Digest = Field(description="Digest of the state.")
+    blob: Digest | None = Field(
+        description="BLAKE3 name of the state's bytes, 0x-hex; null if everybody computes the state anew."
+    )
 
 
 class RoundNode(Part):
-    """A node of a round."""
+    """A node that takes part in a round."""
 
-    enrolment: Entry = Field(description="The entry by which it named the address where it is paid.")
-    node: Address = Field(description="The node's key.")
-    payout: Address = Field(description="Where its share is paid.")
-    inner: Digest = Field(description="Digest of the optimizer state that it starts from.")
-    profile: Digest = Field(description="The numerics profile under which it computes.")
-    rate: Ppm = Field(description="The rate at which its proof is audited.")
-    awaited: Flag = Field(description="Whether its commitment is awaited.")
-    staked: Flag = Field(description="Whether stake is reserved for its proof.")
-    lapsed: Flag = Field(description="Whether k verifiers said that its commitment did not come.")
+    enrolment: Entry = Field(description="Index of the log entry in which the node named its payout address.")
+    node: Address = Field(description="Address of the node's key.")
+    payout: Address = Field(description="Address that the node's pay goes to.")
+    inner: Digest = Field(description="Digest of the optimizer state that the node starts the round from.")
+    profile: Digest = Field(description="Digest of the numerics profile under which the node computes.")
+    rate: Ppm = Field(description="Audit rate of the node's proof, in parts per million.")
+    awaited: Flag = Field(description="Whether a commitment of the node is awaited.")
+    staked: Flag = Field(description="Whether stake of the node is reserved for its proof.")
+    lapsed: Flag = Field(description="Whether k verifiers signed that the node's commitment did not come in time.")
 
 
 class LapseLine(Part):
-    """Something that did not come, by the word of k verifiers."""
+    """A lapse: k verifiers signed that an awaited message did not come in time."""
 
     what: Annotated[str, Field(examples=["commitment"])] = Field(
-        description="What it was: contracts/protocol/judge/facts.py:What."
+        description="Kind of the missing message: contracts/protocol/judge/facts.py:What."
     )
     party: Annotated[str, Field(examples=["0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"])] = Field(
-        description="Of whom; empty where of verifiers as a whole."
+        description="Address that owed the message; empty if verifiers as a whole owed it."
     )
     period: Annotated[int, Field(ge=1, le=2, examples=[1], json_schema_extra=unit("periods of the run"))] = Field(
-        description="The period that passed."
+        description="Period that passed without the message: 1 the first, 2 the second."
     )
-    entry: Entry = Field(description="The entry that says so.")
+    entry: Entry = Field(description="Index of the log entry with the lapse.")
 
 
 class Beacon(Part):
-    """The block whose hash draws panels and segments."""
+    """The block whose hash fixes the panels and the segments that verifiers replay."""
 
-    block: BlockNumber = Field(description="Its number.")
-    hash: Digest = Field(description="Its hash.")
+    block: BlockNumber = Field(description="Number of the block.")
+    hash: Digest = Field(description="Hash of the block.")
 
 
 class MergeWord(Part):
-    """One verifier's outer step."""
+    """The outer step of a round, as one verifier computed it."""
 
     theta: Digest = Field(description="Digest of the merged weights.")
     momentum: Digest = Field(description="Digest of the outer momentum.")
     theta_blob: Digest = Field(description="BLAKE3 name of the weights' bytes, 0x-hex.")
-    momentum_blob: Digest = Field(description="The same of the momentum.")
-    held_out_loss: Loss = Field(description="Its measurement on held-out data.")
+    momentum_blob: Digest = Field(description="BLAKE3 name of the momentum's bytes, 0x-hex.")
+    held_out_loss: Loss = Field(
+        description="Loss of the merged weights on held-out data, as this verifier measured it, in 1e-9 nats per token."
+    )
 
 
 class MergedRound(Part):
-    """What k verifiers computed alike."""
+    """The outer step of a round, on which k verifiers agree."""
 
     theta: Digest = Field(description="Digest of the merged weights.")
     momentum: Digest = Field(description="Digest of the outer momentum.")
     theta_blob: Digest = Field(description="BLAKE3 name of the weights' bytes, 0x-hex.")
-    momentum_blob: Digest = Field(description="The same of the momentum.")
+    momentum_blob: Digest = Field(description="BLAKE3 name of the momentum's bytes, 0x-hex.")
     held_out_loss: dict[Address, Loss] = Field(
-        description="Each verifier's measurement.",
+        description="Loss on held-out data in 1e-9 nats per token, by the address of the verifier that measured it.",
         examples=[{"0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf": 2_310_000_000}],
     )
-    entry: Entry = Field(description="The entry that merges the round.")
+    entry: Entry = Field(description="Index of the log entry that merges the round.")
 
 
 class ProofLine(Part):
-    """A proof among others."""
+    """One proof in a list."""
 
-    proof: Digest = Field(description="Its id: the digest of the commitment.")
-    round: RoundNumber = Field(description="Its round.")
-    node: Address = Field(description="Who committed to it.")
-    payout: Address = Field(description="Where its share is paid.")
-    work: Tokens = Field(description="Tokens that it trained on.")
-    state: ProofState = Field(strict=False, description="What became of its work.", examples=["posted"])
-    stage: ProofStage = Field(strict=False, description="How far it was read.", examples=["reading"])
-    audited: Flag | None = Field(description="Whether it is read; null before its panel is drawn.")
-    reason: WhyNot | None = Field(description="Why it was not posted; null where it was, or may be.")
-    measured: Error = Field(description="The largest error that a verifier measured against it.")
-    limit: Error = Field(description="The limit of that error.")
+    proof: Digest = Field(description="Id of the proof: the digest of its commitment.")
+    round: RoundNumber = Field(description="Round of the proof, from 1.")
+    node: Address = Field(description="Address of the node that signed the commitment.")
+    payout: Address = Field(description="Address that the pay for the proof goes to.")
+    work: Tokens = Field(description="Number of training tokens in the proof.")
+    state: ProofState = Field(
+        strict=False, description="Result of the proof: pending, out, posted, voided or undecided.", examples=["posted"]
+    )
+    stage: ProofStage = Field(
+        strict=False,
+        description="Stage of the proof's verification, from committed to posted or ended.",
+        examples=["reading"],
+    )
+    audited: Flag | None = Field(
+        description="Whether verifiers replay segments of the proof; null before its panel is drawn."
+    )
+    reason: WhyNot | None = Field(
+        description="Reason why the proof was not posted; null for a posted or pending proof."
+    )
+    measured: Error = Field(description="Largest error that a verifier measured on the proof, in 1e-18.")
+    limit: Error = Field(description="Limit of that error, in 1e-18.")
 
 
 class Round(Part):
-    """One round: who takes part, each proof in a line, what was merged."""
+    """One round: its nodes and verifiers, one line for each proof, and its merge."""
 
-    run: Digest = Field(description="The run.")
-    round: RoundNumber = Field(description="The round's number.")
-    entry: Entry = Field(description="The entry that opened it.")
+    run: Digest = Field(description="Id of the run.")
+    round: RoundNumber = Field(description="Number of the round, from 1.")
+    entry: Entry = Field(description="Index of the log entry that opened the round.")
     phase: RoundPhase = Field(
         strict=False,
-        description="What it waits for: commitments, words, the outer step, nothing.",
+        description="Phase of the round: training, verifying, merging or closed.",
         examples=["training"],
     )
-    config: ConfigText = Field(description="Its configuration, as JSON in a text.")
-    config_digest: Digest = Field(description="The digest of that.")
-    data_seed: Digest = Field(description="From which its batches follow.")
-    theta: Start = Field(description="The weights that it starts from.")
-    momentum: Start = Field(description="The outer momentum that it starts from.")
-    verifiers: list[Address] = Field(description="Verifiers that speak in it.")
-    threshold: Count = Field(description="How many of them decide.")
-    block: BlockNumber = Field(description="The newest block in the log when it opened.")
-    nodes: list[RoundNode] = Field(description="Nodes that take part.")
-    proofs: list[ProofLine] = Field(description="Proofs, in the order of their commitments.")
-    closed_by: Entry | None = Field(description="The entry that closed it; null while it is open.")
-    lapses: list[LapseLine] = Field(description="What did not come.")
-    beacon: Beacon | None = Field(description="The block that draws; null before it is known.")
-    merges: dict[Address, MergeWord] = Field(description="Each verifier's outer step.", examples=[{}])
-    merge: MergedRound | None = Field(description="What k of them computed alike; null before.")
+    config: ConfigText = Field(description="Configuration of the round, as JSON in a text.")
+    config_digest: Digest = Field(description="Digest of the configuration.")
+    data_seed: Digest = Field(description="Seed from which the batches of all nodes follow.")
+    theta: Start = Field(description="Weights that the round starts from.")
+    momentum: Start = Field(description="Outer momentum that the round starts from.")
+    verifiers: list[Address] = Field(description="Addresses of the verifiers that judge the round.")
+    threshold: Count = Field(description="Number of these verifiers that decide together (k).")
+    block: BlockNumber = Field(description="Number of the newest block in the log at the opening of the round.")
+    nodes: list[RoundNode] = Field(description="Nodes that take part in the round.")
+    proofs: list[ProofLine] = Field(description="Proofs of the round, in the order of their commitments.")
+    closed_by: Entry | None = Field(description="Index of the log entry that closed the round; null while it is open.")
+    lapses: list[LapseLine] = Field(description="Lapses: awaited messages of the round that did not come in time.")
+    beacon: Beacon | None = Field(
+        description="Block whose hash fixes the panels and segments; null before it is known."
+    )
+    merges: dict[Address, MergeWord] = Field(
+        description="Outer step as each verifier computed it, by its address.", examples=[{}]
+    )
+    merge: MergedRound | None = Field(description="Outer step on which k verifiers agree; null before.")
     merge_set: list[Digest] | None = Field(
-        default=None, description="Proofs that are merged, in their order; absent before they are known.", examples=[[]]
+        default=None,
+        description="Ids of the proofs whose gradients are merged, in the merge's order; absent before they are known.",
+        examples=[[]],
     )
 
 
 class LineageProof(Part):
-    """Work that was merged."""
+    """A proof whose gradient was merged into the weights."""
 
-    proof: Digest = Field(description="The proof.")
-    node: Address = Field(description="Whose work it is.")
-    payout: Address = Field(description="Where its share is paid.")
-    work: Tokens = Field(description="Tokens that it trained on.")
+    proof: Digest = Field(description="Id of the proof.")
+    node: Address = Field(description="Address of the node that did the work.")
+    payout: Address = Field(description="Address that the pay for the proof goes to.")
+    work: Tokens = Field(description="Number of training tokens in the proof.")
 
 
 class LineageDecision(Part):
-    """A decision that a round opened with."""
+    """A decision of the holders that took effect at the opening of a round."""
 
-    sequence: Count = Field(description="Its number, in the order of the chain.")
-    key: Text | None = Field(description="What it decides; null where it is not read from the chain yet.")
-    value: Text | None = Field(description="Its value.")
+    sequence: Count = Field(description="Number of the decision, in the order of the chain.")
+    key: Text | None = Field(
+        description="Setting that the decision changes; null if this server has not read it from the chain yet."
+    )
+    value: Text | None = Field(
+        description="New value of the setting; null if this server has not read it from the chain yet."
+    )
 
 
 class LineageEpoch(Part):
     """The epoch that pays a round."""
 
-    epoch: EpochNumber = Field(description="Its number.")
-    state: EpochStage = Field(strict=False, description="What the chain has of it.", examples=["final"])
-    root: Digest = Field(description="Its payout root.")
-    ours: Flag | None = Field(description="Whether the chain's final root follows from this log; null before.")
-    log_size: Count = Field(description="Entries of the log that its root was rebuilt from.")
-    log_root: Digest = Field(description="The tree head of these.")
+    epoch: EpochNumber = Field(description="Number of the epoch, from 1.")
+    state: EpochStage = Field(
+        strict=False,
+        description="State of the epoch on the chain: closed (no root there), proposed, disputed or final.",
+        examples=["final"],
+    )
+    root: Digest = Field(description="Root of the payout tree.")
+    ours: Flag | None = Field(
+        description="Whether the final root on the chain follows from this log; null while no root is final."
+    )
+    log_size: Count = Field(description="Number of log entries from which the root was computed.")
+    log_root: Digest = Field(description="Root of the log tree over these log_size entries.")
 
 
 class LineageRound(Part):
-    """What led to the weights after one round."""
+    """The origin of the weights after one round."""
 
-    round: RoundNumber = Field(description="The round.")
-    entry: Entry = Field(description="The entry that opened it.")
-    config_digest: Digest = Field(description="The digest of its configuration.")
+    round: RoundNumber = Field(description="Number of the round, from 1.")
+    entry: Entry = Field(description="Index of the log entry that opened the round.")
+    config_digest: Digest = Field(description="Digest of the round's configuration.")
     start: Digest = Field(
-        validation_alias="from", serialization_alias="from", description="Digest of the weights before it."
+        validation_alias="from", serialization_alias="from", description="Digest of the weights before the round."
     )
-    weights: Digest | None = Field(description="Digest of the weights after it; null before its merge.")
-    weights_blob: Digest | None = Field(description="BLAKE3 name of their bytes, 0x-hex.")
-    merged_at: Entry | None = Field(description="The entry that merged it.")
-    proofs: list[LineageProof] = Field(description="Work that was merged.")
-    decisions: list[LineageDecision] = Field(description="Decisions that it opened with.")
-    contributions: list[Credit] = Field(description="What else was credited during it.")
-    epoch: LineageEpoch | None = Field(description="The epoch that pays it; null before it closed.")
+    weights: Digest | None = Field(description="Digest of the weights after the round; null before its merge.")
+    weights_blob: Digest | None = Field(
+        description="BLAKE3 name of the bytes of the weights after the round, 0x-hex; null before its merge."
+    )
+    merged_at: Entry | None = Field(description="Index of the log entry that merged the round; null before its merge.")
+    proofs: list[LineageProof] = Field(description="Proofs whose gradients were merged.")
+    decisions: list[LineageDecision] = Field(
+        description="Decisions of the holders that took effect at the opening of the round."
+    )
+    contributions: list[Credit] = Field(
+        description="Contributions of code and data that were credited during the round."
+    )
+    epoch: LineageEpoch | None = Field(description="Epoch that pays the round; null before it closed.")

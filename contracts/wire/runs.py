@@ -1,4 +1,4 @@
-"""Runs as people read them: terms, nodes, decisions, contributions, faults, and what is awaited."""
+"""Runs for human readers: terms, nodes, decisions, contributions, faults and awaited messages."""
 
 from __future__ import annotations
 
@@ -27,38 +27,42 @@ from contracts.wire.message_schema import schema_of
 from contracts.wire.states import RunPhase
 
 ConfigText = Annotated[str, Field(max_length=65_535, examples=['{"inner_lr":"0.001","rounds":8}'])]
-"""contracts/protocol/run_config.py:RunConfig as JSON."""
+"""A configuration as JSON: contracts/protocol/run_config.py:RunConfig."""
 
 
 class RunLine(Part):
-    """A run among others."""
+    """One run in a list."""
 
-    run: Digest = Field(description="The run's id: the digest of its terms.")
-    phase: RunPhase = Field(strict=False, description="What it does now.", examples=["training"])
-    round: RoundNumber = Field(description="Its newest round.")
+    run: Digest = Field(description="Id of the run: the digest of its signed terms.")
+    phase: RunPhase = Field(
+        strict=False,
+        description="Phase of the run: enrolling, training, between-rounds or over.",
+        examples=["training"],
+    )
+    round: RoundNumber = Field(description="Number of the run's newest round; 0 before the first.")
 
 
 class Anchor(Part):
-    """A verifier that bound itself to a run, by its last anchor."""
+    """A verifier that committed to its secrets for a run, by its newest anchor."""
 
-    verifier: Address = Field(description="The verifier.")
-    profile: Digest = Field(description="The numerics profile under which it can judge.")
+    verifier: Address = Field(description="Address of the verifier.")
+    profile: Digest = Field(description="Digest of the numerics profile under which the verifier can judge.")
     first_round: Annotated[int, Field(ge=0, le=2**64 - 1, examples=[2], json_schema_extra=unit(ROUNDS))] = Field(
-        description="The first round for which it has a secret: its own word, which nothing bounds from above."
+        description="First round for which the verifier has a secret, as it states it: no rule bounds it from above."
     )
-    rounds: Count = Field(description="Rounds for which it has one.")
-    entry: Entry = Field(description="The entry that says so.")
+    rounds: Count = Field(description="Number of rounds for which the verifier has a secret.")
+    entry: Entry = Field(description="Index of the log entry with the anchor.")
 
 
 class RunCounts(Part):
-    """How much a run has of what comes in pages."""
+    """The lengths of a run's lists, each of which has a route of its own with pages."""
 
-    nodes: Count = Field(description="Nodes that ever enrolled.")
-    active_nodes: Count = Field(description="Nodes that did not leave.")
-    epochs: Count = Field(description="Epochs that closed.")
-    decisions: Count = Field(description="Decisions of the holders that it took or refused.")
-    contributions: Count = Field(description="Contributions that it credited.")
-    faults: Count = Field(description="Faults of verifiers in it.")
+    nodes: Count = Field(description="Number of nodes that ever enrolled.")
+    active_nodes: Count = Field(description="Number of nodes that have not left.")
+    epochs: Count = Field(description="Number of closed epochs.")
+    decisions: Count = Field(description="Number of the holders' decisions that the run applied or refused.")
+    contributions: Count = Field(description="Number of credited contributions of code and data.")
+    faults: Count = Field(description="Number of faults that verifiers committed in the run.")
 
 
 class OuterState(Part):
@@ -67,111 +71,126 @@ class OuterState(Part):
     theta: Digest = Field(description="Digest of the weights.")
     momentum: Digest = Field(description="Digest of the outer momentum.")
     theta_blob: Digest | None = Field(description="BLAKE3 name of the weights' bytes, 0x-hex; null before a merge.")
-    momentum_blob: Digest | None = Field(description="The same of the momentum.")
+    momentum_blob: Digest | None = Field(
+        description="BLAKE3 name of the momentum's bytes, 0x-hex; null before a merge."
+    )
 
 
 class Run(Part):
-    """One run: its terms, its verifiers, where it rests, and how much it has of what comes in pages."""
+    """One run: its terms, its verifiers, its phase, and the lengths of its lists."""
 
-    run: Digest = Field(description="The run's id.")
-    creator: Address = Field(description="Who signed its terms.")
+    run: Digest = Field(description="Id of the run.")
+    creator: Address = Field(description="Address of the creator, who signed the terms.")
     manifest: Annotated[Object, WithJsonSchema(schema_of(RunTerms))] = Field(
-        description="The terms as they were signed; the run's id is their digest."
+        description="The terms as the creator signed them. Their digest is the id of the run."
     )
-    config: ConfigText = Field(description="The configuration of the newest round, as JSON in a text.")
-    phase: RunPhase = Field(strict=False, description="What it does now.", examples=["training"])
-    round: RoundNumber = Field(description="Its newest round.")
-    verifiers: list[Anchor] = Field(description="Verifiers that anchored.")
-    last_epoch: EpochNumber | None = Field(description="The newest epoch that closed; null before the first.")
-    counts: RunCounts = Field(description="How much there is of what comes in pages.")
-    outer: OuterState = Field(description="What the next round starts from.")
+    config: ConfigText = Field(description="Configuration of the newest round, as JSON in a text.")
+    phase: RunPhase = Field(
+        strict=False,
+        description="Phase of the run: enrolling, training, between-rounds or over.",
+        examples=["training"],
+    )
+    round: RoundNumber = Field(description="Number of the run's newest round; 0 before the first.")
+    verifiers: list[Anchor] = Field(description="Verifiers that committed to their secrets for the run.")
+    last_epoch: EpochNumber | None = Field(description="Number of the newest closed epoch; null before the first.")
+    counts: RunCounts = Field(description="Lengths of the run's lists.")
+    outer: OuterState = Field(description="Weights and outer momentum that the next round starts from.")
 
 
 class NodeLine(Part):
-    """A node of a run, as it enrolled last."""
+    """A node of a run, by its newest enrolment."""
 
-    node: Address = Field(description="The node's key.")
-    payout: Address = Field(description="Where its share is paid.")
-    from_round: RoundNumber = Field(description="The first round of this enrolment.")
-    profile: Digest = Field(description="The numerics profile under which it computes.")
-    active: Flag = Field(description="Whether it has not left.")
-    entry: Entry = Field(description="The entry of its enrolment.")
+    node: Address = Field(description="Address of the node's key.")
+    payout: Address = Field(description="Address that the node's pay goes to.")
+    from_round: RoundNumber = Field(description="First round of the newest enrolment.")
+    profile: Digest = Field(description="Digest of the numerics profile under which the node computes.")
+    active: Flag = Field(description="Whether the node has not left.")
+    entry: Entry = Field(description="Index of the log entry with the newest enrolment.")
 
 
 class TakenDecision(Part):
-    """What a run made of a decision."""
+    """A run's answer to a decision of the holders: applied, or refused."""
 
-    sequence: Count = Field(description="The decision's number, in the order of the chain.")
-    applied: Flag = Field(description="Whether the run obeys it.")
-    detail: Text = Field(description="Why it does not; empty where it does.")
-    entry: Entry = Field(description="The entry that says so.")
+    sequence: Count = Field(description="Number of the decision, in the order of the chain.")
+    applied: Flag = Field(description="Whether the run applies the decision.")
+    detail: Text = Field(description="Reason why the run does not apply the decision; empty if it does.")
+    entry: Entry = Field(description="Index of the log entry with the answer.")
 
 
 class Credit(Part):
-    """Code or data that a run credited."""
+    """A contribution of code or data that a run credited."""
 
-    entry: Entry = Field(description="The entry that credits it.")
+    entry: Entry = Field(description="Index of the log entry that credits the contribution.")
     kind: Annotated[int, Field(ge=0, le=255, examples=[1], json_schema_extra=unit("kind of a payout leaf"))] = Field(
-        description="1 code, 3 data."
+        description="Kind of the contribution: 1 code, 3 data."
     )
-    source: Text = Field(description="Where the subject is from.")
-    subject: Text = Field(description="A commit, or a manifest of data.")
-    licence: Text = Field(description="Its licence.")
-    account: Address = Field(description="Who is paid.")
-    weight: Amount = Field(description="What it is worth beside other contributions.", json_schema_extra=unit("weight"))
-    signers: list[Address] = Field(description="Maintainers that vouched for it.")
+    source: Text = Field(description="Source of the contribution, such as a repository.")
+    subject: Text = Field(description="Identifier of the contribution: a commit, or a manifest of data.")
+    licence: Text = Field(description="Licence of the contribution.")
+    account: Address = Field(description="Address of the account that the contribution pays.")
+    weight: Amount = Field(
+        description="Weight of the contribution beside other contributions, by which they share their pay.",
+        json_schema_extra=unit("weight"),
+    )
+    signers: list[Address] = Field(description="Addresses of the maintainers that signed for the contribution.")
 
 
 class VerifierFaultLine(Part):
-    """A fault of a verifier in a run."""
+    """A fault that a verifier committed in a run."""
 
     proof: Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]{64})?$", examples=["0x" + "5a" * 32])] = Field(
-        description="The proof that it is about; empty where it is about a round."
+        description="Id of the proof that the fault is about; empty if the fault is about a round."
     )
-    verifier: Address = Field(description="Whose fault it is.")
+    verifier: Address = Field(description="Address of the verifier that committed the fault.")
     fault: Annotated[str, Field(examples=["false-word"])] = Field(
-        description="What it did: contracts/protocol/judge/entries.py:Fault."
+        description="Name of the fault: contracts/protocol/judge/entries.py:Fault."
     )
-    round: RoundNumber = Field(description="The round.")
-    entry: Entry = Field(description="The entry that derives it.")
+    round: RoundNumber = Field(description="Round of the fault, from 1.")
+    entry: Entry = Field(description="Index of the log entry that derives the fault.")
 
 
 class ObstacleLine(Part):
-    """What keeps the next round from opening."""
+    """An obstacle that keeps the next round from opening."""
 
-    obstacle: Annotated[str, Field(examples=["verifiers"])] = Field(description="Its stable name.")
-    text: Text = Field(description="The same in words, with its numbers.")
+    obstacle: Annotated[str, Field(examples=["verifiers"])] = Field(description="Stable name of the obstacle.")
+    text: Text = Field(description="Explanation of the obstacle in words, with its numbers.")
 
 
 class AwaitedLine(Part):
-    """What is awaited of somebody."""
+    """A message that a run awaits."""
 
     what: Annotated[str, Field(examples=["commitment"])] = Field(
-        description="What it is: contracts/protocol/judge/facts.py:What."
+        description="Kind of the awaited message: contracts/protocol/judge/facts.py:What."
     )
     party: Annotated[str, Field(examples=["0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"])] = Field(
-        description="Of whom; of a second look the segment's number, of `seen` empty."
+        description="Address that owes the message; the segment's number for a second look, empty for seen."
     )
-    round: RoundNumber = Field(description="In which round.")
+    round: RoundNumber = Field(description="Round that awaits the message, from 1.")
     proof: Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]{64})?$", examples=["0x" + "5a" * 32])] = Field(
-        description="For which proof; empty where a round awaits it."
+        description="Id of the proof that awaits the message; empty if a round awaits it."
     )
-    since_entry: Entry = Field(description="The entry since which it is awaited.")
-    since: Seconds | None = Field(description="The chain's time at that entry; null where it is not known.")
+    since_entry: Entry = Field(description="Index of the log entry from which the message is awaited.")
+    since: Seconds | None = Field(description="Chain time of that entry, as Unix seconds; null if it is unknown.")
     period: Annotated[int, Field(ge=1, le=2, examples=[1], json_schema_extra=unit("periods of the run"))] = Field(
-        description="The period that it is in: the first, or the second."
+        description="Period in which the message is awaited: 1 the first, 2 the second."
     )
-    late: list[Address] = Field(description="Verifiers that said that it did not come in time.")
+    late: list[Address] = Field(
+        description="Addresses of the verifiers that signed that the message did not come in time."
+    )
 
 
 class Waiting(Part):
-    """What a run waits for now."""
+    """The messages that a run awaits now, and the obstacles to its next round."""
 
-    run: Digest = Field(description="The run.")
-    round: RoundNumber = Field(description="Its newest round.")
-    now: Seconds | None = Field(description="The chain's time in the log; null before its first block.")
-    obstacles: list[ObstacleLine] = Field(
-        description="What keeps the next round from opening; empty where nothing does."
+    run: Digest = Field(description="Id of the run.")
+    round: RoundNumber = Field(description="Number of the run's newest round; 0 before the first.")
+    now: Seconds | None = Field(
+        description="Chain time at the end of the log, as Unix seconds; null before the first block."
     )
-    awaited: list[AwaitedLine] = Field(description="What is awaited, the longest first.", max_length=500)
-    count: Count = Field(description="How much is awaited in all.")
+    obstacles: list[ObstacleLine] = Field(
+        description="Obstacles that keep the next round from opening; empty if there are none."
+    )
+    awaited: list[AwaitedLine] = Field(
+        description="Awaited messages, the one that is awaited longest first; 500 at most.", max_length=500
+    )
+    count: Count = Field(description="Number of all awaited messages, listed or not.")

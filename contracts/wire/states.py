@@ -1,4 +1,4 @@
-"""States by name, as a server stores them and answers them."""
+"""Names of states, in a server's database and in its answers."""
 
 from __future__ import annotations
 
@@ -6,56 +6,56 @@ from enum import StrEnum
 
 
 class CallState(StrEnum):
-    """Where a call of the relayer stands. The transitions are drawn in ledger/relay/call_state.py."""
+    """State of a call of the relayer. The transitions are drawn in ledger/relay/call_state.py."""
 
     QUEUED = "queued"
-    """It has no nonce yet."""
+    """The call has no nonce yet."""
     SIGNED = "signed"
-    """It has a nonce and bytes, and is in no block."""
+    """The call has a nonce and a signed transaction, and is in no block."""
     MINED = "mined"
-    """A block that is not final has it, and it succeeded."""
+    """The call succeeded in a block that is not final yet."""
     REVERTED = "reverted"
-    """A block that is not final has it, and it failed, or a transaction that only used its nonce up."""
+    """The call failed in a block that is not final yet, or another transaction used its nonce there."""
     FINAL = "final"
-    """Done: its block is final."""
+    """The call succeeded in a final block."""
     FAILED = "failed"
-    """It failed in a final block, and is tried again."""
+    """The call failed in a final block, and is tried again."""
     REFUSED = "refused"
-    """The contract would refuse it now; it is tried again, and what asks for it anew may replace it."""
+    """The contract would refuse the call now. The call is tried again, and a new request may replace it."""
     DEAD = "dead"
-    """Abandoned, with its last error, until somebody gives it all its tries again."""
+    """The call is dead-lettered with its last error, until an operator requeues it."""
 
 
 class EpochStage(StrEnum):
-    """What the chain has of an epoch; an entry of the log alone makes it final."""
+    """State of an epoch on the chain. A server shows `final` only after the log has the event."""
 
     CLOSED = "closed"
-    """It has no root of it."""
+    """The chain has no root of the epoch."""
     PROPOSED = "proposed"
     DISPUTED = "disputed"
     FINAL = "final"
 
 
 class ProofState(StrEnum):
-    """What became of a proof's work."""
+    """Result of a proof, and so whether its work is paid."""
 
     PENDING = "pending"
     OUT = "out"
-    """Fewer than k verifiers held its gradient when the round closed."""
+    """Fewer than k verifiers held the proof's gradient at the close of the round."""
     POSTED = "posted"
     VOIDED = "voided"
     UNDECIDED = "undecided"
 
 
 class TransferEnd(StrEnum):
-    """How a pending transfer of the journal ends."""
+    """End of a pending transfer in the journal."""
 
     POSTED = "posted"
     VOIDED = "voided"
 
 
 class RoundPhase(StrEnum):
-    """What a round does now."""
+    """Phase of a round."""
 
     TRAINING = "training"
     VERIFYING = "verifying"
@@ -64,59 +64,59 @@ class RoundPhase(StrEnum):
 
 
 class RunPhase(StrEnum):
-    """What a run does now."""
+    """Phase of a run."""
 
     ENROLLING = "enrolling"
     TRAINING = "training"
-    """From the opening of a round until it is merged."""
+    """A round is open or is being verified and merged."""
     BETWEEN_ROUNDS = "between-rounds"
     OVER = "over"
 
 
 class ProofStage(StrEnum):
-    """How far the checking of a proof has come."""
+    """Stage of a proof's verification."""
 
     COMMITTED = "committed"
     READING = "reading"
     SPARED = "spared"
-    """The audit's coin passed it over."""
+    """The proof is outside the sample, and nobody reads it (a skipped audit)."""
     BENCH = "bench"
-    """A segment is in question: all verifiers of the round read it."""
+    """A segment is questioned, and all verifiers of the round read it."""
     SPOKEN = "spoken"
-    """Read; the node's pledge is due."""
+    """All verdicts are in; the node's pledge is due."""
     VOID = "void"
-    """Found void; the node's pledge is due."""
+    """The proof is voided; the node's pledge is due."""
     ENDED = "ended"
     POSTED = "posted"
 
 
 class MintState(StrEnum):
-    """Where the mint of a line stands."""
+    """State of a payout line's mint."""
 
     FINAL = "final"
     MINED = "mined"
-    """In a block that a reorg may still take back."""
+    """The mint is in a block that a reorg may still undo."""
 
 
 class BallotState(StrEnum):
-    """What became of a vote that was handed in."""
+    """State of a ballot that a server was sent."""
 
     TAKEN = "taken"
     WAITING = "waiting"
-    """The same vote again: the first is on its way."""
+    """The same vote was sent before, and is pending."""
     COUNTED = "counted"
-    """The same vote again: the Governor has the first."""
+    """The same vote was sent before, and the Governor has counted it."""
 
 
 class ProposalPhase(StrEnum):
-    """Where a proposal stands: the Governor's states by their names, and two more that a server has."""
+    """State of a proposal: the Governor's states by their names, and two more of the server (relaying, ended)."""
 
     RELAYING = "relaying"
-    """Signed, and on its way to the chain."""
+    """The proposal is signed, and its transaction is pending."""
     PENDING = "pending"
     ACTIVE = "active"
     ENDED = "ended"
-    """The vote is over, and the keeper has not read its result yet."""
+    """Voting is over, and the server's keeper has not read the result yet."""
     CANCELED = "canceled"
     DEFEATED = "defeated"
     SUCCEEDED = "succeeded"

@@ -26,124 +26,146 @@ from contracts.wire.states import BallotState
 ProposalName = Annotated[
     str, Field(pattern=r"^[0-9]{1,78}$", examples=["8310972349871"], json_schema_extra=unit("uint256, decimal"))
 ]
-"""The id that the Governor computes of calls and text."""
+"""Id of a proposal, which the Governor computes from the calls and the text."""
 State = Annotated[str, Field(examples=["active"])]
-"""The Governor's, and `relaying` and `ended` beside."""
+"""State of a proposal: a state of the Governor, or `relaying` or `ended`."""
 Support = Annotated[int, Field(ge=0, le=2, examples=[1], json_schema_extra=unit("0 against, 1 for, 2 abstain"))]
 
 
 class VoteCounts(Part):
-    """Votes by what they say."""
+    """The votes on a proposal, counted by answer, in 1e-18 tokens."""
 
-    against: Amount = Field(description="Votes against.")
-    in_favour: Amount = Field(validation_alias="for", serialization_alias="for", description="Votes for it.")
-    abstain: Amount = Field(description="Votes of holders who abstain.")
+    against: Amount = Field(description="Votes against the proposal, in 1e-18 tokens.")
+    in_favour: Amount = Field(
+        validation_alias="for", serialization_alias="for", description="Votes for the proposal, in 1e-18 tokens."
+    )
+    abstain: Amount = Field(description="Votes that abstain, in 1e-18 tokens.")
 
 
 class _AnyProposal(Part):
-    """What a proposal has in a list and by itself."""
+    """The fields that a proposal has in a list and in its own document."""
 
-    id: ProposalName = Field(description="The Governor's id of it.")
+    id: ProposalName = Field(description="Id of the proposal in the Governor.")
     proposer: Annotated[str, Field(examples=["0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"])] = Field(
-        description="Who proposed it."
+        description="Address of the proposer."
     )
-    block: BlockNumber | None = Field(description="The block in which it was made; null while it is on its way.")
-    snapshot: Seconds | None = Field(description="When votes are weighed.")
-    deadline: Seconds | None = Field(description="When voting ends.")
-    eta: Seconds | None = Field(description="When it can be executed; null before it is queued.")
-    over: Flag = Field(description="Whether nothing can become of it any more.")
-    counts: VoteCounts = Field(description="Votes, as this server weighed them.")
-    votes: Count = Field(description="How many votes were weighed.")
-    description: Text = Field(description="Its text; in a list the beginning of it.")
-    description_length: Count = Field(description="Characters of the text.")
-    call_count: Count = Field(description="Calls that it makes.")
-    state: State = Field(description="Where it rests.")
+    block: BlockNumber | None = Field(description="Block in which the proposal was made; null before it is in a block.")
+    snapshot: Seconds | None = Field(
+        description="Second at which votes are weighed, as Unix time; null before the proposal is in a block."
+    )
+    deadline: Seconds | None = Field(
+        description="Second at which voting ends, as Unix time; null before the proposal is in a block."
+    )
+    eta: Seconds | None = Field(
+        description="Second from which the proposal can be executed, as Unix time; null before it is queued."
+    )
+    over: Flag = Field(
+        description="Whether the proposal has reached its last state: nothing can become of it any more."
+    )
+    counts: VoteCounts = Field(description="Votes as this server counted them.")
+    votes: Count = Field(description="Number of ballots in these counts.")
+    description: Text = Field(description="Text of the proposal; in a list only its beginning.")
+    description_length: Count = Field(description="Length of the whole text, in characters.")
+    call_count: Count = Field(description="Number of calls that the proposal makes.")
+    state: State = Field(
+        description="State of the proposal: a state of the Governor, relaying, or ended (the result is not read yet)."
+    )
 
 
 class ProposalLine(_AnyProposal):
-    """A proposal among others: at most 4 kB, whatever its proposer wrote."""
+    """One proposal in a list, 4 kB at most, however long its text is."""
 
-    first_call: Text = Field(description="The beginning of its first call, in words.")
+    first_call: Text = Field(description="Beginning of the proposal's first call, in words.")
 
 
 class ProposalCall(Part):
-    """One call that the timelock makes."""
+    """One call that the timelock makes if the proposal passes."""
 
-    target: Address = Field(description="The contract.")
-    value: Wei = Field(description="What is sent with it.")
-    data: Octets = Field(description="The call's bytes.")
-    words: Text = Field(description="The same in words, by the server's word.")
+    target: Address = Field(description="Address of the contract that is called.")
+    value: Wei = Field(description="Amount that is sent with the call, in wei.")
+    data: Octets = Field(description="Bytes of the call (selector and arguments).")
+    words: Text = Field(description="The call in words, as this server decodes it.")
 
 
 class Proposal(_AnyProposal):
-    """One proposal with all that its id is the hash of: whoever reads it recomputes the id."""
+    """One proposal with everything from which its id is computed, so that a reader can compute the id again."""
 
     description_hash: Digest = Field(description="keccak256 of the text.")
-    calls: list[ProposalCall] = Field(description="What the timelock makes.")
-    now: Seconds = Field(description="The chain's time.")
-    quorum: Amount | None = Field(description="Votes that it needs; null before the snapshot.")
-    grace: Duration = Field(description="For how long it can be queued, and then executed.")
-    extension: Duration = Field(description="For how long a vote goes on after a quorum that was reached late.")
+    calls: list[ProposalCall] = Field(description="Calls that the timelock makes if the proposal passes.")
+    now: Seconds = Field(description="Chain time of the answer, as Unix seconds.")
+    quorum: Amount | None = Field(
+        description="Votes that the proposal needs, in 1e-18 tokens; null before the snapshot."
+    )
+    grace: Duration = Field(description="Seconds in which a passed proposal can be queued, and a queued one executed.")
+    extension: Duration = Field(description="Seconds for which voting goes on after a quorum that was reached late.")
 
 
 class Tally(Part):
-    """Both counts of a vote at the same final block."""
+    """Two counts of the votes on a proposal at the same final block: this server's and the Governor's."""
 
-    api: VoteCounts = Field(description="This server's own count.")
-    governor: VoteCounts = Field(description="The Governor's.")
-    votes: Count = Field(description="Votes that this server weighed.")
-    unweighed: Count = Field(description="Votes that are credited, and not in this server's count yet.")
-    block: BlockNumber | None = Field(description="The block of both; null where the node has no state of it.")
+    api: VoteCounts = Field(description="Votes as this server counted them.")
+    governor: VoteCounts = Field(description="Votes as the Governor counted them.")
+    votes: Count = Field(description="Number of ballots that this server counted.")
+    unweighed: Count = Field(
+        description="Number of ballots that the chain has, and that this server has not counted yet."
+    )
+    block: BlockNumber | None = Field(
+        description="Number of the block of both counts; null if the chain node has no state of it."
+    )
 
 
 class VoteLine(Part):
-    """One vote."""
+    """One ballot on a proposal."""
 
-    voter: Address = Field(description="Who voted.")
-    support: Support = Field(description="What it says.")
-    weight: Amount | None = Field(description="The voter's votes at the snapshot; null until looked up.")
-    block: BlockNumber = Field(description="Its block.")
-    log_index: Count = Field(description="Its place among the block's events.")
+    voter: Address = Field(description="Address of the voter.")
+    support: Support = Field(description="The vote: 0 against, 1 for, 2 abstain.")
+    weight: Amount | None = Field(
+        description="Votes of the voter at the snapshot, in 1e-18 tokens; null before they are looked up."
+    )
+    block: BlockNumber = Field(description="Number of the block with the ballot.")
+    log_index: Count = Field(description="Index of the ballot's event in the block.")
 
 
 class QueuedProposal(Part):
-    """A signed proposal that the relayer took."""
+    """The answer to a signed proposal: the relayer will send it to the chain."""
 
-    proposal: ProposalName = Field(description="The id that it will have.")
+    proposal: ProposalName = Field(description="Id that the proposal will have.")
 
 
 class TakenBallot(Part):
-    """A signed vote that the relayer took."""
+    """The answer to a signed vote: the relayer will send it to the chain, or has sent it before."""
 
-    voter: Address = Field(description="Who voted.")
+    voter: Address = Field(description="Address of the voter.")
     ballot: BallotState = Field(
         strict=False,
-        description="Of the same vote again: whether it is on its way, or counted.",
+        description="State of the ballot: taken; for the same vote again, waiting (pending) or counted.",
         examples=["taken"],
     )
 
 
 class Delegations(Part):
-    """Whom an account lends its votes, and who lends it theirs."""
+    """The account that an account lends its votes to, and the accounts that lend it theirs."""
 
-    account: Address = Field(description="The account.")
-    to: Address | None = Field(description="Whom it lends its votes; null where it never did.")
-    lenders: list[Address] = Field(description="A page of those who lend it theirs, by address.")
+    account: Address = Field(description="Address of the account.")
+    to: Address | None = Field(description="Address that the account lends its votes to; null if it never did.")
+    lenders: list[Address] = Field(
+        description="Addresses that lend their votes to the account: one page, in the order of the addresses."
+    )
 
 
 class RunTook(Part):
-    """What one run made of a decision."""
+    """One run's answer to a decision of the holders: applied, or refused."""
 
-    run: Digest = Field(description="The run.")
-    applied: Flag = Field(description="Whether it obeys.")
-    detail: Text = Field(description="Why it does not; empty where it does.")
+    run: Digest = Field(description="Id of the run.")
+    applied: Flag = Field(description="Whether the run applies the decision.")
+    detail: Text = Field(description="Reason why the run does not apply the decision; empty if it does.")
 
 
 class Decision(Part):
-    """What holders decided, by the chain."""
+    """A decision of the holders, as it was executed on the chain."""
 
-    sequence: Count = Field(description="Its number, in the order of the chain.")
-    key: Text = Field(description="What it decides.")
-    value: Text = Field(description="Its value.")
-    block: BlockNumber = Field(description="Its block.")
-    taken: list[RunTook] = Field(description="What each run made of it.")
+    sequence: Count = Field(description="Number of the decision, in the order of the chain.")
+    key: Text = Field(description="Setting that the decision changes.")
+    value: Text = Field(description="New value of the setting.")
+    block: BlockNumber = Field(description="Number of the block with the decision.")
+    taken: list[RunTook] = Field(description="Answer of each run to the decision.")

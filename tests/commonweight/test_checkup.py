@@ -80,7 +80,7 @@ def test_a_proxy_of_the_environment_is_named(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("check", "changes", "verdict", "words"),
     [
-        ("chain", {"w3": chain(chain_id=5)}, CheckResult.FAILED, "is chain 5, and the model is of chain 1"),
+        ("chain", {"w3": chain(chain_id=5)}, CheckResult.FAILED, "is chain 5, but the model is on chain 1"),
         ("chain", {"w3": chain(get_code=lambda _: b"")}, CheckResult.FAILED, "has no contract of the model"),
         ("chain", {"w3": chain(get_code=1)}, None, ""),
         ("balance", {"keystore": Path("k"), "w3": chain(get_balance=lambda _: 0)}, CheckResult.WARNING, "has no coins"),
@@ -100,7 +100,7 @@ def test_a_proxy_of_the_environment_is_named(tmp_path: Path, monkeypatch: pytest
             "self-test",
             {"run": "0x1", "shown": SimpleNamespace(verifiers=[])},
             CheckResult.FAILED,
-            "no verifier of the run does",
+            "no verifier of the run has this profile",
         ),
     ],
 )
@@ -122,7 +122,7 @@ def test_a_verifier_that_computes_alike_is_found(tmp_path: Path) -> None:
     shown = SimpleNamespace(verifiers=[SimpleNamespace(profile=mine), SimpleNamespace(profile="0x")])
     said = found("self-test", asked(tmp_path, run="0x1", shown=shown))
     assert said.verdict is CheckResult.FINE
-    assert "as 1 verifiers of the run do" in said.says
+    assert "like 1 verifiers of the run" in said.says
 
 
 @pytest.mark.parametrize(

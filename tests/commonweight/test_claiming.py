@@ -41,5 +41,5 @@ def test_what_waits_is_named_before_what_pays_nothing() -> None:
 
 
 def test_an_epoch_that_is_not_there_says_so() -> None:
-    with pytest.raises(NothingToClaim, match="no epoch of that number is closed"):
+    with pytest.raises(NothingToClaim, match="no closed epoch has that number"):
         require_claimable(Owed(ACCOUNT, []))

@@ -96,21 +96,24 @@ def test_a_group_alone_prints_its_commands(commonweight: Command, path: tuple[st
 WRONG = {
     "decide-without-value": (("gov", "propose", "--description", "d", "--decide", "inner_lr"), "must be key=value"),
     "decide-without-key": (("gov", "propose", "--description", "d", "--decide", "=1"), "must be key=value"),
-    "description-no-text": (("gov", "propose", "--description", "a\udcff", "--decide", "rounds=9"), "no UTF-8 text"),
+    "description-no-text": (
+        ("gov", "propose", "--description", "a\udcff", "--decide", "rounds=9"),
+        "must be UTF-8 text",
+    ),
     "description-of-a-megabyte": (
         ("gov", "propose", "--description", "a" * 10**6, "--decide", "rounds=9"),
         "must have 1 to 3900 characters",
     ),
     "description-with-anothers-mark": (
         ("gov", "propose", "--description", f"x#proposer={ACCOUNT} y", "--decide", "rounds=9"),
-        "must not hold #proposer=",
+        "must not contain #proposer=",
     ),
     "delegate-not-an-address": (("wallet", "delegate", "--to", "somebody"), "not an address"),
     "nothing-proposed": (("gov", "propose", "--description", "d"), "at least one --decide or --call"),
     "proposal-not-a-number": (("gov", "vote", "0xff", "for"), "not a proposal"),
     "support-unknown": (("gov", "vote", "7", "maybe"), "for, against or abstain"),
     "config-not-json": (("model", "train", "--config", "{seed: 2}"), "not JSON"),
-    "config-not-an-object": (("model", "train", "--config", "[1]"), "a JSON object is wanted"),
+    "config-not-an-object": (("model", "train", "--config", "[1]"), "must be a JSON object"),
     "run-too-short": (("node", "--run", "0x12", "--payout", ACCOUNT), "not a run"),
     "payout-not-an-address": (("node", "--run", RUN, "--payout", ACCOUNT[:-1]), "not an address"),
     "stake-without-deployment": (("model", "stake", "--deployment", "/nowhere.json"), "does not exist"),

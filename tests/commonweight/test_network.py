@@ -206,7 +206,7 @@ def refused(said: object, code: str) -> str:
 def test_a_claim_from_an_epoch_that_is_not_there(commonweight: Command, network: Network) -> None:
     reached = ("--api", network.api, "--rpc-url", network.rpc)
     said = refused(commonweight("wallet", "claim", STRANGER.address, "--epoch", 9, *reached), "nothing-to-claim")
-    assert "No run of this model was opened yet" in said
+    assert "This model has no run yet" in said
 
 
 def test_a_decision_that_nobody_may_make(commonweight: Command, network: Network) -> None:

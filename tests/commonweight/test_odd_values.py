@@ -73,7 +73,7 @@ def test_a_process_that_could_do_nothing_does_not_start(
 def test_a_spoilt_contribution_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "c.json").write_bytes(content)
     bound_recursion()
-    with pytest.raises(BadField, match="no contribution file"):
+    with pytest.raises(BadField, match="not a contribution file"):
         ContributionFile.load(tmp_path / "c.json")
 
 

@@ -1,4 +1,4 @@
-"""`commonweight contribution`: maintainers vouch for code and data; anybody may hand in what enough of them signed."""
+"""`commonweight contribution`: maintainers sign for code and data, and anybody may submit the signed file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ from contracts.ids import as_address
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from commonweight.contribution_file import ContributionFile
 
-app = typer.Typer(no_args_is_help=True, help="Credit code and data that the run's maintainers vouch for.")
-File = Annotated[Path, typer.Argument(help="Contribution file: what is credited, and the signatures so far.")]
-Paid = Annotated[str, typer.Option("--account", parser=read_address, metavar="ADDRESS", help="Address that is paid.")]
+app = typer.Typer(no_args_is_help=True, help="Credit code and data for which the run's maintainers sign.")
+File = Annotated[Path, typer.Argument(help="Contribution file: the contribution and its signatures.")]
+Paid = Annotated[
+    str, typer.Option("--account", parser=read_address, metavar="ADDRESS", help="Address that the contribution pays.")
+]
 ID = re.compile(r"0x[0-9a-fA-F]{64}")
-Weight = Annotated[int, typer.Option(min=1, help="Weight among contributions of its kind in the same epoch.")]
+Weight = Annotated[
+    int, typer.Option(min=1, help="Weight of the contribution among those of its kind in the same epoch.")
+]
 
 
 class ContributionUnknown(CommonweightError):
-    """No run credited a contribution of that id."""
+    """No run has credited a contribution with this id."""
 
     code = "contribution-unknown"
 
@@ -40,13 +44,13 @@ def read_optional_run(text: str) -> str:
 def code(
     file: File,
     run: RunId,
-    repo: Annotated[str, typer.Option(help="Where the code lives.")],
-    commit: Annotated[str, typer.Option(help="Full commit id; it is credited once in a model.")],
+    repo: Annotated[str, typer.Option(help="URL of the repository.")],
+    commit: Annotated[str, typer.Option(help="Full id of the commit; a model credits it only once.")],
     licence: Annotated[str, typer.Option(help="Licence of the repository, for instance Apache-2.0.")],
     account: Paid,
     weight: Weight,
 ) -> None:
-    """Write a code contribution to a run to a file, for maintainers to sign."""
+    """Write a file that credits code in a run, for maintainers to sign."""
     from commonweight.contribution_file import ContributionFile
 
     _write(ContributionFile.code(ids.RunId(run), repo, commit, licence, as_address(account), weight), file)
@@ -56,15 +60,15 @@ def code(
 def data(
     file: File,
     run: RunId,
-    source: Annotated[str, typer.Option(help="Where the data live.")],
+    source: Annotated[str, typer.Option(help="URL of the data.")],
     manifest: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="Manifest of the data; hashed (SHA-256).")
+        Path, typer.Option(exists=True, dir_okay=False, help="Manifest file of the data; its SHA-256 names them.")
     ],
     licence: Annotated[str, typer.Option(help="Licence of the data, for instance CC-BY-4.0.")],
     account: Paid,
     weight: Weight,
 ) -> None:
-    """Write a data contribution to a run to a file, for maintainers to sign."""
+    """Write a file that credits data in a run, for maintainers to sign."""
     from commonweight.contribution_file import ContributionFile
 
     _write(
@@ -74,7 +78,7 @@ def data(
 
 @app.command("sign")
 def sign(file: File, keystore: Keystore, api: Api = DEFAULT_API) -> None:
-    """Show what the file credits and add your signature to it."""
+    """Show a contribution file, and add your signature to it."""
     from commonweight.contribution_file import ContributionFile
     from trainer.client import ApiClient
 
@@ -83,34 +87,40 @@ def sign(file: File, keystore: Keystore, api: Api = DEFAULT_API) -> None:
     signed.save(file)
     have, takes = signed.quorum(client)
     document = signed.to_json() | {"file": str(file), "signed": have, "needed": takes}
-    tell(document, [f"{signed.describe()}\n{have} of the {takes} maintainers that it takes have signed"])
+    tell(document, [f"{signed.describe()}\n{have} of {takes} needed maintainers have signed"])
 
 
 @app.command("list")
 def list_contributions(
     run: Annotated[
-        str, typer.Option("--run", parser=read_optional_run, metavar="RUN", help="Of this run alone; default: of all.")
+        str,
+        typer.Option(
+            "--run",
+            parser=read_optional_run,
+            metavar="RUN",
+            help="Id of the run whose contributions are listed. Default: all runs.",
+        ),
     ] = "",
     api: Api = DEFAULT_API,
 ) -> None:
-    """What was credited, who vouched for it by checked signatures, and which epoch pays it."""
+    """List credited contributions: their signers, by checked signatures, and the epoch that pays each."""
     from commonweight.standing.contributions import Contributions
     from trainer.client import ApiClient
 
     contributions = Contributions(ApiClient(api))
     rows = contributions.credited([contributions.run(ids.RunId(run))] if run else contributions.runs())
-    lines = [line for row in rows for line in row.lines()] or ["nothing was credited yet"]
+    lines = [line for row in rows for line in row.lines()] or ["no contribution is credited yet"]
     tell((row.to_json() for row in rows), lines)
 
 
 @app.command("show")
 def show(
     contribution: Annotated[
-        str, typer.Argument(help="A contribution file, or the id of what was credited (0x and 64 hex digits).")
+        str, typer.Argument(help="Contribution file, or id of a credited contribution (0x and 64 hex digits).")
     ],
     api: Api = DEFAULT_API,
 ) -> None:
-    """Where a contribution stands: who signed, who is missing and until when, or which epoch pays it."""
+    """Show the state of a contribution: its signers, the missing ones and the deadline, or the epoch that pays it."""
     from commonweight.contribution_file import ContributionFile
     from commonweight.standing.contributions import Contributions
     from trainer.client import ApiClient
@@ -128,7 +138,7 @@ def show(
 
 @app.command("submit")
 def submit(file: File, api: Api = DEFAULT_API) -> None:
-    """Hand a signed file in; the run's next epoch pays it. A run that is over refuses it."""
+    """Submit a signed contribution file. The run's next epoch pays it; a run that is over refuses it."""
     from commonweight.contribution_file import ContributionFile
     from trainer.client import ApiClient
 
@@ -139,5 +149,5 @@ def submit(file: File, api: Api = DEFAULT_API) -> None:
 
 def _write(contribution: ContributionFile, file: Path) -> None:
     contribution.save(file)
-    line = f"{file}: hand it to the maintainers for `commonweight contribution sign`"
+    line = f"{file} is written; each maintainer signs it with `commonweight contribution sign`"
     tell(contribution.to_json() | {"file": str(file)}, [line])

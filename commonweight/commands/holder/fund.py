@@ -28,15 +28,15 @@ if TYPE_CHECKING:  # commands load what they need when they run, so that --help 
 
     from contracts.bindings.capital_pool import CapitalPool
 
-app = typer.Typer(no_args_is_help=True, help="Pay into a model's funding round; get its tokens, or your money back.")
+app = typer.Typer(no_args_is_help=True, help="Pay into a model's funding round, and get its tokens or your money back.")
 Pool = Annotated[
     str,
     typer.Option(
         "--pool",
         parser=read_round,
         metavar="ADDRESS@CREATION",
-        help="A later round's contract and the transaction that made it, as `fund open-round` says; default: the "
-        "deployment's.",
+        help="Contract of a later round and the transaction that created it, as `fund open` prints it. Default: the "
+        "round in the deployment.",
     ),
 ]
 PERMIT_SECONDS = 3_600
@@ -54,12 +54,12 @@ def show(
     deployment: ModelDeployment,
     account: Annotated[
         str | None,
-        typer.Option(parser=read_address, metavar="ADDRESS", help="Also say what this account has in the round."),
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Account whose deposit is shown as well."),
     ] = None,
     at: Pool = "",
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Where the round stands: its price, its deadline, what is paid in and by whom, and what can be done now."""
+    """Show a funding round: its state, price, deadline, deposits, and the commands that are possible now."""
     from commonweight.standing.funding import Deposit, Round
 
     pool = _pool(deployment, rpc_url, at)
@@ -70,7 +70,7 @@ def show(
     lines = list(current.lines())
     if units:
         lines.append(
-            f"deployer   paid in {current.money.text(units)} of it itself: {100 * units // max(1, current.deposited)} %"
+            f"deployer   paid in {current.money.text(units)} of this: {100 * units // max(1, current.deposited)} %"
         )
     tell({**current.to_json(), "by_deployer": str(units), "warnings": warnings}, lines)
     if deposit:
@@ -82,12 +82,12 @@ def show(
 def open_round(
     keystore: Keystore,
     deployment: ModelDeployment,
-    params: Annotated[str, typer.Option(help='The round as JSON: {"funding_currency": "0x...", ...}.')],
+    params: Annotated[str, typer.Option(help='Parameters of the round as JSON: {"funding_currency": "0x...", ...}.')],
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Deploy another funding round of a model; it sells nothing until holders give it a budget.
+    """Deploy another funding round of a model. The round sells nothing until the holders vote a budget for it.
 
-    Prints its address, and the call that they have to pass for it.
+    Prints the address of the round, and the call that the holders have to propose and pass.
     """
     from commonweight.model.known_model import known_model
     from contracts.genesis.deploy import open_round
@@ -111,17 +111,17 @@ def deposit(
     keystore: Keystore,
     deployment: ModelDeployment,
     amount: Annotated[
-        int, typer.Option(min=1, help="Units of the currency; what is beyond the hard cap is not taken.")
+        int, typer.Option(min=1, help="Amount in units of the currency; the part beyond the hard cap is not taken.")
     ],
     approve: Annotated[
-        bool, typer.Option("--approve", help="Approve in a transaction of its own, for a currency without permits.")
+        bool, typer.Option("--approve", help="Approve in a separate transaction, for a currency without permits.")
     ] = False,
     at: Pool = "",
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Pay in, by a signed permit in one transaction.
+    """Pay into a funding round, in one transaction with a signed permit.
 
-    Refused while an account that is no contract of the model's may mint or owes tokens: it could outvote all buyers.
+    Refused while an account that is no contract of the model may mint or owes tokens: it could outvote all buyers.
     """
     from commonweight.model.currency import CurrencyTerms
     from contracts.chain.connection import send
@@ -144,8 +144,8 @@ def deposit(
     tell(
         _moved(pool, account.address, took) | {"deposit": str(total), "tokens": str(bought)},
         [
-            f"took {money.text(took)}; {money.text(total)} in all are {amount_of(bought, _symbol(pool))} if the round "
-            "succeeds"
+            f"paid in {money.text(took)}; {money.text(total)} in all buy {amount_of(bought, _symbol(pool))} "
+            "if the round succeeds"
         ],
     )
 
@@ -158,7 +158,9 @@ def claim(
     at: Pool = "",
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Have an account's tokens minted to it after the round succeeded; any key with gas may ask."""
+    """Mint the tokens of an account's deposit to the account after the round succeeded.
+
+    At first only the account's own key can do it. Once no buyer can leave any more, any key with gas can."""
     pool = _pool(deployment, rpc_url, at)
     warnings = _warnings(pool, deployment)
     tell((), warnings)  # an account that claims can leave no more
@@ -170,7 +172,7 @@ def claim(
 
 @app.command("withdraw")
 def withdraw(keystore: Keystore, deployment: ModelDeployment, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
-    """Take your whole deposit back while the round is open, until its last quarter."""
+    """Take your whole deposit back while the round is open and not in its last quarter."""
     pool = _pool(deployment, rpc_url, at)
     account = open_keystore(keystore)
     paid = pool.deposit_of(account.address)
@@ -180,7 +182,7 @@ def withdraw(keystore: Keystore, deployment: ModelDeployment, at: Pool = "", rpc
 
 @app.command("leave")
 def leave(keystore: Keystore, deployment: ModelDeployment, at: Pool = "", rpc_url: Rpc = DEFAULT_RPC) -> None:
-    """Take your deposit back after the round instead of tokens, until holders can pay with its money."""
+    """Take your deposit back instead of tokens, after the round and before the holders can spend its money."""
     pool = _pool(deployment, rpc_url, at)
     account = open_keystore(keystore)
     paid = pool.deposit_of(account.address)
@@ -196,7 +198,7 @@ def refund(
     at: Pool = "",
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Have an account's deposit paid back to it after the round failed; any key with gas may ask."""
+    """Pay an account's deposit back to the account, after the round failed. Any key with gas can do it."""
     pool = _pool(deployment, rpc_url, at)
     paid = pool.deposit_of(as_address(account))
     _send(pool, open_keystore(keystore), pool.refund(as_address(account)))

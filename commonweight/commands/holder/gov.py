@@ -23,21 +23,23 @@ from contracts import ids
 from contracts.amounts import VOTES, amount
 from contracts.wire.states import BallotState
 
-app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
+app = typer.Typer(no_args_is_help=True, help="Propose, vote and decide as holders of the model.")
 BEFORE: dict[str, str] = {
-    BallotState.WAITING: ": handed in already, and on its way",
-    BallotState.COUNTED: ": counted already",
+    BallotState.WAITING: ": the same vote was sent before, and is pending",
+    BallotState.COUNTED: ": the same vote was counted before",
 }
 """By the state of an earlier ballot, the end of the line about it."""
 LONGEST_DESCRIPTION = 3_900
-"""Characters: with its proposer's mark a server takes 4,000."""
+"""Longest description in characters: with the proposer's mark a server takes 4,000."""
 CALL_HELP = "Contract.function name=value ..., for instance 'VerifierRegistry.admit verifier=0x...'; repeat for more."
 
 
 @app.command("propose")
 def propose(
     keystore: Keystore,
-    description: Annotated[str, typer.Option(help="What and why; make it unique, ids follow from it.")],
+    description: Annotated[
+        str, typer.Option(help="Text of the proposal; make it unique, since the id follows from it.")
+    ],
     decide: Annotated[
         list[str] | None, typer.Option(help="key=value, for instance inner_lr=0.001; repeat for more.")
     ] = None,
@@ -69,10 +71,12 @@ def propose(
 def release(
     keystore: Keystore,
     run: RunId,
-    round_number: Annotated[int, typer.Option("--round", min=1, help="Round after which the weights stand.")],
+    round_number: Annotated[int, typer.Option("--round", min=1, help="Round whose merged weights are released.")],
     version: Annotated[str, typer.Option(help="Name of the release, for instance 1.0.0.")],
     licence: Annotated[str, typer.Option(help="Licence of the weights, for instance Apache-2.0.")],
-    description: Annotated[str, typer.Option(help="What and why; make it unique, ids follow from it.")],
+    description: Annotated[
+        str, typer.Option(help="Text of the proposal; make it unique, since the id follows from it.")
+    ],
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
@@ -89,7 +93,7 @@ def release(
 
 @app.command("powers")
 def powers() -> None:
-    """What holders can decide about the model's contracts: each call, and what it does."""
+    """List the calls of the model's contracts that holders can decide, and the effect of each."""
     from contracts.calls.words import WORDS
 
     calls = sorted(WORDS.items())
@@ -102,9 +106,9 @@ def simulate(
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """What calls would change: in words, the state now, and whether the timelock could make each of them now.
+    """Simulate calls: show each in words, the present state, and whether the timelock could make the call now.
 
-    Each is judged by itself. What the Governor takes only while it executes a proposal cannot be judged before.
+    Each call is simulated by itself. A call that the Governor takes only in an execution cannot be simulated.
     """
     from dataclasses import asdict
 
@@ -123,15 +127,15 @@ def simulate(
 @app.command("vote")
 def vote(
     proposal: ProposalId,
-    support: Annotated[str, typer.Argument(help="for, against or abstain.")],
+    support: Annotated[str, typer.Argument(help="Your vote: for, against or abstain.")],
     keystore: Keystore,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Sign a ballot and hand it in; it weighs what you held at the proposal's snapshot.
+    """Sign a ballot and send it. Its weight is your votes at the proposal's snapshot.
 
-    What you vote on is shown first: the calls from which the proposal's id follows. The same vote twice is a success;
-    another one is refused, since the first ballot counts.
+    The command first shows the calls from which the proposal's id follows. The same vote twice is a success; another
+    vote is refused, since the first ballot counts.
     """
     from commonweight.governance.ballots import GovernanceClient
     from commonweight.governance.proposals import SUPPORT, title_of
@@ -153,11 +157,11 @@ def vote(
 def list_proposals(
     api: Api = DEFAULT_API,
     rpc_url: ChainRpc = "",
-    open_only: Annotated[bool, typer.Option("--open", help="Those that are not over.")] = False,
+    open_only: Annotated[bool, typer.Option("--open", help="List only proposals that are not over.")] = False,
 ) -> None:
-    """All proposals of the Governor, wherever they were made; each is held against its id.
+    """List all proposals of the Governor, wherever they were made. Each is checked against its id.
 
-    Which there are is the server's word. With --rpc-url the Governor is asked, and what the server leaves out is shown.
+    The list is the server's word. With --rpc-url the Governor is asked, and shows proposals that the server leaves out.
     """
     from commonweight.governance.proposal_reader import ProposalReader
     from commonweight.governance.proposals import list_lines, word_of
@@ -178,12 +182,13 @@ def show(
     api: Api = DEFAULT_API,
     rpc_url: ChainRpc = "",
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show it again whenever it changes, until it is over.")
+        bool, typer.Option("--watch", help="Show the proposal again whenever it changes, until it is over.")
     ] = False,
 ) -> None:
-    """One proposal: each call that it would make in words, its text, where it stands, and what may still turn it.
+    """Show one proposal: its calls in words, its text, its state, and what may still change the result.
 
-    The id is computed from what is shown. State and counts are the server's word, or the Governor's with --rpc-url.
+    The id is computed from the shown calls and text. State and counts are the server's word, or the Governor's with
+    --rpc-url.
     """
     from itertools import chain, islice
 
@@ -199,7 +204,7 @@ def show(
 
 @app.command("votes")
 def list_votes(proposal: ProposalId, api: Api = DEFAULT_API) -> None:
-    """Each vote on a proposal, in the order of the chain, with its weight, by the server's word."""
+    """List the votes on a proposal with their weights, in the order of the chain, by the server's word."""
     from commonweight.governance.proposals import all_votes, vote_line
     from commonweight.governance.proven import asked, well_formed
     from trainer.client import ApiClient
@@ -214,7 +219,7 @@ def list_votes(proposal: ProposalId, api: Api = DEFAULT_API) -> None:
 
 @app.command("decisions")
 def decisions(api: Api = DEFAULT_API) -> None:
-    """What holders decided, and what each run made of it, by the server's word: obeyed, or refused and why."""
+    """List the holders' decisions and each run's answer, by the server's word: applied, or refused with the reason."""
     from commonweight.governance.proposals import all_decisions, decision_lines
     from trainer.client import ApiClient
 
@@ -224,16 +229,16 @@ def decisions(api: Api = DEFAULT_API) -> None:
 
 @app.command("relay")
 def relay(account: Account, api: Api = DEFAULT_API) -> None:
-    """For whom the relayer pays, and what gas is left of its budget today."""
+    """Show the share of votes from which the relayer pays an account's calls, and the gas that is left today."""
     from contracts.wire.relay import RelayBudget
     from trainer.client import ApiClient
 
     budget = ApiClient(api).read(RelayBudget, f"/relay/{account}")
     lines = (
-        f"proposals from {budget.proposal_ppm} millionths of the tokens on, ballots from {budget.ballot_ppm}",
-        f"today is weighed at second {budget.weighed_at}: {budget.share_ppm} millionths of the votes are its own",
+        f"a proposal needs {budget.proposal_ppm} millionths of all votes, a ballot {budget.ballot_ppm}",
+        f"the account has {budget.share_ppm} millionths of all votes, weighed for today at second {budget.weighed_at}",
         f"left today: {budget.gas_left} of {budget.gas_a_day} gas for {account}",
-        f"            {budget.gas_left_everybody} of {budget.gas_a_day_everybody} gas for all together",
+        f"            {budget.gas_left_everybody} of {budget.gas_a_day_everybody} gas for all accounts together",
     )
     tell(budget, lines)
 
@@ -245,9 +250,9 @@ def object_to(
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Object to a proposal that passed, until it is executed; you pay the gas.
+    """Object to a proposal that passed and is not executed yet. Your key pays the gas.
 
-    More objections than there were votes for it cancel it at once.
+    The proposal is cancelled at once when more votes object than were cast for it.
     """
     from commonweight.governance.ballots import GovernanceClient
 
@@ -258,7 +263,7 @@ def object_to(
 
 @app.command("tally")
 def tally(proposal: ProposalId, api: Api = DEFAULT_API, rpc_url: ChainRpc = "") -> None:
-    """The API's own count beside the Governor's, which is the server's word too unless a chain node is asked."""
+    """Compare the server's count of votes with the Governor's; without --rpc-url the server reports both."""
     from commonweight.governance.proposal_reader import ProposalReader
     from commonweight.governance.proposals import SUPPORT, word_of
     from commonweight.governance.proven import well_formed
@@ -290,9 +295,11 @@ def _require_text(description: str) -> None:
     if not 0 < len(description) <= LONGEST_DESCRIPTION:
         raise typer.BadParameter(f"must have 1 to {LONGEST_DESCRIPTION} characters", param_hint="--description")
     if any(0xD800 <= ord(character) < 0xE000 for character in description):
-        raise typer.BadParameter("holds bytes that are no UTF-8 text", param_hint="--description")
+        raise typer.BadParameter("must be UTF-8 text", param_hint="--description")
     if PROPOSER_MARK in description.lower():
-        raise typer.BadParameter(f"must not hold {PROPOSER_MARK}: yours is put at its end", param_hint="--description")
+        raise typer.BadParameter(
+            f"must not contain {PROPOSER_MARK}: the command adds yours at the end", param_hint="--description"
+        )
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""`commonweight holders`: who owns the model."""
+"""`commonweight holders`: the owners of the model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from contracts.amounts import amount
 
 def holders(
     deployment: Trusted = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many of the largest to show.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="Number of holders to show, the largest first.")] = 100,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Who owns the model, the largest first, with votes and whom they are lent to: by your own chain node's events.
+    """List the holders of the model, the largest first, with their votes and delegates, from your chain node's events.
 
-    The server is asked for the model's addresses alone; with --deployment it is not asked at all.
+    The server gives only the addresses of the contracts. With --deployment no server is asked.
     """
     from commonweight.model.holders import read_holders
     from commonweight.model.known_model import known_model

@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Make and show keys. A key never le
 
 
 @app.command("new")
-def new(out: Annotated[Path, typer.Option(help="File to write; must not exist.")]) -> None:
+def new(out: Annotated[Path, typer.Option(help="Keystore file to write; it must not exist.")]) -> None:
     """Make a key and write it to a keystore v3 file, encrypted under a passphrase (scrypt)."""
     passphrase = given_passphrase() or _new_passphrase(out)
     address = write_keystore(out, secrets.token_bytes(32), passphrase)
@@ -41,7 +41,7 @@ def address(keystore: Annotated[Path, typer.Argument(help="Keystore file.")]) ->
 
 @app.command("log-key")
 def log_key(keystore: Annotated[Path, typer.Argument(help="Keystore file of the operator.")]) -> None:
-    """Print the key under which this operator signs heads of the log: `model deploy --log-key` takes it."""
+    """Print the key with which this operator signs heads of the log, for `model deploy --log-key`."""
     from contracts.protocol.log.operator import LogSigner
 
     key = LogSigner.of(bytes(open_keystore(keystore).key)).public.vkey()

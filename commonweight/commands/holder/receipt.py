@@ -1,4 +1,4 @@
-"""`commonweight receipt`: take home what you did and were paid, and check it anywhere."""
+"""`commonweight receipt`: your work and pay of an epoch as a file that can be checked anywhere."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ import typer
 from commonweight.terminal.console import tell
 from commonweight.terminal.options import DEFAULT_API, Account, Api, OwnChain, Trusted
 
-app = typer.Typer(no_args_is_help=True, help="Your work and pay of an epoch as one file, checked without the server.")
+app = typer.Typer(
+    no_args_is_help=True, help="Save your work and pay of an epoch as one file, and check it without the server."
+)
 
 
 @app.command("save")
 def save(
     account: Account,
-    epoch: Annotated[int, typer.Option(help="Epoch to prove.")] = 1,
-    out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("receipt.json"),
+    epoch: Annotated[int, typer.Option(help="Number of the epoch.")] = 1,
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("receipt.json"),
     api: Api = DEFAULT_API,
     deployment: Trusted = None,
     rpc_url: OwnChain = None,
     seconds: Annotated[float, typer.Option(help="How long to wait until k mirrors show one head.")] = 60.0,
 ) -> None:
-    """Put the receipt of an account for an epoch together: from the server, the log, and k verifiers' mirrors.
+    """Save the receipt of an account for an epoch, from the server, the log, and the mirrors of k verifiers.
 
-    Keep it: none of them is needed any more.
+    The saved receipt can be checked without any of them.
     """
     from commonweight.model.trusted import told_waiting, trusted
     from contracts.files.whole_file import save_file
@@ -46,13 +48,15 @@ def check(
     deployment: Trusted = None,
     policy: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Whose heads count, as a tlog-policy file; see audit --policy."),
+        typer.Option(
+            exists=True, dir_okay=False, help="Keys whose heads count, as a tlog-policy file (see audit --policy)."
+        ),
     ] = None,
     rpc_url: OwnChain = None,
 ) -> None:
-    """Check a receipt offline, against what you trust; with --rpc-url against the chain too.
+    """Check a receipt offline against your deployment and policy, and with --rpc-url against the chain.
 
-    Says what holds, and what it could not check. Exit status: 0 if nothing is wrong, 1 at the first thing that is.
+    Prints what holds, and what could not be checked. Exit status: 0 without an error, 1 at the first error.
     """
     from contracts.chain.connection import connect
     from contracts.chain.deployment import Deployment
@@ -71,7 +75,7 @@ def check(
 
 @app.command("policy")
 def policy(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A receipt.")]) -> None:
-    """Print whose heads a receipt was made under, as a tlog-policy: a claim, to compare with your own."""
+    """Print the keys of a receipt's heads as a tlog-policy. The keys are a claim: compare them with your own policy."""
     from contracts.protocol.receipt import Receipt
 
     policy = Receipt.from_json(file.read_bytes()).policy.rstrip("\n")

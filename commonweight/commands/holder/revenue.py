@@ -1,4 +1,4 @@
-"""`commonweight revenue`: what a model earns, shared among its holders. Amounts are units of the currency."""
+"""`commonweight revenue`: a model's revenue, shared among its holders. Amounts are units of the currency."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CurrencyFailed(CommonweightError):
     code = "currency-failed"
 
 
-app = typer.Typer(no_args_is_help=True, help="Share what a model earned among its holders, and take your part.")
+app = typer.Typer(no_args_is_help=True, help="Share a model's revenue among its holders, and take your share.")
 
 
 AT_ONCE = 100
@@ -39,12 +39,13 @@ def distribute(
     keystore: Keystore,
     deployment: ModelDeployment,
     currency: Annotated[
-        str, typer.Option(parser=read_address, metavar="ADDRESS", help="ERC-20 in which the model earned.")
+        str,
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Address of the ERC-20 in which the model earned."),
     ],
-    amount: Annotated[int, typer.Option(min=1, help="Units of the currency to share.")],
+    amount: Annotated[int, typer.Option(min=1, help="Amount to share, in units of the currency.")],
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Pay an amount to those who held tokens at the snapshot, some time ago; anybody may."""
+    """Share an amount among the holders of a snapshot, which lies in the past. Anybody may do it."""
     from commonweight.model.currency import CurrencyTerms
     from contracts.bindings.currency import Currency
     from contracts.chain.connection import send
@@ -59,7 +60,7 @@ def distribute(
 
 @app.command("show")
 def show(account: Account, deployment: ModelDeployment, rpc_url: Rpc = DEFAULT_RPC) -> None:
-    """What an account is due of what the model earned, and what it was paid. Anybody may distribute anything: choose.
+    """Show an account's shares in the model's revenue, due and paid. Anybody may distribute any currency: choose.
 
     With --json each distribution is an object of its own.
     """
@@ -67,7 +68,7 @@ def show(account: Account, deployment: ModelDeployment, rpc_url: Rpc = DEFAULT_R
 
     splitter, first_block = _splitter(deployment, rpc_url)
     shares = read_shares(splitter, as_address(account), first_block)
-    lines = lines_by_currency(shares) or ["nothing was distributed to the holders of this model yet"]
+    lines = lines_by_currency(shares) or ["no revenue was distributed to the holders of this model yet"]
     tell((share.to_json() for share in shares), lines)
 
 
@@ -78,20 +79,22 @@ def release(
     deployment: ModelDeployment,
     currency: Annotated[
         list[str] | None,
-        typer.Option(parser=read_address, metavar="ADDRESS", help="Currency to be paid in; repeat; default: each."),
+        typer.Option(
+            parser=read_address, metavar="ADDRESS", help="Currency to pay out; repeat for more. Default: each."
+        ),
     ] = None,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Have all that an account can be paid sent to it, each currency for itself; any key with gas may ask.
+    """Pay all due shares of an account to the account, one currency after the other. Any key with gas can do it.
 
-    A currency that cannot be paid is named, and stops no other one; then the command fails.
+    A currency that cannot be paid is named and does not stop the others. The command then fails.
     """
     splitter, first_block = _splitter(deployment, rpc_url)
     waiting = splitter.waiting(as_address(account), first_block)
     chosen = {name: ids for name, ids in waiting.items() if not currency or name in currency}
     due = {name: unpaid for name, ids in chosen.items() if (unpaid := splitter.unreleased(as_address(account), ids))}
     if not due:
-        tell((), [f"nothing to pay to {account}"])
+        tell((), [f"no share is due to {account}"])
         return
     payer = open_keystore(keystore)
     failed = []
@@ -106,7 +109,7 @@ def release(
             why,
         )
     if failed:
-        raise CurrencyFailed(f"{', '.join(failed)} could not be paid; what others owed is paid")
+        raise CurrencyFailed(f"{', '.join(failed)} could not be paid; the other currencies are paid")
 
 
 def _pay(splitter: RevenueSplitter, payer: LocalAccount, account: Address, ids: list[int]) -> str:

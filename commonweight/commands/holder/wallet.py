@@ -1,4 +1,4 @@
-"""`commonweight wallet`: what is yours."""
+"""`commonweight wallet`: tokens, claims and votes of an account."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ if TYPE_CHECKING:  # commands load what they need when they run, so that --help 
     from commonweight.claiming import Elsewhere
     from commonweight.standing.owed import Owed
 
-app = typer.Typer(no_args_is_help=True, help="Claim ownership tokens and see balances. Claiming costs you no gas.")
+app = typer.Typer(
+    no_args_is_help=True, help="Claim ownership tokens, see balances, lend votes. A claim costs you no gas."
+)
 Trusted = Annotated[
     Path | None,
     typer.Option(
         "--deployment",
         exists=True,
         dir_okay=False,
-        help="The model's deployment, from elsewhere; default: the one that the server names.",
+        help="Deployment file of the model, from a source that you trust. Default: the server's.",
     ),
 ]
 
@@ -32,24 +34,29 @@ Trusted = Annotated[
 @app.command("claim")
 def claim(
     account: Account,
-    epoch: Annotated[int | None, typer.Option(min=1, help="Epoch to claim from; default: all that is owed.")] = None,
+    epoch: Annotated[int | None, typer.Option(min=1, help="Epoch to claim. Default: all epochs.")] = None,
     to: Annotated[
         str | None,
-        typer.Option(parser=read_address, metavar="ADDRESS", help="Have it paid to this address; takes --keystore."),
+        typer.Option(
+            parser=read_address,
+            metavar="ADDRESS",
+            help="Address that is paid instead of the account; needs --keystore.",
+        ),
     ] = None,
     keystore: Annotated[
-        Path | None, typer.Option("--keystore", help="The account's key, which signs --to; else none is needed.")
+        Path | None,
+        typer.Option("--keystore", help="Keystore of the account, which signs --to. Without --to no key is needed."),
     ] = None,
     deployment: Trusted = None,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Have all that an account is owed by final epochs minted to it; the relayer pays, and only the account is paid.
+    """Claim all tokens that final epochs owe an account. The relayer pays the gas, and the tokens go to the account.
 
-    Several epochs take one transaction. What somebody else had paid meanwhile is passed over, and named.
+    Several epochs take one transaction. A line that somebody else claimed meanwhile is named and skipped.
 
-    With --to the account signs where its tokens go instead. What is owed is checked against the root that your chain
-    node has.
+    With --to the account signs that another address is paid. All amounts are checked against the root on your chain
+    node.
     """
     from commonweight.claiming import claim_lines, require_claimable
     from commonweight.standing.model import WalletModel
@@ -75,10 +82,10 @@ def show(
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """What an account is owed, can claim and has claimed, epoch by epoch; its votes, and whom it lends them.
+    """Show an account's pay, epoch by epoch: owed, claimable or claimed; and its votes with their delegate.
 
-    Amounts and votes are read from your chain node. A server names epochs, lines and runs; lines count where they lead
-    to the root that the chain has.
+    Amounts and votes are read from your chain node. The server names epochs, lines and runs; a line counts only if it
+    leads to the root on the chain.
     """
     from commonweight.standing.model import WalletModel
     from commonweight.standing.owed import read_owed
@@ -96,7 +103,7 @@ def show(
 
 @app.command("balance")
 def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC) -> None:
-    """Tokens and votes of an account, read from the chain itself."""
+    """Show the tokens and votes of an account, read from the chain."""
     from contracts.bindings.token import ModelToken
     from contracts.chain.connection import connect
     from trainer.client import ApiClient
@@ -114,13 +121,15 @@ def balance(account: Account, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC
 @app.command("delegate")
 def delegate(
     keystore: Keystore,
-    to: Annotated[str, typer.Option("--to", parser=read_address, metavar="ADDRESS", help="Whom to lend your votes.")],
+    to: Annotated[
+        str, typer.Option("--to", parser=read_address, metavar="ADDRESS", help="Address that receives your votes.")
+    ],
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Lend your votes to somebody, or take them back with your own address; your tokens stay yours.
+    """Lend your votes to another address, or take them back with your own address. Your tokens stay yours.
 
-    You sign, the relayer pays. Votes on proposals whose snapshot was taken before are not moved.
+    Your key signs, and the relayer pays. Votes on proposals whose snapshot is in the past do not move.
     """
     from commonweight.governance.ballots import GovernanceClient
     from commonweight.relayed import wait_for
@@ -132,7 +141,7 @@ def delegate(
 
 @app.command("delegation")
 def delegation(account: Account, api: Api = DEFAULT_API) -> None:
-    """Whom an account lends its votes, and who lends it theirs."""
+    """Show the address that an account lends its votes to, and the accounts that lend it their votes."""
     from contracts.wire.votes import Delegations
     from trainer.client import ApiClient
 
@@ -141,7 +150,7 @@ def delegation(account: Account, api: Api = DEFAULT_API) -> None:
     lenders = list(delegations.lenders)
     while page := client.read(Delegations, f"/delegations/{account}", after=(lenders or ["0x"])[-1]).lenders:
         lenders += page
-    lines = (f"votes for {lender}" for lender in lenders)
+    lines = (f"receives the votes of {lender}" for lender in lenders)
     tell({**delegations.to_json(), "lenders": lenders}, (f"lends its votes to {delegations.to or 'nobody'}", *lines))
 
 
@@ -152,7 +161,9 @@ def _elsewhere(account: Address, to: str | None, keystore: Path | None) -> Elsew
     from commonweight.claiming import Elsewhere
 
     if keystore is None:
-        raise typer.BadParameter("needs the account's --keystore: nobody else says where it is paid", param_hint="--to")
+        raise typer.BadParameter(
+            "needs the --keystore of the account: only the account can name another payee", param_hint="--to"
+        )
     signer = open_keystore(keystore)
     if signer.address != account:
         raise typer.BadParameter(
@@ -164,4 +175,4 @@ def _elsewhere(account: Address, to: str | None, keystore: Path | None) -> Elsew
 def _all_claimed(owed: Owed, currency: str) -> str:
     from commonweight.standing.claims import ClaimState
 
-    return f"all of {amount(owed.units(ClaimState.CLAIMED), currency)} is claimed already"
+    return f"all {amount(owed.units(ClaimState.CLAIMED), currency)} are claimed already"

@@ -1,4 +1,4 @@
-"""`commonweight audit`: everything that payouts rest on, derived again by anyone."""
+"""`commonweight audit`: anyone derives the basis of all payouts again."""
 
 from __future__ import annotations
 
@@ -19,22 +19,27 @@ if TYPE_CHECKING:
 def audit(
     deployment: Annotated[
         Path,
-        typer.Option(exists=True, dir_okay=False, help="The model's deployment, from somewhere else than the server."),
+        typer.Option(exists=True, dir_okay=False, help="Deployment file of the model, from a source that you trust."),
     ],
     log: Annotated[
-        str, typer.Option(envvar="COMMONWEIGHT_API", help="A server, a mirror, or static files: a url or a folder.")
+        str,
+        typer.Option(
+            envvar="COMMONWEIGHT_API",
+            help="Source of the log: the URL of a server or a mirror, or a folder of static files.",
+        ),
     ] = DEFAULT_API,
     rpc_url: OwnChain = None,
     head: Annotated[
-        Path | None, typer.Option(help="File in which the log's head is kept: the next audit's log must continue it.")
+        Path | None,
+        typer.Option(help="File that keeps the log's head. The log of the next audit must continue this head."),
     ] = None,
     policy: Annotated[
-        Path | None, typer.Option(help="Write here whose heads count, k of n verifiers, as a tlog-policy file.")
+        Path | None, typer.Option(help="File to write: the keys whose heads count, k of n verifiers, as a tlog-policy.")
     ] = None,
 ) -> None:
-    """Read a whole log: its head, every entry, block and root, and what the mirrors show. Needs no key.
+    """Audit a whole log: its head, every entry, block and payout root, and the copies of the mirrors. Needs no key.
 
-    Says what holds, what does not, and what it could not check. Exit status: 0 if nothing is wrong, else 1.
+    The report lists what holds, findings, and what could not be checked. Exit status: 0 without findings, else 1.
     """
     from contracts.chain.connection import connect
     from contracts.chain.deployment import Deployment

@@ -1,4 +1,4 @@
-"""`commonweight audit-plan`: what auditing a run at some rate detects and costs, and the stake that it needs."""
+"""`commonweight audit-plan`: detection and cost of an audit rate, and the stake that a run needs."""
 
 from __future__ import annotations
 
@@ -62,21 +62,30 @@ class PlanFigures:
 
 
 def audit_plan(
-    reward: Annotated[float, typer.Option(help="Most that one round can pay a node, in any unit of value.")] = 1.25,
+    reward: Annotated[float, typer.Option(help="Highest pay of a node for one round, in any unit of value.")] = 1.25,
     step_cost: Annotated[float, typer.Option(help="Cost of one inner step to a node, in the same unit.")] = 0.025,
-    steps: Annotated[int, typer.Option(help="Inner steps a round.")] = 40,
-    segment: Annotated[int, typer.Option(help="Steps a segment; divides --steps.")] = 4,
-    samples: Annotated[int, typer.Option(help="Segments that each verifier replays, the common one included.")] = 2,
-    verifiers: Annotated[int, typer.Option(help="Verifiers that look at an audited proof.")] = 3,
-    quorum: Annotated[int, typer.Option(help="Accepting verdicts that post a proof; the stake relies on no more.")] = 2,
+    steps: Annotated[int, typer.Option(help="Number of inner steps in a round.")] = 40,
+    segment: Annotated[int, typer.Option(help="Number of inner steps in a segment; must divide --steps.")] = 4,
+    samples: Annotated[
+        int, typer.Option(help="Number of segments that each verifier replays, including the common segment.")
+    ] = 2,
+    verifiers: Annotated[int, typer.Option(help="Number of verifiers that read an audited proof.")] = 3,
+    quorum: Annotated[
+        int,
+        typer.Option(
+            help="Number of accepting verdicts that post a proof. The planned stake relies on no more verifiers."
+        ),
+    ] = 2,
     floor: Annotated[float, typer.Option(help="Audit rate of a node with a long clean record.")] = 0.05,
-    streak: Annotated[int, typer.Option(help="Audited and accepted proofs that halve a node's audit rate.")] = 8,
-    rounds: Annotated[int, typer.Option(help="Rounds to look ahead.", min=1, max=10_000)] = 1_000,
+    streak: Annotated[
+        int, typer.Option(help="Number of audited and accepted proofs that halve a node's audit rate.")
+    ] = 8,
+    rounds: Annotated[int, typer.Option(help="Number of rounds to look ahead.", min=1, max=10_000)] = 1_000,
 ) -> None:
     """Plan the audit of a run: chance of catching a cheat, least stake of a node, cost of verification.
 
-    A node's first proofs are all audited; a clean record lowers its rate to the floor, and one voided proof takes it
-    back to all. The stake makes every cheat lose on average: however much is faked, however often, after any record.
+    All first proofs of a node are audited. A clean record lowers its audit rate to the floor, and one voided proof
+    raises the rate to 1 again. With the planned stake every cheat loses on average, after any record.
 
     Example: commonweight audit-plan --reward 2 --step-cost 0.03 --floor 0.2 --samples 3
     """
@@ -118,7 +127,7 @@ def figures_of(plan: AuditPlan, rounds: int) -> PlanFigures:
 def _exact(name: str, value: float) -> Fraction:
     """The decimal number that was typed. Raises InvalidAuditPlan for nan and infinity."""
     if not isfinite(value):
-        raise InvalidAuditPlan(f"{name} must be a finite number, is {value}")
+        raise InvalidAuditPlan(f"{name} must be a finite number, not {value}")
     return Fraction(str(value))
 
 
@@ -137,7 +146,7 @@ def _lines(figures: PlanFigures) -> Iterator[RenderableType]:
     yield _table(figures)
     cost = figures.verification_cost
     yield (
-        f"stake to ask for        {_value(figures.stake)}"
+        f"recommended stake       {_value(figures.stake)}"
         f"   (at {_value(figures.least_stake)} the best cheat breaks even)"
     )
     yield f"against deviating only  {_value(figures.least_deviation_stake)}   (above it no cheat beats honest work)"
@@ -154,7 +163,9 @@ def _table(figures: PlanFigures) -> Table:
     quorum = figures.quorum
     everyone = figures.verifiers
     fancy = console.is_terminal
-    table = Table(box=box.ROUNDED if fancy else None, title="What a cheat meets", title_justify="left", pad_edge=fancy)
+    table = Table(
+        box=box.ROUNDED if fancy else None, title="Detection of a cheat", title_justify="left", pad_edge=fancy
+    )
     table.add_column("faked segments", no_wrap=True)
     for name in (f"seen by {everyone}", f"seen by {quorum}", "caught a round", f"in {rounds} rounds", "needs stake"):
         table.add_column(name, justify="right")

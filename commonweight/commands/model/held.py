@@ -1,4 +1,4 @@
-"""`commonweight model held`: stake and bonds that wait until holders can have decided whose they are."""
+"""`commonweight model held`: stake and bonds that wait until holders can decide about them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,19 @@ def held(
     deployment: ModelDeployment,
     pay_with: Annotated[
         Path | None,
-        typer.Option("--pay-with", exists=True, dir_okay=False, help="Key that pays the gas for what is free."),
+        typer.Option(
+            "--pay-with",
+            exists=True,
+            dir_okay=False,
+            help="Keystore of the key that pays the gas and so releases free items.",
+        ),
     ] = None,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Show stake and bonds that wait for the holders; with --pay-with pay what is free to whom it goes.
+    """Show held stake and bonds. With --pay-with, each item that is free is paid to its recipient.
 
-    Stake that verifiers took is burnt, and only when votes have existed for as long as a decision takes; a bond of a
-    dispute that nobody could decide goes back. Until then holders decide otherwise with
+    Stake that verifiers took is burnt, but only after votes have existed for as long as a decision takes. The bond of
+    a dispute that nobody could decide goes back. Before that, the holders can decide otherwise:
     `gov propose --call "VerifierRegistry.decideHeld …"`.
     """
     from commonweight.model.known_model import known_model
@@ -40,7 +45,7 @@ def held(
         _pay_free(money, pay_with)
     items = [(item, money.payable_at(item)) for item in money.items()]
     fields = [_fields(item) | {"event": "held", "payable_at": payable_at} for item, payable_at in items]
-    tell(fields, (_line(item, payable_at) for item, payable_at in items) if items else ["nothing is held"])
+    tell(fields, (_line(item, payable_at) for item, payable_at in items) if items else ["no stake and no bond is held"])
 
 
 def _pay_free(money: HeldMoney, keystore: Path) -> None:
@@ -52,7 +57,7 @@ def _pay_free(money: HeldMoney, keystore: Path) -> None:
         try:
             send(money.w3, payer, money.pay(item))
         except ContractRejected as error:
-            line = f"{amount(item.amount, COINS)} of {item.account} wait on: {error}"
+            line = f"{amount(item.amount, COINS)} of {item.account} stay held: {error}"
             tell(_fields(item) | {"event": "waits", "why": error.detail}, [line])
             continue
         line = f"paid {amount(item.amount, COINS)} that were taken from {item.account} on {item.ground}"

@@ -41,17 +41,19 @@ def deploy(
     symbol: Annotated[str, typer.Option(help="Symbol of the token.")],
     verifier: Annotated[
         list[str],
-        typer.Option(parser=read_address, metavar="ADDRESS", help="Address of a verifier; give it once for each."),
+        typer.Option(parser=read_address, metavar="ADDRESS", help="Address of a verifier; repeat for each."),
     ],
     log_key: Annotated[
         str,
-        typer.Option(help="The operator's log key, as `commonweight keys log-key` prints it; all who join check it."),
+        typer.Option(
+            help="Log key of the operator, as `commonweight keys log-key` prints it. Everybody who joins checks it."
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Where to write the deployment.")],
+    out: Annotated[Path, typer.Option(help="Deployment file to write.")],
     rpc_url: Rpc = DEFAULT_RPC,
     params: Annotated[str, typer.Option(help='Genesis parameters as JSON, for instance {"threshold": 2}.')] = "{}",
 ) -> None:
-    """Deploy all contracts of a model; when it is done, no key holds any power over them."""
+    """Deploy all contracts of a model. After the deployment no key has any power over them."""
     from contracts.chain.connection import connect
     from contracts.files.whole_file import save_file
     from contracts.genesis.deploy import deploy_model
@@ -82,10 +84,10 @@ def check(
     deployment: ModelDeployment,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Check how a model began: its contracts' code, who held which power, and whether its terms keep their promises.
+    """Check a model's genesis: the code of its contracts, the powers that any key held, and the promises of its terms.
 
-    Nodes, verifiers, wallets and servers do so at first contact; this does it again and says what was found: also
-    price and share of a funding round, who has more than a third of the votes now, and who else may mint.
+    Nodes, verifiers, wallets and servers run this check at first contact. The command runs it again and prints the
+    findings, also: price and share of a funding round, accounts with more than a third of the votes, other minters.
     """
     from commonweight.model.genesis_words import large_voters, power_in_words, terms_in_words, warnings
     from contracts.chain.connection import connect
@@ -98,7 +100,7 @@ def check(
     terms = asdict(genesis.params)
     lines = [f"{name}  {value}" for name, value in terms.items() if value != ""]
     lines += [*terms_in_words(w3, genesis.params), *power_in_words(w3, deployed)]
-    lines.append(f"model {deployed.name} ({genesis.symbol}) began as ours do, in block {deployed.block}")
+    lines.append(f"model {deployed.name} ({genesis.symbol}) has a sound genesis, in block {deployed.block}")
     voters = {voter: str(votes) for voter, votes in large_voters(w3, deployed)}
     now = {"large_voters": voters, "warnings": warnings(w3, deployed)}
     tell({"model": deployed.model, "verifiers": genesis.verifiers, "params": terms, **now}, lines)
@@ -110,7 +112,7 @@ def lineage(
     round_number: Annotated[int, typer.Option("--round", min=1, help="Round after which the weights stand.")],
     api: Api = DEFAULT_API,
 ) -> None:
-    """Which rounds, proofs, contributions and decisions led to the weights after a round."""
+    """Show the rounds, proofs, contributions and decisions that led to the weights after a round."""
     from commonweight.model.lineage import lines_of, rounds_of
     from trainer.client import ApiClient
 
@@ -121,9 +123,12 @@ def lineage(
 @app.command("export")
 def export(
     run: RunId,
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the weights.")],
     round_number: Annotated[
-        int | None, typer.Option("--round", min=1, help="Round after which the weights stand; else the newest merged.")
+        int | None,
+        typer.Option(
+            "--round", min=1, help="Round whose merged weights are exported. Default: the newest merged round."
+        ),
     ] = None,
     api: Api = DEFAULT_API,
     deployment: Trusted = None,
@@ -131,12 +136,14 @@ def export(
     seconds: Annotated[float, typer.Option(help="How long to wait until k mirrors show one head.")] = 60.0,
     corpus: Annotated[
         str,
-        typer.Option(metavar="PLACE", help="Folder or address of the run's corpus: its tokenizer comes beside them."),
+        typer.Option(
+            metavar="PLACE", help="Folder or address of the run's corpus; its tokenizer is written beside the weights."
+        ),
     ] = "",
 ) -> None:
-    """Take the weights of a run home: what its verifiers signed, checked, in the form that other programs load.
+    """Export the weights of a run, checked against the verifiers' signatures, in a form that other programs load.
 
-    A run of the architecture `llama` becomes a folder that `transformers` loads, one of `own` that of its package.
+    A run of the architecture `llama` becomes a folder for `transformers`. A run of `own` keeps its package's names.
     """
     from commonweight.model.exporting import export_run
     from commonweight.model.trusted import trusted
@@ -149,11 +156,11 @@ def export(
 @app.command("import")
 def import_(
     source: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="Folder of a Llama, as transformers saves it.")
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder of a Llama model, as transformers saves it.")
     ],
-    out: Annotated[Path, typer.Argument(help="Folder for the file of its weights; it can be served as it is.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the file of weights; a web server can serve it as it is.")],
 ) -> None:
-    """Make a file of another model's weights with which a run can begin, and the fields of its configuration."""
+    """Import the weights of another model as a file with which a run can begin, with the configuration fields."""
     from trainer.genesis.importing import import_model
 
     fields = import_model(source, out)
@@ -164,11 +171,11 @@ def import_(
 
 @app.command("digest")
 def digest(
-    package: Annotated[str, typer.Argument(help="Name of a Python package that is installed here.")],
+    package: Annotated[str, typer.Argument(help="Name of a Python package that is installed on this machine.")],
 ) -> None:
-    """The digest of a model package's files, by which a run names it.
+    """Print the digest of a model package's files, by which a run names the package.
 
-    Nothing of the package runs.
+    The command runs no code of the package.
     """
     from trainer.model.own.source import installed, require_model
 
@@ -181,10 +188,10 @@ def digest(
 
 @app.command("sizes")
 def sizes() -> None:
-    """The named sizes of a llama, and what each takes.
+    """List the named sizes of a llama, with the disk and memory that each needs.
 
-    The file of weights is what a node uploads in a round, the state what it shows of a boundary; memory is that of a
-    round on a CPU, with the batch and context that belong to the size.
+    A node uploads one file of weights in a round, and one state for each opened boundary. The memory is for a round on
+    a CPU, with the batch and context of that size.
     """
     from contracts.protocol.architecture import parameter_count
     from contracts.protocol.run_config import RunConfig
@@ -208,31 +215,42 @@ def train(
     keystore: Keystore,
     api: Api = DEFAULT_API,
     size: Annotated[str, typer.Option(help=f"A named size of a llama to begin with: {', '.join(SIZES)}.")] = "",
-    config: Annotated[str, typer.Option(help="Run configuration as JSON; what is left out has its default.")] = "{}",
-    emission: Annotated[int, typer.Option(help="Token units (1e-18) paid per epoch.")] = 10**24,
-    rounds_per_epoch: Annotated[int, typer.Option(help="Rounds that one epoch pays.")] = 4,
-    min_nodes: Annotated[int, typer.Option(help="Nodes without which the first round does not open.")] = 1,
-    samples: Annotated[int, typer.Option(help="Segments that each verifier draws of each proof.")] = 2,
-    max_nodes: Annotated[int, typer.Option(help="Nodes that take part in a round at most.")] = 64,
-    panel: Annotated[int, typer.Option(min=0, help="Verifiers that read each proof, drawn by lot; 0 for all.")] = 0,
+    config: Annotated[
+        str, typer.Option(help="Run configuration as JSON. Fields that are left out have their defaults.")
+    ] = "{}",
+    emission: Annotated[int, typer.Option(help="Emission of an epoch, in token units (1e-18 tokens).")] = 10**24,
+    rounds_per_epoch: Annotated[int, typer.Option(help="Number of rounds in an epoch.")] = 4,
+    min_nodes: Annotated[int, typer.Option(help="Number of nodes that the first round needs to open.")] = 1,
+    samples: Annotated[int, typer.Option(help="Number of segments that each verifier draws from each proof.")] = 2,
+    max_nodes: Annotated[int, typer.Option(help="Highest number of nodes in a round.")] = 64,
+    panel: Annotated[
+        int, typer.Option(min=0, help="Number of verifiers drawn by lot to read each proof; 0 for all.")
+    ] = 0,
     audit_floor: Annotated[
-        float, typer.Option(min=0, max=1, help="Least share of a staked node's proofs that is audited; 1 audits all.")
+        float, typer.Option(min=0, max=1, help="Lowest share of a staked node's proofs that is audited; 1 audits all.")
     ] = 1.0,
-    node_stake: Annotated[int, typer.Option(min=0, help="Stake in wei below which a node is always audited.")] = 0,
+    node_stake: Annotated[
+        int, typer.Option(min=0, help="Stake in wei below which every proof of a node is audited.")
+    ] = 0,
     beacon_span: Annotated[
-        int, typer.Option(help="Chain seconds from a round's end to the block that draws; more than finality takes.")
+        int,
+        typer.Option(help="Seconds of chain time from a round's end to the beacon block; more than finality takes."),
     ] = 60,
-    period_seconds: Annotated[int, typer.Option(help="How long each thing that is due is awaited.")] = 600,
-    lease_seconds: Annotated[int, typer.Option(help="Silence after which a node is not awaited any more.")] = 60,
-    least_rate: Annotated[int, typer.Option(help="Bytes a second that a node must be able to serve.")] = 100_000,
+    period_seconds: Annotated[int, typer.Option(help="Seconds for which each due message is awaited.")] = 600,
+    lease_seconds: Annotated[
+        int, typer.Option(help="Seconds of silence after which a node is no longer awaited.")
+    ] = 60,
+    least_rate: Annotated[int, typer.Option(help="Lowest upload rate of a node, in bytes per second.")] = 100_000,
     profile: Annotated[
         list[str] | None,
-        typer.Option(help="Digest of a numerics profile under which nodes may compute, beside this machine's."),
+        typer.Option(help="Digest of another numerics profile under which nodes may compute, besides this machine's."),
     ] = None,
-    nonce: Annotated[int, typer.Option(help="Another number makes another run of the same configuration.")] = 1,
+    nonce: Annotated[
+        int, typer.Option(help="Any number; with another number, the same configuration is another run.")
+    ] = 1,
     limits: Annotated[
         Path | None,
-        typer.Option(help="Table of `commonweight calibrate`: makes this a bounded run."),
+        typer.Option(help="Table of limits from `commonweight calibrate`; it makes the run a bounded run."),
     ] = None,
     data: Data = None,
     corpus: Corpus = "",

@@ -1,4 +1,4 @@
-"""`commonweight model resign`: a verifier gives its seat up and takes its stake back."""
+"""`commonweight model resign`: a verifier gives up its seat and takes its stake back."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ class NoStake(CommonweightError):
 def resign(
     keystore: Keystore,
     deployment: ModelDeployment,
-    show: Annotated[bool, typer.Option("--show", help="Only say where the stake stands, and send nothing.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Only show the state of the stake; send no transaction.")
+    ] = False,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Resign a verifier's seat, and take its stake back: run it again when the stake is free.
+    """Resign a verifier's seat. Run the command again when the stake is free, to take it back.
 
-    That is when two epochs are final that settle all it said, or after a long delay, and no root that it signed is
-    open. No vote is needed. --show says where it stands.
+    The stake is free when two epochs that settle all the verifier's verdicts are final, or after a long delay, and no
+    root that it signed is open. No vote is needed. --show prints the state.
     """
     from commonweight.model.known_model import known_model
     from commonweight.standing.departures import DepartureState, StakeDeparture

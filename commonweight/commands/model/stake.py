@@ -20,12 +20,12 @@ def stake(
         bool,
         typer.Option(
             "--node",
-            help="Stake as a node instead of as a verifier: nodes with a stake are audited less, see audit-plan.",
+            help="Stake as a node instead of as a verifier. Nodes with a stake are audited less (see audit-plan).",
         ),
     ] = False,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Stake as an admitted verifier: without it signatures on payout roots do not count. Or, with --node, as a node."""
+    """Stake as an admitted verifier, or as a node with --node. Only a verifier with a stake can sign payout roots."""
     from commonweight.model.known_model import known_model
     from contracts.bindings.node_stakes import NodeStakes
     from contracts.bindings.verifier_registry import VerifierRegistry

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # commands load what they need when they run, so that --help 
 
 
 class WithdrawalState(StrEnum):
-    """Where a withdrawal of stake stands."""
+    """States of a withdrawal of stake."""
 
     LOCKED = "locked"
     PAID = "paid"
@@ -31,17 +31,19 @@ def unstake(
     keystore: Keystore,
     deployment: ModelDeployment,
     wei: Annotated[
-        int | None, typer.Option(min=1, help="Wei to withdraw, when nothing is being withdrawn; default: all.")
+        int | None, typer.Option(min=1, help="Wei to withdraw, if no withdrawal is pending. Default: the whole stake.")
     ] = None,
     to: Annotated[
         str | None,
-        typer.Option(parser=read_address, metavar="ADDRESS", help="Address that is paid; default: the key's own."),
+        typer.Option(
+            parser=read_address, metavar="ADDRESS", help="Address that the stake is paid to. Default: that of the key."
+        ),
     ] = None,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Take a node's stake back, in two calls: the first asks for it, and the second pays it out.
+    """Take a node's stake back with two calls: the first requests the withdrawal, and the second pays it out.
 
-    In between two epochs that close after the first call become final, or a long delay passes.
+    The second call succeeds when two epochs that closed after the first call are final, or after a long delay.
     """
     from commonweight.model.known_model import known_model
     from contracts.bindings.node_stakes import NodeStakes
@@ -68,7 +70,10 @@ def _request(stakes: NodeStakes, account: LocalAccount, wei: int) -> None:
         "free_at": pending.available_at,
         "epochs_to_wait": stakes.epochs_to_wait(pending),
     }
-    tell(document, [f"{_locked(pending, stakes)}; they can be taken until paid: then run this again"])
+    tell(
+        document,
+        [f"{_locked(pending, stakes)}; verifiers can take them until then. Run this again to be paid"],
+    )
 
 
 def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdrawal) -> None:
@@ -92,9 +97,11 @@ def _pay_out(stakes: NodeStakes, account: LocalAccount, to: str, pending: Withdr
 def _locked(pending: Withdrawal, stakes: NodeStakes) -> str:
     count = stakes.epochs_to_wait(pending)
     requested = _clock(pending.requested_at)
-    epochs = "one more epoch is" if count == 1 else f"{count} more epochs are"
-    until = f"until {epochs} final that settle all that opened until {requested}"
-    longest = f"no longer than until {_clock(pending.available_at)} and for as long as epochs are disputed until then"
+    epochs = "one more epoch" if count == 1 else f"{count} more epochs"
+    until = f"until {epochs} are final and settle all rounds that opened before {requested}"
+    longest = (
+        f"at the latest until {_clock(pending.available_at)}, plus the time for which epochs are disputed before that"
+    )
     return f"{amount(pending.amount, COINS)} are locked {until}, and {longest}"
 
 

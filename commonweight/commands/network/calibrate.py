@@ -1,4 +1,4 @@
-"""`commonweight calibrate`: limits of the bounded comparison, measured on one's own machine."""
+"""`commonweight calibrate`: limits of a bounded run, measured on this machine."""
 
 from __future__ import annotations
 
@@ -40,17 +40,28 @@ MILD = (
 
 
 def calibrate(
-    out: Annotated[Path, typer.Option(help="Where to write the table; a run names its digest.")] = Path("limits.json"),
-    config: Annotated[str, typer.Option(help="Run configuration as JSON; what is left out has its default.")] = "{}",
-    segments: Annotated[int, typer.Option(min=5, help="Honest segments measured per variant.")] = 50,
-    cheat_segments: Annotated[int, typer.Option(min=1, help="Segments measured per cheat.")] = 5,
+    out: Annotated[Path, typer.Option(help="File for the table of limits; a run names its digest.")] = Path(
+        "limits.json"
+    ),
+    config: Annotated[
+        str, typer.Option(help="Run configuration as JSON. Fields that are left out have their defaults.")
+    ] = "{}",
+    segments: Annotated[
+        int, typer.Option(min=5, help="Number of honest segments that are measured for each variant.")
+    ] = 50,
+    cheat_segments: Annotated[
+        int, typer.Option(min=1, help="Number of segments that are measured for each cheat.")
+    ] = 5,
     capability: Annotated[
-        list[str] | None, typer.Option(help="Instruction sets to stand for other machines: default, avx2, avx512.")
+        list[str] | None,
+        typer.Option(help="Instruction set that stands for another machine; repeat: default, avx2, avx512."),
     ] = None,
-    threads: Annotated[int, typer.Option(help="Also measure this many threads (1: leave out).")] = 2,
+    threads: Annotated[
+        int, typer.Option(help="Number of threads that is measured as well; 1 measures no other number.")
+    ] = 2,
     data: Data = None,
 ) -> None:
-    """Measure how far honest machines differ and how far cheats are from them, and write the limits that follow.
+    """Measure the errors of honest machines and of cheats, and write the limits that follow from them.
 
     A limit is ten times the largest honest error; a pair is refused if a cheat exceeds its limit by less than ten.
     """

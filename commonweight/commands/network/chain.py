@@ -1,4 +1,4 @@
-"""`commonweight chain`: the embedded chain; coins and test money on it alone."""
+"""`commonweight chain`: the embedded chain, with coins and test money for it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def chain(
         ),
     ] = None,
 ) -> None:
-    """Serve the embedded chain over JSON-RPC. Its state lives in memory: for trying out, not for keeping."""
+    """Serve the embedded chain over JSON-RPC, for trials. Its state is in memory, and ends with the process."""
     if context.invoked_subcommand is not None:
         return
     from contracts.devnet.http import serve
@@ -47,11 +47,13 @@ def chain(
 
 @app.command("fund")
 def fund(
-    account: Annotated[str, typer.Argument(parser=read_address, help="Who gets the coins.")],
-    coins: Annotated[int, typer.Option(min=1, max=10_000, help="Coins to send, of 1e18 wei.")] = 10_000,
+    account: Annotated[str, typer.Argument(parser=read_address, help="Address that the coins are sent to.")],
+    coins: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Number of coins to send; a coin is 1e18 wei.")
+    ] = 10_000,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Send coins for gas and stake to a key that was made after the embedded chain began; no other chain does it."""
+    """Send coins for gas and stake to a key on the embedded chain. Other chains refuse the command."""
     from contracts.chain.connection import connect
     from contracts.devnet.currency.deploying import fund as send_coins
 
@@ -64,12 +66,14 @@ def fund(
 @app.command("currency")
 def currency(
     keystore: Keystore,
-    supply: Annotated[int, typer.Option(min=1, help="Units, of a hundredth of TEST; all are the key's.")] = 1_000_000,
+    supply: Annotated[
+        int, typer.Option(min=1, help="Supply in units of 0.01 TEST; the key gets all of it.")
+    ] = 1_000_000,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
-    """Make test money (an ERC-20 with permits) on the embedded chain, to try funding rounds and revenue with.
+    """Deploy test money (an ERC-20 with permits) on the embedded chain, to try funding rounds and revenue.
 
-    Prints its address: `funding_currency` of a round, `--currency` of `revenue distribute`.
+    Prints the address of the currency, for `funding_currency` of a round and `--currency` of `revenue distribute`.
     """
     from contracts.chain.connection import connect
     from contracts.devnet.currency.deploying import deploy_test_currency

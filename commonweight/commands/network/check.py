@@ -1,4 +1,4 @@
-"""`commonweight check`: whether this machine can take part."""
+"""`commonweight check`: a test of this machine before it takes part."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ from contracts.ids import RunId
 def check(
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
-    folder: Annotated[Path, typer.Option("--folder", help="Where the process would keep its files.")] = Path(),
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Folder in which the process would keep its files.")
+    ] = Path(),
     deployment: Annotated[
         Path | None,
-        typer.Option("--deployment", exists=True, dir_okay=False, help="Deployment file; without, the server's word."),
+        typer.Option(
+            "--deployment", exists=True, dir_okay=False, help="Deployment file. Default: the server's deployment."
+        ),
     ] = None,
-    keystore: Annotated[Path | None, typer.Option("--keystore", help="Key to look at.")] = None,
+    keystore: Annotated[Path | None, typer.Option("--keystore", help="Keystore to check.")] = None,
     run: Annotated[
-        str | None, typer.Option("--run", parser=read_run, metavar="RUN", help="Run that is to be joined.")
+        str | None,
+        typer.Option("--run", parser=read_run, metavar="RUN", help="Id of the run that this machine is to join."),
     ] = None,
     data: Data = None,
     corpus: Corpus = "",
 ) -> None:
-    """Try all that a node, a verifier or a server needs, and say what to do about each; status 1 if something fails."""
+    """Check all that a node, a verifier or a server needs, with a remedy for each failure. Status 1 on failure."""
     from commonweight.checkup import CheckResult, CheckTargets, check_all
 
     failed = False

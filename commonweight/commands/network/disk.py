@@ -1,4 +1,4 @@
-"""`commonweight disk`: what lies in a folder of ours, and until when."""
+"""`commonweight disk`: the files of a process, and the time until which they are kept."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from commonweight.terminal.console import tell
 
 
 def disk(
-    folder: Annotated[Path, typer.Argument(help="The --folder of a node, a verifier or a server.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a node, a verifier or a server (its --folder).")],
 ) -> None:
-    """Show what a process keeps in its folder, how large it is, and until when it is kept. Changes nothing."""
+    """Show the parts of a process's folder: size, number of files, and how long each is kept. Changes nothing."""
     from commonweight.kept import kept
 
     lines = kept(folder)

@@ -1,4 +1,4 @@
-"""`commonweight node`: train with the others."""
+"""`commonweight node`: train as a node of a run."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def node(
     payout: Annotated[
         str,
         typer.Option(
-            parser=read_address, metavar="ADDRESS", help="Address that is paid for the rounds that open from now on."
+            parser=read_address, metavar="ADDRESS", help="Address that is paid for all rounds that open from now on."
         ),
     ],
     api: Api = DEFAULT_API,
@@ -68,39 +68,41 @@ def node(
             envvar="COMMONWEIGHT_RPC",
             parser=read_url_or_none,
             metavar="URL",
-            help="A chain node that says who the verifiers are; without one the log is believed.",
+            help="JSON-RPC address of a chain node that names the verifiers. Default: the log names them.",
         ),
     ] = "",
     folder: Folder = Path("commonweight-node"),
     data: Data = None,
     corpus: Corpus = "",
     weights: Weights = "",
-    from_round: Annotated[int, typer.Option(min=1, help="First round to take part in.")] = 1,
+    from_round: Annotated[int, typer.Option(min=1, help="First round in which the node takes part.")] = 1,
     cheat: Annotated[
-        str | None, typer.Option(help=f"Misbehave in a named way, to see it caught: {', '.join(CHEATS)}.")
+        str | None, typer.Option(help=f"Cheat to play, to see verifiers catch it: {', '.join(CHEATS)}.")
     ] = None,
     canary_rate: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Share of rounds with one bad segment on purpose, unpaid, to test verifiers."),
+        typer.Option(
+            min=0, max=1, help="Share of rounds that are canaries: one wrong segment, unpaid, to test verifiers."
+        ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads, in a bounded run.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Number of threads, in a bounded run.")] = 1,
     attention: Annotated[str, typer.Option(help="Attention kernel in a bounded run: flash or math.")] = "flash",
     adamw: Annotated[str, typer.Option(help="AdamW kernel in a bounded run: foreach, loop or fused.")] = "foreach",
-    micro_batches: Annotated[int, typer.Option(min=1, help="Parts of a batch, in a bounded run.")] = 1,
+    micro_batches: Annotated[int, typer.Option(min=1, help="Number of parts of a batch, in a bounded run.")] = 1,
     device: Device = "cpu",
     give_up_after: GiveUpAfter = 0.0,
     leave_after: Annotated[
-        float, typer.Option(min=0, help="Seconds after which it enrols no more, does what it owes, and ends; 0: never.")
+        float, typer.Option(min=0, help="Seconds after which the node leaves, finishes its duties and ends; 0: never.")
     ] = 0.0,
     tensorboard: Annotated[
-        Path | None, typer.Option(file_okay=False, help="Folder in which TensorBoard finds the curves of this node.")
+        Path | None, typer.Option(file_okay=False, help="Folder for this node's curves, in the format of TensorBoard.")
     ] = None,
     unjudged: Annotated[
         bool,
-        typer.Option("--unjudged", help="Enrol also where no verifier computes as this machine does."),
+        typer.Option("--unjudged", help="Enrol even if no verifier has this machine's numerics profile."),
     ] = False,
 ) -> None:
-    """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
+    """Train as a node of a run: enrol, run inner steps, commit, open the states that verifiers draw, and be paid."""
     from commonweight.model.known_model import joined
     from contracts.chain.connection import connect
     from trainer.model.device import choose_device

@@ -1,4 +1,4 @@
-"""`commonweight run`: which runs there are, and where one stands."""
+"""`commonweight run`: the runs of a model, and the state of each."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from commonweight.terminal.lifetime import heed_signals
 from commonweight.terminal.options import DEFAULT_API, Api, read_run
 from contracts.ids import RunId
 
-app = typer.Typer(no_args_is_help=True, help="Which runs there are, where one stands, and whom it waits for.")
+app = typer.Typer(no_args_is_help=True, help="List runs, and show a run's state and the parties that it waits for.")
 Run = Annotated[str, typer.Argument(parser=read_run, metavar="RUN", help="Id of the run, 0x and 64 hex digits.")]
-Watch = Annotated[bool, typer.Option("--watch", help="Look again and again; in a pipe, print the lines that changed.")]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Update the output whenever it changes; in a pipe, print the changed lines.")
+]
 
 
 @app.command("list")
 def list_(api: Api = DEFAULT_API) -> None:
-    """All runs of the model, a line each."""
+    """List all runs of the model, one line each."""
     from commonweight.model.runs import all_runs, run_lines
     from trainer.client import ApiClient
 
@@ -28,7 +30,7 @@ def list_(api: Api = DEFAULT_API) -> None:
 
 @app.command("show")
 def show(run: Run, api: Api = DEFAULT_API, watch: Watch = False) -> None:
-    """Where a run stands: who takes part, who is awaited and since when, why a round does not open, what comes next."""
+    """Show the state of a run: its nodes and verifiers, awaited messages, obstacles to the next round, next command."""
     from commonweight.model.runs import is_over, lines_of, read_run
     from commonweight.terminal.watching import WatchedState
     from commonweight.terminal.watching import watch as watch_lines

@@ -61,7 +61,7 @@ def serve(
     finality_depth: FinalityDepth = None,
     folder: Folder = Path("commonweight-server"),
     database_url: DatabaseUrl = "",
-    keeper: Annotated[bool, typer.Option(help="Also move rounds, transactions and votes on.")] = True,
+    keeper: Annotated[bool, typer.Option(help="Also advance rounds, transactions and votes in this process.")] = True,
     max_fee_per_gas: MaxFee = 500 * 10**9,
     replace_seconds: ReplaceSeconds = 60,
     account_gas: AccountGas = 12_000_000,
@@ -71,14 +71,17 @@ def serve(
     accept_lost_end: LostEnd = False,
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option(metavar="ORIGIN", help="Page whose scripts may read answers (CORS), or *."),
+        typer.Option(metavar="ORIGIN", help="Origin of a page whose scripts may read answers (CORS), or *."),
     ] = None,
     connections_per_address: Annotated[
         int,
-        typer.Option(min=0, help="Most open connections of one address; 0 for any number, behind a proxy elsewhere."),
+        typer.Option(
+            min=0,
+            help="Highest number of open connections from one address; 0: any number, for a proxy on another machine.",
+        ),
     ] = 64,
 ) -> None:
-    """Run the API over a ledger. The key pays gas and signs tree heads; it can mint nothing."""
+    """Run the API server of a model. The key pays gas and signs heads of the log; it can mint nothing."""
     from api.app import begin, create_app
     from api.settings import ServerSettings
     from commonweight.model.known_model import joined

@@ -1,4 +1,4 @@
-"""`commonweight verifier`: replay and judge what others trained."""
+"""`commonweight verifier`: replay and judge the work of nodes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Run = with_variables(
     "finality_depth",
     api="api_url",
 )
-app = typer.Typer(no_args_is_help=True, help="Verify other people's steps and be trusted for it.")
+app = typer.Typer(no_args_is_help=True, help="Verify the work of nodes as an admitted verifier.")
 
 
 @app.command("run", cls=Run)
@@ -77,18 +77,22 @@ def run_(
         typer.Option(
             parser=read_public_url,
             metavar="URL",
-            help="Where others reach the mirror; - for nowhere. Without it: on this machine, or by nobody.",
+            help="Public URL of the mirror; - for none. Default: this machine's, if the server is on it too.",
         ),
     ] = "",
-    workers: Annotated[int, typer.Option(min=0, help="Celery workers to start beside; 0 if they run elsewhere.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Number of Celery workers to start; 0 if they run elsewhere.")
+    ] = 1,
     broker_url: Annotated[
         str,
-        typer.Option(parser=read_broker, metavar="URL", help="Celery broker; default: a folder, no server needed."),
+        typer.Option(
+            parser=read_broker, metavar="URL", help="URL of the Celery broker. Default: a folder, without a server."
+        ),
     ] = "",
     device: Device = "cpu",
     give_up_after: GiveUpAfter = 0.0,
 ) -> None:
-    """Mirror the log, draw, replay and judge proofs, merge rounds, sign payout roots: all by one's own machine."""
+    """Run a verifier: mirror the log, replay and judge proofs, merge rounds, and sign payout roots."""
     from commonweight.model.known_model import joined
     from commonweight.terminal.verifier_board import LiveBoard, showing
     from contracts.chain.connection import connect
@@ -134,7 +138,7 @@ def run_(
 
 @app.command("jobs")
 def jobs(folder: Folder = Path("commonweight-verifier")) -> None:
-    """Checks that failed too often, with their last error: a proof with such a check is left undecided."""
+    """List the checks that were given up after too many failures, with the last error. Their proofs stay undecided."""
     from commonweight.kept import NoFolder
     from verifier.jobs.rows import FILE_NAME, JobRows, JobState
 
@@ -145,4 +149,4 @@ def jobs(folder: Folder = Path("commonweight-verifier")) -> None:
         line = {"proof": job.key.subject, "check": job.key.name, "why": job.reason()}
         tell(line, [f"{line['proof'][:18]}…  {line['check']}\n{line['why']}\n"])
     if not rows:
-        tell((), ["no check was given up"])
+        tell((), ["no check has been given up"])

@@ -1,4 +1,4 @@
-"""`commonweight verify`: one proof replayed by anyone, and every word about it explained."""
+"""`commonweight verify`: anyone replays a proof, with an explanation of each verdict on it."""
 
 from __future__ import annotations
 
@@ -26,23 +26,26 @@ if TYPE_CHECKING:
 
 
 def verify(
-    proof: Annotated[str, typer.Argument(help="Id of a proof (0x…), or the folder of one saved before.")],
+    proof: Annotated[str, typer.Argument(help="Id of a proof (0x…), or the folder of a saved proof.")],
     api: Api = DEFAULT_API,
     bundle: Annotated[
-        Path | None, typer.Option("--bundle", help="Keep log entries and files here, to verify without a network.")
+        Path | None,
+        typer.Option("--bundle", help="Folder in which log entries and files are saved, to verify without a network."),
     ] = None,
     deployment: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Deployment, from elsewhere; default: the server's."),
+        typer.Option(
+            exists=True, dir_okay=False, help="Deployment file, from a source that you trust. Default: the server's."
+        ),
     ] = None,
     data: Data = None,
     corpus: Corpus = "",
     weights: Weights = "",
     device: Device = "cpu",
 ) -> None:
-    """Replay a proof from the log and its public files, and explain whether each word about it was right.
+    """Replay a proof from the log and its public files, and explain whether each verdict on it was right.
 
-    Exit status: 0 if what was decided is what the replay gives, 1 if it is not, 2 if it cannot be told here.
+    Exit status: 0 if the replay confirms the decision, 1 if it does not, 2 if this machine cannot tell.
     """
     from contracts.mirrors.places import is_loopback
     from contracts.protocol.judge.protocol import Protocol

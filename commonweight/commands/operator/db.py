@@ -1,4 +1,4 @@
-"""`commonweight db`: the server's database and its revision. `serve` upgrades by itself where its role may."""
+"""`commonweight db`: the server's database and its revision. `serve` upgrades the database itself if its role may."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="The server's database.")
 def upgrade(
     folder: ServerFolder = Path("commonweight-server"), database_url: DatabaseUrl = "", deployment: OwnDeployment = None
 ) -> None:
-    """Bring the database to this release's revision; one that is there is left alone. Takes the writers' lock."""
+    """Upgrade the database to this release's revision, if it has an older one. Takes the writers' lock."""
     from contracts.chain.deployment import Deployment
     from ledger.identity import require_own
     from ledger.storage import schema
@@ -34,7 +34,7 @@ def upgrade(
 
 @app.command("current")
 def current(folder: ServerFolder = Path("commonweight-server"), database_url: DatabaseUrl = "") -> None:
-    """Which revision the database has, and which one this release brings it to. Changes nothing."""
+    """Show the revision of the database, and the revision of this release. Changes nothing."""
     from ledger.storage import schema
 
     revision = schema.made_revision(database_address(folder, database_url))
@@ -43,8 +43,8 @@ def current(folder: ServerFolder = Path("commonweight-server"), database_url: Da
 
 
 @app.command("grants")
-def grants(role: Annotated[str, typer.Argument(help="Role of PostgreSQL that the server connects as.")]) -> None:
-    """Print the SQL that gives a role what the server needs and no more: no change of what must only grow."""
+def grants(role: Annotated[str, typer.Argument(help="PostgreSQL role of the server's connection.")]) -> None:
+    """Print the SQL that gives a role the least rights of a server: append-only tables can only grow."""
     from ledger.storage.append_only import grants_for
 
     for statement in grants_for(role):

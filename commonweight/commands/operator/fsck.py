@@ -27,9 +27,9 @@ def fsck(
     rpc_url: Rpcs = None,
     finality_depth: FinalityDepth = None,
 ) -> None:
-    """Derive every balance, root and payout again from the log, and compare with the database and the chain.
+    """Derive every balance, root and payout again from the log, and compare them with the database and the chain.
 
-    Needs no key. Exit status: 0 if everything holds; 1, and the rows that do not.
+    Needs no key. Exit status: 0 if all rows agree, else 1 with the rows that differ.
     """
     from eth_account import Account
 

@@ -1,4 +1,4 @@
-"""`commonweight keeper`: what moves rounds, transactions and votes on beside the API."""
+"""`commonweight keeper`: the process that advances rounds, transactions and votes, apart from the API."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ PARTS = ("rounds", "settlement", "indexer")
 def read_part(text: str) -> str:
     """A part of the keeper. Raises BadParameter."""
     if text not in PARTS:
-        raise typer.BadParameter(f"{text} is no part; there are {', '.join(PARTS)}")
+        raise typer.BadParameter(f"{text} is not a part of the keeper; the parts are {', '.join(PARTS)}")
     return text
 
 
@@ -58,7 +58,11 @@ def keeper(
     keystore: Keystore,
     only: Annotated[
         list[str] | None,
-        typer.Option(parser=read_part, metavar="PART", help="rounds, settlement or indexer; default: all three."),
+        typer.Option(
+            parser=read_part,
+            metavar="PART",
+            help="Part of the keeper to run: rounds, settlement or indexer. Default: all three.",
+        ),
     ] = None,
     rpc_url: Rpcs = None,
     finality_depth: FinalityDepth = None,
@@ -72,7 +76,7 @@ def keeper(
     log_format: LogShape = LogFormat.TEXT,
     accept_lost_end: LostEnd = False,
 ) -> None:
-    """Move rounds, transactions and votes on without serving. As many as you like: one at a time does each part."""
+    """Advance rounds, transactions and votes, without the API. Of several keepers, one at a time does each part."""
     from api.app import open_ledger
     from api.settings import ServerSettings
     from commonweight.model.known_model import entered

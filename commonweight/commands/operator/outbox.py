@@ -1,4 +1,4 @@
-"""`commonweight outbox`: the calls that the relayer owes the chain."""
+"""`commonweight outbox`: the pending calls of the relayer."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from commonweight.terminal.console import tell
 from commonweight.terminal.options import DatabaseUrl, OwnDeployment, ServerFolder
 from contracts.wire.states import CallState
 
-app = typer.Typer(no_args_is_help=True, help="Calls that the relayer owes the chain.")
+app = typer.Typer(no_args_is_help=True, help="Pending calls of the relayer.")
 
 
 @app.command("list")
 def list_(
     folder: ServerFolder = Path("commonweight-server"),
     database_url: DatabaseUrl = "",
-    everything: Annotated[bool, typer.Option("--all", help="Also what is final.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also list final calls.")] = False,
     deployment: OwnDeployment = None,
 ) -> None:
-    """Calls that are not final, with what is known of each; dead ones want a look."""
+    """List the calls that are not final, each with its state and last error. Dead calls need an operator."""
     from ledger.relay import outbox
 
     with existing_database(folder, database_url, deployment).read() as session:
@@ -31,7 +31,7 @@ def list_(
         line = {name: getattr(row, name) for name in ("id", "state", "tries", "nonce", "hash", "error")}
         tell(line, [f"{row.state:9} {row.id}  {row.hash or ''}  {row.error or ''}".rstrip()])
     if not rows:
-        tell((), ["no call is open"])
+        tell((), ["no call is pending"])
 
 
 @app.command("retry")
@@ -41,7 +41,7 @@ def retry(
     database_url: DatabaseUrl = "",
     deployment: OwnDeployment = None,
 ) -> None:
-    """Give a call that is dead, refused or failed all its tries again; the keeper does the rest."""
+    """Requeue a call that is dead, refused or failed. The keeper sends it again."""
     from ledger.relay import outbox
 
     with existing_database(folder, database_url, deployment).write() as session:

@@ -35,7 +35,7 @@ class What(StrEnum):
 
 
 class Word(StrEnum):
-    """A verifier's word on one segment."""
+    """A verifier's verdict on one segment: true, false, drift or unserved."""
 
     TRUE = "true"
     FALSE = "false"

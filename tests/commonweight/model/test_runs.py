@@ -80,7 +80,7 @@ def test_whom_a_run_waits_for_is_named_whole(what: str) -> None:
     text = "\n".join(lines_of(found(awaited=[line], count=1)))
     assert PROOF in text
     assert NODE in text
-    assert "for 2 min 0 s of chain time (entry 7), in its second period; late by the word of 1 verifiers" in text
+    assert "for 2 min 0 s of chain time (entry 7), in its second period; 1 verifiers signed that it is late" in text
 
 
 def test_who_did_not_commit_is_named() -> None:
@@ -120,4 +120,4 @@ def test_a_run_with_more_nodes_than_a_page_says_how_many() -> None:
     known["run"]["counts"] = {"nodes": 10_000, "active_nodes": 9_000}
     lines = list(lines_of(known))
     assert "nodes: 9000 enrolled, 1000 left" in lines
-    assert "  9999 more are on further pages of the run's nodes" in lines
+    assert "  9999 more nodes are on further pages" in lines

@@ -86,7 +86,7 @@ def test_who_is_no_maintainer_does_not_sign(place: Town, commonweight: Command, 
     body["signatures"] = {}
     file.write_text(json.dumps(body))
     few = commonweight("contribution", "submit", file, "--api", place.stage.api)
-    assert few.err.startswith("not-maintainer: 0 of the 2 maintainers that it takes signed: ask ")
+    assert few.err.startswith("not-maintainer: 0 of 2 needed maintainers have signed: ask ")
 
 
 def test_the_lineage_of_the_weights_names_work_and_code(place: Town, commonweight: Command) -> None:

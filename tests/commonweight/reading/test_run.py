@@ -41,7 +41,7 @@ def test_a_run_without_nodes_says_what_is_missing(place: Town, commonweight: Com
     rules = RunRules(10**21, min_nodes=2, nonce=77)
     run = open_run(place.stage.api, bytes(key_of("creator").key).hex(), TINY, rules, RunText((place.stage.text,)))
     said = commonweight("run", "show", run, "--api", place.stage.api)
-    assert "it enrols: its first round has not opened" in said.out
+    assert "the run enrols nodes; its first round is not open yet" in said.out
     assert (
         "round 1 does not open yet: nodes that take part, and whose profile enough verifiers judge: 0 of 2" in said.out
     )

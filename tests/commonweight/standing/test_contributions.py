@@ -62,7 +62,7 @@ def test_who_signed_who_is_missing_and_which_epoch_pays(tmp_path: Path, commonwe
             house.play_round()  # the next one opens with them
             (unsigned,) = told(place, "show", file)
             assert (unsigned["state"], unsigned["missing_signers"]) == ("unsigned", list(members))
-            assert "until the epoch of round 4 closes, the run's last one (now round 3)" in unsigned["sentence"]
+            assert "until the epoch of the run's last round, 4, closes (now round 3)" in unsigned["sentence"]
             body = json.loads(file.read_text())  # the command refuses who is no maintainer
             theirs = sign_message(ContributionFile.load(file).message, house.ledger.chain.domain, bytes(STRANGER.key))
             body["signatures"][STRANGER.address] = "0x" + theirs.hex()

@@ -127,7 +127,7 @@ def test_what_somebody_else_had_paid_meanwhile_is_named(place: Online, monkeypat
         said = place("wallet", "claim", wallet)
     first, second, whole = said.out.splitlines()
     assert first.startswith(f"500 M for compute in epoch 1  to {wallet}  0x")
-    assert first.endswith("  passed over: somebody else had it paid meanwhile")
+    assert first.endswith("  skipped: somebody else claimed it meanwhile")
     assert second.startswith(f"500 M for compute in epoch 2  to {wallet}  0x")
     assert "passed over" not in second
     assert (said.status, whole) == (0, "claimed 1,000 M")
@@ -175,7 +175,7 @@ def test_who_is_paid_nothing_is_told_why(place: Online) -> None:
     house, node = place.house, place.house.run.nodes[0]
     elsewhere = refused(place, node.address)
     assert f"goes to another wallet, {house.wallets[0].address}. See: commonweight wallet show" in elsewhere
-    assert "no node or contribution of a run names it" in refused(place, STRANGER)
+    assert "no node or contribution of a run names the account" in refused(place, STRANGER)
     house.play_round()
     house.settle_epoch()
     assert "Epoch 1 pays this account nothing" in refused(place, STRANGER, "--epoch", 1)

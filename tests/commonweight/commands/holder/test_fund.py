@@ -105,7 +105,7 @@ def test_deposits_become_tokens_that_earn(model: Setting) -> None:
     deposit = json.loads(model("fund", "show", "--json", "--account", PAYER.address).out.splitlines()[1])
     assert (deposit["state"], deposit["units"], deposit["tokens"]) == ("may-choose", "2000", str(2_000 * 10**18))
     assert (shown["by_deployer"], shown["release_at"] - shown["deadline"]) == ("2000", SETTLEMENT)
-    assert "paid in 0.000000000000002 C (2000 units) of it itself: 100 %" in model("fund", "show").out
+    assert "paid in 0.000000000000002 C (2000 units) of this: 100 %" in model("fund", "show").out
     assert model("fund", "claim", PAYER.address).out == f"minted 2,000 SH to {PAYER.address}\n"
     assert model.token.balance_of(PAYER.address) == 2_000 * 10**18
     check_holders(model, 2_000 * 10**18)
@@ -114,7 +114,7 @@ def test_deposits_become_tokens_that_earn(model: Setting) -> None:
     assert re.match(r"contract-rejected: .* \[CapitalPoolNothingDeposited\(", again.err), again.err
     assert json.loads(model("fund", "show", "--json").out)["by_deployer"] == "2000"
     model.wait(AGE + 1)
-    assert model("revenue", "release", PAYER.address).out == f"nothing to pay to {PAYER.address}\n"
+    assert model("revenue", "release", PAYER.address).out == f"no share is due to {PAYER.address}\n"
     for _ in range(2):
         assert model("revenue", "distribute", "--currency", model.money.address, "--amount", 70).status == 0
     before = model.money_of(PAYER.address)
@@ -308,7 +308,7 @@ def test_a_currency_that_cannot_be_paid_stops_no_other(model: Setting) -> None:
     )
     assert model.money_of(PAYER.address) == before + 70
     assert model("revenue", "release", PAYER.address, "--currency", model.money.address).out.startswith(
-        "nothing to pay"
+        "no share is due"
     )
 
 

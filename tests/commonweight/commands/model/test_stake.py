@@ -75,9 +75,9 @@ def test_a_node_stakes_asks_for_a_part_waits_and_is_paid(model: Setting) -> None
     assert asked.status == 0, asked.err
     time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
     waits = "0.3 coins are locked until 2 more epochs are final"
-    settled = rf"{waits} that settle all that opened until {time}"
-    locked = rf"{settled}, and no longer than until {time} and for as long as epochs are disputed until then"
-    assert re.match(rf"{locked}; they can be taken until paid", asked.out), asked.out
+    settled = rf"{waits} and settle all rounds that opened before {time}"
+    locked = rf"{settled}, and at the latest until {time}, plus the time for which epochs are disputed before that"
+    assert re.match(rf"{locked}; verifiers can take them until then", asked.out), asked.out
     assert model.held() == (6 * TENTH, 3 * TENTH)
     early = model("unstake", "--to", WALLET.address)
     assert (early.status, early.out) == (1, "")
@@ -108,7 +108,7 @@ def test_unstake_without_an_amount_pays_everything_to_the_key(model: Setting) ->
 
 def test_nothing_held_is_a_line_for_people_and_none_for_scripts(model: Setting) -> None:
     asked = ("model", "held", *model.reached[2:])
-    assert model.command(*asked).out == "nothing is held\n"
+    assert model.command(*asked).out == "no stake and no bond is held\n"
     assert (model.command(*asked, "--json").status, model.command(*asked, "--json").out) == (0, "")
 
 
@@ -128,17 +128,17 @@ def test_a_verifier_that_leaves_has_its_stake_after_the_delay(model: Setting, tm
     assert (seated.status, registry.verifiers()) == (0, [VERIFIER.address])
     assert seated.out.startswith("The verifier has its seat, and 0.1 coins at stake")
     given_up = model("resign", "--keystore", key).out
-    assert given_up.startswith("The seat is given up; 0.1 coins are free when 2 more epochs are final")
-    assert "run this again" in given_up
+    assert given_up.startswith("The verifier gave up its seat. 0.1 coins are free when 2 more epochs that settle")
+    assert "Run this command again" in given_up
     assert registry.verifiers() == []
     locked = model("resign", "--keystore", key)
     assert (locked.status, locked.err.split(":")[0]) == (1, "stake-locked")
-    assert re.search(r"no later than \d{4}-\d\d-\d\d .* UTC \(in \d+ ", locked.err), locked.err
+    assert re.search(r"at the latest at \d{4}-\d\d-\d\d .* UTC \(in \d+ ", locked.err), locked.err
     waiting = json.loads(model("resign", "--keystore", key, "--show", "--json").out)
     assert (waiting["state"], waiting["stake"], waiting["epochs_to_wait"]) == ("waiting", str(10**17), 2)
     model.chain.increase_time(DELAY + 1)
     model.chain.mine()
-    assert "run this again to be paid" in model("resign", "--keystore", key, "--show").out
+    assert "Run this command again to be paid" in model("resign", "--keystore", key, "--show").out
     paid = model("resign", "--keystore", key)
     assert (paid.status, registry.stake_of(VERIFIER.address)) == (0, 0), paid.err
     assert paid.out == f"paid 0.1 coins to {VERIFIER.address}\n"

@@ -36,7 +36,7 @@ def test_a_corpus_is_made_shown_and_compared(commonweight: Command, tmp_path: Pa
     assert digest == f"digest: {shown.objects[0]['digest']}"
     assert {INDEX, TOKENIZER} < {path.name for path in out.iterdir()}
     compared = commonweight("corpus", "check", out, "--source", prose)
-    assert compared.out == "prose: all 1 files are those of the corpus\n"
+    assert compared.out == "prose: all 1 files agree with the corpus\n"
 
 
 def test_a_second_make_from_the_tokenizer_is_the_same(commonweight: Command, tmp_path: Path, text: Path) -> None:
@@ -60,9 +60,9 @@ def test_another_text_is_refused_by_its_first_difference(commonweight: Command, 
         (("--source", "prose"), 2, "name=value"),
         (("--source", "prose=nowhere"), 1, "unusable-corpus: nowhere does not exist"),
         (("--source", "Prose=text"), 1, "unusable-corpus: 'Prose' is no name of a source"),
-        (("--source", "prose=text", "--licence", "code=MIT"), 2, "code is no source"),
+        (("--source", "prose=text", "--licence", "code=MIT"), 2, "code is not the name of a --source"),
         (("--source", "prose=text", "--vocab", "20"), 1, "at least 257 tokens"),
-        (("--source", "prose=text", "--vocab", "300", "--tokenizer", "text/one.txt"), 2, "give one of them"),
+        (("--source", "prose=text", "--vocab", "300", "--tokenizer", "text/one.txt"), 2, "give one of the two"),
         (("--source", "prose=text", "--tokenizer", "text/one.txt"), 1, "is no file of a tokenizer"),
     ],
 )

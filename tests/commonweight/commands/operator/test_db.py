@@ -56,7 +56,7 @@ def test_whose_database_it_is_can_be_asked_for(commonweight: Command, tmp_path: 
     for words in (("db", "upgrade"), ("outbox", "list"), ("outbox", "retry", "some-call")):
         answer = commonweight(*words, *folder, "--deployment", other)
         assert answer.err.startswith("database-foreign: the database is of chain 7"), answer
-    assert commonweight("outbox", "list", *folder, "--deployment", own).out == "no call is open\n"
+    assert commonweight("outbox", "list", *folder, "--deployment", own).out == "no call is pending\n"
 
 
 def test_the_address_of_a_database_goes_before_the_folder(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def house(tmp_path: Path) -> House:
 
 def test_open_calls_are_listed_and_a_dead_one_says_why(house: House, commonweight: Command) -> None:
     folder = ("--folder", house.folder)
-    assert commonweight("outbox", "list", *folder).out == "no call is open\n"
+    assert commonweight("outbox", "list", *folder).out == "no call is pending\n"
     enqueue(house, "alive")
     enqueue(house, "gone", "dead", "ModelTokenMintingPaused()")
     enqueue(house, "paid", "final")
