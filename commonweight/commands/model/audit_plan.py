@@ -63,9 +63,9 @@ class PlanFigures:
 
 def audit_plan(
     reward: Annotated[float, typer.Option(help="Most that one round can pay a node, in any unit of value.")] = 1.25,
-    step_cost: Annotated[float, typer.Option(help="Cost of one inner step to a node, in the same unit.")] = 0.025,
-    steps: Annotated[int, typer.Option(help="Inner steps a round.")] = 40,
-    segment: Annotated[int, typer.Option(help="Steps a segment; divides --steps.")] = 4,
+    step_cost: Annotated[float, typer.Option(help="Cost of one inner step to a node, in the same unit.")] = 0.002,
+    steps: Annotated[int, typer.Option(help="Inner steps a round.")] = 500,
+    segment: Annotated[int, typer.Option(help="Steps a segment; divides --steps.")] = 10,
     samples: Annotated[int, typer.Option(help="Segments that each verifier replays, the common one included.")] = 2,
     verifiers: Annotated[int, typer.Option(help="Verifiers that look at an audited proof.")] = 3,
     quorum: Annotated[int, typer.Option(help="Accepting verdicts that post a proof; the stake relies on no more.")] = 2,
@@ -78,7 +78,7 @@ def audit_plan(
     A node's first proofs are all audited; a clean record lowers its rate to the floor, and one voided proof takes it
     back to all. The stake makes every cheat lose on average: however much is faked, however often, after any record.
 
-    Example: commonweight audit-plan --reward 2 --step-cost 0.03 --floor 0.2 --samples 3
+    Example: commonweight audit-plan --reward 2 --step-cost 0.003 --floor 0.2 --samples 3
     """
     pay = _exact("reward", reward)
     price = _exact("step-cost", step_cost)
