@@ -38,8 +38,8 @@ SEED, NODE, TWIN = bytes(range(32)), as_address("0x" + "11" * 20), as_address("0
 LENGTHS = (1, 4, 10)
 SEGMENTS = 2
 PROFILES = {
-    "default": RunConfig(),
-    "tiny": RunConfig(layers=1, d_model=16, heads=2, context=16, batch=4, clip="0.1"),
+    "default": RunConfig(steps=40, segment=4),
+    "tiny": RunConfig(layers=1, d_model=16, heads=2, context=16, batch=4, clip="0.1", steps=40, segment=4),
 }
 
 

@@ -39,7 +39,7 @@ HORIZON, ROUNDS_OF_BEST_PLAN, Z_999 = 20, 600, 3.29
 def plan_of(floor_ppm: int, samples: int, segment: int = 4) -> AuditPlan:
     """R = 1.25 C, 40 steps, three verifiers with a quorum of two."""
     policy = AuditPolicy(floor_ppm)
-    return AuditPlan(Fraction(5, 4), Fraction(1, 40), segment=segment, samples=samples, policy=policy)
+    return AuditPlan(Fraction(5, 4), Fraction(1, 40), 40, segment, samples=samples, policy=policy)
 
 
 def strategies(segments: int) -> Iterator[Strategy]:

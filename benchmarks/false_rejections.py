@@ -44,7 +44,10 @@ from verifier.planning.calibration import CalibrationPlan, calibrate, replay_as
 from verifier.planning.calibration_worker import Request, boundary_file
 
 Results = dict[str, Any]
-CONFIGS = {"small": RunConfig(layers=1, d_model=64, heads=4, context=32, batch=4, clip="0.1"), "default": RunConfig()}
+CONFIGS = {
+    "small": RunConfig(layers=1, d_model=64, heads=4, context=32, batch=4, clip="0.1", steps=40, segment=4),
+    "default": RunConfig(steps=40, segment=4),
+}
 BLOCK = {"small": 100, "default": 10}
 VARIANTS = {
     "2 threads": Variant(threads=2),

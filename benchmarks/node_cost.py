@@ -32,9 +32,9 @@ from trainer.steps.trajectory import BoundaryRecorder
 
 BAR_PERCENT = 2.0
 SIZES = {
-    "0.9 M": RunConfig(segment=10),
-    "6 M": RunConfig(layers=4, d_model=352, heads=8, segment=10),
-    "25 M": RunConfig(layers=8, d_model=512, heads=8, segment=10),
+    "0.9 M": RunConfig(steps=40, segment=10),
+    "6 M": RunConfig(layers=4, d_model=352, heads=8, steps=40, segment=10),
+    "25 M": RunConfig(layers=8, d_model=512, heads=8, steps=40, segment=10),
 }
 NODE = as_address("0x" + "11" * 20)
 RECORDERS = ("record in memory", "record in a folder")

@@ -51,7 +51,10 @@ from trainer.steps.trajectory import pseudo_gradient, run_inner
 
 RESULTS = Path(__file__).parent / "results" / "portable.json"
 STEPS = 10
-CONFIGS = {"small": RunConfig(layers=1, d_model=64, heads=4, context=32, batch=4), "default": RunConfig()}
+CONFIGS = {
+    "small": RunConfig(layers=1, d_model=64, heads=4, context=32, batch=4, steps=40, segment=4),
+    "default": RunConfig(steps=40, segment=4),
+}
 BLOCK = {"small": 100, "default": 8}
 NODES = tuple(as_address(f"0x{index:02x}" + "00" * 19) for index in range(1, 4))
 OLD_LIBRARIES = {
@@ -132,7 +135,7 @@ def measure_matrix(results: dict[str, object], name: str, segments: int) -> None
 
 def measure_time(results: dict[str, object], steps: int = 60) -> None:
     """Step time in one thread, the two profiles in turns in one process."""
-    corpus, exact = default_corpus(), RunConfig()
+    corpus, exact = default_corpus(), CONFIGS["default"]
     configure_determinism("portable")
     configure_determinism("exact")  # last, because it sets one thread
     source = batch_source(corpus, exact, bytes(32), 1)
@@ -165,7 +168,7 @@ def measure_loss(results: dict[str, object], seeds: tuple[int, ...] = (1, 2, 3))
 
 
 def _diloco_loss(profile: str, seed: int, corpus: Corpus) -> float:
-    config = RunConfig(profile=profile, seed=seed)
+    config = replace(CONFIGS["default"], profile=profile, seed=seed)
     theta = initial_theta(config)
     momentum = zero_momentum(theta)
     inner: dict[str, Tensors] = {}

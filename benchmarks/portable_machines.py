@@ -45,10 +45,14 @@ NAME = "portable_machines"
 STEPS = 10
 NODE = as_address("0x" + "11" * 20)
 SIZES = {
-    "0.1 M": RunConfig(profile="portable", segment=STEPS, layers=1, d_model=64, heads=4, context=32, batch=4),
-    "0.9 M": RunConfig(profile="portable", segment=STEPS),
-    "11 M": RunConfig(profile="portable", segment=STEPS, layers=6, d_model=384, heads=6, context=256, batch=8),
-    "86 M": RunConfig(profile="portable", segment=STEPS, layers=12, d_model=768, heads=12, context=512, batch=8),
+    "0.1 M": RunConfig(profile="portable", steps=40, segment=STEPS, layers=1, d_model=64, heads=4, context=32, batch=4),
+    "0.9 M": RunConfig(profile="portable", steps=40, segment=STEPS),
+    "11 M": RunConfig(
+        profile="portable", steps=40, segment=STEPS, layers=6, d_model=384, heads=6, context=256, batch=8
+    ),
+    "86 M": RunConfig(
+        profile="portable", steps=40, segment=STEPS, layers=12, d_model=768, heads=12, context=512, batch=8
+    ),
 }
 SEGMENTS = {"0.1 M": 200, "0.9 M": 40, "11 M": 2}
 WAYS: dict[str, tuple[str, int, dict[str, str]]] = {

@@ -73,7 +73,7 @@ def main() -> None:
     """The default plan, and more samples."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--segments", type=int, default=10, help="segments timed, if benchmarks.throughput was not run")
-    measured = segment_cost(parser.parse_args().segments, RunConfig())
+    measured = segment_cost(parser.parse_args().segments, RunConfig(steps=40, segment=4))
     plans = {f"{samples} samples": bought(plan_of(FLOOR_PPM, samples), measured) for samples in (2, 3, 5)}
     for name, plan in plans.items():
         progress(f"{name}: {plan['cost percent']}")

@@ -22,6 +22,8 @@ KILL_STEP = 8
 NEW_LR = "0.0005"
 MOST_ROUNDS = 40
 """Rounds of the run, which goes on while the holders vote."""
+SCHEDULE = {"steps": 40, "segment": 4}
+"""Rounds much shorter than the default, since a demo has minutes (ADR 12)."""
 
 
 @dataclass(frozen=True)

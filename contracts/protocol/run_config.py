@@ -136,8 +136,8 @@ class RunConfig:
     tied: bool = True
     context: int = 64
     vocab: int = 256
-    steps: int = 40
-    segment: int = 4
+    steps: int = 500
+    segment: int = 10
     batch: int = 8
     micro_batch: int = 0
     rounds: int = 4

@@ -12,6 +12,12 @@ from contracts.protocol.run_config import VOTABLE_KEYS, InvalidRunConfig, RunCon
 pytestmark = pytest.mark.unit
 
 
+def test_a_round_has_500_steps_by_default() -> None:
+    """DiLoCo's H, in segments as long as a bounded run may have them."""
+    bounded = RunConfig(profile="bounded", limits_digest="ab" * 32)
+    assert [(config.steps, config.segments) for config in (RunConfig(), bounded)] == [(500, 50)] * 2
+
+
 def test_json_round_trip_keeps_the_digest() -> None:
     config = RunConfig(seed=9)
     assert RunConfig.from_json(config.to_json()) == config

@@ -66,8 +66,8 @@ class AuditPlan:
 
     reward: Fraction
     step_cost: Fraction
-    steps: int = 40
-    segment: int = 4
+    steps: int
+    segment: int
     samples: int = 2
     verifiers: int = 3
     quorum: int = 2

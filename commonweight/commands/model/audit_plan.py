@@ -63,9 +63,9 @@ class PlanFigures:
 
 def audit_plan(
     reward: Annotated[float, typer.Option(help="Highest pay of a node for one round, in any unit of value.")] = 1.25,
-    step_cost: Annotated[float, typer.Option(help="Cost of one inner step to a node, in the same unit.")] = 0.025,
-    steps: Annotated[int, typer.Option(help="Number of inner steps in a round.")] = 40,
-    segment: Annotated[int, typer.Option(help="Number of inner steps in a segment; must divide --steps.")] = 4,
+    step_cost: Annotated[float, typer.Option(help="Cost of one inner step to a node, in the same unit.")] = 0.002,
+    steps: Annotated[int, typer.Option(help="Number of inner steps in a round.")] = 500,
+    segment: Annotated[int, typer.Option(help="Number of inner steps in a segment; must divide --steps.")] = 10,
     samples: Annotated[
         int, typer.Option(help="Number of segments that each verifier replays, including the common segment.")
     ] = 2,
@@ -87,7 +87,7 @@ def audit_plan(
     All first proofs of a node are audited. A clean record lowers its audit rate to the floor, and one voided proof
     raises the rate to 1 again. With the planned stake every cheat loses on average, after any record.
 
-    Example: commonweight audit-plan --reward 2 --step-cost 0.03 --floor 0.2 --samples 3
+    Example: commonweight audit-plan --reward 2 --step-cost 0.003 --floor 0.2 --samples 3
     """
     pay = _exact("reward", reward)
     price = _exact("step-cost", step_cost)

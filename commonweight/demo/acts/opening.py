@@ -6,7 +6,7 @@ import json
 
 from commonweight.demo.cast import CHEAT, CHEAT_NAME, JOINER, NODES, SERVICES, VERIFIERS, wallet
 from commonweight.demo.funding import COIN, ensure_funded
-from commonweight.demo.stage import MOST_ROUNDS, ROUNDS, DemoStage
+from commonweight.demo.stage import MOST_ROUNDS, ROUNDS, SCHEDULE, DemoStage
 from contracts.chain.connection import connect
 from contracts.genesis.params import GenesisParams
 from contracts.ids import as_address
@@ -70,7 +70,7 @@ def open_run(stage: DemoStage) -> None:
         "--folder",
         stage.folder("server"),
     )
-    config = json.dumps({"rounds": MOST_ROUNDS, "seed": stage.settings.seed})
+    config = json.dumps({**SCHEDULE, "rounds": MOST_ROUNDS, "seed": stage.settings.seed})
     train = (
         "model",
         "train",

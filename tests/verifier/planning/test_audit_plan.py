@@ -24,7 +24,9 @@ R, STEP = Fraction(5, 4), Fraction(1, 40)  # an honest round of 40 steps costs 1
 
 
 def plan_of(floor_ppm: int = 200_000, **change: Any) -> AuditPlan:
-    return AuditPlan(**{"reward": R, "step_cost": STEP, "policy": AuditPolicy(floor_ppm), **change})
+    return AuditPlan(
+        **{"reward": R, "step_cost": STEP, "steps": 40, "segment": 4, "policy": AuditPolicy(floor_ppm), **change}
+    )
 
 
 @st.composite
@@ -265,19 +267,41 @@ def test_numbers_that_describe_no_audit_are_refused(change: dict[str, Any]) -> N
 
 
 def test_the_command_prints_the_plan_as_a_table_and_as_json() -> None:
-    done = CliRunner().invoke(app, ["audit-plan", "--floor", "0.05", "--rounds", "30", "--json"])
+    given = (
+        "audit-plan",
+        "--step-cost",
+        "0.025",
+        "--steps",
+        "40",
+        "--segment",
+        "4",
+        "--floor",
+        "0.05",
+        "--rounds",
+        "30",
+    )
+    done = CliRunner().invoke(app, [*given, "--json"])
     assert done.exit_code == 0, done.output
     said = json.loads(done.output)
     assert said == json.loads(json.dumps(asdict(figures_of(plan_of(50_000), 30))))
     assert [cheat["faked_segments"] for cheat in said["cheats"]] == [1, 5, 10]  # a tenth of 10 is the one
     assert (said["least_stake"], said["least_deviation_stake"], said["stake"]) == (23.75, 18.75, 25.0)
-    table = CliRunner().invoke(app, ["audit-plan", "--floor", "0.05", "--rounds", "30"])
+    table = CliRunner().invoke(app, given)
     for words in ("10 of 10 (100%)", "in 30", "23.75", "25", "61.5%"):
         assert words in table.output, table.output
     assert "│" not in table.output  # plain in a pipe
 
 
-@pytest.mark.parametrize("wrong", [["--reward", "nan"], ["--floor", "inf"], ["--samples", "11"], ["--floor", "2"]])
+def test_the_command_plans_a_round_of_the_default_length() -> None:
+    """50 segments. A small fake then meets two samples seldom; seven bring the stake back to what 10 segments asked."""
+    stakes = [
+        json.loads(CliRunner().invoke(app, ["audit-plan", "--samples", samples, "--json"]).output)["stake"]
+        for samples in ("2", "7")
+    ]
+    assert stakes == [pytest.approx(93.897, abs=1e-3), 25.0]
+
+
+@pytest.mark.parametrize("wrong", [["--reward", "nan"], ["--floor", "inf"], ["--samples", "51"], ["--floor", "2"]])
 def test_the_command_refuses_what_is_no_plan(wrong: list[str]) -> None:
     done = CliRunner().invoke(app, ["audit-plan", *wrong])
     assert done.exit_code != 0
