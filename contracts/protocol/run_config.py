@@ -223,8 +223,6 @@ class RunConfig:
             self._check_own()
         elif self.architecture == "llama" and self.d_model // self.heads % 2:
             raise _invalid("heads", "must be of an even width, since rotary positions turn pairs")
-        elif self.architecture == "llama" and self.profile == "portable":
-            raise _invalid("profile", "must be exact or bounded: the portable arithmetic has no llama")
 
     def _check_default(self, names: tuple[str, ...], whose: str) -> None:
         """What another architecture has is left as it is by itself. Raises InvalidRunConfig."""

@@ -1,4 +1,4 @@
-"""exp and GELU as tables: the only functions that libraries round differently, decided once and checked by digest.
+"""exp, GELU and SiLU as tables: what libraries round differently, decided once and checked by digest.
 
 An argument is rounded to a multiple of 2^-10 and looked up. Entries are the true values rounded to multiples of
 2^-23. None lies nearer than 1.1e-12 to a rounding boundary (computed with 40 digits), and float64 libraries err by
@@ -21,10 +21,13 @@ STEPS = 1024.0
 """Table entries for each unit of the argument."""
 _GELU_END = 8
 _EXP_END = 16
+_SILU_END = 16
 _ENTRY = 2.0**23
 _DIGESTS = {
     "gelu": "542013966b76fd13fcf85d4f6a3240391276ff4ea7553dc10a0161a6ab37cfef",
     "gelu slope": "3b410cf01fa7eded5ad2c387188956a31281596620c266df573116df277daca0",
+    "silu": "3ef6c5e5052497bb8058387e3606b93a3b4309947d291d68bcb81e3a1fc7c057",
+    "silu slope": "c3b4465cba2697f9e63a81b90b2b306ebac90c73f02dd9213d585a96525ae8b3",
     "exp": "13611f31f36df8975a94b54daf43e6bee74de889007cf0a1212e2fe576f15daa",
 }
 
@@ -48,6 +51,21 @@ def gelu(x: Tensor, places: Tensor) -> Tensor:
 def gelu_slope(places: Tensor) -> Tensor:
     """The derivative of `gelu`."""
     return _entries("gelu slope", places)
+
+
+def silu_places(x: Tensor) -> Tensor:
+    """Where `silu` and `silu_slope` look x up."""
+    return _places(x, -_SILU_END, _SILU_END)
+
+
+def silu(x: Tensor, places: Tensor) -> Tensor:
+    """x times the logistic function of x, that from the table; exactly 0 and x from 16 on to either side."""
+    return _entries("silu", places).mul_(x)
+
+
+def silu_slope(places: Tensor) -> Tensor:
+    """The derivative of `silu`."""
+    return _entries("silu slope", places)
 
 
 def exp_negative(x: Tensor) -> Tensor:
@@ -89,6 +107,19 @@ def _values(name: str) -> NDArray[np.float64]:
         values = np.exp(-np.arange(_EXP_END * int(STEPS) + 1) / STEPS)
         values[-1] = 0.0
         return values
+    return _silu(name) if name.startswith("silu") else _gelu(name)
+
+
+def _silu(name: str) -> NDArray[np.float64]:
+    x = np.arange(-_SILU_END * int(STEPS), _SILU_END * int(STEPS) + 1) / STEPS
+    share: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-x))
+    values = share if name == "silu" else share * (1.0 + x * (1.0 - share))
+    values[0] = 0.0
+    values[-1] = 1.0
+    return values
+
+
+def _gelu(name: str) -> NDArray[np.float64]:
     x = np.arange(-_GELU_END * int(STEPS), _GELU_END * int(STEPS) + 1) / STEPS
     inner = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
     share: NDArray[np.float64] = 0.5 * (1.0 + inner)

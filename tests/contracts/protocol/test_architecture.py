@@ -45,7 +45,6 @@ def test_keys_and_values_of_grouped_queries_are_narrower() -> None:
         ({"architecture": "llama", "kv_heads": 4}, "kv_heads"),
         ({"architecture": "llama", "heads": 64}, "heads"),
         ({"architecture": "llama", "tied": 1}, "tied"),
-        ({"architecture": "llama", "profile": "portable"}, "profile"),
         ({"vocab": 255}, "vocab"),
     ],
     ids=str,
