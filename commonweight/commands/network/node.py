@@ -46,6 +46,8 @@ Node = with_variables(
     "cheat",
     "give_up_after",
     "unjudged",
+    "ranks",
+    "recompute",
     api="api_url",
 )
 
@@ -99,6 +101,12 @@ def node(
         bool,
         typer.Option("--unjudged", help="Enrol also where no verifier computes as this machine does."),
     ] = False,
+    ranks: Annotated[
+        int, typer.Option(min=1, max=1024, help="Processes that share a round, a divisor of the run's ranks.")
+    ] = 1,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Less memory: compute what is inside a model's blocks twice.")
+    ] = False,
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
     from commonweight.model.known_model import joined
@@ -131,6 +139,8 @@ def node(
         cheat=cheat,
         give_up_after=give_up_after,
         unjudged=unjudged,
+        ranks=ranks,
+        recompute=recompute,
         **canaries,
     )
     leave = threading.Event()

@@ -57,9 +57,12 @@ def test_a_step_adds_its_blocks_in_rank_order(config: RunConfig, monkeypatch: py
     for part in parts[1:]:
         in_order = [a + b for a, b in zip(in_order, part, strict=True)]
     kept = list[list[Tensor]]()
-    monkeypatch.setattr(
-        stepping, "tensor_norms", lambda c, g: (kept.append([v.clone() for v in g]), tensor_norms(c, g))[1]
-    )  # type: ignore[func-returns-value]
+
+    def noted(run: RunConfig, gradients: list[Tensor]) -> Tensor:
+        kept.append([value.clone() for value in gradients])
+        return tensor_norms(run, gradients)
+
+    monkeypatch.setattr(stepping, "tensor_norms", noted)
     after(config, steps=1)
     assert all(torch.equal(a, b) for a, b in zip(kept[0], in_order, strict=True))
 
