@@ -61,7 +61,7 @@ class LightNode:
         conduct = conduct or (Canary(settings.canary_ppm) if settings.canary_ppm else cheats.conduct(settings.cheat))
         corpora = Corpora(settings.text())
         choose_weights(settings.first_weights())
-        choose_ranks(settings.ranks)
+        choose_ranks(settings.ranks, settings.folder / "ranks")
         choose_recompute(settings.recompute)
         folder = settings.folder
         self._pen = Pen(settings.key, self.domain, KeptMessages(folder / "outbox"))

@@ -28,8 +28,10 @@ from trainer.ranks.process import Order
 from trainer.ranks.sharded import ShardedSteps
 from trainer.steps.determinism import profile_of
 
+STORE = "meeting"
+"""The file by which processes find each other."""
 _PROGRAM = (sys.executable, "-m", "trainer.ranks.process")
-_GRACE_SECONDS = 5.0
+_DYING_SECONDS = 0.5
 
 
 class Child:
@@ -67,10 +69,8 @@ class Child:
         how = "" if ended is None else f", ended with {ended}"
         return f"{how}: {said[:300]}" if said else how
 
-    def end(self, grace: float) -> None:
-        """Wait for its end, so long, and then end it."""
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(grace)
+    def end(self) -> None:
+        """It has nothing to lose: what it computed was sent."""
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
@@ -79,15 +79,20 @@ class Child:
 
 
 @contextmanager
-def ranked_steps(config: RunConfig, start: Tensors, processes: int) -> Iterator[ShardedSteps]:
-    """The steps of one round in so many processes; they end with the block, and with this process.
+def ranked_steps(
+    config: RunConfig, start: Tensors, processes: int, folder: Path | None = None
+) -> Iterator[ShardedSteps]:
+    """The steps of one round in so many processes, which meet in `folder`; they end with the block, and with this
+    process.
 
     The thread that calls it has to live as long (contracts/process/spawner.py). Raises RankLost, StateMismatch,
     and within the block NonFiniteLoss.
     """
     threads = torch.get_num_threads()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="commonweight-ranks-")))
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        meeting = Path(stack.enter_context(TemporaryDirectory(prefix="ranks-", dir=folder)))
         stack.callback(torch.set_num_threads, threads)
         share = max(1, threads // processes)
         device = place(config, chosen_device(), 0, share)
@@ -95,25 +100,23 @@ def ranked_steps(config: RunConfig, start: Tensors, processes: int) -> Iterator[
         children = list[Child]()
         stack.callback(_end, children)
         for rank in range(1, processes):
-            children.append(Child(_order(config, rank, processes, folder, share), folder))
+            children.append(Child(_order(config, rank, processes, meeting, share), meeting))
         for child in children:
             child.require_ready(profile)
         try:
-            exchange = stack.enter_context(Exchange(0, processes, folder / "meeting", device))
+            exchange = stack.enter_context(Exchange(0, processes, meeting / STORE, device))
             yield ShardedSteps(config, exchange, start)
         except RankLost as error:
             raise RankLost(f"{error.detail}{_complaints(children)}") from error
 
 
-def _order(config: RunConfig, rank: int, size: int, folder: Path, threads: int) -> Order:
-    store = str(folder / "meeting")
-    return Order(config.to_json(), rank, size, store, chosen_device(), threads, is_recomputing())
+def _order(config: RunConfig, rank: int, size: int, meeting: Path, threads: int) -> Order:
+    return Order(config.to_json(), rank, size, str(meeting / STORE), chosen_device(), threads, is_recomputing())
 
 
 def _end(children: list[Child]) -> None:
-    """At once, where one of them has ended already or the round was left in the middle."""
     for child in children:
-        child.end(_GRACE_SECONDS if sys.exc_info()[0] is None else 0.0)
+        child.end()
 
 
 def _complaints(children: list[Child]) -> str:
@@ -127,7 +130,7 @@ def _settle(children: list[Child]) -> None:
     """A process that is ending is given a moment, so that how it ended is known."""
     for child in children:
         with suppress(subprocess.TimeoutExpired):
-            child.process.wait(0.5)
+            child.process.wait(_DYING_SECONDS)
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

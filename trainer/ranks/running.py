@@ -11,12 +11,14 @@ from trainer.ranks.errors import RanksDoNotDivide
 from trainer.steps.trajectory import OnStep, Trajectory, recorded, run_inner
 
 _chosen = 1
+_folder: Path | None = None
 
 
-def choose_ranks(processes: int) -> None:
-    """Compute rounds in so many processes from now on."""
-    global _chosen
+def choose_ranks(processes: int, folder: Path | None = None) -> None:
+    """Compute rounds in so many processes from now on, which meet in a folder of their own below this one."""
+    global _chosen, _folder
     _chosen = processes
+    _folder = folder
 
 
 def require_ranks(config: RunConfig) -> None:
@@ -45,5 +47,5 @@ def run_ranked(
     require_ranks(config)
     from trainer.ranks.engine import ranked_steps  # with torch.distributed, which one process does not need
 
-    with ranked_steps(config, start, _chosen) as steps:
+    with ranked_steps(config, start, _chosen, _folder) as steps:
         return recorded(config, start, batches, steps, on_step, folder)

@@ -12,6 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from contracts.protocol.run_config import RunConfig
@@ -76,10 +78,17 @@ def test_processes_have_the_bits_of_one(processes: int, config: RunConfig) -> No
 
 def test_a_wrong_order_of_blocks_is_another_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """Process 0 adds what it owns backwards: a verifier's replay would end elsewhere."""
-    whole = Exchange._sum
 
     def backwards(self: Exchange, blocks: Sequence[Sequence[Tensor]], index: int) -> Tensor:
-        return whole(self, blocks[::-1], index)
+        total = torch.zeros_like(blocks[0][index])
+        for source in reversed(range(self.size)):
+            for block in blocks:
+                part = block[index]
+                if source != self.rank:
+                    part = torch.empty_like(part)
+                    dist.recv(part, source)
+                total = total + part
+        return total
 
     monkeypatch.setattr(Exchange, "_sum", backwards)
     alone, together = alone_and_in(2, replace(TINY, ranks=4, segment=2))
@@ -112,7 +121,7 @@ def test_a_round_that_is_left_ends_its_processes(monkeypatch: pytest.MonkeyPatch
     children = list[Child]()
     ready = Child.require_ready
     monkeypatch.setattr(Child, "require_ready", lambda child, profile: (children.append(child), ready(child, profile)))  # type: ignore[func-returns-value]
-    config = replace(TINY, ranks=2)
+    config = replace(TINY, ranks=2, profile="portable")
     choose_ranks(2)
 
     def leave(_: int, __: object) -> None:
@@ -131,7 +140,7 @@ from trainer.ranks import engine
 from trainer.ranks.running import choose_ranks, run_ranked
 
 choose_ranks(2)
-config = replace(TINY, ranks=2)
+config = replace(TINY, ranks=2, profile="portable")
 ready = engine.Child.require_ready
 def told(child, profile):
     ready(child, profile)
