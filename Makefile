@@ -140,6 +140,14 @@ bench-proof-of-learning: install  ## forged work under Proof-of-Learning's limit
 bench-node-cost: install  ## what committing costs a node, in percent of its steps
 	$(BIN)/python -m benchmarks.node_cost
 
+bench-plain-loop: install  ## tokens a second of a round with commitments beside a plain PyTorch loop
+	$(BIN)/python -m benchmarks.plain_loop
+
+bench-ranks: install  ## a node of two and four processes beside one: the same bits, time and memory
+	$(BIN)/python -m benchmarks.ranks
+
+.PHONY: bench-plain-loop bench-ranks
+
 bench-throughput: install  ## segments verified per core against bare steps
 	$(BIN)/python -m benchmarks.throughput
 

@@ -12,7 +12,8 @@ from blake3 import blake3
 
 from trainer.conduct import Conduct, RoundTask
 from trainer.data.batches import BatchSource
-from trainer.steps.trajectory import OnStep, Trajectory, run_inner
+from trainer.ranks.running import run_ranked
+from trainer.steps.trajectory import OnStep, Trajectory
 
 
 class Canary(Conduct):
@@ -25,7 +26,7 @@ class Canary(Conduct):
         """The round's work, with other batches in the pledged segment."""
         other = task.batches_of(task.node, blake3(b"commonweight canary" + task.data_seed).digest())
         batches = elsewhere(task.batches(), other, task.config.segment, self.pledge(task).fake)
-        return run_inner(task.config, task.start, batches, on_step, folder)
+        return run_ranked(task.config, task.start, batches, on_step, folder)
 
 
 def elsewhere(batches: BatchSource, other: BatchSource, segment: int, fake: int) -> BatchSource:

@@ -27,9 +27,10 @@ from trainer.data.corpus import Corpus
 from trainer.data.draw import share_of
 from trainer.log_view.shown import CoveredProof, CoveredRound, CoveredRun
 from trainer.model.state import Tensors
+from trainer.ranks.running import run_ranked
 from trainer.steps.determinism import profile_of
 from trainer.steps.settled import settle
-from trainer.steps.trajectory import OnStep, Trajectory, run_inner
+from trainer.steps.trajectory import OnStep, Trajectory
 
 
 class NothingToCopy(CommonweightError):
@@ -139,7 +140,7 @@ class Conduct:
 
     def run_inner(self, task: RoundTask, on_step: OnStep, folder: Path | None) -> Trajectory:
         """The steps of a round. Raises StateMismatch and NonFiniteLoss."""
-        return run_inner(task.config, task.start, task.batches(), on_step, folder)
+        return run_ranked(task.config, task.start, task.batches(), on_step, folder)
 
     def commitments(self, task: RoundTask, trajectory: Trajectory) -> Sequence[Made]:
         """The round's commitments, in the order in which they are sent; openings are for the last."""

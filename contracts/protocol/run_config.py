@@ -12,9 +12,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
 
-from contracts.errors import CommonweightError
-from contracts.protocol.maintainers import InvalidMaintainers, Maintainers
-from contracts.protocol.mixture import InvalidMixture, parse_mixture
+from contracts.protocol.configuration.field_checks import InvalidRunConfig as InvalidRunConfig
+from contracts.protocol.configuration.field_checks import (
+    check_digest,
+    check_integer,
+    check_maintainers,
+    check_mixture,
+    check_rate,
+    check_url,
+    invalid,
+)
 from contracts.protocol.own_model import InvalidOwnModel, check_own_model
 
 _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
@@ -31,6 +38,7 @@ _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "segment": (1, 1_000),
     "batch": (1, 4096),
     "micro_batch": (0, 4096),
+    "ranks": (1, 1024),
     "rounds": (1, 1_000_000),
     "warmup_steps": (0, 10_000_000),
     "decay_steps": (0, 1_000_000_000),
@@ -55,20 +63,20 @@ _RATE_RANGES: Mapping[str, tuple[str, str]] = {
 }
 _TEXTS = ("maintainers", "mixture", "corpus_url", "weights_url", "merge")
 """Votable keys that are neither numbers nor rates: each has a check of its own."""
-_PROFILES = ("exact", "portable", "bounded")
-_MERGES = ("mean", "clip", "trimmed", "median")
-_ARCHITECTURES = ("gpt", "llama", "own")
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "architecture": ("gpt", "llama", "own"),
+    "schedule": ("constant", "cosine", "wsd"),
+    "merge": ("mean", "clip", "trimmed", "median"),
+    "profile": ("exact", "portable", "bounded"),
+    "precision": ("float32", "bf16"),
+}
 _OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied", "document_end")
 _OF_OURS = ("layers", "d_model", "heads")
 _OF_OWN = ("model_package", "model_digest", "model_config", "weights_size", "state_size")
+_LATER = (*_OF_OWN, "ranks", "precision")
 """They stand in the text only where they are not their default, so that a run without them keeps its digest."""
-_SCHEDULES = ("constant", "cosine", "wsd")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
 _WHOLE = re.compile(r"[0-9]{1,19}")
-_RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,24})?")
-_MAX_RATE_LENGTH = 24
-_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?")
-_LONGEST_URL = 200
 NO_BLOB = "00" * 32
 """No file: first weights are drawn from the seed."""
 _MAX_JSON_LENGTH = 10_000
@@ -93,17 +101,6 @@ VOTABLE_KEYS: tuple[str, ...] = (
 """The keys that a governance decision may set."""
 
 
-class InvalidRunConfig(CommonweightError):
-    """A run configuration field is unknown, missing, of the wrong type or out of range."""
-
-    code = "invalid-run-config"
-    status = 422
-
-    def __init__(self, field: str, problem: str) -> None:
-        self.field = field[:40]  # a decision's key is as long as its proposer likes
-        super().__init__(f"{self.field} {problem}")
-
-
 @dataclass(frozen=True)
 class RunConfig:
     """All that determines a run, besides the corpus bytes named by `corpus_digest` and the round's data seed.
@@ -111,9 +108,11 @@ class RunConfig:
     `architecture` names the model (contracts/protocol/architecture.py). `kv_heads` and `mlp_width` may be 0: then they
     are what the architecture has by itself (`key_heads`, `mlp_size`). `rotary_base`, `norm_eps` and `tied` embeddings
     are the llama's. `steps` is H, the inner steps a round; every `segment` steps the state is committed; `batch` is in
-    sequences of `context` tokens, of which `micro_batch` go through the model at once (0: all). The learning rate
-    follows `schedule` (contracts/protocol/schedule.py), and pseudo-gradients are averaged by `merge`
-    (trainer/steps/averaging.py). A bounded run names its table of limits (contracts/protocol/limits.py) by digest.
+    sequences of `context` tokens, cut into `ranks` equal blocks whose gradients are added in their order; `micro_batch`
+    sequences of a block go through the model at once (0: all), in float32 or, with the `precision` bf16, in bfloat16
+    where torch's autocast has it. The learning rate follows `schedule` (contracts/protocol/schedule.py), and
+    pseudo-gradients are averaged by `merge` (trainer/steps/averaging.py). A bounded run names its table of limits
+    (contracts/protocol/limits.py) by digest.
     `corpus_digest` names the text: the digest of an index of token shards (trainer/data/index.py), or of plain text.
     `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama, the token
     `document_end` ends a document, and no position looks beyond it (-1: documents are not told apart). First weights
@@ -140,6 +139,7 @@ class RunConfig:
     segment: int = 10
     batch: int = 8
     micro_batch: int = 0
+    ranks: int = 1
     rounds: int = 4
     inner_lr: str = "0.001"
     schedule: str = "constant"
@@ -156,6 +156,7 @@ class RunConfig:
     merge: str = "mean"
     seed: int = 1
     profile: str = "exact"
+    precision: str = "float32"
     corpus_digest: str = "00" * 32
     corpus_url: str = ""
     mixture: str = ""
@@ -175,46 +176,38 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for name, (low, high) in _INTEGER_RANGES.items():
-            _check_integer(name, getattr(self, name), low, high)
+            check_integer(name, getattr(self, name), low, high)
         for name, (lowest, highest) in _RATE_RANGES.items():
-            _check_rate(name, getattr(self, name), Decimal(lowest), Decimal(highest))
-        if self.profile not in _PROFILES:
-            raise _invalid("profile", f"must be one of {', '.join(_PROFILES)}")
-        if self.merge not in _MERGES:
-            raise _invalid("merge", f"must be one of {', '.join(_MERGES)}")
+            check_rate(name, getattr(self, name), Decimal(lowest), Decimal(highest))
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise invalid(name, f"must be one of {', '.join(choices)}")
         self._check_model()
         self._check_schedule()
-        if self.micro_batch and self.batch % self.micro_batch:
-            raise _invalid("micro_batch", "must divide batch, or be 0")
-        if self.micro_batch and self.profile == "bounded":
-            raise _invalid("micro_batch", "must be 0 in a bounded run, where each node has its own")
+        self._check_batch()
         if self.steps % self.segment:
-            raise _invalid("steps", "must be a multiple of segment")
-        _check_maintainers(self.maintainers)
-        _check_digest("corpus_digest", self.corpus_digest)
-        _check_digest("weights_blob", self.weights_blob)
-        _check_digest("model_digest", self.model_digest)
-        _check_url("corpus_url", self.corpus_url)
-        _check_url("weights_url", self.weights_url)
-        _check_mixture(self.mixture)
-        _check_digest("limits_digest", self.limits_digest)
+            raise invalid("steps", "must be a multiple of segment")
+        check_maintainers(self.maintainers)
+        for name in ("corpus_digest", "weights_blob", "model_digest", "limits_digest"):
+            check_digest(name, getattr(self, name))
+        check_url("corpus_url", self.corpus_url)
+        check_url("weights_url", self.weights_url)
+        check_mixture(self.mixture)
         if (self.profile == "bounded") != (self.limits_digest != "00" * 32):
-            raise _invalid("limits_digest", "is given by a bounded run, and by no other")
+            raise invalid("limits_digest", "is given by a bounded run, and by no other")
         if self.profile == "bounded" and self.segment > _LONGEST_BOUNDED_SEGMENT:
-            raise _invalid("segment", f"must be at most {_LONGEST_BOUNDED_SEGMENT} in a bounded run")
+            raise invalid("segment", f"must be at most {_LONGEST_BOUNDED_SEGMENT} in a bounded run")
 
     def _check_model(self) -> None:
         """Raises InvalidRunConfig."""
-        if self.architecture not in _ARCHITECTURES:
-            raise _invalid("architecture", f"must be one of {', '.join(_ARCHITECTURES)}")
         if not isinstance(self.tied, bool):
-            raise _invalid("tied", "must be true or false")
+            raise invalid("tied", "must be true or false")
         if self.d_model % self.heads:
-            raise _invalid("d_model", "must be a multiple of heads")
+            raise invalid("d_model", "must be a multiple of heads")
         if self.heads % self.key_heads:
-            raise _invalid("kv_heads", "must divide heads")
+            raise invalid("kv_heads", "must divide heads")
         if self.document_end >= self.vocab:
-            raise _invalid("document_end", "must be a token of the vocabulary, or -1")
+            raise invalid("document_end", "must be a token of the vocabulary, or -1")
         if self.architecture != "own":
             self._check_default(_OF_OWN, "an own model's")
         if self.architecture != "llama":
@@ -222,34 +215,49 @@ class RunConfig:
         if self.architecture == "own":
             self._check_own()
         elif self.architecture == "llama" and self.d_model // self.heads % 2:
-            raise _invalid("heads", "must be of an even width, since rotary positions turn pairs")
+            raise invalid("heads", "must be of an even width, since rotary positions turn pairs")
 
     def _check_default(self, names: tuple[str, ...], whose: str) -> None:
         """What another architecture has is left as it is by itself. Raises InvalidRunConfig."""
         for name in names:
             default = getattr(type(self), name)
             if getattr(self, name) != default:
-                raise _invalid(name, f"is {whose}, and must be {default!r} in a run of {self.architecture}")
+                raise invalid(name, f"is {whose}, and must be {default!r} in a run of {self.architecture}")
 
     def _check_own(self) -> None:
         """Raises InvalidRunConfig."""
         self._check_default(_OF_OURS, "the gpt's and the llama's")
         if self.profile != "exact":
-            raise _invalid("profile", "must be exact for a model of one's own")
+            raise invalid("profile", "must be exact for a model of one's own")
         sizes = {"weights_size": self.weights_size, "state_size": self.state_size}
         try:
             check_own_model(self.model_package, self.model_digest, self.model_config, sizes)
         except InvalidOwnModel as error:
-            raise _invalid(error.field, error.problem) from error
+            raise invalid(error.field, error.problem) from error
 
     def _check_schedule(self) -> None:
         """Raises InvalidRunConfig."""
-        if self.schedule not in _SCHEDULES:
-            raise _invalid("schedule", f"must be one of {', '.join(_SCHEDULES)}")
         if (self.schedule == "wsd") != (self.decay_steps > 0):
-            raise _invalid("decay_steps", "are given by the schedule wsd, and by no other")
+            raise invalid("decay_steps", "are given by the schedule wsd, and by no other")
         if self.schedule == "constant" and self.final_share != type(self).final_share:
-            raise _invalid("final_share", "is that of a cosine or wsd: a constant rate falls nowhere")
+            raise invalid("final_share", "is that of a cosine or wsd: a constant rate falls nowhere")
+
+    def _check_batch(self) -> None:
+        """Raises InvalidRunConfig."""
+        if self.batch % self.ranks:
+            raise invalid("ranks", "must divide batch")
+        if self.micro_batch and self.block % self.micro_batch:
+            raise invalid("micro_batch", "must divide batch, and with ranks a block of it, or be 0")
+        if self.profile == "bounded" and (self.micro_batch or self.ranks != 1):
+            name = "micro_batch" if self.micro_batch else "ranks"
+            raise invalid(name, "must be left as it is in a bounded run, where each node has its own")
+        if self.precision != "float32" and self.profile != "exact":
+            raise invalid("precision", f"must be float32 in a run of the profile {self.profile}")
+
+    @property
+    def block(self) -> int:
+        """Sequences in one rank's part of a batch."""
+        return self.batch // self.ranks
 
     @property
     def key_heads(self) -> int:
@@ -276,32 +284,32 @@ class RunConfig:
     def rate(self, name: str) -> float:
         """The rate `name` (for example "inner_lr") as a float64."""
         if name not in _RATE_RANGES:
-            raise _invalid(name, "is not a rate")
+            raise invalid(name, "is not a rate")
         return float(getattr(self, name))
 
     def to_json(self) -> str:
         """Canonical JSON: keys sorted, no spaces, ASCII, no floats."""
-        later = {name for name in _OF_OWN if getattr(self, name) == getattr(type(self), name)}
+        later = {name for name in _LATER if getattr(self, name) == getattr(type(self), name)}
         said = {name: value for name, value in asdict(self).items() if name not in later}
         return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> RunConfig:
-        """Parse strictly: the known keys, each once, of which only those of an own model may be missing. Lengths are
+        """Parse strictly: the known keys, each once, of which only the `_LATER` ones may be missing. Lengths are
         looked at first. Raises InvalidRunConfig."""
         if len(text) > _MAX_JSON_LENGTH:
-            raise _invalid("json", f"must have at most {_MAX_JSON_LENGTH} characters")
+            raise invalid("json", f"must have at most {_MAX_JSON_LENGTH} characters")
         try:
             value = json.loads(text, object_pairs_hook=_no_duplicates, parse_int=_short_integer)
         except (ValueError, RecursionError) as error:  # covers JSONDecodeError and UnicodeDecodeError
-            raise _invalid("json", f"is not JSON: {error}") from error
+            raise invalid("json", f"is not JSON: {error}") from error
         if not isinstance(value, dict):
-            raise _invalid("json", "must be an object")
+            raise invalid("json", "must be an object")
         field_names = {field.name for field in fields(cls)}
         for name in sorted(value.keys() - field_names):
-            raise _invalid(name, "is not a known key")
-        for name in sorted(field_names - value.keys() - {*_OF_OWN}):
-            raise _invalid(name, "is missing")
+            raise invalid(name, "is not a known key")
+        for name in sorted(field_names - value.keys() - {*_LATER}):
+            raise invalid(name, "is missing")
         return cls(**value)
 
     def digest(self) -> bytes:
@@ -314,81 +322,31 @@ class RunConfig:
         Whatever holders wrote: spelling and length are checked before a number is read.
         """
         if key not in VOTABLE_KEYS:
-            raise _invalid(key, f"cannot be voted on; votable are {', '.join(VOTABLE_KEYS)}")
+            raise invalid(key, f"cannot be voted on; votable are {', '.join(VOTABLE_KEYS)}")
         if key in _INTEGER_RANGES:
             return replace(self, **{key: _whole(key, value)})  # type: ignore[arg-type]
         if key in _TEXTS:
             return replace(self, **{key: value})  # type: ignore[arg-type]
-        _check_rate(key, value, *(Decimal(bound) for bound in _RATE_RANGES[key]))
+        check_rate(key, value, *(Decimal(bound) for bound in _RATE_RANGES[key]))
         return replace(self, **{key: value})  # type: ignore[arg-type]
 
 
 def _whole(field: str, value: str) -> int:
     if not _WHOLE.fullmatch(value):
-        raise _invalid(field, "must be a whole number of at most 19 digits")
+        raise invalid(field, "must be a whole number of at most 19 digits")
     return int(value)
 
 
 def _short_integer(text: str) -> int:
     if len(text) > _MAX_NUMBER_LENGTH:
-        raise _invalid("json", f"has a number of more than {_MAX_NUMBER_LENGTH} characters")
+        raise invalid("json", f"has a number of more than {_MAX_NUMBER_LENGTH} characters")
     return int(text)
-
-
-def _invalid(field: str, problem: str) -> InvalidRunConfig:
-    return InvalidRunConfig(field, problem)
-
-
-def _check_integer(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _invalid(name, "must be a whole number")
-    if not low <= value <= high:
-        raise _invalid(name, f"must be between {low} and {high}")
-
-
-def _check_rate(name: str, value: object, low: Decimal, high: Decimal) -> None:
-    """One number has one spelling (no exponent, no trailing zero), so equal configs digest equally."""
-    if not isinstance(value, str) or len(value) > _MAX_RATE_LENGTH or not _RATE.fullmatch(value):
-        raise _invalid(name, f"must be a decimal of at most {_MAX_RATE_LENGTH} digits and a point, without exponent")
-    number = Decimal(value)
-    if not low <= number <= high:
-        raise _invalid(name, f"must be between {low} and {high}, is {value}")
-    canonical = f"{number:f}"
-    canonical = canonical.rstrip("0").rstrip(".") if "." in canonical else canonical
-    if value != canonical:
-        raise _invalid(name, f"must be written as {canonical!r}, is {value!r}")
-
-
-def _check_digest(name: str, value: object) -> None:
-    if not isinstance(value, str) or len(value) != 64 or set(value) - set("0123456789abcdef"):
-        raise _invalid(name, "must be 64 lower-case hexadecimal digits")
-
-
-def _check_maintainers(value: object) -> None:
-    try:
-        Maintainers.parse(value)
-    except InvalidMaintainers as error:
-        raise _invalid("maintainers", error.detail) from error
-
-
-def _check_mixture(value: object) -> None:
-    try:
-        parse_mixture(value)
-    except InvalidMixture as error:
-        raise _invalid("mixture", error.detail) from error
-
-
-def _check_url(name: str, value: object) -> None:
-    if value != "" and (not isinstance(value, str) or len(value) > _LONGEST_URL or not _URL.fullmatch(value)):
-        raise _invalid(
-            name, f"must be empty, or an http or https address of at most {_LONGEST_URL} characters, no query"
-        )
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result: dict[str, object] = {}
     for name, value in pairs:
         if name in result:
-            raise _invalid(name, "appears twice")
+            raise invalid(name, "appears twice")
         result[name] = value
     return result

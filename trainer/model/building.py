@@ -20,7 +20,7 @@ _ENDS = ("out.weight", "down.weight", "o_proj.weight", "down_proj.weight")
 
 
 def build_model(config: RunConfig) -> nn.Module:
-    """The architecture alone, without memory: weights come from a TrainState by functional call.
+    """The architecture alone, without memory: weights come from a TrainState (trainer/model/binding.py).
 
     Tokens (B, T) int64 -> logits (B, T, V) float32. Raises ModelPackageMissing, ModelPackageDiffers and
     InvalidModelPackage.
@@ -34,6 +34,16 @@ def build_model(config: RunConfig) -> nn.Module:
 def loss_of(config: RunConfig) -> Loss:
     """What a step descends along: cross-entropy, or the loss of one's own model."""
     return own_model(config).loss() if config.architecture == "own" else cross_entropy
+
+
+def logits_of(config: RunConfig, model: nn.Module, tokens: Tensor) -> Tensor:
+    """Tokens (B, T) int64 -> logits (B, T, V) float32, in the run's precision: with bf16 torch's autocast picks what is
+    computed in bfloat16, and the loss is taken in float32."""
+    if config.precision == "float32":
+        logits: Tensor = model(tokens)
+        return logits
+    with torch.autocast("cpu", torch.bfloat16):
+        return model(tokens).float()  # type: ignore[no-any-return]
 
 
 def initial_parameters(config: RunConfig) -> dict[str, Tensor]:

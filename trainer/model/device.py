@@ -38,6 +38,11 @@ def choose_device(name: str) -> None:
     _chosen = torch.device(name)
 
 
+def chosen_device() -> str:
+    """The name that `choose_device` was told."""
+    return _chosen.type
+
+
 def device_of(profile: str) -> torch.device:
     """The device of a run under `profile`: the chosen one if it is portable, else the CPU."""
     return _chosen if profile == "portable" else torch.device(CPU)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from contracts.protocol.run_config import RunConfig
+from trainer.model.recompute import passed
 
 
 class RMSNorm(nn.Module):
@@ -107,7 +108,7 @@ class Body(nn.Module):
         cos, sin = turns(tokens.shape[1], self.width, self.base, x.device)
         seen = None if self.document_end < 0 else within_documents(tokens, self.document_end)
         for block in self.layers:
-            x = block(x, cos, sin, seen)
+            x = passed(block, x, cos, sin, seen)
         normed: Tensor = self.norm(x)
         return normed
 

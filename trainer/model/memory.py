@@ -1,7 +1,7 @@
 """The memory that an inner round takes on a CPU, and whether this machine has it. Known without torch.
 
 Measured at 1 M, 15 M and 150 M parameters: about 50 bytes a parameter, and for each token of a step what the backward
-pass keeps. The formula lies up to a quarter above.
+pass keeps. The formula lies up to a quarter above. All processes of a node count, since they are on one machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from contracts.protocol.run_config import RunConfig
 _A_PARAMETER = 52
 """Weights, two moments and gradient, the round's start, the gradient that is sent, and temporaries of AdamW."""
 _A_SUM = 4
-"""The gradient that micro-batches are added up in."""
+"""The gradient that micro-batches or blocks are added up in."""
+_OF_OWNED = 24
+"""Of a parameter with its owner: two moments, the sum, a block that is received, and temporaries of AdamW."""
 _OF_LOGITS, _OF_WIDTH, _OF_MLP = 4, 20, 4
 """float32 numbers that are kept of a token, by vocabulary, width and inner width of each layer."""
 _MEMORY = Path("/proc/meminfo")
@@ -27,19 +29,27 @@ class DoesNotFit(CommonweightError):
     code = "does-not-fit"
 
 
-def needed_bytes(config: RunConfig) -> int:
-    """Of an inner round, in bytes."""
-    kept = _OF_LOGITS * config.vocab + config.layers * (_OF_WIDTH * config.d_model + _OF_MLP * config.mlp_size)
-    at_once = (config.micro_batch or config.batch) * config.context
-    more = _A_SUM if config.micro_batch else 0
-    return (_A_PARAMETER + more) * parameter_count(config) + 4 * at_once * kept
+def needed_bytes(config: RunConfig, processes: int = 1, recompute: bool = False) -> int:
+    """Of an inner round, in bytes, in so many processes; with `recompute` only the inputs of blocks are kept."""
+    inside = _OF_WIDTH * config.d_model + _OF_MLP * config.mlp_size
+    of_layers = config.layers * config.d_model + inside if recompute else config.layers * inside
+    at_once = (config.micro_batch or config.block) * config.context
+    activations = 4 * at_once * (_OF_LOGITS * config.vocab + of_layers)
+    more = _A_SUM if config.micro_batch or config.ranks > 1 else 0
+    further = (processes - 1) * _of_further(config, processes)
+    return (_A_PARAMETER + more + further) * parameter_count(config) + processes * activations
 
 
-def require_room(config: RunConfig) -> None:
+def _of_further(config: RunConfig, processes: int) -> int:
+    """Of a parameter in a process beside the node's own: weights, a gradient for each of its blocks, what it owns."""
+    return 4 + 4 * (config.ranks // processes) + _OF_OWNED // processes
+
+
+def require_room(config: RunConfig, processes: int = 1, recompute: bool = False) -> None:
     """That this machine has room for the run. Raises DoesNotFit, and nothing where the system does not say."""
-    needed, available = needed_bytes(config), available_bytes()
+    needed, available = needed_bytes(config, processes, recompute), available_bytes()
     if available is not None and needed > available:
-        at_once = f"{config.micro_batch or config.batch} x {config.context} tokens at once"
+        at_once = f"{processes} x {config.micro_batch or config.block} x {config.context} tokens at once"
         raise DoesNotFit(
             f"the run's model of {parameter_count(config) / 1e6:,.1f} M parameters, with {at_once}, takes about "
             f"{needed / 1e9:,.1f} GB of memory, and this machine has {available / 1e9:,.1f} GB free: free some, "

@@ -20,6 +20,7 @@ from trainer.node.pen import Pen, hexes
 from trainer.node.settings import NodeProgress, NodeSettings, Report
 from trainer.node.surroundings import Around
 from trainer.node.work import TaskResult, key_of
+from trainer.ranks.running import require_ranks
 from trainer.steps.determinism import profile_of
 from trainer.steps.profile import BOUNDED
 from trainer.steps.trajectory import BoundaryLost
@@ -52,8 +53,8 @@ class Answers:
         """Whether the node does not enrol, since its work would not be decided."""
 
     def take_place(self, run: RunState, leaving: bool) -> None:
-        """Enrol, or leave, where the covered log does not show it. Raises DoesNotFit, WrongCorpus,
-        OtherVocabulary and ModelPackageUnusable before anything is signed."""
+        """Enrol, or leave, where the covered log does not show it. Raises DoesNotFit, RanksDoNotDivide,
+        WrongCorpus, OtherVocabulary and ModelPackageUnusable before anything is signed."""
         node = self._around.address
         member = run.nodes.get(self._around.address)
         name = from_hex(run.created.run)
@@ -67,6 +68,7 @@ class Answers:
             return
         config = RunConfig.from_json(run.config)
         payout = self._settings.payout
+        require_ranks(config)
         if not self._has_text(config):
             return
         profile = profile_of(config).digest()
@@ -93,7 +95,7 @@ class Answers:
     def _check_room(self, config: RunConfig) -> None:
         """Once, before anything is signed: what a round takes later is not missing. Raises DoesNotFit."""
         if not self._fits:
-            require_room(config)
+            require_room(config, self._settings.ranks, self._settings.recompute)
         self._fits = True
 
     def _has_text(self, config: RunConfig) -> bool:

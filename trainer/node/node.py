@@ -30,6 +30,7 @@ from trainer.exchange.offers import offers
 from trainer.genesis.first_weights import choose_weights
 from trainer.log_view.admitted import Admitted, ByChain, ByLog
 from trainer.log_view.covered import CoveredLog
+from trainer.model.recompute import choose_recompute
 from trainer.node.answering import Answers
 from trainer.node.pen import Pen
 from trainer.node.plan import standing
@@ -41,6 +42,7 @@ from trainer.node.status import NodePhase, status_of
 from trainer.node.story import Story
 from trainer.node.surroundings import Around, Published
 from trainer.node.work import Workshop
+from trainer.ranks.running import choose_ranks
 from trainer.weather import Weather
 
 
@@ -59,6 +61,8 @@ class LightNode:
         conduct = conduct or (Canary(settings.canary_ppm) if settings.canary_ppm else cheats.conduct(settings.cheat))
         corpora = Corpora(settings.text())
         choose_weights(settings.first_weights())
+        choose_ranks(settings.ranks, settings.folder / "ranks")
+        choose_recompute(settings.recompute)
         folder = settings.folder
         self._pen = Pen(settings.key, self.domain, KeptMessages(folder / "outbox"))
         states = States(folder / "states", self.network.any_blob)

@@ -17,6 +17,7 @@ from trainer.node.settings import NodeProgress, Report
 from trainer.node.states import StateLost, States
 from trainer.node.surroundings import Around
 from trainer.node.work import Task, TaskResult, Workshop, key_of
+from trainer.ranks.errors import RankLost
 
 
 class Rounds:
@@ -50,6 +51,9 @@ class Rounds:
         then all of it is tried again at the next call."""
         try:
             work = self._made = self._made or self._shop.finished()
+        except RankLost as error:
+            self._report(NodeProgress("lost", self._working[1], detail=f"{error.detail}; the round is done again"))
+            return
         except (StateLost, NothingToCopy) as error:
             self._report(NodeProgress("lost", self._working[1], detail=error.detail))
             self._hopeless.add(self._working)

@@ -25,7 +25,8 @@ class NodeSettings(ProcessSettings):
     two looks at the log. `data` are plain texts, `corpus` is the folder or address of an index; of shards from
     elsewhere `corpus_limit` bytes are kept; `weights` is where the file of the run's first weights lies.
     `give_up_after` are the seconds after which a node ends to which neither the server nor any mirror answers; with 0
-    it waits for ever. `unjudged` enrols also where no verifier computes as this machine does.
+    it waits for ever. `unjudged` enrols also where no verifier computes as this machine does. A round is computed in
+    `ranks` processes; with `recompute` what is inside a model's blocks is computed twice, and not kept.
     """
 
     model_config = SettingsConfigDict(env_prefix="COMMONWEIGHT_NODE_")
@@ -47,6 +48,8 @@ class NodeSettings(ProcessSettings):
     look_seconds: Seconds = 1.0
     give_up_after: Seconds = 0.0
     unjudged: bool = False
+    ranks: Count = 1
+    recompute: bool = False
 
     def text(self) -> CorpusSettings:
         """Where this node has its text."""

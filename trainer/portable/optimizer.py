@@ -13,9 +13,9 @@ from trainer.model.state import TrainState
 from trainer.portable.exact_gemm import exact_square_sum, square_root_
 
 
-def gradient_norm(gradients: list[Tensor]) -> float:
-    """Global Euclidean norm, from exact sums of squares of each tensor on a grid of 12 bits of its peak."""
-    return math.sqrt(sum(exact_square_sum(gradient.flatten(), 0).item() for gradient in gradients))
+def square_sums(gradients: list[Tensor]) -> list[float]:
+    """The exact sum of squares of each tensor on a grid of 12 bits of its peak: the global norm's are their sum."""
+    return [exact_square_sum(gradient.flatten(), 0).item() for gradient in gradients]
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from trainer.portable.self_check import check_arithmetic
 from trainer.portable.tables import check_tables
 from trainer.steps.own_trial import trial_digest
 from trainer.steps.profile import BOUNDED, PORTABLE, NumericsProfile, UnknownProfile
-from trainer.steps.self_test import exact_digest, variant_digest
+from trainer.steps.self_test import bf16_digest, exact_digest, variant_digest
 from trainer.steps.variants import chosen
 
 _ANYWHERE = NumericsProfile(
@@ -52,16 +52,21 @@ def configure_determinism(profile: str = "exact") -> NumericsProfile:
 
 
 def profile_of(config: RunConfig) -> NumericsProfile:
-    """This process put into the profile of a run, as `configure_determinism` does; with a model of one's own the
-    profile holds what this process computes with it, too.
+    """This process put into the profile of a run, as `configure_determinism` does; in bf16, and with a
+    model of one's own, the profile holds what this process computes with that, too.
 
     Raises what that does, and ModelPackageMissing, ModelPackageDiffers and InvalidModelPackage.
     """
     found = configure_determinism(config.profile)
-    if config.architecture != "own":
-        return found
-    both = f"{found.computed} {trial_digest(config)}"
-    return replace(found, computed=str(blake3(both.encode()).hexdigest()))
+    if config.precision == "bf16":
+        found = replace(found, dtype="bf16", computed=_joined(found.computed, bf16_digest()))
+    if config.architecture == "own":
+        found = replace(found, computed=_joined(found.computed, trial_digest(config)))
+    return found
+
+
+def _joined(computed: str, more: str) -> str:
+    return str(blake3(f"{computed} {more}".encode()).hexdigest())
 
 
 def _as_this_machine_does() -> NumericsProfile:

@@ -1,25 +1,28 @@
-"""The inner step: the one function that a node runs to train and a verifier runs to check."""
+"""The inner step: the one function that a node runs to train and a verifier runs to check.
+
+A batch is cut into the run's `ranks` equal blocks. Each block's gradient is computed by itself, and the blocks are
+added in their order. So one process that takes them one after another has the bits of several, of which each computes
+its own (trainer/ranks).
+"""
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch
-from trainer.model.building import loss_of
-from trainer.model.own.interface import Loss
+from trainer.model.binding import bind
+from trainer.model.building import logits_of, loss_of
 from trainer.model.state import TrainState
-from trainer.portable.optimizer import adamw as portable_adamw
-from trainer.portable.optimizer import gradient_norm
 from trainer.portable.step import portable_gradients
 from trainer.steps.profile import BOUNDED, PORTABLE
+from trainer.steps.updating import global_norm, tensor_norms, update
 from trainer.steps.variants import chosen, computing, step_as
 
 
@@ -42,6 +45,13 @@ class StepResult(NamedTuple):
     gradient_norm: float
 
 
+class Share(NamedTuple):
+    """A part of a batch's mean loss, and its gradient in the order of the weights' names."""
+
+    loss: float
+    gradients: list[Tensor]
+
+
 def inner_step(
     config: RunConfig, model: nn.Module, state: TrainState, batch: Batch, micro_batches: int = 1
 ) -> StepResult:
@@ -53,78 +63,81 @@ def inner_step(
     """
     if config.profile == BOUNDED:
         return _bounded_step(config, model, state, batch)
-    portable = config.profile == PORTABLE
-    if micro_batches != 1 and not portable:
+    if micro_batches != 1 and config.profile != PORTABLE:
         raise MicroBatchesUnsupported(f"{micro_batches} micro-batches under the profile {config.profile!r}")
-    if portable:
-        parts = config.batch // config.micro_batch if config.micro_batch else micro_batches
-        loss, gradients = portable_gradients(config, state.theta, batch, parts)
-        norm = gradient_norm(gradients)
-    else:
-        loss, gradients = _gradients(model, loss_of(config), state.theta, batch, config.micro_batch or len(batch.x))
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).item()
-    _check_finite(loss, norm, state)
-    limit = config.rate("clip")
-    if norm > limit:
-        torch._foreach_mul_(gradients, limit / norm)
-    (portable_adamw if portable else _adamw)(config, state, gradients, batch.rate_share)
+    blocks = (block_share(config, model, state.theta, batch, block, micro_batches) for block in range(config.ranks))
+    loss, gradients = _added(blocks)
+    norm = global_norm(config, tensor_norms(config, gradients))
+    check_finite(loss, norm, state.step)
+    update(config, state, gradients, norm, batch.rate_share)
     return StepResult(loss, norm)
+
+
+def block_share(
+    config: RunConfig, model: nn.Module, theta: dict[str, Tensor], batch: Batch, block: int, micro_batches: int = 1
+) -> Share:
+    """The share of one of the batch's `config.ranks` blocks, from 0, computed by itself."""
+    size = len(batch.x) // config.ranks
+    rows = slice(block * size, (block + 1) * size)
+    own = Batch(batch.x[rows], batch.y[rows], batch.rate_share)
+    if config.profile != PORTABLE:
+        return _autograd_share(config, model, theta, own, len(batch.x))
+    parts = size // config.micro_batch if config.micro_batch else micro_batches
+    loss, gradients = portable_gradients(config, theta, own, parts)
+    if config.ranks > 1:
+        torch._foreach_mul_(gradients, 1.0 / config.ranks)
+    return Share(loss / config.ranks, gradients)
+
+
+def check_finite(loss: float, norm: float, step: int) -> None:
+    """Raises NonFiniteLoss."""
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise NonFiniteLoss(f"loss {loss}, gradient norm {norm} at step {step}")
 
 
 def _bounded_step(config: RunConfig, model: nn.Module, state: TrainState, batch: Batch) -> StepResult:
     variant = chosen()
     with computing(variant):
         result = StepResult(*step_as(variant, config, model, state, batch))
-    _check_finite(*result, state)
+    check_finite(*result, state.step)
     return result
 
 
-def _check_finite(loss: float, norm: float, state: TrainState) -> None:
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise NonFiniteLoss(f"loss {loss}, gradient norm {norm} at step {state.step}")
-
-
-def _gradients(
-    model: nn.Module, loss_of_part: Loss, theta: dict[str, Tensor], batch: Batch, at_once: int
-) -> tuple[float, list[Tensor]]:
-    """Mean loss and its gradient, added up in the order of the sequences, of which so many pass at once."""
-    x, y = torch.from_numpy(batch.x), torch.from_numpy(batch.y)
-    weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
-    step = partial(_part, model, loss_of_part, weights, len(x))
-    loss, gradients = step(x[:at_once], y[:at_once])
-    for first in range(at_once, len(x), at_once):
-        more, others = step(x[first : first + at_once], y[first : first + at_once])
+def _added(blocks: Iterable[Share]) -> Share:
+    """In the order given, into the first one's tensors."""
+    loss, total = next(shares := iter(blocks))
+    for more, gradients in shares:
         loss += more
-        torch._foreach_add_(gradients, others)
-    return loss, gradients
+        torch._foreach_add_(total, gradients)
+    return Share(loss, total)
 
 
-def _part(
-    model: nn.Module, loss_of_part: Loss, weights: dict[str, Tensor], whole: int, x: Tensor, y: Tensor
-) -> tuple[float, list[Tensor]]:
-    """Loss and gradient of some of `whole` sequences, as parts of the mean over all."""
-    loss = loss_of_part(functional_call(model, weights, (x,)), y)
+def _autograd_share(config: RunConfig, model: nn.Module, theta: dict[str, Tensor], block: Batch, whole: int) -> Share:
+    """Of a block of a batch of `whole` sequences; its parts are added in the order of the sequences."""
+    x, y = torch.from_numpy(block.x), torch.from_numpy(block.y)
+    at_once = config.micro_batch or len(x)
+    parameters = bind(model, theta)
+    loss = 0.0
+    try:
+        for first in range(0, len(x), at_once):
+            loss += _part(config, model, whole, x[first : first + at_once], y[first : first + at_once])
+        return Share(loss, [_gradient(parameter) for parameter in parameters])
+    finally:
+        for parameter in parameters:
+            parameter.grad = None
+
+
+def _part(config: RunConfig, model: nn.Module, whole: int, x: Tensor, y: Tensor) -> float:
+    """Loss of some of `whole` sequences, as a part of the mean over all; its gradient is added to that of before."""
+    loss = loss_of(config)(logits_of(config, model, x), y)
     if len(x) < whole:
         loss = loss * (len(x) / whole)
-    return loss.item(), list(torch.autograd.grad(loss, list(weights.values())))
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.item()
 
 
-@torch.no_grad()
-def _adamw(config: RunConfig, state: TrainState, gradients: list[Tensor], rate_share: float) -> None:
-    """Loshchilov & Hutter's AdamW at a share of the learning rate, with decay on matrices only, as in GPT-2."""
-    theta = list(state.theta.values())
-    m = list(state.m.values())
-    v = list(state.v.values())
-    lr = config.rate("inner_lr") * rate_share
-    beta1 = config.rate("beta1")
-    beta2 = config.rate("beta2")
-    state.step += 1
-    decayed = [value for value in theta if value.dim() > 1]
-    torch._foreach_mul_(decayed, 1.0 - lr * config.rate("weight_decay"))
-    torch._foreach_lerp_(m, gradients, 1.0 - beta1)
-    torch._foreach_mul_(v, beta2)
-    torch._foreach_addcmul_(v, gradients, gradients, 1.0 - beta2)
-    denominator = torch._foreach_sqrt(v)
-    torch._foreach_div_(denominator, math.sqrt(1.0 - beta2**state.step))
-    torch._foreach_add_(denominator, config.rate("eps"))
-    torch._foreach_addcdiv_(theta, m, denominator, -lr / (1.0 - beta1**state.step))
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    """A model of one's own may have a parameter that its loss does not know: no step of it can be taken."""
+    if parameter.grad is None:
+        raise RuntimeError("One of the parameters was not used in the loss")
+    return parameter.grad

@@ -36,7 +36,8 @@ def trial_digest(config: RunConfig) -> str:
     told = {"model_config": own.told, "vocab": own.vocab, "context": own.context}
     sizes = {"weights_size": config.weights_size, "state_size": config.state_size}
     named = {"model_package": config.model_package, "model_digest": config.model_digest}
-    return _digest(RunConfig(architecture="own", batch=SEQUENCES, seed=config.seed, **told, **sizes, **named))  # type: ignore[arg-type]
+    shared = {"seed": config.seed, "precision": config.precision}
+    return _digest(RunConfig(architecture="own", batch=SEQUENCES, **shared, **told, **sizes, **named))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -58,6 +58,11 @@ def exact_digest() -> str:
     return _digest(None, _switches())
 
 
+def bf16_digest() -> str:
+    """The same of an exact run's step in the precision bf16."""
+    return _digest(None, _switches(), "bf16")
+
+
 def variant_digest(variant: Variant) -> str:
     """The same of a bounded run's step in the variant's way."""
     with computing(variant):
@@ -65,7 +70,7 @@ def variant_digest(variant: Variant) -> str:
 
 
 @cache
-def _digest(variant: Variant | None, _: tuple[object, ...]) -> str:
+def _digest(variant: Variant | None, _: tuple[object, ...], precision: str = "float32") -> str:
     """Once for each setting of the process: nothing else that it can change later is asked by these kernels."""
     step: Step = inner_step
     if variant is not None:
@@ -73,7 +78,7 @@ def _digest(variant: Variant | None, _: tuple[object, ...]) -> str:
         step = lambda config, model, state, batch: step_as(way, config, model, state, batch)  # noqa: E731
     hasher = blake3(_corrections(RunConfig()))
     for case in _CASES:
-        _add(hasher, case, step)
+        _add(hasher, replace(case, config=replace(case.config, precision=precision)), step)
     return str(hasher.hexdigest())
 
 

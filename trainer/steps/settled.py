@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.merkle.positional_tree import KECCAK_TREE
-from contracts.tensors.state_layout import boundary_entry
+from contracts.tensors.state_layout import theta_digest
 from contracts.tensors.tensorfile import write
 from trainer.model.state import Tensors, inner_of, theta_of
 from trainer.steps.trajectory import Trajectory, pseudo_gradient
@@ -38,7 +38,8 @@ def settle(weights: Arrays, done: Trajectory) -> Trajectory:
     The gradient stays what it is. A boundary that lies in a file is written anew.
     """
     end: Tensors = {**after(weights, done.pseudo_gradient), **inner_of(done.end_state)}
-    entries = (*done.boundary_entries[:-1], boundary_entry(end))
+    moments = done.boundary_entries[-1][32:]  # as they were recorded: they are two thirds of a state's bytes
+    entries = (*done.boundary_entries[:-1], theta_digest(end) + moments)
     last = done.kept[-1]
     if isinstance(last, Path):
         write(end, last)

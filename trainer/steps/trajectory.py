@@ -15,7 +15,7 @@ from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import layout_like, pack, state_digest, unpack, write
-from trainer.data.batches import BatchSource
+from trainer.data.batches import Batch, BatchSource
 from trainer.model.building import build_model
 from trainer.model.state import Tensors, TrainState, theta_of
 from trainer.steps.determinism import configure_determinism
@@ -143,6 +143,34 @@ class BoundaryRecorder:
         return path
 
 
+class Stepping(Protocol):
+    """Takes the steps of a round, from its start: in this process, or in several (trainer/ranks)."""
+
+    def step(self, batch: Batch) -> StepResult:
+        """The next step. Raises NonFiniteLoss."""
+        ...
+
+    def tensors(self) -> Tensors:
+        """A copy of the full state after the last step; asked for after each segment."""
+        ...
+
+
+class _Alone:
+    """Steps in this process. Raises StateMismatch."""
+
+    def __init__(self, config: RunConfig, start: Tensors) -> None:
+        configure_determinism(config.profile)
+        self._config = config
+        self._model = build_model(config)
+        self._state = TrainState.from_tensors(start, config)
+
+    def step(self, batch: Batch) -> StepResult:
+        return inner_step(self._config, self._model, self._state, batch)
+
+    def tensors(self) -> Tensors:
+        return self._state.to_tensors()
+
+
 def run_inner(
     config: RunConfig,
     start: Tensors,
@@ -154,19 +182,28 @@ def run_inner(
 
     Raises StateMismatch and NonFiniteLoss.
     """
-    configure_determinism(config.profile)
-    model = build_model(config)
-    state = TrainState.from_tensors(start, config)
+    return recorded(config, start, batches, _Alone(config, start), on_step, folder)
+
+
+def recorded(
+    config: RunConfig,
+    start: Tensors,
+    batches: BatchSource,
+    stepping: Stepping,
+    on_step: OnStep | None = None,
+    folder: Path | None = None,
+) -> Trajectory:
+    """The round's trajectory, its steps taken by `stepping` from `start`. Raises what that raises."""
     recorder = BoundaryRecorder(folder)
     losses = []
     recorder.record(dict(start))
     for step in range(config.steps):
-        result = inner_step(config, model, state, batches(step))
+        result = stepping.step(batches(step))
         losses.append(result.loss)
         if on_step is not None:
             on_step(step, result)
         if (step + 1) % config.segment == 0:
-            recorder.record(state.to_tensors())
+            recorder.record(stepping.tensors())
     return recorder.finish(losses, config.tokens_per_round)
 
 

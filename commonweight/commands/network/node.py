@@ -46,6 +46,8 @@ Node = with_variables(
     "cheat",
     "give_up_after",
     "unjudged",
+    "ranks",
+    "recompute",
     api="api_url",
 )
 
@@ -101,6 +103,12 @@ def node(
         bool,
         typer.Option("--unjudged", help="Enrol even if no verifier has this machine's numerics profile."),
     ] = False,
+    ranks: Annotated[
+        int, typer.Option(min=1, max=1024, help="Number of processes that share a round; must divide the number of the run's ranks.")
+    ] = 1,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Compute the activations of a model's blocks twice, which takes less memory.")
+    ] = False,
 ) -> None:
     """Train as a node of a run: enrol, run inner steps, commit, open the states that verifiers draw, and be paid."""
     from commonweight.model.known_model import joined
@@ -133,6 +141,8 @@ def node(
         cheat=cheat,
         give_up_after=give_up_after,
         unjudged=unjudged,
+        ranks=ranks,
+        recompute=recompute,
         **canaries,
     )
     leave = threading.Event()

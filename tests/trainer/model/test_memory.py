@@ -37,3 +37,16 @@ def test_a_system_that_does_not_say_is_passed(
         (tmp_path / "meminfo").write_text(text)
     monkeypatch.setattr(memory, "_MEMORY", tmp_path / "meminfo")
     require_room(RunConfig(**SIZES["10B"]))
+
+
+def test_recomputing_takes_less_and_processes_take_more() -> None:
+    config = RunConfig(**{**SIZES["150M"], "micro_batch": 2, "ranks": 4})
+    whole = needed_bytes(config)
+    assert needed_bytes(config, recompute=True) < 0.8 * whole
+    two, four = (needed_bytes(config, processes) for processes in (2, 4))
+    assert whole < two < four < 4 * whole
+
+
+def test_one_block_at_once_is_what_passes_the_model() -> None:
+    whole = RunConfig(batch=16, context=512)
+    assert needed_bytes(whole) > 1.5 * needed_bytes(RunConfig(batch=16, context=512, ranks=4))

@@ -267,10 +267,10 @@ def test_a_restart_within_the_work_trains_again_and_commits_once(place: Place, m
         killed.set()
         raise WorkAbandoned("the power is cut")
 
-    monkeypatch.setattr(conduct, "run_inner", halting)
+    monkeypatch.setattr(conduct, "run_ranked", halting)
     with place.node():
         place.until(killed.is_set)
-    monkeypatch.setattr(conduct, "run_inner", whole)
+    monkeypatch.setattr(conduct, "run_ranked", whole)
     assert not commitments(place)
     with place.node():
         place.until(place.posted)

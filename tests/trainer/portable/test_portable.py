@@ -19,7 +19,6 @@ from tests.holds import Threat, holds
 from trainer.data.batches import Batch, BatchSource
 from trainer.data.corpus import Corpus
 from trainer.model.building import build_model
-from trainer.model.own.interface import cross_entropy
 from trainer.model.state import Tensors, TrainState
 from trainer.portable.exact_gemm import (
     CHUNK,
@@ -34,7 +33,7 @@ from trainer.portable.optimizer import whole_power
 from trainer.portable.self_check import ArithmeticMismatch, check_arithmetic
 from trainer.portable.step import portable_gradients
 from trainer.steps.determinism import configure_determinism
-from trainer.steps.inner_step import MicroBatchesUnsupported, NonFiniteLoss, _gradients, inner_step
+from trainer.steps.inner_step import MicroBatchesUnsupported, NonFiniteLoss, block_share, inner_step
 
 pytestmark = pytest.mark.unit
 
@@ -188,7 +187,8 @@ def test_a_library_that_rounds_a_table_otherwise_is_refused(monkeypatch: pytest.
 def test_gradients_are_those_of_the_model(portable: RunConfig, start: Tensors, batches: BatchSource) -> None:
     state = TrainState.from_tensors(start, portable)
     theta = {name: value.double() for name, value in state.theta.items()}
-    loss, expected = _gradients(build_model(portable), cross_entropy, theta, batches(0), portable.batch)
+    exact = replace(portable, profile="exact")
+    loss, expected = block_share(exact, build_model(exact), theta, batches(0), 0)
     found_loss, found = portable_gradients(portable, state.theta, batches(0))
     assert found_loss == pytest.approx(loss, rel=1e-3)
     for name, value, reference in zip(theta, found, expected, strict=True):

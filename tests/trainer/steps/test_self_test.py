@@ -14,8 +14,9 @@ import torch
 
 from contracts.protocol.run_config import RunConfig
 from tests.holds import Threat, holds
+from trainer.steps import inner_step as inner_step_module
 from trainer.steps import self_test
-from trainer.steps.determinism import configure_determinism
+from trainer.steps.determinism import configure_determinism, profile_of
 from trainer.steps.inner_step import inner_step
 from trainer.steps.variants import Variant, choose
 
@@ -38,7 +39,7 @@ from contracts.tensors.tensorfile import state_digest
 from trainer.data.batches import batch_source
 from trainer.data.text import text_corpus
 from trainer.portable.self_check import drawn_theta
-from trainer.steps.determinism import configure_determinism
+from trainer.steps.determinism import configure_determinism, profile_of
 from trainer.model.state import start_tensors
 from trainer.steps.trajectory import replay_segment
 
@@ -134,3 +135,15 @@ def test_every_way_of_a_bounded_run_has_a_profile_of_its_bits() -> None:
         choose(variant)
         found.add(configure_determinism("bounded").digest())
     assert len(found) == 4
+
+
+@pytest.mark.unit
+def test_bf16_runs_have_a_profile_of_their_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of float32 runs is what it was, and what changes a bf16 product changes the profile of bf16 runs."""
+    plain, low = (profile_of(RunConfig(precision=precision)) for precision in ("float32", "bf16"))
+    assert plain == configure_determinism("exact")
+    assert low.digest() != plain.digest()
+    assert low.dtype == "bf16"
+    assert self_test._digest.__wrapped__(None, (), "bf16") == self_test.bf16_digest()
+    monkeypatch.setattr(inner_step_module, "logits_of", lambda _config, model, tokens: model(tokens))
+    assert self_test._digest.__wrapped__(None, (), "bf16") != self_test.bf16_digest()

@@ -48,6 +48,17 @@ def test_honest_segments_are_true(work: Honest, number: int) -> None:
     assert (said.segment, said.word, said.reason) == (number, TRUE, 0)
 
 
+@pytest.mark.parametrize("changes", [{"ranks": 4}, {"ranks": 2, "precision": "bf16"}], ids=str)
+def test_blocks_are_replayed_in_one_process(changes: dict[str, object], tmp_path: Path) -> None:
+    """And work that summed its batches otherwise, or rounded less, is false."""
+    config = replace(honest.TINY, batch=4, steps=4, segment=2, **changes)  # type: ignore[arg-type]
+    work = Honest.train(tmp_path, config)
+    assert judge_segment(work.segment(1), work.shelf(), work.corpus).word == TRUE
+    whole = Honest.train(tmp_path, replace(config, ranks=1, precision="float32"))
+    asked = replace(whole.segment(0), config=work.config.to_json(), profile=work.segment(0).profile)
+    assert judge_segment(asked, whole.shelf(), whole.corpus).word == FALSE
+
+
 def test_the_end_needs_no_bytes_where_it_is_right(work: Honest) -> None:
     asked, shelf = work.segment(1), work.shelf()
     del shelf.held[asked.end_blob]

@@ -1,0 +1,1 @@
+"""The fields of a run's configuration, one by one."""
