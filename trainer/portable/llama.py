@@ -69,7 +69,8 @@ class PortableLlama:
         def backward(gradient: Tensor) -> Tensor:
             by_heads = self._by_heads(attn.linear_backward("o_proj", gradient, mixed))
             dq, dk, dv = (
-                part.unflatten(2, (-1, by_heads.shape[3])) for part in attention_backward(by_heads.flatten(2, 3), saved)
+                part.reshape(*part.shape[:2], -1, *by_heads.shape[3:])
+                for part in attention_backward(by_heads.flatten(2, 3), saved)
             )
             dq, dk = (turned(part, self.cos, -self.sin) for part in (dq, dk))
             parts = zip(_PROJECTIONS, (dq, dk, dv), strict=True)

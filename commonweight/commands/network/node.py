@@ -104,10 +104,14 @@ def node(
         typer.Option("--unjudged", help="Enrol even if no verifier has this machine's numerics profile."),
     ] = False,
     ranks: Annotated[
-        int, typer.Option(min=1, max=1024, help="Number of processes that share a round; must divide the number of the run's ranks.")
+        int,
+        typer.Option(
+            min=1, max=1024, help="Number of processes that share a round; must divide the number of the run's ranks."
+        ),
     ] = 1,
     recompute: Annotated[
-        bool, typer.Option("--recompute", help="Compute the activations of a model's blocks twice, which takes less memory.")
+        bool,
+        typer.Option("--recompute", help="Compute the activations of a model's blocks twice, which takes less memory."),
     ] = False,
 ) -> None:
     """Train as a node of a run: enrol, run inner steps, commit, open the states that verifiers draw, and be paid."""
