@@ -163,6 +163,9 @@ bench-diloco: install  ## the DiLoCo experiment: H = 500, 50, 10 beside data par
 bench-corpus: install  ## a gigabyte of text to shards, and what a joining node fetches: make bench-corpus text=FOLDER
 	$(BIN)/python -m benchmarks.corpus $(text)
 
+bench-growth: install  ## digest, opening, replay and merge from 1 M to 400 M parameters: seconds a parameter (12 GB of memory)
+	$(BIN)/python -m benchmarks.growth
+
 bench-cheats: install  ## distance of every cheat from honest work
 	$(BIN)/python -m benchmarks.cheats
 
@@ -192,7 +195,7 @@ bench-submitters: install  ## 32 processes send 20,000 proofs, each several time
 .PHONY: bench-submitters
 .PHONY: bench-reorgs
 .PHONY: bench-false-rejections bench-proof-of-learning bench-node-cost bench-throughput bench-verifier-cost
-.PHONY: bench-diloco bench-corpus bench-portable bench-cheats bench-economics bench-detection
+.PHONY: bench-diloco bench-corpus bench-portable bench-growth bench-cheats bench-economics bench-detection
 
 bench-million-payees: install node-packages  ## an epoch of a million payees: root, rows, proofs, beside OpenZeppelin's tree
 	$(BIN)/python -m benchmarks.million_payees
