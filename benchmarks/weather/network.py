@@ -42,6 +42,7 @@ NODES = ("ada", "ben", "cal", "dee", "eve", "fay", "gil", "hal")
 """A network has as many of the first as it is told."""
 SERVER, KEEPER, RPC, DATABASE = "server", "keeper", "rpc", "database"
 STAKE = 10**18
+BLOCK_SECONDS = 2
 GENESIS = GenesisParams(
     voting_delay=10,
     voting_period=20,
@@ -103,13 +104,13 @@ class Network:
         """The account of that name."""
         return Account.from_key(keccak(text=f"commonweight weather {self.seed} {name}"))  # type: ignore[no-any-return]
 
-    def wait(self, what: str, ready: Callable[[], T], seconds: float = PATIENCE) -> T:
+    def wait(self, what: str, ready: Callable[[], T], seconds: float = PATIENCE, pause: float = 0.3) -> T:
         """Poll until it is there. Raises NotReady."""
         end = time.monotonic() + seconds
         while not (found := _tried(ready)):
             if time.monotonic() > end:
                 raise NotReady(f"gave up waiting for {what} after {seconds:.0f} s; logs are in {self.folder}")
-            time.sleep(0.3)
+            time.sleep(pause)
         return found
 
     def stakes(self) -> dict[str, int]:
@@ -140,7 +141,7 @@ class Network:
         self._rpc_port = free_port()
         self._rpc = f"http://127.0.0.1:{self._rpc_port}"
         fund = [option for name in names for option in ("--fund", self.key(name).address)]
-        self._commands.start("chain", "chain", "--port", str(self._rpc_port), "--block-time", "2", *fund)
+        self._commands.start("chain", "chain", "--port", str(self._rpc_port), "--block-time", str(BLOCK_SECONDS), *fund)
         self.wait("the chain", lambda: connect(self._rpc, timeout=2, patience=0.0).is_connected())
         w3, verifiers = connect(self._rpc), [str(self.key(name).address) for name in VERIFIERS]
         log = LogSigner.of(bytes(self.key("operator").key)).public.vkey()
