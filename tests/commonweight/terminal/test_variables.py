@@ -117,7 +117,7 @@ def test_a_list_is_read_as_the_settings_read_it(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_list_that_is_cut_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(typer.BadParameter, match="a JSON array was begun"):
+    with pytest.raises(typer.BadParameter, match="not a JSON array"):
         origins_of(monkeypatch, '["https://a.example"')
 
 

@@ -150,7 +150,7 @@ def test_a_key_that_may_mint_is_named_and_no_deposit_is_taken(model: Setting) ->
     foreign = f"an account that is no contract of the model's, {key} may mint 7 and owes 0"
     assert (refused.status, refused.out) == (1, "")
     assert refused.err == f"genesis-refused: {foreign}: it could outvote all who pay in\n"
-    said = f"warning standing-minter: {foreign}: no vote takes what is owed"
+    said = f"warning standing-minter: {foreign}: no vote can take owed tokens back"
     assert said in model("fund", "show").out
     assert json.loads(model("fund", "show", "--json").out)["warnings"] == [said]
     assert said in model("model", "check", keyed=False).out
@@ -163,7 +163,7 @@ def test_model_check_says_price_share_and_who_votes(model: Setting) -> None:
     assert told.status == 0, told.err
     sold = f"at 0.000000000000000001 C (1 units) of {model.money.address} for 1 tokens"
     assert f"sells at most 2,000 tokens, 0.0002 % of the cap and 200 % of what a decision takes, {sold}\n" in told.out
-    assert "nobody has more than a third of the votes\n" in told.out
+    assert "no account has more than a third of the votes\n" in told.out
     assert model("fund", "deposit", "--amount", 600).status == 0
     model.wait(TIME)
     assert model("fund", "claim", PAYER.address).status == 0
