@@ -85,7 +85,7 @@ def test_an_epoch_on_its_way_is_told_and_then_claimed(place: Online) -> None:
     assert [(claim["epoch"], claim["state"]) for claim in claims] == [(1, "claimed"), (None, "open")]
     plain = place("wallet", "show", wallet).out
     assert "holds      500 M (100.00 % of supply)\n" in plain
-    assert "votes      500 M; votes itself\n" in plain
+    assert "votes      500 M; it votes itself\n" in plain
 
 
 def test_all_that_is_owed_is_claimed_at_once(place: Online) -> None:
@@ -189,7 +189,7 @@ def test_a_disputed_epoch_says_until_when(place: Online) -> None:
         accepted(house.post_epoch(verifier))
     house.step(2)
     send(house.place.w3, house.creator, house.ledger.chain.registry.challenge(1), value=PARAMS.bond)
-    assert "Epoch 1 is disputed: the holders decide, or the dispute lapses at" in refused(place, wallet)
+    assert "Epoch 1 is disputed. The holders decide, or the dispute lapses at" in refused(place, wallet)
     house.wait(PARAMS.dispute_limit + 1)
     house.step(3)
     assert states(place, wallet)[0] == (1, "fallen")

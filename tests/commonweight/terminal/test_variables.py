@@ -125,4 +125,4 @@ def test_a_verifier_may_be_reached_nowhere(commonweight: Command, deployment: Pa
     options = ("--run", RUN, "--deployment", deployment, "--keystore", "none.json", "--public-url")
     assert "none.json" in commonweight("verifier", "run", *options, "-").err, "all is well but the key"
     refused = commonweight("verifier", "run", *options, "x").err
-    assert "or - for a mirror that nobody can reach" in " ".join(refused.split())
+    assert "or - for an unreachable mirror" in " ".join(refused.split())
