@@ -92,7 +92,7 @@ def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
 def test_deposits_become_tokens_that_earn(model: Setting) -> None:
     paid = "0.0000000000000003 C (300 units)"
     assert model("fund", "deposit", "--amount", 300).out == (
-        f"took {paid}; {paid} in all buy 300 SH if the round succeeds\n"
+        f"paid in {paid}; {paid} in all buy 300 SH if the round succeeds\n"
     )
     assert model("fund", "deposit", "--amount", 5_000, "--approve").out == (
         "paid in 0.0000000000000017 C (1700 units); 0.000000000000002 C (2000 units) in all buy 2,000 SH if the round "
