@@ -199,7 +199,7 @@ def test_a_failed_round_pays_back(model: Setting) -> None:
         "paid in    0.000000000000000499 C (499 units), of 0.0000000000000005 C (500 units) at least",
         "buys 1 SH\n",
         f"currency   {model.money.address}\n",
-        "The account paid in 0.000000000000000499 C (499 units), and can take it back",
+        "The account paid in 0.000000000000000499 C (499 units), and can take the deposit back",
     ):
         assert line in told, told
     early = model("fund", "refund", PAYER.address)
