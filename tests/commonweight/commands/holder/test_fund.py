@@ -196,7 +196,7 @@ def test_a_failed_round_pays_back(model: Setting) -> None:
     told = model("fund", "show", "--account", PAYER.address).out
     assert told.startswith("open: The round is open until 20"), told
     for line in (
-        "paid in    0.000000000000000499 C (499 units), of 0.0000000000000005 C (500 units) at least",
+        "paid in    0.000000000000000499 C (499 units); the round needs 0.0000000000000005 C (500 units)",
         "buys 1 SH\n",
         f"currency   {model.money.address}\n",
         "The account paid in 0.000000000000000499 C (499 units), and can take the deposit back",
