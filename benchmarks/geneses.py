@@ -14,7 +14,7 @@ from contracts.chain.connection import ContractRejected
 from contracts.genesis import terms as rules
 from contracts.genesis.check import check_genesis
 from contracts.genesis.refused import GenesisRefused
-from tests.contracts.bindings.test_contracts import World
+from tests.contracts.bindings.deployed_model import DeployedModel
 from tests.contracts.genesis.histories import live
 from tests.contracts.genesis.left_behind import STATE
 from tests.contracts.genesis.made import MADE, TOLD
@@ -59,10 +59,10 @@ def _end(town: Town, kind: str, tampered: Tampered) -> str:
 
 
 def _alarm(seed: int) -> bool:
-    world = World.fresh()
-    said: Any = live(world, random.Random(seed))  # noqa: S311
+    model = DeployedModel.fresh()
+    said: Any = live(model, random.Random(seed))  # noqa: S311
     try:
-        check_genesis(world.w3, world.deployment)
+        check_genesis(model.w3, model.deployment)
     except GenesisRefused as refused:
         progress(f"false alarm after {said}: {refused}")
         return True

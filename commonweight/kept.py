@@ -34,32 +34,36 @@ class Rule:
 
 RULES = (
     Rule("log/leaves", "copy of the log", WITH_LOG),
-    Rule("log/", "where this process stands in the log", ALWAYS),
-    Rule("states/", "weights and optimizer states that rounds begin with", WITH_ROUND),
+    Rule("log/", "position of this process in the log", ALWAYS),
+    Rule("states/", "start weights and optimizer states of rounds", WITH_ROUND),
     Rule("boundaries/", "boundary states of large rounds", "until the proof is decided"),
     Rule("outbox/", "signed messages and their bytes", "until the log shows them and verifiers hold the bytes"),
-    Rule("told.json", "fates of proofs that were told", "the last 4,096"),
+    Rule("told.json", "results of proofs that were reported", "the last 4,096"),
     Rule("mirrors.json", "addresses of mirrors", ALWAYS),
     Rule("mirror/log.db", "copy of the log", WITH_LOG),
     Rule("mirror/messages.db", "messages that the log lacks", "until the log has them"),
-    Rule("mirror/blobs/held/", "bytes that messages announce", "until their round's epoch is final"),
-    Rule("mirror/blobs/coming/", "uploads under way", "until they end, and at a start"),
-    Rule("mirror/blobs/", "what was announced", "until the round's epoch is final"),
-    Rule("mirror/", "the mirror's books", ALWAYS),
-    Rule("merged/", "outer steps on their way to the mirror", "until they are signed, or their round's epoch is final"),
+    Rule("mirror/blobs/held/", "blobs that messages announce", "until their round's epoch is final"),
+    Rule("mirror/blobs/coming/", "uploads under way", "until they end, or the process starts again"),
+    Rule("mirror/blobs/", "list of announced blobs", "until the round's epoch is final"),
+    Rule("mirror/", "tables of the mirror", ALWAYS),
+    Rule(
+        "merged/",
+        "outer steps that the mirror does not have yet",
+        "until they are signed, or their round's epoch is final",
+    ),
     Rule("queue/", "tasks and results", "until they are answered, or their round's epoch is final"),
-    Rule("jobs.db", "jobs of the workers", "until their round's epoch is final; those given up a week"),
-    Rule("said.db", "words that were said", "until their proof's epoch is final"),
+    Rule("jobs.db", "jobs of the workers", "until their round's epoch is final; abandoned jobs for a week"),
+    Rule("said.db", "verdicts that were signed", "until their proof's epoch is final"),
     Rule("signatures.db", "signatures for the chain", "until the chain has them"),
     Rule("residuals/", "residuals of bounded runs, a file a node", ALWAYS),
-    Rule("verifier.secret", "the secret: keep it", ALWAYS),
-    Rule("replica.json", "where the machine stands", ALWAYS),
+    Rule("verifier.secret", "secret of the verifier; never delete it", ALWAYS),
+    Rule("replica.json", "position of the machine of rules in the log", ALWAYS),
     Rule("log-failed.json", "evidence against the log", "until it is removed by hand"),
     Rule("ledger.db", "the log, books and views", WITH_LOG),
-    Rule("blobs/", "bytes that messages announce", "until they are removed by hand: verifiers hold what is needed"),
+    Rule("blobs/", "blobs that messages announce", "until they are removed by hand; verifiers hold the needed ones"),
     Rule("machine/", "snapshots of the machine", "the newest two"),
-    Rule("payout-trees/", "trees of epochs that were asked for", "until they are removed: they are made again"),
-    Rule("genesis-checked", "deployments that were checked", ALWAYS),
+    Rule("payout-trees/", "payout trees of epochs", "until they are removed by hand; they are computed again"),
+    Rule("genesis-checked", "deployments whose genesis was checked", ALWAYS),
 )
 
 
@@ -97,7 +101,7 @@ def _is_below(name: str, begins: str) -> bool:
 
 def _line(rule: Rule | None, sizes: list[int]) -> KeptPart:
     if rule is None:
-        return KeptPart("(other files)", len(sizes), sum(sizes), "nothing of this program's", "as you like")
+        return KeptPart("(other files)", len(sizes), sum(sizes), "files of other programs", "as you like")
     return KeptPart(rule.begins, len(sizes), sum(sizes), rule.what, rule.until)
 
 

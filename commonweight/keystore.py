@@ -58,7 +58,7 @@ def open_keystore(path: Path) -> LocalAccount:
     except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError, RecursionError) as error:
         if str(error) == _WRONG:
             raise KeystoreRefused(f"{path} does not open with this passphrase") from error
-        raise KeystoreRefused(f"{path} is no keystore (Web3 Secret Storage v3)") from error
+        raise KeystoreRefused(f"{path} is not a keystore (Web3 Secret Storage v3)") from error
 
 
 def given_passphrase() -> str | None:
@@ -79,7 +79,7 @@ def given_passphrase() -> str | None:
 
 def nobody_to_ask(path: Path) -> KeystoreRefused:
     """The refusal where a passphrase is wanted and there is no terminal, as in a service or a container."""
-    return KeystoreRefused(f"no passphrase for {path}, and no terminal to ask at; set {FILE_VARIABLE}")
+    return KeystoreRefused(f"no passphrase for {path}, and no terminal to ask for one: set {FILE_VARIABLE}")
 
 
 def asked(label: str, path: Path) -> str:

@@ -13,8 +13,8 @@ from contracts.wire.requests import LeafBody
 
 REFUSALS = (400, 401, 403, 404, 408, 409, 410, 411, 413, 416, 422, 429, 500, 502, 503, 507)
 """Statuses of the error tree (contracts/errors.py) and of HTTP; not 405: the document has the methods of a path."""
-DESCRIPTION = """What a server of a model answers is a claim: whoever acts on it reads the log, under the heads that
-verifiers cosigned. `x-unit` of a field is its unit. docs/http.md explains the routes."""
+DESCRIPTION = """Each answer of a server is a claim. Before you act on it, read the log under the heads that verifiers
+cosigned. `x-unit` of a field is the unit of its value. docs/http.md explains the routes."""
 _REFUSAL = {
     "description": "Refused, and nothing was changed.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -22,7 +22,7 @@ _REFUSAL = {
 
 
 def install(app: FastAPI) -> None:
-    """Make the document of this app say so."""
+    """Give this app the document with all refusals."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -44,8 +44,10 @@ async def put_blob(
     ledger: Ledger = Depends(get_ledger),
     settings: ServerSettings = Depends(get_settings),
 ) -> JSONResponse:
-    """Store bytes that a message in the log announced, for its author or a verifier; refused before they are read where
-    none did, or without a ticket. A blob that is here already is answered at once."""
+    """Store a blob that a message in the log announced, for the message's author or for a verifier.
+
+    Bytes that no message announced, and bytes without a ticket, are refused before they are read. A blob that the
+    server has already is answered at once."""
     record = await run_in_threadpool(_announced, ledger, name)
     length = length_of(request, record.sizes, settings.max_blob_bytes)
     if not record.is_here:
@@ -57,7 +59,7 @@ async def put_blob(
 
 @router.get("/blobs/{name}", response_class=FileResponse, responses={200: OCTETS, 206: OCTETS})
 def get_blob(name: Name, ledger: Ledger = Depends(get_ledger)) -> FileResponse:
-    """The bytes; anybody may read, in ranges as well."""
+    """Read the bytes of a blob, or a range of them. Anybody may read."""
     return FileResponse(ledger.blobs.path(name), media_type="application/octet-stream")
 
 

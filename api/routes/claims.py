@@ -15,9 +15,9 @@ router = APIRouter()
 
 @router.post("/claims")
 def claim_many(body: ClaimManyBody, ledger: Ledger = Depends(get_ledger)) -> ManyQueuedClaims:
-    """Mint accounts' lines of several epochs, each to its own account, at the relayer's cost; anybody may ask.
+    """Mint payout lines of several epochs, each to its own account, at the relayer's cost. Anybody may ask for it.
 
-    A line that cannot be claimed is passed over, and named with a code.
+    A line that cannot be claimed is skipped, and listed with the code of the reason.
     """
     claims = many_claims.claim_many(ledger, [(claim.epoch, claim.account) for claim in body.claims])
     passed_over = [PassedOver(**vars(claim)) for claim in claims.passed_over]

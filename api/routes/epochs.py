@@ -36,7 +36,7 @@ def list_epochs(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[wire.Epoch]:
-    """Closed epochs after a number, of one run or of all, with their signers."""
+    """List the closed epochs after a number, of one run or of all runs, with the verifiers that signed each root."""
     query = select(Epoch).where(col(Epoch.number) > after)
     query = query if run is None else query.where(Epoch.run == run)
     with ledger.store.read() as session:
@@ -53,7 +53,7 @@ def epoch_payouts(
     limit: int = Query(500, ge=1, le=1000),
     ledger: Ledger = Depends(get_ledger),
 ) -> wire.Payouts:
-    """Lines of an epoch: those of its final root, or of its newest one until then."""
+    """List payout lines of an epoch: those of the final root, or of the newest root while none is final."""
     with ledger.store.read() as session:
         epoch = settlement.require_epoch(session, number)
         if epoch.state == EpochStage.FINAL:
@@ -64,7 +64,7 @@ def epoch_payouts(
 
 @router.post("/epochs/{number}/signatures")
 def sign_epoch(number: Number, body: EpochRootBody, ledger: Ledger = Depends(get_ledger)) -> wire.SignedEpoch:
-    """A verifier's signature under an epoch's root; k of them bring it to the chain."""
+    """Send a verifier's signature under an epoch's root. With k signatures the root goes to the chain."""
     message = from_json(messages.EpochRoot, body.message)
     settlement.sign(ledger, number, message, body.signature_bytes(), as_address(body.signer))
     return wire.SignedEpoch(epoch=number)
@@ -72,7 +72,7 @@ def sign_epoch(number: Number, body: EpochRootBody, ledger: Ledger = Depends(get
 
 @router.get("/epochs/{number}/claims/{account}")
 def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> list[wire.ClaimLine]:
-    """An account's lines with the proofs that the contract takes, and whether they are minted."""
+    """Show an account's payout lines with the Merkle proofs that the contract checks, and the state of each mint."""
     with ledger.store.read() as session:
         lines = payouts.lines_of(session, number, as_address(account))
         paths = payouts.proofs(
@@ -83,13 +83,13 @@ def show_claim(number: Number, account: EthAddress, ledger: Ledger = Depends(get
 
 @router.post("/epochs/{number}/claims")
 def claim(number: Number, body: ClaimBody, ledger: Ledger = Depends(get_ledger)) -> wire.QueuedClaims:
-    """Mint an account's lines at the relayer's cost. Anybody may ask; only the account is paid."""
+    """Mint an account's payout lines at the relayer's cost. Anybody may ask for it; only the account is paid."""
     return wire.QueuedClaims(transactions=settlement.claim(ledger, number, as_address(body.account)))
 
 
 @router.post("/epochs/{number}/signed-claims")
 def signed_claim(number: Number, body: SignedClaimBody, ledger: Ledger = Depends(get_ledger)) -> wire.QueuedCall:
-    """Mint one line where its account signed, at the relayer's cost."""
+    """Mint one payout line to the address that its account signed, at the relayer's cost."""
     signature = from_hex(body.signature)
     claim = SignedClaim(number, body.index, as_address(body.account), body.to, body.deadline, signature)
     return wire.QueuedCall(transaction=signed_claims.claim_to(ledger, claim))

@@ -18,7 +18,7 @@ router = APIRouter()
 
 @router.get("/faults")
 def list_faults(ledger: Ledger = Depends(get_ledger)) -> list[Charge]:
-    """Faults that may be signed now, each as the message that verifiers sign, and who did."""
+    """List the faults that verifiers may sign now: each message to sign, and the verifiers that signed it."""
     charges = faults.signable(ledger)
     with ledger.store.read() as session:
         return [
@@ -34,7 +34,7 @@ def list_faults(ledger: Ledger = Depends(get_ledger)) -> list[Charge]:
 
 @router.post("/faults/signatures")
 def sign_fault(body: VerifierFaultBody, ledger: Ledger = Depends(get_ledger)) -> ChargedVerifier:
-    """A verifier's signature on another's fault."""
+    """Send a verifier's signature under another verifier's fault."""
     message = from_json(messages.VerifierFault, body.message)
     faults.sign(ledger, message, body.signature_bytes(), as_address(body.signer))
     return ChargedVerifier(verifier=message.verifier)
@@ -42,7 +42,7 @@ def sign_fault(body: VerifierFaultBody, ledger: Ledger = Depends(get_ledger)) ->
 
 @router.post("/node-faults/signatures")
 def sign_node_fault(body: NodeFaultBody, ledger: Ledger = Depends(get_ledger)) -> ChargedNode:
-    """A verifier's signature on a node's fault."""
+    """Send a verifier's signature under a node's fault."""
     message = from_json(messages.NodeFault, body.message)
     faults.sign(ledger, message, body.signature_bytes(), as_address(body.signer))
     return ChargedNode(node=message.node)

@@ -20,7 +20,7 @@ FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 @router.get("/checkpoint", response_class=PlainTextResponse)
 def checkpoint(ledger: Ledger = Depends(get_ledger)) -> Response:
-    """The log's head of now, a note that the operator signed."""
+    """Read the current head of the log, a note that the operator signed (C2SP tlog-checkpoint)."""
     with ledger.store.read() as session:
         note = heads.sign(ledger, session)
     return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
@@ -28,7 +28,7 @@ def checkpoint(ledger: Ledger = Depends(get_ledger)) -> Response:
 
 @router.get("/{path:path}", response_class=Response, responses={200: OCTETS})
 def tile(path: str, ledger: Ledger = Depends(get_ledger)) -> Response:
-    """A tile, or the entries under one: its bytes never change."""
+    """Read a tile of the log, or the entries under a tile (C2SP tlog-tiles). The bytes never change."""
     try:
         wanted = parse_tile(path)
     except InvalidTile as error:

@@ -27,7 +27,7 @@ LEAF: Object = {
 
 @router.post("/messages", openapi_extra={"requestBody": LEAF})
 async def take(request: Request, ledger: Ledger = Depends(get_ledger)) -> Accepted:
-    """A signed message in its one text, entered with all derived entries. Sent again it changes nothing."""
+    """Enter a signed message into the log, with all derived entries. The same message again changes nothing."""
     data = await request.body()
     if len(data) > LARGEST_LEAF:
         raise HTTPException(413, f"a message has at most {LARGEST_LEAF} bytes")
@@ -37,7 +37,7 @@ async def take(request: Request, ledger: Ledger = Depends(get_ledger)) -> Accept
 
 @router.get("/mirrors")
 def list_mirrors(ledger: Ledger = Depends(get_ledger)) -> Mirrors:
-    """Addresses of the verifiers' mirrors, by their own signed messages; the same form as a mirror's own list."""
+    """List the addresses of mirrors, as verifiers signed them. A mirror's own list has the same form."""
     first = ledger.chain.deployment.first_mirrors()
     with ledger.store.read() as session:
         signed = {row.verifier: row for row in door.mirrors(session)}

@@ -59,7 +59,7 @@ class Numbers(Collector):
 
 @router.get("/metrics", response_class=PlainTextResponse)
 def metrics(ledger: Ledger = Depends(get_ledger)) -> Response:
-    """Numbers for a monitoring system to read every few seconds."""
+    """Read the metrics of the server, in the format of Prometheus."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Numbers(ledger))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -18,7 +18,7 @@ router = APIRouter()
 
 @router.get("/network")
 def network(ledger: Ledger = Depends(get_ledger), settings: ServerSettings = Depends(get_settings)) -> Network:
-    """Chain, contracts, limits, and the log's verifiers; `unseen` is what the chain has and this log lacks, or null."""
+    """Show the network that messages are signed for: chain, contracts, verifiers, and the limits of this server."""
     with ledger.store.read() as session:
         missing = unseen.told(ledger, session)
         verifiers, k = admitted(ledger, session)

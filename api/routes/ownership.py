@@ -35,7 +35,7 @@ def log_entries(
     limit: int = Query(500, ge=1, le=1000),
     ledger: Ledger = Depends(get_ledger),
 ) -> LogPage:
-    """Leaves of the log."""
+    """List entries of the log, in their order."""
     with ledger.store.read() as session:
         return LogPage(entries=[LogLine(index=e.index, body=e.body) for e in log.bodies(session, start, limit)])
 
@@ -47,7 +47,7 @@ def transactions(
     limit: int = Query(500, ge=1, le=1000),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[Transaction]:
-    """Transactions of the relayer, oldest first, after the one of an `order`; `call` names the ones to show."""
+    """List the relayer's calls after an `order`, the oldest first, or only the calls that `call` names."""
     with ledger.store.read() as session:
         rows = outbox.listed(session, call, after, limit)
         hashes = outbox.hashes(session, [row.id for row in rows])
@@ -62,7 +62,7 @@ def balances(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> dict[str, Balance]:
-    """Balances of one book of the journal (`work`, `units`): of these accounts, or of the next ones after one."""
+    """List balances of a book of the journal (`work`, `units`): those of `account`, or a page after an account."""
     journal.require_book(book)
     accounts = journal.accounts_of(book, account)
     with ledger.store.read() as session:
@@ -87,7 +87,7 @@ def list_proposals(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[wire.ProposalLine]:
-    """All proposals of the Governor, by name, with their calls in words; `after` is the last of the page before."""
+    """List all proposals of the Governor by id, each with its first call in words, after the proposal `after`."""
     with ledger.store.read() as session:
         rows = proposals.page(session, after, limit)
     return shown.listed(ledger, rows)
@@ -95,7 +95,7 @@ def list_proposals(
 
 @router.get("/proposals/{proposal}")
 def show_proposal(proposal: str, ledger: Ledger = Depends(get_ledger)) -> wire.Proposal:
-    """One proposal, with its state by the Governor."""
+    """Show one proposal, with its present state in the Governor."""
     with ledger.store.read() as session:
         row = proposals.require(session, proposal)
     return shown.proposal(ledger, row)
@@ -103,7 +103,7 @@ def show_proposal(proposal: str, ledger: Ledger = Depends(get_ledger)) -> wire.P
 
 @router.get("/proposals/{proposal}/tally")
 def tally(proposal: str, ledger: Ledger = Depends(get_ledger)) -> wire.Tally:
-    """The API's count beside the Governor's, at the same block."""
+    """Show the server's count of the votes beside the Governor's count, at the same block."""
     with ledger.store.read() as session:
         row = proposals.require(session, proposal)
     return shown.tally(ledger, row)
@@ -117,7 +117,7 @@ def list_votes(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[wire.VoteLine]:
-    """Votes in the order of the chain, after the vote at this position (`block`, `log_index`)."""
+    """List the votes on a proposal in the order of the chain, after the position `block`, `log_index`."""
     with ledger.store.read() as session:
         row = proposals.require(session, proposal)
         return [shown.vote(vote) for vote in votes.page(session, row.id, (block, log_index), limit)]
@@ -125,7 +125,7 @@ def list_votes(
 
 @router.post("/proposals/{proposal}/ballots")
 def vote(proposal: str, body: BallotBody, ledger: Ledger = Depends(get_ledger)) -> wire.TakenBallot:
-    """Relay a signed vote; the same vote again is answered with its status."""
+    """Relay a signed vote. The same vote again gets the state of the first one."""
     ballot = relaying.vote(ledger, proposal, as_address(body.voter), body.support, from_hex(body.signature))
     return wire.TakenBallot(voter=to_checksum_address(body.voter), ballot=ballot)
 
@@ -144,7 +144,7 @@ def show_delegation(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> wire.Delegations:
-    """The account that an account lends its votes to (null: it never did), and a page of its own lenders."""
+    """Show the address that an account lends its votes to, and a page of the accounts that lend it theirs."""
     name = to_checksum_address(account)
     with ledger.store.read() as session:
         row = session.get(DelegationRow, name)
@@ -154,7 +154,7 @@ def show_delegation(
 
 @router.get("/relay/{account}")
 def relay(account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> RelayBudget:
-    """The relayer's thresholds, and an account's budget of today."""
+    """Show the relayer's thresholds, and the budget that an account has today."""
     name = to_checksum_address(account)
     rules = ledger.relay
     share = budget.share_of(ledger, name)
@@ -178,7 +178,7 @@ def decisions(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[wire.Decision]:
-    """The holders' decisions after a decision, in chain order, each with every run's answer."""
+    """List the holders' decisions after a number, in the order of the chain, each with the answers of the runs."""
     catch_up(ledger)
     with ledger.store.read() as session:
         query = select(DecisionRow).where(col(DecisionRow.sequence) > after)

@@ -17,5 +17,5 @@ router = APIRouter()
 
 @router.get("/receipts/{number}/{account}")
 def show_receipt(number: Number, account: EthAddress, ledger: Ledger = Depends(get_ledger)) -> ReceiptParts:
-    """An account's lines of an epoch with their proofs, and the indices of its entries in the log."""
+    """Show the parts of an account's receipt: payout lines with Merkle proofs, and the indices of log entries."""
     return receipts.receipt_of(ledger, number, as_address(account))

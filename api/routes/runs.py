@@ -38,7 +38,7 @@ def list_runs(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> JSONResponse:
-    """Runs by name, a line each; `after` is the last one of the page before."""
+    """List the runs by id, after the run `after`."""
     catch_up(ledger)
     with ledger.store.read() as session:
         rows = session.exec(select(RunView).where(col(RunView.run) > after).order_by(col(RunView.run)).limit(limit))
@@ -47,7 +47,7 @@ def list_runs(
 
 @router.get("/runs/{run}", response_model=Run)
 def show_run(run: Hash, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
-    """One run: its terms, its verifiers, its phase, and the counts of its rows in pages."""
+    """Show one run: its terms, its verifiers, its phase, and the lengths of its lists."""
     catch_up(ledger)
     with ledger.store.read() as session:
         row = session.get(RunView, run)
@@ -63,7 +63,7 @@ def list_nodes(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> JSONResponse:
-    """Nodes of a run by address, as each enrolled last; `after` is the last one of the page before."""
+    """List the nodes of a run by address, each with its newest enrolment, after the node `after`."""
     node = col(NodeView.node)
     query = select(NodeView).where(NodeView.run == run, node > after).order_by(node).limit(limit)
     return _rows(ledger, RunId(run), query)
@@ -71,7 +71,7 @@ def list_nodes(
 
 @router.get("/runs/{run}/decisions", response_model=list[TakenDecision])
 def list_taken(run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
-    """A run's answers to the holders' decisions, in the log's order."""
+    """List a run's answers to the holders' decisions, in the order of the log, after the entry `after`."""
     return _rows(ledger, RunId(run), _after_entry(TakenView, RunId(run), after, limit))
 
 
@@ -79,7 +79,7 @@ def list_taken(run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger
 def list_credits(
     run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
 ) -> JSONResponse:
-    """A run's contributions of code and data, in the log's order."""
+    """List a run's contributions of code and data, in the order of the log, after the entry `after`."""
     return _rows(ledger, RunId(run), _after_entry(CreditView, RunId(run), after, limit))
 
 
@@ -87,19 +87,19 @@ def list_credits(
 def list_run_faults(
     run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
 ) -> JSONResponse:
-    """Faults of verifiers in a run, in the log's order."""
+    """List the faults of verifiers in a run, in the order of the log, after the entry `after`."""
     return _rows(ledger, RunId(run), _after_entry(FaultView, RunId(run), after, limit))
 
 
 @router.get("/runs/{run}/waiting")
 def show_waiting(run: Hash, ledger: Ledger = Depends(get_ledger)) -> Waiting:
-    """Awaited messages, their senders and times, and the obstacles to a round: by the machine at the end of the log."""
+    """Show the messages that a run awaits at the end of the log, and the obstacles to its next round."""
     return waiting(ledger, RunId(run))
 
 
 @router.get("/runs/{run}/rounds/{number}", response_model=Round)
 def show_round(run: Hash, number: Number, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
-    """One round: its nodes and verifiers, a line for each proof, and its merge."""
+    """Show one round: its nodes and verifiers, one line for each proof, and its merge."""
     catch_up(ledger)
     with ledger.store.read() as session:
         row = session.get(RoundView, (run, number))
@@ -112,7 +112,7 @@ def show_round(run: Hash, number: Number, ledger: Ledger = Depends(get_ledger)) 
 
 @router.get("/proofs/{proof}", response_model=Proof)
 def show_proof(proof: Hash, ledger: Ledger = Depends(get_ledger)) -> JSONResponse:
-    """One proof with all verdicts and entries about it."""
+    """Show one proof with all messages and derived entries about it."""
     catch_up(ledger)
     with ledger.store.read() as session:
         row = session.get(ProofView, proof)
@@ -130,8 +130,8 @@ def list_proofs(
     limit: int = Query(500, ge=1, le=1000),
     ledger: Ledger = Depends(get_ledger),
 ) -> JSONResponse:
-    """Proofs of the rounds from `first` to `last`, a line each, by round and id. The next page begins in the round of
-    the last line (`first`), `after` its proof."""
+    """List the proofs of the rounds from `first` to `last`, by round and id. The next page begins in the round of the
+    last line (`first`), after its proof (`after`)."""
     catch_up(ledger)
     number = col(ProofView.number)
     position = tuple_(col(ProofView.number), col(ProofView.proof))
@@ -149,7 +149,7 @@ def show_lineage(
     limit: int = Query(PAGE, ge=1, le=PAGE),
     ledger: Ledger = Depends(get_ledger),
 ) -> list[LineageRound]:
-    """The lineage of weights: each round with its merged proofs, the decisions that it opened with, the contributions
+    """Show the lineage of weights: each round with its merged proofs, the decisions at its opening, the contributions
     during it, and the epoch that pays it."""
     catch_up(ledger)
     with ledger.store.read() as session:

@@ -16,6 +16,6 @@ router = APIRouter()
 def typed_data(body: ToSign, ledger: Ledger = Depends(get_ledger)) -> TypedData:
     """The typed data (EIP-712) that a wallet signs for an action: domain, types and message. Nothing is changed.
 
-    Make it anew of what you mean, and sign nothing where the digests differ.
+    Make the same typed data from your own intention, and sign nothing if the digests differ.
     """
     return to_sign(ledger, body)

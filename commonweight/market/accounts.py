@@ -74,7 +74,7 @@ def open_accounts(folder: Path, names: Iterable[str] = (), lists: bool = False) 
     wanted = list(names)
     unknown = [name for name in wanted if name not in ACCOUNTS]
     if unknown:
-        raise BadQuery(f"{unknown[0]!r} is no provider here; there are {', '.join(ACCOUNTS)}")
+        raise BadQuery(f"{unknown[0]!r} is not a provider here; the providers are {', '.join(ACCOUNTS)}")
     providers: dict[str, Provider] = {}
     missing: dict[str, str] = {}
     for account in ACCOUNTS.values():
@@ -92,7 +92,7 @@ def open_accounts(folder: Path, names: Iterable[str] = (), lists: bool = False) 
 def _url(account: Account) -> str:
     given = os.environ.get(account.variable, "")
     if not given and not account.url:
-        raise KeyMissing(f"{account.name} has no address of its own: set {account.variable}")
+        raise KeyMissing(f"{account.name} has no URL: set {account.variable}")
     try:
         return require_http_url(given or account.url)
     except ValueError as error:

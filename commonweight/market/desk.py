@@ -51,7 +51,9 @@ def open_providers(folder: Path, names: Iterable[str] | None, lists: bool = Fals
     """The accounts that can be asked; those without a key are mentioned. Raises KeyMissing where there is none."""
     accounts = open_accounts(folder, names or (), lists)
     if not accounts.providers and not accounts.lists:
-        raise KeyMissing(f"no provider has a key in {folder / 'keys'}: a file of mode 0600 for each, named as it is")
+        raise KeyMissing(
+            f"no provider has a key in {folder / 'keys'}: put a file of mode 0600 there, named like the provider"
+        )
     for name, why in accounts.missing.items():
         mention("provider-not-asked", {"provider": name, "why": why}, f"{name} is not asked: {why}")
     return accounts

@@ -47,7 +47,7 @@ def new_fleet(journal: Journal, budget: str, hours: float, drain: int = 0, run: 
     """The terms of a fleet that begins now. Raises BadPrice, BadQuery."""
     amount = micro_usd(budget.upper().removesuffix("USD").strip(), "--budget", MOST_BUDGET)
     if not 0 < hours < MOST_HOURS:  # NaN, too
-        raise BadQuery(f"{hours} hours are no time to rent for")
+        raise BadQuery(f"{hours} hours cannot be rented")
     ends_at = journal.clock() + int(hours * 3600)
     return Fleet(f"fleet-{token_hex(3)}", amount, ends_at, run, drain_seconds=drain)
 
@@ -95,7 +95,7 @@ def keep(keeper: FleetKeeper, stop: threading.Event, fleet: Fleet) -> None:
         if stop.is_set() or stop.wait(keeper.wanted.look_seconds):
             keeper.end()
             threading.Event().wait(min(ENDING_SECONDS, keeper.wanted.look_seconds))
-    tell({"event": "over", "fleet": fleet.name}, [f"{fleet.name} is over: no machine of it is left"])
+    tell({"event": "over", "fleet": fleet.name}, [f"{fleet.name} is over: it has no machine left"])
 
 
 def _looked(keeper: FleetKeeper) -> bool:
@@ -105,7 +105,7 @@ def _looked(keeper: FleetKeeper) -> bool:
     except Exception as error:
         if not isinstance(error, CommonweightError):
             logger.exception("a look broke")
-        complain_of_weather(f"a look at {keeper.name} failed, the next one tries again: {error}")
+        complain_of_weather(f"a look at {keeper.name} failed, and is repeated: {error}")
     try:
         return keeper.end_unwritten()
     except Exception as error:

@@ -20,15 +20,15 @@ MOST_PER_HOUR = MicroUsd(10_000 * USD)
 def micro_usd(value: object, what: str, most: int = MOST_PER_HOUR) -> MicroUsd:
     """A number of dollars, as JSON or a person gives it, rounded up to a millionth. Raises BadPrice."""
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        raise BadPrice(f"{what} is no number: {_shown(value)}")
+        raise BadPrice(f"{what} is not a number: {_shown(value)}")
     try:
         amount = Decimal(value)
     except InvalidOperation:
-        raise BadPrice(f"{what} is no number of dollars: {_shown(value)}") from None
+        raise BadPrice(f"{what} is not an amount of dollars: {_shown(value)}") from None
     if not amount.is_finite() or amount < 0:
-        raise BadPrice(f"{what} is no price: {_shown(value)}")
+        raise BadPrice(f"{what} is not a price: {_shown(value)}")
     if amount > Decimal(most) / USD:  # a product of huge numbers would be an error of its own
-        raise BadPrice(f"{what} is absurd: {_shown(value)} dollars; is it of another unit?")
+        raise BadPrice(f"{what} is too high: {_shown(value)} dollars; check the unit")
     return MicroUsd(int((amount * USD).to_integral_value(ROUND_CEILING)))
 
 

@@ -50,9 +50,9 @@ def power_in_words(w3: Web3, d: Deployment) -> list[str]:
     supply = token.total_supply()
     reserved = token.reserved_of(d.distributor)
     lines = [f"{voter} has {amount(has, VOTES)}, {_share(has, supply)} of all" for voter, has in large_voters(w3, d)]
-    lines = lines or ["nobody has more than a third of the votes"]
+    lines = lines or ["no account has more than a third of the votes"]
     lines.append(
-        f"{amount(supply, TOKENS)} exist, and {amount(reserved, TOKENS)} that epochs owe can be claimed at any time"
+        f"{amount(supply, TOKENS)} exist, and epochs owe {amount(reserved, TOKENS)}, to be claimed at any time"
     )
     return lines + warnings(w3, d)
 
@@ -60,7 +60,7 @@ def power_in_words(w3: Web3, d: Deployment) -> list[str]:
 def warnings(w3: Web3, d: Deployment, pool: str = "") -> list[str]:
     """`standing-minter` for each account beside distributor, first round and `pool` that can have tokens exist."""
     others = [minter for minter in minters(w3, d) if minter.account not in (d.pool, pool)]
-    return [f"warning {STANDING_MINTER}: {minter.in_words()}: no vote takes what is owed" for minter in others]
+    return [f"warning {STANDING_MINTER}: {minter.in_words()}: no vote can take owed tokens back" for minter in others]
 
 
 def _share(part: int, whole: int) -> str:

@@ -94,7 +94,7 @@ def read_holders(w3: Web3, deployment: Deployment) -> Holders:
     supply = int(token.functions.totalSupply().call(block_identifier=block))
     if sum(book.units.values()) != supply:
         sums = f"{amount(sum(book.units.values()), TOKENS)} of {amount(supply, TOKENS)}"
-        raise EventsMissing(f"the node's events add up to {sums}: ask another one")
+        raise EventsMissing(f"the chain node's events add up to {sums}: ask another node")
     accounts = [to_checksum_address(name) for name in {*book.units, *book.votes}]
     holders = [book.holder(name) for name in accounts if book.units.get(name) or book.votes.get(name)]
     return Holders(block, supply, sorted(holders, key=lambda holder: (-holder.units, -holder.votes, holder.account)))

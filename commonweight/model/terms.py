@@ -143,7 +143,7 @@ def _text_fields(text: RunText, model: Mapping[str, Any]) -> dict[str, Any]:
 def _vocab(index: CorpusIndex, model: Mapping[str, Any]) -> int:
     """The vocabulary of weights that are there already. Raises OtherVocabulary."""
     if index.vocab > model["vocab"]:
-        raise OtherVocabulary(f"the corpus has {index.vocab} tokens, and the weights are of {model['vocab']}")
+        raise OtherVocabulary(f"the corpus has {index.vocab} tokens, and the weights have {model['vocab']}")
     return int(model["vocab"])
 
 

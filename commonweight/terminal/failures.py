@@ -91,7 +91,7 @@ def require_a_folder() -> None:
     try:
         os.getcwd()
     except FileNotFoundError as error:
-        raise SystemRefused("the current folder was deleted: change to one that is there") from error
+        raise SystemRefused("the current folder was deleted: change to another folder") from error
 
 
 def _said(error: Web3RPCError) -> str:

@@ -96,7 +96,7 @@ def read_public_url(text: str) -> str:
     try:
         return public_address(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{error}, or - for a mirror that nobody can reach") from error
+        raise typer.BadParameter(f"{error}, or - for an unreachable mirror") from error
 
 
 def read_broker(text: str) -> str:

@@ -68,7 +68,7 @@ def run(app: Callable[..., Any]) -> None:
         status = app(standalone_mode=False)
     except typer.Abort:
         speak_json(True)
-        complain(QuestionUnanswered("a question was not answered"))
+        complain(QuestionUnanswered("the question at the terminal was not answered"))
         sys.exit(1)
     except Exception as error:
         if not hasattr(error, "format_message"):  # errors of options have it; they are of typer's own class

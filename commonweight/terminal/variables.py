@@ -53,7 +53,7 @@ def _list_of(option: TyperOption, context: typer.Context) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise typer.BadParameter(f"a JSON array was begun: {error}", context, option) from error
+        raise typer.BadParameter(f"the value is not a JSON array: {error}", context, option) from error
 
 
 def _listed(variables: str | Sequence[str] | None) -> list[str]:

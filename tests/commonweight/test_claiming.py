@@ -35,7 +35,7 @@ def test_what_waits_is_named_before_what_pays_nothing() -> None:
     with pytest.raises(NothingToClaim) as refusal:
         require_claimable(Owed(ACCOUNT, waiting))
     assert refusal.value.detail == (
-        "Epoch 2 is in its challenge window until noon; then anybody makes it final. "
+        "The challenge window of epoch 2 ends at noon. Then anybody can make the epoch final. "
         f"See: commonweight wallet show {ACCOUNT}"
     )
 

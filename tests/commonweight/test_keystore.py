@@ -80,7 +80,7 @@ def test_what_is_no_keystore_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv(PASSPHRASE_VARIABLE, PASSPHRASE)
     path = tmp_path / "broken.json"
     path.write_bytes(BROKEN[name])
-    with pytest.raises(KeystoreRefused, match="is no keystore"):
+    with pytest.raises(KeystoreRefused, match="is not a keystore"):
         open_keystore(path)
 
 

@@ -22,7 +22,7 @@ NEED_A_PART = {
     "check": "trains a little",
     "corpus": "makes shards",
     "db": "opens the database",
-    "demo": "runs every part of the network",
+    "demo": "runs every part",
     "fsck": "opens the database",
     "keeper": "opens the database",
     "market": "serves its view",

@@ -89,7 +89,7 @@ def test_a_folder_that_was_deleted_is_one_line(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     script = f"mkdir {gone} && cd {gone} && rmdir {gone} && {sys.executable} -m commonweight check"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
-    refusal = "system-refused: the current folder was deleted: change to one that is there\n"
+    refusal = "system-refused: the current folder was deleted: change to another folder\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", refusal)
 
 

@@ -12,7 +12,7 @@ from web3 import Web3
 
 from contracts import compile as compiler
 from tests.contracts import currencies
-from tests.contracts.bindings.test_contracts import World
+from tests.contracts.bindings.deployed_model import DeployedModel
 from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
@@ -69,6 +69,6 @@ def test_contracts_fit_the_size_limit() -> None:
     """EIP-170: 24,576 bytes of code on the chain; EIP-3860: twice as much to make it."""
     for path in compiler.ARTIFACTS.glob("*.json"):
         assert len(json.loads(path.read_text())["bytecode"]) // 2 - 1 <= 49_152, path.name
-    world = World.fresh()
-    for address in world.deployment.contracts():
-        assert 0 < len(world.w3.eth.get_code(Web3.to_checksum_address(address))) <= 24_576, address
+    model = DeployedModel.fresh()
+    for address in model.deployment.contracts():
+        assert 0 < len(model.w3.eth.get_code(Web3.to_checksum_address(address))) <= 24_576, address

@@ -1,4 +1,4 @@
-"""One verifier's world over a run in real messages: its replica follows what `SignedRun` writes.
+"""One verifier of a run in real messages, and everything around it: its replica follows what `SignedRun` writes.
 
 Workers answer what a test says, the server takes what it is told to take, and clocks move when they are moved.
 """

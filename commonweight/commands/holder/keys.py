@@ -26,9 +26,9 @@ def _new_passphrase(out: Path) -> str:
     """A passphrase, asked for twice. Raises KeystoreRefused without a terminal, or for empty or different answers."""
     passphrase = asked("New passphrase", out)
     if not passphrase:
-        raise KeystoreRefused(f"an empty passphrase keeps nobody out of {out}; nothing was written")
+        raise KeystoreRefused(f"an empty passphrase does not protect {out}; nothing was written")
     if asked("The same passphrase again", out) != passphrase:
-        raise KeystoreRefused(f"two different passphrases for {out}; nothing was written")
+        raise KeystoreRefused(f"the two passphrases for {out} differ; nothing was written")
     return passphrase
 
 

@@ -18,17 +18,21 @@ app = typer.Typer(
     help="Compute of many providers: compare, rent within a budget, and end. Keys of providers are files on this "
     "machine (docs/market.md).",
 )
-Gpu = Annotated[str, typer.Option(help="Kinds of GPU, with commas: H100,4090. Without it, any.")]
-Gpus = Annotated[str, typer.Option(help="GPUs in one machine: 8, or 1-8.")]
-Where = Annotated[str, typer.Option(help="Regions or countries, with commas: EU, NORTH-AMERICA, DE,US. Else anywhere.")]
-Security = Annotated[str, typer.Option(help="The least level of the host: datacenter, known or community.")]
-MaxPrice = Annotated[str, typer.Option(help="The most per GPU and hour, in US dollars.")]
+Gpu = Annotated[str, typer.Option(help="Kinds of GPU, with commas: H100,4090. Default: any.")]
+Gpus = Annotated[str, typer.Option(help="Number of GPUs in one machine: 8, or 1-8.")]
+Where = Annotated[
+    str, typer.Option(help="Regions or countries, with commas: EU, NORTH-AMERICA, DE,US. Default: anywhere.")
+]
+Security = Annotated[str, typer.Option(help="Lowest level of the host: datacenter, known or community.")]
+MaxPrice = Annotated[str, typer.Option(help="Highest price per GPU and hour, in US dollars.")]
 Providers = Annotated[
-    list[str] | None, typer.Option("--provider", help="Only this provider; the option may come several times.")
+    list[str] | None, typer.Option("--provider", help="Name of a provider to ask; repeat for more. Default: all.")
 ]
 Disk = Annotated[int, typer.Option(min=1, max=100_000, help="Gigabytes of disk that prices include.")]
-Traffic = Annotated[int, typer.Option(min=0, max=10_000, help="Gigabytes an hour, each way, that prices include.")]
-Memory = Annotated[int, typer.Option(min=0, max=1_000, help="The least memory of a GPU, in gigabytes.")]
+Traffic = Annotated[
+    int, typer.Option(min=0, max=10_000, help="Gigabytes of traffic an hour, each way, that prices include.")
+]
+Memory = Annotated[int, typer.Option(min=0, max=1_000, help="Lowest memory of a GPU, in gigabytes.")]
 Steady = Annotated[bool, typer.Option("--steady", help="Leave out machines that the provider may take back.")]
 Place = Annotated[
     Path | None,
@@ -36,21 +40,25 @@ Place = Annotated[
         "--folder",
         envvar="COMMONWEIGHT_MARKET_FOLDER",
         file_okay=False,
-        help="Keys of providers, journal, keys of rented nodes.",
+        help="Folder for keys of providers, the journal, and keys of rented nodes.",
     ),
 ]
 Count = Annotated[int, typer.Option("--count", min=1, max=128, help="GPUs in all.")]
-Budget = Annotated[str, typer.Option(help="The most that all of it may cost, in US dollars: 50, or 50USD.")]
-Hours = Annotated[float, typer.Option(min=0.1, max=2_000, help="All machines are ended after so many hours.")]
-SpreadOver = Annotated[str, typer.Option("--spread", help="none, place (countries) or provider.")]
-Linked = Annotated[bool, typer.Option("--linked", help="Only machines whose GPUs a fast link joins, all in one offer.")]
-Image = Annotated[str, typer.Option(help="Container image, where the provider runs containers.")]
-PublicKey = Annotated[
-    Path | None, typer.Option(exists=True, dir_okay=False, help="An SSH public key that may log in to the machines.")
+Budget = Annotated[str, typer.Option(help="Highest total cost, in US dollars: 50, or 50USD.")]
+Hours = Annotated[float, typer.Option(min=0.1, max=2_000, help="Hours after which all machines are ended.")]
+SpreadOver = Annotated[
+    str, typer.Option("--spread", help="How machines are spread: none, place (countries) or provider.")
 ]
-LookSeconds = Annotated[int, typer.Option("--look", min=1, max=600, help="Seconds between two looks.")]
-Every = Annotated[bool, typer.Option("--all", help="Also what is over.")]
-RentalName = Annotated[str, typer.Argument(metavar="RENTAL", help="A rental, as `market ps` names it.")]
+Linked = Annotated[
+    bool, typer.Option("--linked", help="Take only machines whose GPUs are joined by a fast link, all in one offer.")
+]
+Image = Annotated[str, typer.Option(help="Container image, for providers that run containers.")]
+PublicKey = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="SSH public key that may log in to the machines.")
+]
+LookSeconds = Annotated[int, typer.Option("--look", min=1, max=600, help="Seconds between two looks at the machines.")]
+Every = Annotated[bool, typer.Option("--all", help="Also show machines that have ended.")]
+RentalName = Annotated[str, typer.Argument(metavar="RENTAL", help="Name of a rental, as `market ps` prints it.")]
 
 
 @app.command("offers")
@@ -60,14 +68,17 @@ def offers(
     where: Where = "",
     security: Security = "community",
     max_price: MaxPrice = "",
-    sort: Annotated[str, typer.Option(help="price, token-price, reliability or memory.")] = "price",
-    lowest: Annotated[bool, typer.Option("--lowest", help="Only the first, as one answer.")] = False,
-    most: Annotated[int, typer.Option(min=1, max=10_000, help="Rows to show.")] = 40,
-    wait: Annotated[float, typer.Option(min=0.5, max=120, help="Seconds for all providers; later ones are named.")] = 8,
+    sort: Annotated[str, typer.Option(help="Order of the rows: price, token-price, reliability or memory.")] = "price",
+    lowest: Annotated[bool, typer.Option("--lowest", help="Show only the best offer.")] = False,
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="Number of rows to show.")] = 40,
+    wait: Annotated[
+        float,
+        typer.Option(min=0.5, max=120, help="Seconds to wait for all providers; providers that are later are named."),
+    ] = 8,
     lists: Annotated[
-        bool, typer.Option("--lists", help="Also list prices of clouds, and what was paid lately.")
+        bool, typer.Option("--lists", help="Also show list prices of clouds, and prices that were paid lately.")
     ] = False,
-    run: Annotated[str, typer.Option(help="A run: verified tokens are priced by your machines in it.")] = "",
+    run: Annotated[str, typer.Option(help="Id of a run; your machines in it give the price of verified tokens.")] = "",
     api: Api = DEFAULT_API,
     provider: Providers = None,
     disk: Disk = 50,
@@ -76,7 +87,7 @@ def offers(
     steady: Steady = False,
     folder: Place = None,
 ) -> None:
-    """Show what can be rented now, whole prices included. Providers are asked by your keys; none sees another's."""
+    """Show current offers with their whole prices. Your key of a provider is sent to this provider only."""
     from commonweight.market.desk import gathered, market_folder, open_providers, rates, read_query
     from commonweight.market.errors import BadQuery, NoOfferFits
     from commonweight.market.offers import OfferKind, Sorting, sorted_offers
@@ -93,7 +104,7 @@ def offers(
     by_kind = {name: rate.median for name, rate in seen.items()}
     rows = sorted_offers(found.offers, Sorting(sort), by_kind)[: 1 if lowest else most]
     if not rows:
-        raise NoOfferFits("nothing on offer is what was asked for; --lists shows prices of more clouds")
+        raise NoOfferFits("no offer has the properties that you asked for; --lists shows prices of more clouds")
     now = int(time.time())
     documents = [document(row, accounts.providers.get(row.provider), seen, now) for row in rows]
     tell(documents, [table(rows, seen, now), f"{len(rows)} of {len(found.offers)} offers"])
@@ -101,15 +112,21 @@ def offers(
 
 @app.command("join")
 def join(
-    run: Annotated[str, typer.Argument(parser=read_run, metavar="RUN", help="The run, as `run list` names it.")],
-    payout: Annotated[str, typer.Option(parser=read_address, metavar="ADDRESS", help="Your address: it is paid.")],
+    run: Annotated[str, typer.Argument(parser=read_run, metavar="RUN", help="Id of the run, as `run list` prints it.")],
+    payout: Annotated[
+        str, typer.Option(parser=read_address, metavar="ADDRESS", help="Address that the nodes' pay goes to.")
+    ],
     budget: Budget,
     hours: Hours,
     deployment: DeploymentFile,
-    package: Annotated[str, typer.Option(help="What pip installs there: a requirement, or a wheel's address.")],
-    package_sha256: Annotated[str, typer.Option(help="The SHA-256 that a wheel must have.")] = "",
+    package: Annotated[
+        str, typer.Option(help="Package that pip installs on a machine: a requirement, or the URL of a wheel.")
+    ],
+    package_sha256: Annotated[str, typer.Option(help="SHA-256 of the wheel, which is checked.")] = "",
     api: Api = DEFAULT_API,
-    rpc_url: Annotated[str, typer.Option("--rpc-url", help="A chain node that the machines can reach.")] = "",
+    rpc_url: Annotated[
+        str, typer.Option("--rpc-url", help="JSON-RPC address of a chain node that the machines can reach.")
+    ] = "",
     gpu: Gpu = "",
     gpus: Gpus = "1-8",
     count: Count = 1,
@@ -118,10 +135,12 @@ def join(
     max_price: MaxPrice = "",
     spread: SpreadOver = "none",
     linked: Linked = False,
-    drain: Annotated[int, typer.Option(min=0, max=86_400, help="Seconds for what nodes owe, before they end.")] = 300,
+    drain: Annotated[
+        int, typer.Option(min=0, max=86_400, help="Seconds in which nodes finish their duties before they end.")
+    ] = 300,
     device: Annotated[str, typer.Option(help="Device of the nodes.")] = "cuda",
     node_option: Annotated[
-        list[str] | None, typer.Option(help="One more word for `commonweight node`; may come several times.")
+        list[str] | None, typer.Option(help="Further option for `commonweight node`; repeat for more.")
     ] = None,
     image: Image = "",
     public_key: PublicKey = None,
@@ -186,7 +205,7 @@ def rent(
     budget: Budget,
     hours: Hours,
     script: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="A shell script that each machine runs once.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Shell script that each machine runs once.")
     ] = None,
     gpu: Gpu = "",
     gpus: Gpus = "1-8",
@@ -206,7 +225,7 @@ def rent(
     look: LookSeconds = 20,
     folder: Place = None,
 ) -> None:
-    """Rent machines for anything else; `market ps` and `market ssh` say how to reach them.
+    """Rent machines for any other work; `market ps` and `market ssh` show how to reach them.
 
     They end at budget or hours, or with this process.
     """
@@ -229,7 +248,7 @@ def rent(
 
 @app.command("ps")
 def ps(every: Every = False, folder: Place = None) -> None:
-    """Ask the providers what they bill, end what nobody owns, and show every machine."""
+    """Show every machine with its bill, and end machines that no fleet owns any more."""
     from commonweight.market.desk import look, market_folder, open_journal
     from commonweight.market.view.machines import document, line
 
@@ -243,19 +262,21 @@ def ps(every: Every = False, folder: Place = None) -> None:
 
 @app.command("stop")
 def stop(
-    fleet: Annotated[str, typer.Argument(metavar="FLEET", help="A fleet, as `market ps` names it; or `all`.")] = "",
+    fleet: Annotated[
+        str, typer.Argument(metavar="FLEET", help="Name of a fleet, as `market ps` prints it; or `all`.")
+    ] = "",
     machine: Annotated[
-        str, typer.Option("--machine", metavar="PROVIDER/NAME", help="End one machine, whoever rented it.")
+        str, typer.Option("--machine", metavar="PROVIDER/NAME", help="Name of one machine to end, whoever rented it.")
     ] = "",
     folder: Place = None,
 ) -> None:
-    """End machines: those of a fleet, of all fleets, or one by its provider's name; `market ps` sees their ends."""
+    """End machines: those of a fleet, of all fleets, or one of a provider. `market ps` shows their ends."""
     from commonweight.market.desk import look, market_folder, open_journal, open_providers
     from commonweight.market.view.machines import document, line
 
     home = market_folder(folder)
     if not fleet and not machine:
-        raise typer.BadParameter("name a fleet, `all`, or --machine", param_hint="FLEET")
+        raise typer.BadParameter("must be the name of a fleet or `all`; or give --machine", param_hint="FLEET")
     if machine:
         name, _, own = machine.partition("/")
         open_providers(home, [name]).providers[name].terminate(own)
@@ -273,7 +294,7 @@ def stop(
 
 @app.command("cost")
 def cost(every: Every = False, folder: Place = None) -> None:
-    """Show what each fleet has cost by now, at most, of its budget, and what the providers have billed."""
+    """Show the highest possible cost of each fleet by now, its budget, and the bills of the providers."""
     from commonweight.market.desk import look, market_folder, open_journal
     from commonweight.market.view.machines import fleet_document, fleet_line
 
@@ -288,8 +309,8 @@ def cost(every: Every = False, folder: Place = None) -> None:
 
 @app.command("serve")
 def serve(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1.")] = 8870,
-    lists: Annotated[bool, typer.Option("--lists", help="Also list prices of clouds.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1 to listen on.")] = 8870,
+    lists: Annotated[bool, typer.Option("--lists", help="Also serve list prices of clouds.")] = False,
     provider: Providers = None,
     folder: Place = None,
 ) -> None:
@@ -306,7 +327,7 @@ def serve(
 
 @app.command("logs")
 def logs(rental: RentalName, folder: Place = None) -> None:
-    """Show the last lines of a machine's output, as its provider has them."""
+    """Show the last lines of a machine's output, from its provider."""
     from commonweight.market.desk import market_folder, open_journal, open_providers
 
     home = market_folder(folder)
@@ -317,7 +338,7 @@ def logs(rental: RentalName, folder: Place = None) -> None:
 
 @app.command("ssh")
 def ssh(rental: RentalName, folder: Place = None) -> None:
-    """Print how to log in to a machine: `$(commonweight market ssh RENTAL)` does it."""
+    """Print the command that logs in to a machine: `$(commonweight market ssh RENTAL)` runs it."""
     from commonweight.market.desk import market_folder, open_journal
     from commonweight.market.errors import UnknownRental
 

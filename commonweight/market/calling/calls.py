@@ -38,7 +38,7 @@ def read_key(file: Path, provider: str) -> str:
     try:
         key = file.read_text().strip().partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError):
-        raise KeyMissing(f"no key of {provider} in {file}: write it there, and nowhere else") from None
+        raise KeyMissing(f"no key of {provider} in {file}: write the key to this file, and nowhere else") from None
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise KeyMissing(f"{file} holds no key of {provider}: one line of letters and digits")
     return key
@@ -148,9 +148,13 @@ class Calls:
         if known is not None:
             raise known
         if status in (401, 403):
-            raise KeyRefused(f"{self._name} refuses the key ({status}): is it this provider's, and not expired?")
+            raise KeyRefused(
+                f"{self._name} refuses the key ({status}): check that it is this provider's key and has not expired"
+            )
         if status == 429:
-            raise RateLimited(f"{self._name} was asked too often", retry_after(headers.get("Retry-After")))
+            raise RateLimited(
+                f"{self._name} answers that it was asked too often", retry_after(headers.get("Retry-After"))
+            )
         if status >= 500 or status == 408 or body is _NO_JSON or 300 <= status < 400:
             raise ProviderAway(f"{self._name} answers {status}", sent=True)
         raise RequestRefused(f"{self._name} refuses ({status}): {words(body)}")

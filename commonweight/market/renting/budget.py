@@ -51,5 +51,5 @@ def require_room(fleet: Fleet, rentals: Iterable[Rental], offer: Offer, now: int
     if first > left:
         raise BudgetSpent(
             f"{dollars(max(0, left))} of {dollars(fleet.budget)} are left, and {offer.provider}'s {offer.name} costs "
-            f"{dollars(first)} for half an hour and its end"
+            f"{dollars(first)} for half an hour and the time to end it"
         )

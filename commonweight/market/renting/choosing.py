@@ -39,7 +39,7 @@ def choose(
     """
     ordered = [offer for offer in offers if 1 <= offer.gpus <= gpus]
     if not 1 <= gpus <= MOST_GPUS:
-        raise NoOfferFits(f"{gpus} GPUs: from 1 to {MOST_GPUS} can be asked for")
+        raise NoOfferFits(f"{gpus} GPUs: the number must be from 1 to {MOST_GPUS}")
     if linked:
         return _linked(ordered, gpus)
     room = _Room(spread, gpus, held)

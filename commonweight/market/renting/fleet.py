@@ -118,7 +118,9 @@ class FleetKeeper:
             return False
         for rental in rentals:
             if rental.standing is Standing.NEVER_SEEN:
-                self._once("unclear", rental.tag, "its launch had no answer: `market ps` looks for it, for an hour")
+                self._once(
+                    "unclear", rental.tag, "its launch had no answer: `market ps` looks for the machine for an hour"
+                )
         return self._quiet > 0
 
     def _fleet(self) -> Fleet:

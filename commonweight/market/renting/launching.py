@@ -81,7 +81,7 @@ def _require_settled(journal: Journal, provider: Guarded) -> None:
     name = provider.facts.name
     open_calls = [one for one in journal.rentals() if one.provider == name and one.standing is Standing.SENT]
     if open_calls:
-        raise Unsettled(f"{name}: what became of {open_calls[0].tag} is not known yet; `commonweight market ps` looks")
+        raise Unsettled(f"{name}: the state of {open_calls[0].tag} is unknown; `commonweight market ps` looks for it")
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def _name_unnamed(
             journal.note(rental.tag, Named(fitting[0].name))
             free.remove(fitting[0])
             if rental.standing is not Standing.SENT:
-                journal.note(rental.tag, ToEnd("it came after its launch was given up"))
+                journal.note(rental.tag, ToEnd("the machine came after its launch was given up"))
         else:
             found.unclear += [(rental.tag, machine) for machine in fitting]
 
@@ -187,7 +187,7 @@ def _follow_one(
         return
     rental = _seen(journal, rental, machine)
     if rental.standing is Standing.ENDED:  # the list was behind, or the provider's end did not hold
-        rental = journal.note(rental.tag, ToEnd("it is billed though it was ended"))
+        rental = journal.note(rental.tag, ToEnd("the machine is billed though it was ended"))
     if rental.standing is not Standing.ENDING:
         rental = _to_end(journal, rental, machine, now, found)
     if rental.standing is Standing.ENDING and _is_drained(journal, rental, machine, now):
@@ -251,7 +251,7 @@ def _to_end(journal: Journal, rental: Rental, machine: Machine | None, now: int,
     if machine is not None and machine.state in _LOST:
         reason = f"{machine.state}: {machine.detail or 'by the provider'}"
     elif machine is not None and rental.standing is Standing.LOADING and now - rental.sent_at > LOADING_SECONDS:
-        reason = f"it did not come up in {LOADING_SECONDS // 60} minutes"
+        reason = f"the machine did not come up in {LOADING_SECONDS // 60} minutes"
     else:
         reason = why_over(journal, journal.fleet(rental.fleet), now)
         drains = rental.standing is Standing.RUNNING
@@ -274,9 +274,9 @@ def _is_drained(journal: Journal, rental: Rental, machine: Machine | None, now: 
 def why_over(journal: Journal, fleet: Fleet, now: int) -> str:
     """Why nothing of a fleet is wanted any more, empty while it is."""
     if fleet.is_over:
-        return "it was stopped"
+        return "the machine was stopped"
     if now >= fleet.ends_at:
-        return "its hours are over"
+        return "the hours of the fleet are over"
     if fleet.watched and now - journal.beat_at(fleet.name) > ORPHAN_SECONDS:
-        return "no process looks after it any more"
+        return "no process looks after the machine any more"
     return ""

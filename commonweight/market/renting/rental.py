@@ -106,7 +106,9 @@ def after(rental: Rental | None, tag: str, at: int, event: Event) -> Rental:
         case Refused():
             return replace(rental, standing=Standing.REFUSED, reason=f"{event.code}: {event.detail}", ended_at=at)
         case NeverSeen():
-            return replace(rental, standing=Standing.NEVER_SEEN, reason="it never came into the account's list")
+            return replace(
+                rental, standing=Standing.NEVER_SEEN, reason="the machine never came into the account's list"
+            )
         case Named():
             standing = Standing.LOADING if rental.standing in _UNNAMED else rental.standing
             return replace(rental, standing=standing, machine=event.machine, ended_at=0)

@@ -43,7 +43,7 @@ def play(plan: Plan) -> History:
 
 
 class World:
-    """Everybody, and an agenda of what they do when."""
+    """A simulated world: all parties, the chain and the network, with an agenda of their actions."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

@@ -16,7 +16,7 @@ from commonweight.governance.proposals import HIDDEN, list_lines
 from contracts.bindings.governor import Action, ProposalState
 from contracts.errors import BadField, CommonweightError
 from contracts.wire.votes import ProposalLine
-from tests.contracts.bindings.test_contracts import World
+from tests.contracts.bindings.deployed_model import DeployedModel
 from tests.wire import Typed, sample
 from trainer.client import ApiProblem, ApiUnreachable
 
@@ -30,8 +30,8 @@ OTHER = {"calls": [], "description_hash": "0x" + "11" * 32, "description": "anot
 class Operator(Typed):
     """A server that shows what it likes of the proposals."""
 
-    def __init__(self, world: World, rows: list[dict[str, Any]]) -> None:
-        self.rows, self.deployment = rows, world.deployment
+    def __init__(self, model: DeployedModel, rows: list[dict[str, Any]]) -> None:
+        self.rows, self.deployment = rows, model.deployment
 
     lie: Any = NOT_FOUND
     """What it says of each proposal."""
@@ -45,49 +45,53 @@ class Operator(Typed):
 
 
 @pytest.fixture
-def world() -> World:
-    made = World.fresh()
+def model() -> DeployedModel:
+    made = DeployedModel.fresh()
     payouts = made.finalized(1)
     made.send(made.claim(payouts, 1))
     made.wait(2)
     return made
 
 
-def reader(world: World, patch: pytest.MonkeyPatch, *rows: dict[str, Any], chain: bool = True) -> ProposalReader:
-    patch.setattr(proposal_reader, "ApiClient", lambda _url: Operator(world, list(rows)))
-    patch.setattr(proposal_reader, "connect", lambda _url: world.w3)
+def reader(
+    model: DeployedModel, patch: pytest.MonkeyPatch, *rows: dict[str, Any], chain: bool = True
+) -> ProposalReader:
+    patch.setattr(proposal_reader, "ApiClient", lambda _url: Operator(model, list(rows)))
+    patch.setattr(proposal_reader, "connect", lambda _url: model.w3)
     patch.setattr(proposal_reader, "checked", lambda _w3, deployment: deployment)
     return ProposalReader("http://server", "http://chain" if chain else "")
 
 
-def proposed(world: World, text: str) -> str:
+def proposed(model: DeployedModel, text: str) -> str:
     """Somebody proposes to mint as much as there may be."""
-    actions = [Action.of(world.token.set_budget(world.rival.address, 10**24))]
-    world.send(world.governor.propose(actions, text))
-    return str(world.governor.proposal_id(actions, text))
+    actions = [Action.of(model.token.set_budget(model.rival.address, 10**24))]
+    model.send(model.governor.propose(actions, text))
+    return str(model.governor.proposal_id(actions, text))
 
 
 @pytest.mark.parametrize("said", ["nothing", "that it is over"])
-def test_what_a_server_leaves_out_is_listed(world: World, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
-    name = proposed(world, "for me")
-    world.wait(2)
+def test_what_a_server_leaves_out_is_listed(model: DeployedModel, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    name = proposed(model, "for me")
+    model.wait(2)
     rows = [] if said == "nothing" else [sample(ProposalLine, id=name, over=True)]
-    ((found, at),) = reader(world, monkeypatch, *rows).all(open_only=True)
+    ((found, at),) = reader(model, monkeypatch, *rows).all(open_only=True)
     assert (found.id, found.text, at.state) == (name, "for me", "active")
-    assert [action.target for action in found.actions] == [world.deployment.token]
+    assert [action.target for action in found.actions] == [model.deployment.token]
     assert HIDDEN in "\n".join(list_lines(found, at))
-    assert found.digest == world.w3.keccak(text="for me")  # objections need it
+    assert found.digest == model.w3.keccak(text="for me")  # objections need it
 
 
 @pytest.mark.parametrize("lie", [OTHER, {}, ApiUnreachable("no answer"), ApiProblem(500, "broken", "sorry")])
-def test_no_answer_of_a_server_keeps_a_proposal_hidden(world: World, monkeypatch: pytest.MonkeyPatch, lie: Any) -> None:
+def test_no_answer_of_a_server_keeps_a_proposal_hidden(
+    model: DeployedModel, monkeypatch: pytest.MonkeyPatch, lie: Any
+) -> None:
     """Before, one row with other calls, or of an id that the Governor does not have, ended the list before what was
     hidden, and `gov show` with it."""
     monkeypatch.setattr(Operator, "lie", lie)
-    name = proposed(world, "for me")
-    world.wait(2)
+    name = proposed(model, "for me")
+    model.wait(2)
     asked = reader(
-        world, monkeypatch, sample(ProposalLine, id="1", over=False), sample(ProposalLine, id=name, over=False)
+        model, monkeypatch, sample(ProposalLine, id="1", over=False), sample(ProposalLine, id=name, over=False)
     )
     listed = asked.all(open_only=True)
     assert next(listed)[0].id == name
@@ -97,17 +101,17 @@ def test_no_answer_of_a_server_keeps_a_proposal_hidden(world: World, monkeypatch
     assert (found.text, found.of_chain, at.state) == ("for me", True, "active")
 
 
-def test_what_is_over_is_the_governors_word(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = proposed(world, "nobody votes")
-    world.wait(60)
-    assert world.governor.state(int(name)) is ProposalState.DEFEATED
-    asked = reader(world, monkeypatch, sample(ProposalLine, id=name, over=False))
+def test_what_is_over_is_the_governors_word(model: DeployedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = proposed(model, "nobody votes")
+    model.wait(60)
+    assert model.governor.state(int(name)) is ProposalState.DEFEATED
+    asked = reader(model, monkeypatch, sample(ProposalLine, id=name, over=False))
     assert list(asked.all(open_only=True)) == []
     assert [found.id for found, _ in asked.all(open_only=False)] == [name]
 
 
-def test_what_nobody_has_is_no_proposal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_has_is_no_proposal(model: DeployedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadField, match="the governor logged no 7"):
-        reader(world, monkeypatch).read("7")
+        reader(model, monkeypatch).read("7")
     with pytest.raises(ApiProblem):
-        reader(world, monkeypatch, chain=False).read("7")
+        reader(model, monkeypatch, chain=False).read("7")

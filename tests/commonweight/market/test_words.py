@@ -129,5 +129,5 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path, monkeypatch: pyte
     file.chmod(0o600)
     assert list(open_accounts(tmp_path, ["lambda"]).providers) == ["lambda"]
     assert set(open_accounts(tmp_path).missing) == {"akash", "ionet", "vast", "dstack"}
-    with pytest.raises(BadQuery, match="no provider here"):
+    with pytest.raises(BadQuery, match="not a provider here"):
         open_accounts(tmp_path, ["aws"])

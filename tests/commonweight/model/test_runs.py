@@ -62,7 +62,7 @@ def test_every_phase_and_stage_of_the_views_has_words() -> None:
 @pytest.mark.parametrize("phase", runs.PHASES)
 def test_every_phase_of_a_run_is_a_line(phase: RunPhase) -> None:
     lines = list(lines_of(found(phase)))
-    assert lines[1] == f"it {runs.PHASES[phase]}"
+    assert lines[1] == f"the run {runs.PHASES[phase]}"
     assert lines[-1].strip().split(": ")[-1].startswith("commonweight ")
     assert is_over(found(phase)) is (phase == "over")
 
@@ -96,7 +96,7 @@ def test_why_a_run_still_enrols_is_said() -> None:
 
 
 def test_no_run_is_a_line_as_well() -> None:
-    assert list(run_lines([])) == ["no run yet; `commonweight model train` opens one"]
+    assert list(run_lines([])) == ["the model has no run yet; `commonweight model train` opens one"]
 
 
 def test_a_watched_view_prints_what_changed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,13 +59,13 @@ def test_an_epoch_on_its_way_is_told_and_then_claimed(place: Online) -> None:
     assert states(place, wallet) == [(None, "no-round")]
     house.play_round()
     assert states(place, wallet) == [(1, "unsigned"), (None, "open")]
-    assert "waits for 2 verifiers to sign its root" in refused(place, wallet)
+    assert "2 verifiers have to sign its root" in refused(place, wallet)
     for verifier in house.run.verifiers[:2]:
         accepted(house.post_epoch(verifier))
     house.step(2)
     sums, _ = shown(place, wallet)
     assert (sums["owed"], sums["claimable"], sums["claimed"]) == (str(500 * 10**18), "0", "0")
-    assert "in its challenge window until 20" in refused(place, wallet)
+    assert "The challenge window of epoch 1 ends at 20" in refused(place, wallet)
     assert "UTC (in 20 seconds)" in refused(place, wallet, "--epoch", 1)
     house.wait(PARAMS.challenge_window + 1)
     house.step(3)
@@ -85,7 +85,7 @@ def test_an_epoch_on_its_way_is_told_and_then_claimed(place: Online) -> None:
     assert [(claim["epoch"], claim["state"]) for claim in claims] == [(1, "claimed"), (None, "open")]
     plain = place("wallet", "show", wallet).out
     assert "holds      500 M (100.00 % of supply)\n" in plain
-    assert "votes      500 M; votes itself\n" in plain
+    assert "votes      500 M; it votes itself\n" in plain
 
 
 def test_all_that_is_owed_is_claimed_at_once(place: Online) -> None:
@@ -129,7 +129,7 @@ def test_what_somebody_else_had_paid_meanwhile_is_named(place: Online, monkeypat
     assert first.startswith(f"500 M for compute in epoch 1  to {wallet}  0x")
     assert first.endswith("  skipped: somebody else claimed it meanwhile")
     assert second.startswith(f"500 M for compute in epoch 2  to {wallet}  0x")
-    assert "passed over" not in second
+    assert "skipped" not in second
     assert (said.status, whole) == (0, "claimed 1,000 M")
     assert house.ledger.chain.token.balance_of(wallet) == 1_000 * 10**18
 
@@ -178,7 +178,7 @@ def test_who_is_paid_nothing_is_told_why(place: Online) -> None:
     assert "no node or contribution of a run names the account" in refused(place, STRANGER)
     house.play_round()
     house.settle_epoch()
-    assert "Epoch 1 pays this account nothing" in refused(place, STRANGER, "--epoch", 1)
+    assert "Epoch 1 pays nothing to this account" in refused(place, STRANGER, "--epoch", 1)
     assert states(place, node.address)[0] == (1, "other-wallet")
 
 
@@ -189,7 +189,7 @@ def test_a_disputed_epoch_says_until_when(place: Online) -> None:
         accepted(house.post_epoch(verifier))
     house.step(2)
     send(house.place.w3, house.creator, house.ledger.chain.registry.challenge(1), value=PARAMS.bond)
-    assert "Epoch 1 is disputed: the holders decide, or the dispute lapses at" in refused(place, wallet)
+    assert "Epoch 1 is disputed. The holders decide, or the dispute lapses at" in refused(place, wallet)
     house.wait(PARAMS.dispute_limit + 1)
     house.step(3)
     assert states(place, wallet)[0] == (1, "fallen")

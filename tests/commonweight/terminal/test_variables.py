@@ -117,7 +117,7 @@ def test_a_list_is_read_as_the_settings_read_it(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_list_that_is_cut_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(typer.BadParameter, match="a JSON array was begun"):
+    with pytest.raises(typer.BadParameter, match="not a JSON array"):
         origins_of(monkeypatch, '["https://a.example"')
 
 
@@ -125,4 +125,4 @@ def test_a_verifier_may_be_reached_nowhere(commonweight: Command, deployment: Pa
     options = ("--run", RUN, "--deployment", deployment, "--keystore", "none.json", "--public-url")
     assert "none.json" in commonweight("verifier", "run", *options, "-").err, "all is well but the key"
     refused = commonweight("verifier", "run", *options, "x").err
-    assert "or - for a mirror that nobody can reach" in " ".join(refused.split())
+    assert "or - for an unreachable mirror" in " ".join(refused.split())

@@ -17,7 +17,7 @@ from contracts.bindings.token import ModelToken
 from contracts.chain.connection import connect_devnet, load_artifact, send
 from contracts.devnet.chain import Devnet
 from contracts.ids import Address, as_address
-from tests.contracts.bindings.test_contracts import refused
+from tests.contracts.bindings.deployed_model import refused
 from tests.contracts.currencies import deploy_currency
 from tests.holds import Threat, holds
 

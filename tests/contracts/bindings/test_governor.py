@@ -11,7 +11,7 @@ from web3.contract.contract import ContractFunction
 
 from contracts.bindings.governor import Action, ProposalState
 from contracts.chain.connection import contract_at, load_artifact, send
-from tests.contracts.bindings.test_contracts import PARAMS, World, refused
+from tests.contracts.bindings.deployed_model import PARAMS, DeployedModel, refused
 from tests.holds import Threat, holds
 from tests.sources import ROOT
 
@@ -23,21 +23,21 @@ DAY = 86_400
 
 
 @pytest.fixture
-def world() -> World:
-    made = World.fresh()
+def model() -> DeployedModel:
+    made = DeployedModel.fresh()
     made.send(made.claim(made.finalized(1), 0))  # the holder has all 900 votes
     made.wait(2)
     return made
 
 
-def proposed(world: World, actions: list[Action], text: str) -> int:
+def proposed(model: DeployedModel, actions: list[Action], text: str) -> int:
     """A proposal of the holder's, for which it has voted, at its end."""
-    signature = world.governor.sign_proposal(world.holder, actions, text, 2**40)
-    world.send(world.governor.propose_by_sig(world.holder.address, actions, text, 2**40, signature))
-    proposal = world.governor.proposal_id(actions, text)
-    world.wait(3)
-    world.send(world.governor.relay_votes([world.governor.sign_ballot(world.holder, proposal, 1)]))
-    world.wait(40)
+    signature = model.governor.sign_proposal(model.holder, actions, text, 2**40)
+    model.send(model.governor.propose_by_sig(model.holder.address, actions, text, 2**40, signature))
+    proposal = model.governor.proposal_id(actions, text)
+    model.wait(3)
+    model.send(model.governor.relay_votes([model.governor.sign_ballot(model.holder, proposal, 1)]))
+    model.wait(40)
     return proposal
 
 
@@ -46,12 +46,12 @@ def inner(call: ContractFunction) -> bytes:
 
 
 @holds("Votes act only through proposals", by="contracts/solidity/ModelGovernor.sol:relay", against=Threat.TAKEOVER)
-def test_no_vote_bypasses_proposals_or_moves_the_governor(world: World) -> None:
+def test_no_vote_bypasses_proposals_or_moves_the_governor(model: DeployedModel) -> None:
     """Before, an operation of any delay waited in the timelock, and no holder could object to it."""
-    d = world.deployment
-    governor = contract_at(world.w3, "ModelGovernor", d.governor).functions
-    timelock = contract_at(world.w3, "ModelTimelock", d.timelock)
-    mint = inner(world.token.set_budget(world.rival.address, 10**26))
+    d = model.deployment
+    governor = contract_at(model.w3, "ModelGovernor", d.governor).functions
+    timelock = contract_at(model.w3, "ModelTimelock", d.timelock)
+    mint = inner(model.token.set_budget(model.rival.address, 10**26))
     operation = (Web3.to_checksum_address(d.token), 0, mint, bytes(32), b"s" * 32)
     batch = ([operation[0]], [0], [mint], bytes(32), b"s" * 32)
     later = 365 * DAY
@@ -59,38 +59,38 @@ def test_no_vote_bypasses_proposals_or_moves_the_governor(world: World) -> None:
         (
             governor.relay(timelock.address, 0, inner(timelock.functions.schedule(*operation, later))),
             governor.relay(timelock.address, 0, inner(timelock.functions.scheduleBatch(*batch, later))),
-            governor.relay(world.rival.address, 0, b""),
+            governor.relay(model.rival.address, 0, b""),
             governor.updateTimelock(d.splitter),
             governor.updateTimelock(d.timelock),
         )
     ):
         with refused("ModelGovernorRelayClosed" if number < 3 else "ModelGovernorTimelockFixed"):
-            world.carry(Action.of(call), f"housekeeping {number}")
+            model.carry(Action.of(call), f"housekeeping {number}")
     assert not timelock.functions.isOperation(timelock.functions.hashOperation(*operation).call()).call()
     assert not timelock.functions.isOperation(timelock.functions.hashOperationBatch(*batch).call()).call()
-    world.carry(Action.of(world.registry.set_max_epoch_total(5)), "and decisions go on")
+    model.carry(Action.of(model.registry.set_max_epoch_total(5)), "and decisions go on")
 
 
-def test_what_is_queued_is_executed_through_the_governor_alone(world: World) -> None:
-    timelock = contract_at(world.w3, "ModelTimelock", world.deployment.timelock)
-    actions = [Action.of(world.registry.set_max_epoch_total(5))]
-    proposed(world, actions, "smaller epochs")
-    world.send(world.governor.queue(actions, "smaller epochs"))
-    world.wait(6)
+def test_what_is_queued_is_executed_through_the_governor_alone(model: DeployedModel) -> None:
+    timelock = contract_at(model.w3, "ModelTimelock", model.deployment.timelock)
+    actions = [Action.of(model.registry.set_max_epoch_total(5))]
+    proposed(model, actions, "smaller epochs")
+    model.send(model.governor.queue(actions, "smaller epochs"))
+    model.wait(6)
     (action,), said = actions, Web3.keccak(text="smaller epochs")
-    governor = bytes.fromhex(world.deployment.governor[2:]).ljust(32, b"\0")
+    governor = bytes.fromhex(model.deployment.governor[2:]).ljust(32, b"\0")
     salt = bytes(a ^ b for a, b in zip(governor, said, strict=True))
     call = timelock.functions.executeBatch([action.target], [0], [action.data], bytes(32), salt)
     with refused("ModelTimelockNotGovernor"):
-        world.send(call)
-    world.send(world.governor.execute(actions, "smaller epochs"))
+        model.send(call)
+    model.send(model.governor.execute(actions, "smaller epochs"))
 
 
 def test_nobody_proposes_before_there_is_a_token() -> None:
-    world = World(params=replace(PARAMS, proposal_threshold=0))
-    actions = [Action.of(world.token.set_budget(world.rival.address, 10**26))]
+    model = DeployedModel(params=replace(PARAMS, proposal_threshold=0))
+    actions = [Action.of(model.token.set_budget(model.rival.address, 10**26))]
     with refused("ModelGovernorNobodyHolds"):
-        send(world.w3, world.rival, world.governor.propose(actions, "before anybody has a vote"))
+        send(model.w3, model.rival, model.governor.propose(actions, "before anybody has a vote"))
 
 
 @holds(
@@ -100,62 +100,62 @@ def test_nobody_proposes_before_there_is_a_token() -> None:
 )
 def test_accounts_owed_nearly_all_are_asked_before_any_decision() -> None:
     """Before, who had claimed paused minting, and decided alone for two weeks about what was nearly all the others'."""
-    world = World.fresh()
-    first = [world.payouts(1)[0], replace(world.payouts(1)[1], amount=100)]
-    world.finalize(first)
+    model = DeployedModel.fresh()
+    first = [model.payouts(1)[0], replace(model.payouts(1)[1], amount=100)]
+    model.finalize(first)
     for n in range(2):
-        world.send(world.claim(first, n))
-    world.wait(2)
-    world.carry(Action.of(world.token.set_minting_paused(True)), "careful")
-    owed = [[replace(p, account=world.deployer.address, amount=5_000) for p in world.payouts(e)] for e in (2, 3, 4)]
+        model.send(model.claim(first, n))
+    model.wait(2)
+    model.carry(Action.of(model.token.set_minting_paused(True)), "careful")
+    owed = [[replace(p, account=model.deployer.address, amount=5_000) for p in model.payouts(e)] for e in (2, 3, 4)]
     for payouts in owed:
-        world.finalize(payouts)
+        model.finalize(payouts)
         with refused("ModelTokenMintingPaused"):
-            world.send(world.claim(payouts, 0))
-    grab = [Action.of(world.token.set_budget(world.rival.address, 10**26))]
-    assert world.governor.state(proposed(world, grab, "grab")) is ProposalState.DEFEATED
+            model.send(model.claim(payouts, 0))
+    grab = [Action.of(model.token.set_budget(model.rival.address, 10**26))]
+    assert model.governor.state(proposed(model, grab, "grab")) is ProposalState.DEFEATED
     with refused("GovernorUnexpectedProposalState"):
-        world.send(world.governor.queue(grab, "grab"))
-    both = [Action.of(world.token.set_minting_paused(False)), *grab]
-    assert world.governor.state(proposed(world, both, "an end and more")) is ProposalState.DEFEATED
-    world.carry(Action.of(world.token.set_minting_paused(False)), "go on")  # nothing but an end of it
+        model.send(model.governor.queue(grab, "grab"))
+    both = [Action.of(model.token.set_minting_paused(False)), *grab]
+    assert model.governor.state(proposed(model, both, "an end and more")) is ProposalState.DEFEATED
+    model.carry(Action.of(model.token.set_minting_paused(False)), "go on")  # nothing but an end of it
     for payouts in owed:
         for n in range(2):
-            world.send(world.claim(payouts, n))
-    assert world.token.balance_of(world.deployer.address) == 30_100
+            model.send(model.claim(payouts, n))
+    assert model.token.balance_of(model.deployer.address) == 30_100
 
 
-def test_accounts_owed_in_a_pause_can_object_before_an_execution(world: World) -> None:
+def test_accounts_owed_in_a_pause_can_object_before_an_execution(model: DeployedModel) -> None:
     """Before, what passed just before a pause was executed in it: who was owed since the vote could not object."""
-    grab = [Action.of(world.token.set_budget(world.rival.address, 10**26))]
-    pause = [Action.of(world.token.set_minting_paused(True))]
+    grab = [Action.of(model.token.set_budget(model.rival.address, 10**26))]
+    pause = [Action.of(model.token.set_minting_paused(True))]
     for actions, text in ((pause, "careful"), (grab, "grab")):
-        signature = world.governor.sign_proposal(world.holder, actions, text, 2**40)
-        world.send(world.governor.propose_by_sig(world.holder.address, actions, text, 2**40, signature))
-    numbers = [world.governor.proposal_id(pause, "careful"), world.governor.proposal_id(grab, "grab")]
-    world.wait(3)
-    world.send(world.governor.relay_votes([world.governor.sign_ballot(world.holder, n, 1) for n in numbers]))
-    payouts = world.payouts(2, 2_000)
-    root = world.root(payouts)
-    world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
-    world.wait(40)
+        signature = model.governor.sign_proposal(model.holder, actions, text, 2**40)
+        model.send(model.governor.propose_by_sig(model.holder.address, actions, text, 2**40, signature))
+    numbers = [model.governor.proposal_id(pause, "careful"), model.governor.proposal_id(grab, "grab")]
+    model.wait(3)
+    model.send(model.governor.relay_votes([model.governor.sign_ballot(model.holder, n, 1) for n in numbers]))
+    payouts = model.payouts(2, 2_000)
+    root = model.root(payouts)
+    model.send(model.registry.propose(root, model.signatures(root, model.verifiers[:2])))
+    model.wait(40)
     for actions, text in ((pause, "careful"), (grab, "grab")):
-        world.send(world.governor.queue(actions, text))
-    world.wait(6)
-    world.send(world.governor.execute(pause, "careful"))
-    world.wait(20)
-    world.send(world.registry.finalize(2))
+        model.send(model.governor.queue(actions, text))
+    model.wait(6)
+    model.send(model.governor.execute(pause, "careful"))
+    model.wait(20)
+    model.send(model.registry.finalize(2))
     with refused("ModelTokenMintingPaused"):
-        world.send(world.claim(payouts, 1))
+        model.send(model.claim(payouts, 1))
     with refused("ModelGovernorMintingPausedLately"):
-        world.send(world.governor.execute(grab, "grab"))
-    world.carry(Action.of(world.token.set_minting_paused(False)), "go on")
-    world.send(world.claim(payouts, 1))
+        model.send(model.governor.execute(grab, "grab"))
+    model.carry(Action.of(model.token.set_minting_paused(False)), "go on")
+    model.send(model.claim(payouts, 1))
     with refused("ModelGovernorMintingPausedLately"):
-        world.send(world.governor.execute(grab, "grab"))
-    world.wait(1)
-    send(world.w3, world.deployer, world.governor.object_to(grab, "grab", world.now() - 1))
-    assert world.governor.state(numbers[1]) is ProposalState.CANCELED
+        model.send(model.governor.execute(grab, "grab"))
+    model.wait(1)
+    send(model.w3, model.deployer, model.governor.object_to(grab, "grab", model.now() - 1))
+    assert model.governor.state(numbers[1]) is ProposalState.CANCELED
 
 
 @pytest.mark.parametrize("contract", GOVERNED)

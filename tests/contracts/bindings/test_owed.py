@@ -10,7 +10,7 @@ from web3 import Web3
 from contracts.bindings.governor import Action, ProposalState
 from contracts.chain.connection import contract_at, send
 from contracts.genesis.terms import GRACE
-from tests.contracts.bindings.test_contracts import World, refused
+from tests.contracts.bindings.deployed_model import DeployedModel, refused
 from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
@@ -18,41 +18,41 @@ PAUSE = 14 * 86_400
 
 
 @pytest.fixture
-def world() -> World:
+def model() -> DeployedModel:
     """Its holder has half of epoch 1, and so all votes; the other half is owed to the deployer."""
-    made = World.fresh()
+    made = DeployedModel.fresh()
     made.send(made.claim(made.finalized(1), 0))
     made.wait(2)
     return made
 
 
 @holds("A receipt belongs to its minter", by="contracts/solidity/ModelToken.sol:mint", against=Threat.LOST_FUNDS)
-def test_no_vote_takes_what_a_final_epoch_owes(world: World) -> None:
+def test_no_vote_takes_what_a_final_epoch_owes(model: DeployedModel) -> None:
     """Before: the budget set to nothing, or a unit minted under the receipt, and it was "paid" for ever."""
-    payouts, token = world.payouts(1), world.token
+    payouts, token = model.payouts(1), model.token
     owed = payouts[1]
-    world.carry(Action.of(token.set_budget(world.deployment.distributor, 0)), "nothing for those who come late")
-    assert token.reserved_of(world.deployment.distributor) == owed.amount
-    world.carry(Action.of(token.set_budget(world.deployer.address, 5)), "another minter")
-    world.send(token.reserve(5))
-    world.send(token.mint(owed.leaf(), world.rival.address, 1))
-    world.send(world.claim(payouts, 1))
+    model.carry(Action.of(token.set_budget(model.deployment.distributor, 0)), "nothing for those who come late")
+    assert token.reserved_of(model.deployment.distributor) == owed.amount
+    model.carry(Action.of(token.set_budget(model.deployer.address, 5)), "another minter")
+    model.send(token.reserve(5))
+    model.send(token.mint(owed.leaf(), model.rival.address, 1))
+    model.send(model.claim(payouts, 1))
     assert token.balance_of(owed.account) == owed.amount
-    assert (world.distributor.is_claimed(1, owed.index), token.allotted()) == (True, 900 * 2 + 5)
+    assert (model.distributor.is_claimed(1, owed.index), token.allotted()) == (True, 900 * 2 + 5)
 
 
-def test_nobody_claims_for_a_contract_but_itself(world: World) -> None:
+def test_nobody_claims_for_a_contract_but_itself(model: DeployedModel) -> None:
     """Before, anybody sent a contract's tokens into it, where it might be unable to move them."""
-    epoch = world.payouts(2)
-    timelock = world.deployment.timelock
+    epoch = model.payouts(2)
+    timelock = model.deployment.timelock
     epoch[1] = replace(epoch[1], account=timelock)
-    world.finalize(epoch)
+    model.finalize(epoch)
     with refused("EpochDistributorClaimNotSigned"):
-        world.send(world.claim(epoch, 1))
-    assert world.distributor.only_its_own(timelock)
-    assert not world.distributor.only_its_own(world.holder.address)
-    world.carry(Action.of(world.claim(epoch, 1)), "what the treasury earned")
-    assert world.token.balance_of(timelock) == epoch[1].amount
+        model.send(model.claim(epoch, 1))
+    assert model.distributor.only_its_own(timelock)
+    assert not model.distributor.only_its_own(model.holder.address)
+    model.carry(Action.of(model.claim(epoch, 1)), "what the treasury earned")
+    assert model.token.balance_of(timelock) == epoch[1].amount
 
 
 @holds(
@@ -60,20 +60,20 @@ def test_nobody_claims_for_a_contract_but_itself(world: World) -> None:
     by="contracts/solidity/EpochRoots.sol:propose",
     against=Threat.LOST_FUNDS,
 )
-def test_a_root_above_what_can_be_reserved_is_refused(world: World) -> None:
-    world.carry(Action.of(world.token.set_budget(world.deployment.distributor, 1_799)), "less than an epoch pays")
-    root = world.root(world.payouts(2))
+def test_a_root_above_what_can_be_reserved_is_refused(model: DeployedModel) -> None:
+    model.carry(Action.of(model.token.set_budget(model.deployment.distributor, 1_799)), "less than an epoch pays")
+    root = model.root(model.payouts(2))
     with refused("ModelTokenBudgetExceeded"):
-        world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
-    less = world.root(world.payouts(2, 899))
-    world.send(world.registry.propose(less, world.signatures(less, world.verifiers[:2])))
-    assert world.token.budget_of(world.deployment.distributor) == 1
+        model.send(model.registry.propose(root, model.signatures(root, model.verifiers[:2])))
+    less = model.root(model.payouts(2, 899))
+    model.send(model.registry.propose(less, model.signatures(less, model.verifiers[:2])))
+    assert model.token.budget_of(model.deployment.distributor) == 1
 
 
-def test_only_the_registry_reserves_for_the_distributor(world: World) -> None:
+def test_only_the_registry_reserves_for_the_distributor(model: DeployedModel) -> None:
     for call in ("reserve", "release"):
-        raw = world.w3.eth.contract(
-            address=Web3.to_checksum_address(world.deployment.distributor),
+        raw = model.w3.eth.contract(
+            address=Web3.to_checksum_address(model.deployment.distributor),
             abi=[
                 {
                     "name": call,
@@ -85,8 +85,8 @@ def test_only_the_registry_reserves_for_the_distributor(world: World) -> None:
             ],
         )
         with pytest.raises(Exception, match=r"0x|EpochDistributorNotRegistry|revert"):
-            send(world.w3, world.deployer, raw.functions[call](1))
-    assert world.token.reserved_of(world.deployment.distributor) == 900
+            send(model.w3, model.deployer, raw.functions[call](1))
+    assert model.token.reserved_of(model.deployment.distributor) == 900
 
 
 @holds(
@@ -94,25 +94,25 @@ def test_only_the_registry_reserves_for_the_distributor(world: World) -> None:
     by="contracts/solidity/ModelToken.sol:setMintingPaused",
     against=Threat.LOST_FUNDS,
 )
-def test_a_pause_of_claims_ends_by_itself(world: World) -> None:
-    world.carry(Action.of(world.token.set_minting_paused(True)), "stop it")
+def test_a_pause_of_claims_ends_by_itself(model: DeployedModel) -> None:
+    model.carry(Action.of(model.token.set_minting_paused(True)), "stop it")
     with refused("ModelTokenMintingPaused"):
-        world.send(world.claim(world.payouts(1), 1))
-    world.wait(PAUSE)
+        model.send(model.claim(model.payouts(1), 1))
+    model.wait(PAUSE)
     with refused("ModelTokenPauseTooSoon"):
-        world.as_timelock(world.token.set_minting_paused(True))
-    world.send(world.claim(world.payouts(1), 1))
+        model.as_timelock(model.token.set_minting_paused(True))
+    model.send(model.claim(model.payouts(1), 1))
 
 
-def passed(world: World, text: str) -> tuple[list[Action], int]:
+def passed(model: DeployedModel, text: str) -> tuple[list[Action], int]:
     """A proposal that passed, and waits to be queued."""
-    actions = [Action.of(world.models.decide(world.model, text.encode().ljust(32), "clip", "2"))]
-    signature = world.governor.sign_proposal(world.holder, actions, text, 2**40)
-    world.send(world.governor.propose_by_sig(world.holder.address, actions, text, 2**40, signature))
-    proposal = world.governor.proposal_id(actions, text)
-    world.wait(3)
-    world.send(world.governor.relay_votes([world.governor.sign_ballot(world.holder, proposal, 1)]))
-    world.wait(40)
+    actions = [Action.of(model.models.decide(model.id, text.encode().ljust(32), "clip", "2"))]
+    signature = model.governor.sign_proposal(model.holder, actions, text, 2**40)
+    model.send(model.governor.propose_by_sig(model.holder.address, actions, text, 2**40, signature))
+    proposal = model.governor.proposal_id(actions, text)
+    model.wait(3)
+    model.send(model.governor.relay_votes([model.governor.sign_ballot(model.holder, proposal, 1)]))
+    model.wait(40)
     return actions, proposal
 
 
@@ -122,32 +122,32 @@ def passed(world: World, text: str) -> tuple[list[Action], int]:
     against=Threat.TAKEOVER,
 )
 @pytest.mark.parametrize("queued", [False, True])
-def test_what_passed_lives_for_a_stated_time(world: World, queued: bool) -> None:
+def test_what_passed_lives_for_a_stated_time(model: DeployedModel, queued: bool) -> None:
     """Before: a mint that was queued once was executed a year later by a minority, and nobody could stop it."""
-    actions, proposal = passed(world, "later")
+    actions, proposal = passed(model, "later")
     if queued:
-        world.send(world.governor.queue(actions, "later"))
-    world.wait(GRACE + 10)
-    assert world.governor.state(proposal) is ProposalState.EXPIRED
-    for call in (world.governor.queue, world.governor.execute):
+        model.send(model.governor.queue(actions, "later"))
+    model.wait(GRACE + 10)
+    assert model.governor.state(proposal) is ProposalState.EXPIRED
+    for call in (model.governor.queue, model.governor.execute):
         with refused("GovernorUnexpectedProposalState"):
-            world.send(call(actions, "later"))
+            model.send(call(actions, "later"))
 
 
-def test_objections_that_outweigh_the_votes_cancel(world: World) -> None:
+def test_objections_that_outweigh_the_votes_cancel(model: DeployedModel) -> None:
     """The late claimer holds as much as the first: not more, so not enough, until it has some of the other's."""
-    actions, proposal = passed(world, "in haste")
-    world.send(world.governor.queue(actions, "in haste"))
-    world.send(world.claim(world.payouts(1), 1))
-    world.wait(2)
-    found, digest = world.governor.calls_of(proposal, world.deployment.block)
+    actions, proposal = passed(model, "in haste")
+    model.send(model.governor.queue(actions, "in haste"))
+    model.send(model.claim(model.payouts(1), 1))
+    model.wait(2)
+    found, digest = model.governor.calls_of(proposal, model.deployment.block)
     assert (found, digest) == (actions, Web3.keccak(text="in haste"))
-    at = world.now() - 1
-    send(world.w3, world.deployer, world.governor.object_to(found, digest, at))
-    assert world.governor.objections_to(proposal, at) == 900
-    assert world.governor.state(proposal) is ProposalState.QUEUED
+    at = model.now() - 1
+    send(model.w3, model.deployer, model.governor.object_to(found, digest, at))
+    assert model.governor.objections_to(proposal, at) == 900
+    assert model.governor.state(proposal) is ProposalState.QUEUED
     with refused("ModelGovernorObjectionCast"):
-        send(world.w3, world.deployer, world.governor.object_to(found, digest, at))
+        send(model.w3, model.deployer, model.governor.object_to(found, digest, at))
 
 
 @holds(
@@ -155,26 +155,26 @@ def test_objections_that_outweigh_the_votes_cancel(world: World) -> None:
     by="contracts/solidity/ModelGovernor.sol:objectTo",
     against=Threat.TAKEOVER,
 )
-def test_a_late_majority_stops_a_decision_made_before_it(world: World) -> None:
-    actions, proposal = passed(world, "before they came")
-    world.finalized(2)
-    world.send(world.claim(world.payouts(1), 1))
-    world.send(world.claim(world.payouts(2), 1))
-    world.send(world.governor.queue(actions, "before they came"))
-    world.wait(2)
-    at = world.now() - 1
-    ended = int(world.governor.deadline(proposal))
-    for second, error in ((ended - 1, "ModelGovernorObjectionTooEarly"), (world.now() + 60, "ERC5805FutureLookup")):
+def test_a_late_majority_stops_a_decision_made_before_it(model: DeployedModel) -> None:
+    actions, proposal = passed(model, "before they came")
+    model.finalized(2)
+    model.send(model.claim(model.payouts(1), 1))
+    model.send(model.claim(model.payouts(2), 1))
+    model.send(model.governor.queue(actions, "before they came"))
+    model.wait(2)
+    at = model.now() - 1
+    ended = int(model.governor.deadline(proposal))
+    for second, error in ((ended - 1, "ModelGovernorObjectionTooEarly"), (model.now() + 60, "ERC5805FutureLookup")):
         with refused(error):
-            send(world.w3, world.deployer, world.governor.object_to(actions, "before they came", second))
+            send(model.w3, model.deployer, model.governor.object_to(actions, "before they came", second))
     for second in (ended, at):  # who has nothing weighs down no objection
-        send(world.w3, world.rival, world.governor.object_to(actions, "before they came", second))
-    send(world.w3, world.deployer, world.governor.object_to(actions, "before they came", at))
-    assert world.governor.objections_to(proposal, at) == 1_800
-    assert world.governor.state(proposal) is ProposalState.CANCELED
-    world.wait(6)
+        send(model.w3, model.rival, model.governor.object_to(actions, "before they came", second))
+    send(model.w3, model.deployer, model.governor.object_to(actions, "before they came", at))
+    assert model.governor.objections_to(proposal, at) == 1_800
+    assert model.governor.state(proposal) is ProposalState.CANCELED
+    model.wait(6)
     with refused("GovernorUnexpectedProposalState"):
-        world.send(world.governor.execute(actions, "before they came"))
+        model.send(model.governor.execute(actions, "before they came"))
 
 
 RULES = {
@@ -187,13 +187,13 @@ RULES = {
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_rules_of_votes_stay_within_what_genesis_set(world: World, rule: str) -> None:
+def test_the_rules_of_votes_stay_within_what_genesis_set(model: DeployedModel, rule: str) -> None:
     """Before, one batch set delay, period, quorum and timelock to nothing, and the next decision took nine seconds."""
-    governor = contract_at(world.w3, "ModelGovernor", world.deployment.governor).functions
+    governor = contract_at(model.w3, "ModelGovernor", model.deployment.governor).functions
     below, above, within = RULES[rule]
     for value in (below, above):
         if value is not None:
             with refused("ModelGovernorOutOfBounds"):
-                world.carry(Action.of(governor[rule](value)), f"{rule} {value}")
-            world.wait(60)
-    world.carry(Action.of(governor[rule](within)), f"{rule} {within}")
+                model.carry(Action.of(governor[rule](value)), f"{rule} {value}")
+            model.wait(60)
+    model.carry(Action.of(governor[rule](within)), f"{rule} {within}")

@@ -18,7 +18,7 @@ from contracts.chain.connection import connect_devnet, contract_at, load_artifac
 from contracts.devnet.chain import Devnet
 from contracts.genesis.terms import BOUNDS
 from contracts.ids import ZERO_ADDRESS, Address, as_address
-from tests.contracts.bindings.test_contracts import refused
+from tests.contracts.bindings.deployed_model import refused
 from tests.contracts.currencies import deploy_currency
 from tests.holds import Threat, holds
 

@@ -15,7 +15,7 @@ from contracts.genesis.check import check_genesis
 from contracts.merkle.payout_tree import PayoutTree
 from contracts.messages.for_contracts import ClaimTo, NodeFault, VerifierFault
 from contracts.messages.signatures import Domain, sign
-from tests.contracts.bindings.test_contracts import PARAMS, World, refused
+from tests.contracts.bindings.deployed_model import PARAMS, DeployedModel, refused
 from tests.contracts.currencies import deploy_currency
 from tests.holds import Threat, holds
 
@@ -26,10 +26,10 @@ class Pair:
     """Model `a` and model `b`, each with its first epoch final and claimed by the one holder of both."""
 
     def __init__(self) -> None:
-        self.a = World.fresh()
+        self.a = DeployedModel.fresh()
         coin = deploy_currency(self.a.w3, self.a.deployer, "PermitCurrency", 10**6)
         terms = replace(PARAMS, funding_currency=coin.address, funding_soft_cap=10, funding_hard_cap=100)
-        self.b = World(self.a, terms)
+        self.b = DeployedModel(self.a, terms)
         for model in (self.a, self.b):
             model.send(model.claim(model.finalized(1), 0))
         self.a.wait(2)
@@ -44,7 +44,7 @@ def test_both_stand_on_one_registry_under_ids_of_their_owners(pair: Pair) -> Non
     a, b = pair.a, pair.b
     assert a.deployment.model_registry == b.deployment.model_registry
     assert (a.deployment.name, a.deployment.deployer) != (b.deployment.name, b.deployment.deployer)
-    assert a.model != b.model
+    assert a.id != b.id
     for model in (a, b):
         check_genesis(model.w3, model.deployment)
     assert not set(a.deployment.contracts()) & set(b.deployment.contracts()) - {a.deployment.model_registry}
@@ -72,9 +72,9 @@ def test_a_timelock_commands_its_own_model_only(pair: Pair) -> None:
         with refused("AccessControlUnauthorizedAccount"):
             a.as_timelock(call)
     for call in (
-        b.models.decide(b.model, b"d" * 32, "inner_lr", "1"),
-        b.models.record_checkpoint(b.model, 1, b"c" * 32),
-        b.models.record_release(b.model, "1.0.0", b"c" * 32, "MIT"),
+        b.models.decide(b.id, b"d" * 32, "inner_lr", "1"),
+        b.models.record_checkpoint(b.id, 1, b"c" * 32),
+        b.models.record_release(b.id, "1.0.0", b"c" * 32, "MIT"),
     ):
         b.as_timelock(call)
         with refused("ModelRegistryNotTimelock"):
@@ -91,14 +91,14 @@ def test_signatures_of_the_same_verifiers_serve_one_model(pair: Pair) -> None:
     with refused("VerifierSetWrongModel"):
         b.send(b.registry.propose(root, signatures))
     with refused("VerifierSetNotVerifier"):  # the other registry's digest recovers to nobody
-        b.send(b.registry.propose(replace(root, model=b.model), signatures))
+        b.send(b.registry.propose(replace(root, model=b.id), signatures))
     stakes = NodeStakes(b.w3, b.registry.address)
-    fault, lazy = NodeFault(a.model, a.holder.address, b"p" * 32, 2**40), a.verifiers[2].address
+    fault, lazy = NodeFault(a.id, a.holder.address, b"p" * 32, 2**40), a.verifiers[2].address
     with refused("VerifierSetWrongModel"):
         b.send(stakes.slash(fault, a.signatures(fault, a.verifiers[:2])))
     with refused("VerifierSetNotVerifier"):
-        b.send(stakes.slash(replace(fault, model=b.model), a.signatures(fault, a.verifiers[:2])))
-    accused = VerifierFault(a.model, lazy, b"e" * 32, 2**40)
+        b.send(stakes.slash(replace(fault, model=b.id), a.signatures(fault, a.verifiers[:2])))
+    accused = VerifierFault(a.id, lazy, b"e" * 32, 2**40)
     with refused("VerifierSetWrongModel"):
         b.send(b.registry.punish(accused, a.signatures(accused, a.verifiers[:2])))
     assert b.registry.stake_of(lazy) == PARAMS.min_stake
@@ -145,7 +145,7 @@ def test_a_minter_of_one_model_has_no_budget_at_the_other(pair: Pair) -> None:
 def test_a_ballot_counts_at_its_own_governor_alone(pair: Pair) -> None:
     """Even for a proposal of the same id."""
     a, b = pair.a, pair.b
-    action = Action.of(a.models.decide(a.model, b"s" * 32, "inner_lr", "2"))
+    action = Action.of(a.models.decide(a.id, b"s" * 32, "inner_lr", "2"))
     for model in (a, b):
         signature = model.governor.sign_proposal(a.holder, [action], "same", 2**40)
         model.send(model.governor.propose_by_sig(a.holder.address, [action], "same", 2**40, signature))
@@ -162,11 +162,11 @@ def test_a_ballot_counts_at_its_own_governor_alone(pair: Pair) -> None:
 
 def test_a_vote_of_one_model_cannot_decide_for_the_other(pair: Pair) -> None:
     a, b = pair.a, pair.b
-    action = Action.of(b.models.decide(b.model, b"x" * 32, "inner_lr", "9"))
+    action = Action.of(b.models.decide(b.id, b"x" * 32, "inner_lr", "9"))
     with refused("ModelRegistryNotTimelock"):
         a.carry(action, "decide for the neighbours")
-    assert b.models.value_of(b.model, "inner_lr") == ""
-    assert b.models.sequence_of(b.model) == 0
+    assert b.models.value_of(b.id, "inner_lr") == ""
+    assert b.models.sequence_of(b.id) == 0
 
 
 def test_a_challenge_at_one_model_holds_up_nothing_at_the_other(pair: Pair) -> None:

@@ -18,38 +18,38 @@ from contracts.devnet.chain import Devnet
 from contracts.errors import BadField
 from contracts.evm import log_pace
 from contracts.ids import as_address
-from tests.contracts.bindings.test_contracts import PARAMS, World, decided, refused
+from tests.contracts.bindings.deployed_model import PARAMS, DeployedModel, decided, refused
 from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def changed() -> World:
+def changed() -> DeployedModel:
     """One admitted, k raised and lowered, another removed, each by a vote."""
-    world = World.fresh()
-    world.send(world.claim(world.finalized(1), 0))
-    world.wait(2)
+    model = DeployedModel.fresh()
+    model.send(model.claim(model.finalized(1), 0))
+    model.wait(2)
     joined = Account.create().address
     calls = (
-        world.registry.admit(joined),
-        world.registry.set_threshold(4),
-        world.registry.set_threshold(1),
-        world.registry.remove(world.verifiers[0].address),
+        model.registry.admit(joined),
+        model.registry.set_threshold(4),
+        model.registry.set_threshold(1),
+        model.registry.remove(model.verifiers[0].address),
     )
     for number, call in enumerate(calls):
-        world.carry(Action.of(call), f"change {number}")
-    return world
+        model.carry(Action.of(call), f"change {number}")
+    return model
 
 
-def read(world: World) -> VerifierRegistry:
+def read(model: DeployedModel) -> VerifierRegistry:
     """From the creation on."""
-    first = world.registry.created(world.deployment.block, 0)
-    return VerifierRegistry(world.w3, world.registry.address, first)
+    first = model.registry.created(model.deployment.block, 0)
+    return VerifierRegistry(model.w3, model.registry.address, first)
 
 
 @pytest.mark.parametrize("page", [7, 10_000])
-def test_events_tell_the_set_at_every_block(changed: World, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_tell_the_set_at_every_block(changed: DeployedModel, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_pace, "MOST_BLOCKS", page)
     registry, head = read(changed), changed.w3.eth.block_number
     functions = contract_at(changed.w3, "VerifierRegistry", registry.address).functions
@@ -62,7 +62,7 @@ def test_events_tell_the_set_at_every_block(changed: World, page: int, monkeypat
     assert seen == {(3, 2), (4, 2), (4, 4), (4, 1), (3, 1)}
 
 
-def test_the_widest_set_since_a_block_omits_earlier_removals(changed: World) -> None:
+def test_the_widest_set_since_a_block_omits_earlier_removals(changed: DeployedModel) -> None:
     registry, head = read(changed), changed.w3.eth.block_number
     start = registry.set_at(changed.deployment.block)
     everybody = start.members | registry.set_at(head).members
@@ -71,7 +71,9 @@ def test_the_widest_set_since_a_block_omits_earlier_removals(changed: World) -> 
     assert registry.widest_since(head) == registry.set_at(head)
 
 
-def test_the_registry_is_older_than_its_models_registration(changed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_registry_is_older_than_its_models_registration(
+    changed: DeployedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     block, address = changed.deployment.block, changed.registry.address
     created = changed.registry.created(block, 0)
     assert created < block
@@ -83,7 +85,7 @@ def test_the_registry_is_older_than_its_models_registration(changed: World, monk
         changed.registry.created(created - 1, 0)
 
 
-def test_a_block_outside_the_registrys_life_has_no_set(changed: World) -> None:
+def test_a_block_outside_the_registrys_life_has_no_set(changed: DeployedModel) -> None:
     """Before the registry, or after the head."""
     registry, head = read(changed), changed.w3.eth.block_number
     with pytest.raises(BadField, match="before the creation"):
@@ -134,90 +136,90 @@ def test_final_blocks_are_read_once_in_pages_and_others_again(monkeypatch: pytes
     against=Threat.BAD_VERIFIER,
 )
 def test_an_undecided_dispute_lapses_and_the_next_costs_double() -> None:
-    world = World.fresh()
-    registry, timelock = world.registry, Web3.to_checksum_address(world.deployment.timelock)
-    root = world.root(world.payouts(1))
-    world.send(registry.propose(root, world.signatures(root, world.verifiers[:2])))
-    world.send(registry.challenge(1), PARAMS.bond)
+    model = DeployedModel.fresh()
+    registry, timelock = model.registry, Web3.to_checksum_address(model.deployment.timelock)
+    root = model.root(model.payouts(1))
+    model.send(registry.propose(root, model.signatures(root, model.verifiers[:2])))
+    model.send(registry.challenge(1), PARAMS.bond)
     assert (registry.epoch_of(1).disputes, registry.dispute_limit()) == (1, PARAMS.dispute_limit)
-    world.wait(PARAMS.dispute_limit - 10)
+    model.wait(PARAMS.dispute_limit - 10)
     with refused("EpochRootsDisputeOpen"):
-        world.send(registry.lapse(1))
-    world.wait(10)
-    send(world.w3, world.rival, registry.lapse(1))
+        model.send(registry.lapse(1))
+    model.wait(10)
+    send(model.w3, model.rival, registry.lapse(1))
     state = registry.epoch_of(1)
     assert (state.status, state.attempt, state.disputes, state.early) == (EpochStatus.NONE, 1, 1, True)
-    assert [registry.stake_of(v.address) for v in world.verifiers] == 3 * [PARAMS.min_stake]
+    assert [registry.stake_of(v.address) for v in model.verifiers] == 3 * [PARAMS.min_stake]
     # nobody could vote: the bond waits for its challenger
-    assert world.w3.eth.get_balance(timelock) == world.w3.eth.get_balance(Web3.to_checksum_address(NOBODY)) == 0
-    assert registry.held_of(registry.ground_of(1, 1), world.deployer.address).amount == PARAMS.bond
-    again = world.root(world.payouts(1), attempt=1)
-    world.send(registry.propose(again, world.signatures(again, world.verifiers[:2])))
+    assert model.w3.eth.get_balance(timelock) == model.w3.eth.get_balance(Web3.to_checksum_address(NOBODY)) == 0
+    assert registry.held_of(registry.ground_of(1, 1), model.deployer.address).amount == PARAMS.bond
+    again = model.root(model.payouts(1), attempt=1)
+    model.send(registry.propose(again, model.signatures(again, model.verifiers[:2])))
     with refused("EpochRootsWrongBond"):
-        world.send(registry.challenge(1), PARAMS.bond)
+        model.send(registry.challenge(1), PARAMS.bond)
     assert registry.bond_now() == 2 * PARAMS.bond
-    world.wait(61)
-    world.send(registry.finalize(1))
+    model.wait(61)
+    model.send(registry.finalize(1))
 
 
 def test_a_decision_falls_on_the_dispute_it_names() -> None:
-    world = World.fresh()
-    world.send(world.claim(world.finalized(1), 0))
-    proposed = world.root(world.payouts(2))
-    world.send(world.registry.propose(proposed, world.signatures(proposed, world.verifiers[:2])))
-    world.send(world.registry.challenge(2), PARAMS.bond)
-    state = world.registry.epoch_of(2)
+    model = DeployedModel.fresh()
+    model.send(model.claim(model.finalized(1), 0))
+    proposed = model.root(model.payouts(2))
+    model.send(model.registry.propose(proposed, model.signatures(proposed, model.verifiers[:2])))
+    model.send(model.registry.challenge(2), PARAMS.bond)
+    state = model.registry.epoch_of(2)
     for root, opened in ((b"r" * 32, state.challenged_at), (state.root, state.challenged_at + 1)):
         with refused("EpochRootsWrongDispute"):
-            world.as_timelock(world.registry.resolve(2, root, opened, True))
-    world.as_timelock(decided(world.registry, 2, True))
+            model.as_timelock(model.registry.resolve(2, root, opened, True))
+    model.as_timelock(decided(model.registry, 2, True))
 
 
 def test_a_removed_verifiers_stake_waits_for_judgement() -> None:
     """Its faults are signed when an epoch over them is final, and taken before another one is. The root that it signed
     holds its stake, too."""
-    world = World.fresh()
-    leaver, other, third = world.verifiers
-    world.send(world.claim(world.finalized(1), 0))
-    world.wait(2)
+    model = DeployedModel.fresh()
+    leaver, other, third = model.verifiers
+    model.send(model.claim(model.finalized(1), 0))
+    model.wait(2)
     with refused("VerifierSetStakeLocked"):
-        send(world.w3, leaver, world.registry.unstake())
-    mine = world.root(world.payouts(2))
-    world.send(world.registry.propose(mine, world.signatures(mine, [leaver, other])))
-    world.carry(Action.of(world.registry.remove(leaver.address)), "it leaves")
+        send(model.w3, leaver, model.registry.unstake())
+    mine = model.root(model.payouts(2))
+    model.send(model.registry.propose(mine, model.signatures(mine, [leaver, other])))
+    model.carry(Action.of(model.registry.remove(leaver.address)), "it leaves")
     with refused("VerifierSetNotVerifier"):
-        send(world.w3, leaver, world.registry.stake(), value=1)
-    world.wait(2 * PARAMS.challenge_window)
+        send(model.w3, leaver, model.registry.stake(), value=1)
+    model.wait(2 * PARAMS.challenge_window)
     with refused("VerifierSetStakeLocked"):  # the root that it signed is open
-        send(world.w3, leaver, world.registry.unstake())
-    world.send(world.registry.finalize(2))
+        send(model.w3, leaver, model.registry.unstake())
+    model.send(model.registry.finalize(2))
     for epoch in (3, 4):
         with refused("VerifierSetStakeLocked"):  # not all is judged that it said before it was removed
-            send(world.w3, leaver, world.registry.unstake())
-        judged = world.root(world.payouts(epoch))
-        world.send(world.registry.propose(judged, world.signatures(judged, [other, third])))
-        world.wait(PARAMS.challenge_window + 1)
-        world.send(world.registry.finalize(epoch))
-    theirs = world.root(world.payouts(5))
-    world.send(world.registry.propose(theirs, world.signatures(theirs, [other, third])))
-    before = world.w3.eth.get_balance(Web3.to_checksum_address(world.registry.address))
-    send(world.w3, leaver, world.registry.unstake())  # one that others signed holds it no longer
-    assert before - world.w3.eth.get_balance(Web3.to_checksum_address(world.registry.address)) == PARAMS.min_stake
-    send(world.w3, leaver, world.registry.unstake())  # nothing is left to be paid
-    assert world.registry.stake_of(leaver.address) == 0
-    assert before - world.w3.eth.get_balance(Web3.to_checksum_address(world.registry.address)) == PARAMS.min_stake
+            send(model.w3, leaver, model.registry.unstake())
+        judged = model.root(model.payouts(epoch))
+        model.send(model.registry.propose(judged, model.signatures(judged, [other, third])))
+        model.wait(PARAMS.challenge_window + 1)
+        model.send(model.registry.finalize(epoch))
+    theirs = model.root(model.payouts(5))
+    model.send(model.registry.propose(theirs, model.signatures(theirs, [other, third])))
+    before = model.w3.eth.get_balance(Web3.to_checksum_address(model.registry.address))
+    send(model.w3, leaver, model.registry.unstake())  # one that others signed holds it no longer
+    assert before - model.w3.eth.get_balance(Web3.to_checksum_address(model.registry.address)) == PARAMS.min_stake
+    send(model.w3, leaver, model.registry.unstake())  # nothing is left to be paid
+    assert model.registry.stake_of(leaver.address) == 0
+    assert before - model.w3.eth.get_balance(Web3.to_checksum_address(model.registry.address)) == PARAMS.min_stake
 
 
 def test_a_removed_verifier_has_its_stake_after_the_long_delay() -> None:
     """Where no epoch comes."""
-    world = World.fresh()
-    leaver = world.verifiers[0]
-    world.send(world.claim(world.finalized(1), 0))
-    world.wait(2)
-    world.carry(Action.of(world.registry.remove(leaver.address)), "it leaves")
-    world.wait(PARAMS.node_withdrawal_delay - PARAMS.challenge_window)
+    model = DeployedModel.fresh()
+    leaver = model.verifiers[0]
+    model.send(model.claim(model.finalized(1), 0))
+    model.wait(2)
+    model.carry(Action.of(model.registry.remove(leaver.address)), "it leaves")
+    model.wait(PARAMS.node_withdrawal_delay - PARAMS.challenge_window)
     with refused("VerifierSetStakeLocked"):
-        send(world.w3, leaver, world.registry.unstake())
-    world.wait(PARAMS.challenge_window + 1)
-    send(world.w3, leaver, world.registry.unstake())
-    assert world.registry.stake_of(leaver.address) == 0
+        send(model.w3, leaver, model.registry.unstake())
+    model.wait(PARAMS.challenge_window + 1)
+    send(model.w3, leaver, model.registry.unstake())
+    assert model.registry.stake_of(leaver.address) == 0

@@ -7,32 +7,32 @@ import pytest
 from contracts.bindings.governor import Action
 from contracts.calls.effects import ONLY_GOVERNANCE, preview, verdict
 from contracts.chain.connection import contract_at
-from tests.contracts.bindings.test_contracts import World
+from tests.contracts.bindings.deployed_model import DeployedModel
 
 pytestmark = pytest.mark.integration
 
 
 def test_a_call_that_only_a_proposal_makes_has_no_preview() -> None:
     """Before: "refused now: Panic (panic=49)", of calls that pass."""
-    world = World.fresh()
-    world.send(world.claim(world.finalized(1), 0))
-    world.wait(2)
-    governor = contract_at(world.w3, "ModelGovernor", world.deployment.governor).functions
+    model = DeployedModel.fresh()
+    model.send(model.claim(model.finalized(1), 0))
+    model.wait(2)
+    governor = contract_at(model.w3, "ModelGovernor", model.deployment.governor).functions
     for call in (governor.setVotingPeriod(15), governor.setVotingDelay(2)):
-        found = preview(world.w3, world.deployment, Action.of(call))
+        found = preview(model.w3, model.deployment, Action.of(call))
         assert (found.refused, found.untold) == ("", ONLY_GOVERNANCE)
         assert verdict(found, alone=True).startswith("cannot be told now: ")
-        world.carry(Action.of(call), call.fn_name)  # passes
+        model.carry(Action.of(call), call.fn_name)  # passes
 
 
 def test_what_is_refused_and_what_passes_is_told_by_itself() -> None:
-    world = World.fresh()
-    least = Action.of(world.registry.set_max_epoch_total(5))
-    found = preview(world.w3, world.deployment, least)
+    model = DeployedModel.fresh()
+    least = Action.of(model.registry.set_max_epoch_total(5))
+    found = preview(model.w3, model.deployment, least)
     assert (found.refused, found.untold) == ("", "")
     assert verdict(found, alone=True) == "would go through now"
-    found = preview(world.w3, world.deployment, Action.of(world.token.set_budget(world.rival.address, 2**255)))
+    found = preview(model.w3, model.deployment, Action.of(model.token.set_budget(model.rival.address, 2**255)))
     assert found.refused
     assert verdict(found, alone=False).startswith("refused now, by itself: the calls before it may change that: ")
-    odd = Action(world.rival.address, b"", 10**30)
-    assert preview(world.w3, world.deployment, odd).refused
+    odd = Action(model.rival.address, b"", 10**30)
+    assert preview(model.w3, model.deployment, odd).refused

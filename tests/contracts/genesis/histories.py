@@ -10,29 +10,29 @@ from web3.contract.contract import ContractFunction
 from contracts.bindings.governor import Action
 from contracts.chain.connection import ContractRejected, contract_at
 from contracts.messages.for_contracts import VerifierFault
-from tests.contracts.bindings.test_contracts import PARAMS, World
+from tests.contracts.bindings.deployed_model import PARAMS, DeployedModel
 
 
-def live(world: World, chance: Random, decisions: int = 3) -> list[str]:
+def live(model: DeployedModel, chance: Random, decisions: int = 3) -> list[str]:
     """An epoch is paid, so that votes exist; then decisions and deeds in a random order. Says what was done."""
-    world.send(world.claim(world.finalized(1), 0))
-    world.wait(2)
+    model.send(model.claim(model.finalized(1), 0))
+    model.wait(2)
     done = []
     for number in range(decisions):
-        name, call = chance.choice(_decisions(world))
-        world.carry(Action.of(call), f"decision {number}: {name}")
+        name, call = chance.choice(_decisions(model))
+        model.carry(Action.of(call), f"decision {number}: {name}")
         done.append(name)
     deed = chance.choice([_staked, _punished, _another_epoch])
-    deed(world)
+    deed(model)
     return [*done, deed.__name__]
 
 
-def _decisions(world: World) -> list[tuple[str, ContractFunction]]:
+def _decisions(model: DeployedModel) -> list[tuple[str, ContractFunction]]:
     """All that change what genesis set, each possible at any time."""
-    d, stranger = world.deployment, Account.create().address
-    token, timelock = contract_at(world.w3, "ModelToken", d.token), contract_at(world.w3, "ModelTimelock", d.timelock)
-    governor = contract_at(world.w3, "ModelGovernor", d.governor)
-    registry = contract_at(world.w3, "VerifierRegistry", d.verifier_registry)
+    d, stranger = model.deployment, Account.create().address
+    token, timelock = contract_at(model.w3, "ModelToken", d.token), contract_at(model.w3, "ModelTimelock", d.timelock)
+    governor = contract_at(model.w3, "ModelGovernor", d.governor)
+    registry = contract_at(model.w3, "VerifierRegistry", d.verifier_registry)
     left = token.functions.budgetOf(d.distributor).call()
     return [
         ("less for the distributor", token.functions.setBudget(d.distributor, left // 2)),
@@ -47,21 +47,21 @@ def _decisions(world: World) -> list[tuple[str, ContractFunction]]:
     ]
 
 
-def _staked(world: World) -> None:
-    world.send(
-        contract_at(world.w3, "VerifierRegistry", world.registry.address).functions.stakeNode(),
+def _staked(model: DeployedModel) -> None:
+    model.send(
+        contract_at(model.w3, "VerifierRegistry", model.registry.address).functions.stakeNode(),
         PARAMS.node_slash_cap // 100,
     )
 
 
-def _punished(world: World) -> None:
-    fault = VerifierFault(world.model, world.verifiers[2].address, b"e" * 32, 2**40)
-    world.send(world.registry.punish(fault, world.signatures(fault, world.verifiers[:2])))
+def _punished(model: DeployedModel) -> None:
+    fault = VerifierFault(model.id, model.verifiers[2].address, b"e" * 32, 2**40)
+    model.send(model.registry.punish(fault, model.signatures(fault, model.verifiers[:2])))
 
 
-def _another_epoch(world: World) -> None:
+def _another_epoch(model: DeployedModel) -> None:
     try:
-        world.finalized(2)
+        model.finalized(2)
     except ContractRejected as rejected:
         if rejected.error not in ("EpochRootsTotalTooLarge", "ModelTokenBudgetExceeded"):
             raise

@@ -21,7 +21,7 @@ from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
 from contracts.genesis.refused import GenesisRefused
 from contracts.genesis.remembered import check_once
-from tests.contracts.bindings.test_contracts import World
+from tests.contracts.bindings.deployed_model import DeployedModel
 from tests.contracts.genesis.histories import live
 from tests.contracts.genesis.maker import SOUND, Tampered, Town
 from tests.holds import Threat, holds
@@ -50,10 +50,10 @@ def test_a_power_given_up_after_the_registration_is_refused(town: Town) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_what_holders_decide_later_is_no_alarm(seed: int) -> None:
     """Another minter, an arbiter of their own, a new threshold: theirs to decide; the beginning stays what it was."""
-    world = World.fresh()
-    before = check_genesis(world.w3, world.deployment)
-    assert live(world, random.Random(seed))
-    assert check_genesis(world.w3, world.deployment) == before
+    model = DeployedModel.fresh()
+    before = check_genesis(model.w3, model.deployment)
+    assert live(model, random.Random(seed))
+    assert check_genesis(model.w3, model.deployment) == before
 
 
 def test_a_proposal_of_before_the_registration_is_refused(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from contracts.genesis import terms as rules
 from contracts.genesis.check import check_genesis
 from contracts.genesis.refused import GenesisRefused
 from contracts.genesis.terms import check_terms
-from tests.contracts.bindings.test_contracts import refused
+from tests.contracts.bindings.deployed_model import refused
 from tests.contracts.genesis.left_behind import STATE
 from tests.contracts.genesis.made import MADE, TOLD
 from tests.contracts.genesis.maker import SOUND, Tampered, Town

@@ -13,7 +13,7 @@ from ledger.crash_points import armed
 from ledger.fsck.governance import check_ends
 from ledger.relay import outbox
 from ledger.storage.tables import Outgoing, Proposal
-from tests.contracts.bindings.test_contracts import refused
+from tests.contracts.bindings.deployed_model import refused
 from tests.deployed import PARAMS, key_of
 from tests.house import House, accepted
 from tests.ledger.governance.test_delegations import body

@@ -27,7 +27,7 @@ def proof(stage: Stage, number: int, node: str = NODE, run: str = RUN) -> Any:
     return SimpleNamespace(commitment=commitment, stage=stage, done=done)
 
 
-def world(
+def a_run(
     member: bool = True,
     phase: Phase | None = None,
     listed: bool = True,
@@ -49,28 +49,28 @@ def world(
 
 OPEN, READING, MERGED = Phase.OPEN, Phase.READING, Phase.MERGED
 CASES: list[tuple[NodePhase, int, tuple[Any, Any]]] = [
-    (NodePhase.OVER, 0, world(over=True)),
-    (NodePhase.JOINING, 0, world(member=False)),
-    (NodePhase.JOINING, 0, world(member=False, phase=OPEN, listed=False)),
-    (NodePhase.LEFT, 0, world(left=True, phase=MERGED)),
-    (NodePhase.LAPSED, 0, world(away=7, phase=MERGED)),
-    (NodePhase.LAPSED, 0, world(away=7, phase=OPEN)),
-    (NodePhase.EARLY, 9, world(first=9, phase=OPEN, listed=False)),
-    (NodePhase.WAITING, 1, world()),
-    (NodePhase.WAITING, 4, world(phase=READING, listed=False)),
-    (NodePhase.UNLISTED, 3, world(phase=OPEN, listed=False)),
-    (NodePhase.TRAINING, 3, world(phase=OPEN)),
-    (NodePhase.TRAINING, 3, world(phase=OPEN, proofs=(proof(Stage.READING, 2),))),
-    (NodePhase.COMMITTED, 3, world(phase=OPEN, proofs=(proof(Stage.COMMITTED, 3),))),
-    (NodePhase.COMMITTED, 3, world(phase=Phase.CLOSED, proofs=(proof(Stage.COMMITTED, 3),))),
-    (NodePhase.READ, 3, world(phase=READING, proofs=(proof(Stage.READING, 3),))),
-    (NodePhase.READ, 3, world(phase=READING, proofs=(proof(Stage.READING, 3),), left=True)),
-    (NodePhase.PLEDGE, 3, world(phase=READING, proofs=(proof(Stage.SPOKEN, 3),))),
-    (NodePhase.PLEDGE, 3, world(phase=READING, proofs=(proof(Stage.VOID, 3),))),
-    (NodePhase.DECIDED, 3, world(phase=MERGED, proofs=(proof(Stage.POSTED, 3),))),
-    (NodePhase.DECIDED, 3, world(phase=Phase.MERGING, proofs=(proof(Stage.OUT, 3),))),
-    (NodePhase.WAITING, 4, world(phase=MERGED, proofs=(proof(Stage.POSTED, 3, node="0xOther"),))),
-    (NodePhase.WAITING, 4, world(phase=MERGED, proofs=(proof(Stage.READING, 3, run="0xother"),))),
+    (NodePhase.OVER, 0, a_run(over=True)),
+    (NodePhase.JOINING, 0, a_run(member=False)),
+    (NodePhase.JOINING, 0, a_run(member=False, phase=OPEN, listed=False)),
+    (NodePhase.LEFT, 0, a_run(left=True, phase=MERGED)),
+    (NodePhase.LAPSED, 0, a_run(away=7, phase=MERGED)),
+    (NodePhase.LAPSED, 0, a_run(away=7, phase=OPEN)),
+    (NodePhase.EARLY, 9, a_run(first=9, phase=OPEN, listed=False)),
+    (NodePhase.WAITING, 1, a_run()),
+    (NodePhase.WAITING, 4, a_run(phase=READING, listed=False)),
+    (NodePhase.UNLISTED, 3, a_run(phase=OPEN, listed=False)),
+    (NodePhase.TRAINING, 3, a_run(phase=OPEN)),
+    (NodePhase.TRAINING, 3, a_run(phase=OPEN, proofs=(proof(Stage.READING, 2),))),
+    (NodePhase.COMMITTED, 3, a_run(phase=OPEN, proofs=(proof(Stage.COMMITTED, 3),))),
+    (NodePhase.COMMITTED, 3, a_run(phase=Phase.CLOSED, proofs=(proof(Stage.COMMITTED, 3),))),
+    (NodePhase.READ, 3, a_run(phase=READING, proofs=(proof(Stage.READING, 3),))),
+    (NodePhase.READ, 3, a_run(phase=READING, proofs=(proof(Stage.READING, 3),), left=True)),
+    (NodePhase.PLEDGE, 3, a_run(phase=READING, proofs=(proof(Stage.SPOKEN, 3),))),
+    (NodePhase.PLEDGE, 3, a_run(phase=READING, proofs=(proof(Stage.VOID, 3),))),
+    (NodePhase.DECIDED, 3, a_run(phase=MERGED, proofs=(proof(Stage.POSTED, 3),))),
+    (NodePhase.DECIDED, 3, a_run(phase=Phase.MERGING, proofs=(proof(Stage.OUT, 3),))),
+    (NodePhase.WAITING, 4, a_run(phase=MERGED, proofs=(proof(Stage.POSTED, 3, node="0xOther"),))),
+    (NodePhase.WAITING, 4, a_run(phase=MERGED, proofs=(proof(Stage.READING, 3, run="0xother"),))),
 ]
 
 
@@ -82,16 +82,16 @@ def test_each_status_follows_from_the_log(expected: NodePhase, number: int, made
 
 
 def test_no_status_is_left_out() -> None:
-    state, _ = world()
+    state, _ = a_run()
     assert status_of(state, None, NODE, current=True).status is NodePhase.ABSENT
-    assert status_of(*world(), NODE, current=False).status is NodePhase.BEHIND
+    assert status_of(*a_run(), NODE, current=False).status is NodePhase.BEHIND
     assert {case[0] for case in CASES} | {NodePhase.ABSENT, NodePhase.BEHIND} == set(NodePhase)
 
 
 @pytest.mark.parametrize("stage", Stage)
 @pytest.mark.parametrize("phase", Phase)
 def test_every_stage_in_every_phase_has_a_status(stage: Stage, phase: Phase) -> None:
-    assert str(status_of(*world(phase=phase, proofs=(proof(stage, 3),)), NODE, current=True))
+    assert str(status_of(*a_run(phase=phase, proofs=(proof(stage, 3),)), NODE, current=True))
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_status_is_told_when_it_changes(story: tuple[Callable[[], Story], list
 
 @pytest.mark.parametrize(
     ("made", "number"),
-    [(world(), 1), (world(phase=OPEN), 3), (world(phase=OPEN, listed=False), 4), (world(first=9, phase=OPEN), 3)],
+    [(a_run(), 1), (a_run(phase=OPEN), 3), (a_run(phase=OPEN, listed=False), 4), (a_run(first=9, phase=OPEN), 3)],
 )
 def test_the_round_that_it_enrols_for_is_said(
     story: tuple[Callable[[], Story], list[NodeProgress]], made: tuple[Any, Any], number: int
@@ -124,11 +124,11 @@ def test_what_was_told_is_not_told_again_after_a_restart(
     story: tuple[Callable[[], Story], list[NodeProgress]], tmp_path: Path
 ) -> None:
     make, said = story
-    make().tell(*world(phase=OPEN))
-    make().tell(*world(phase=OPEN))
+    make().tell(*a_run(phase=OPEN))
+    make().tell(*a_run(phase=OPEN))
     assert len(said) == 1
     (tmp_path / "told.json").write_bytes(b"[")
-    make().tell(*world(phase=OPEN))
+    make().tell(*a_run(phase=OPEN))
     assert len(said) == 2
 
 

@@ -92,10 +92,10 @@ def model(commonweight: Command, tmp_path: Path) -> Iterator[Setting]:
 def test_deposits_become_tokens_that_earn(model: Setting) -> None:
     paid = "0.0000000000000003 C (300 units)"
     assert model("fund", "deposit", "--amount", 300).out == (
-        f"took {paid}; {paid} in all are 300 SH if the round succeeds\n"
+        f"paid in {paid}; {paid} in all buy 300 SH if the round succeeds\n"
     )
     assert model("fund", "deposit", "--amount", 5_000, "--approve").out == (
-        "took 0.0000000000000017 C (1700 units); 0.000000000000002 C (2000 units) in all are 2,000 SH if the round "
+        "paid in 0.0000000000000017 C (1700 units); 0.000000000000002 C (2000 units) in all buy 2,000 SH if the round "
         "succeeds\n"
     )
     model.wait(TIME)
@@ -150,7 +150,7 @@ def test_a_key_that_may_mint_is_named_and_no_deposit_is_taken(model: Setting) ->
     foreign = f"an account that is no contract of the model's, {key} may mint 7 and owes 0"
     assert (refused.status, refused.out) == (1, "")
     assert refused.err == f"genesis-refused: {foreign}: it could outvote all who pay in\n"
-    said = f"warning standing-minter: {foreign}: no vote takes what is owed"
+    said = f"warning standing-minter: {foreign}: no vote can take owed tokens back"
     assert said in model("fund", "show").out
     assert json.loads(model("fund", "show", "--json").out)["warnings"] == [said]
     assert said in model("model", "check", keyed=False).out
@@ -163,7 +163,7 @@ def test_model_check_says_price_share_and_who_votes(model: Setting) -> None:
     assert told.status == 0, told.err
     sold = f"at 0.000000000000000001 C (1 units) of {model.money.address} for 1 tokens"
     assert f"sells at most 2,000 tokens, 0.0002 % of the cap and 200 % of what a decision takes, {sold}\n" in told.out
-    assert "nobody has more than a third of the votes\n" in told.out
+    assert "no account has more than a third of the votes\n" in told.out
     assert model("fund", "deposit", "--amount", 600).status == 0
     model.wait(TIME)
     assert model("fund", "claim", PAYER.address).status == 0
@@ -196,10 +196,10 @@ def test_a_failed_round_pays_back(model: Setting) -> None:
     told = model("fund", "show", "--account", PAYER.address).out
     assert told.startswith("open: The round is open until 20"), told
     for line in (
-        "paid in    0.000000000000000499 C (499 units), of 0.0000000000000005 C (500 units) at least",
+        "paid in    0.000000000000000499 C (499 units); the round needs 0.0000000000000005 C (500 units)",
         "buys 1 SH\n",
         f"currency   {model.money.address}\n",
-        "The account paid in 0.000000000000000499 C (499 units), and can take it back",
+        "The account paid in 0.000000000000000499 C (499 units), and can take the deposit back",
     ):
         assert line in told, told
     early = model("fund", "refund", PAYER.address)

@@ -24,8 +24,8 @@ from contracts.devnet.http import DevnetServer
 from contracts.genesis.deploy import deploy_model
 from contracts.genesis.params import GenesisParams
 from tests.commonweight.conftest import PASSPHRASE, Command, Said
-from tests.contracts.bindings.test_contracts import PARAMS as WORLD
-from tests.contracts.bindings.test_contracts import World
+from tests.contracts.bindings.deployed_model import PARAMS as TERMS
+from tests.contracts.bindings.deployed_model import DeployedModel
 from tests.contracts.bindings.test_held_money import dispute
 
 pytestmark = pytest.mark.integration
@@ -148,24 +148,24 @@ def test_a_verifier_that_leaves_has_its_stake_after_the_delay(model: Setting, tm
 
 def test_unstake_names_the_time_that_the_contract_does() -> None:
     """Before, it named one that was past, a second from now: disputes make a withdrawal later."""
-    world = World.fresh()
-    stakes, node = NodeStakes(world.w3, world.registry.address), world.rival
-    send(world.w3, node, stakes.stake(), value=700)
-    send(world.w3, node, stakes.request_withdrawal(700))
+    model = DeployedModel.fresh()
+    stakes, node = NodeStakes(model.w3, model.registry.address), model.rival
+    send(model.w3, node, stakes.stake(), value=700)
+    send(model.w3, node, stakes.request_withdrawal(700))
     for attempt in range(2):
-        dispute(world, 1, attempt)
-        world.wait(WORLD.dispute_limit)
-        world.send(world.registry.lapse(1))
+        dispute(model, 1, attempt)
+        model.wait(TERMS.dispute_limit)
+        model.send(model.registry.lapse(1))
     pending = stakes.pending_of(node.address)
-    assert world.now() > pending.available_at + 500
+    assert model.now() > pending.available_at + 500
     with pytest.raises(StakeLocked) as caught:
         _pay_out(stakes, node, node.address, pending)
     said = re.search(r", (\d+) seconds from now$", str(caught.value))
     assert said is not None
-    world.wait(int(said[1]) - 10)
+    model.wait(int(said[1]) - 10)
     with pytest.raises(StakeLocked):
         _pay_out(stakes, node, node.address, pending)
-    world.wait(10)
+    model.wait(10)
     _pay_out(stakes, node, node.address, pending)
     assert stakes.pending_of(node.address).amount == 0
 

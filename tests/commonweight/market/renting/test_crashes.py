@@ -55,7 +55,7 @@ class Points:
         provider.on_list = self.reach
 
 
-class World:
+class Renting:
     """A journal on a disk, and a provider that outlives the process."""
 
     def __init__(self, folder: Path, facts: ProviderFacts) -> None:
@@ -94,27 +94,27 @@ class World:
 @pytest.mark.parametrize("facts", [TAGGED, UNTAGGED], ids=["tags", "no tags"])
 @pytest.mark.parametrize("nth", range(1, POINTS))
 def test_a_killed_launch_leaves_nothing_unowned(tmp_path: Path, facts: ProviderFacts, nth: int) -> None:
-    world = World(tmp_path, facts)
-    world.killed(nth, lambda journal: launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP))
-    journal = world.settle()
-    assert world.provider.effects <= 1
-    assert world.provider.running == []
+    renting = Renting(tmp_path, facts)
+    renting.killed(nth, lambda journal: launch(journal, renting.provider, offer(), "f", lambda _: BOOTSTRAP))
+    journal = renting.settle()
+    assert renting.provider.effects <= 1
+    assert renting.provider.running == []
     assert all(rental.standing in DONE for rental in journal.rentals())
-    assert {rental.machine for rental in journal.rentals() if rental.machine} == set(world.provider.bills)
+    assert {rental.machine for rental in journal.rentals() if rental.machine} == set(renting.provider.bills)
 
 
 @pytest.mark.parametrize("facts", [TAGGED, UNTAGGED], ids=["tags", "no tags"])
 @pytest.mark.parametrize("nth", range(1, POINTS))
 def test_a_killed_end_is_carried_out_by_the_next_process(tmp_path: Path, facts: ProviderFacts, nth: int) -> None:
-    world = World(tmp_path, facts)
-    journal = world.journal()
-    launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
-    world.clock.now += 100
-    reconcile(journal, [world.provider])
+    renting = Renting(tmp_path, facts)
+    journal = renting.journal()
+    launch(journal, renting.provider, offer(), "f", lambda _: BOOTSTRAP)
+    renting.clock.now += 100
+    reconcile(journal, [renting.provider])
     journal.fleet_ends("f")
-    world.killed(nth, lambda again: reconcile(again, [world.provider]))
-    journal = world.settle()
-    assert (world.provider.running, world.provider.effects) == ([], 1)
+    renting.killed(nth, lambda again: reconcile(again, [renting.provider]))
+    journal = renting.settle()
+    assert (renting.provider.running, renting.provider.effects) == ([], 1)
     assert [rental.standing for rental in journal.rentals()] == [Standing.ENDED]
 
 
@@ -125,73 +125,73 @@ def _cut(before: bool) -> None:
 
 def test_points_reach_beyond_the_last_step(tmp_path: Path) -> None:
     """Otherwise the tests above would not have been at every point."""
-    world = World(tmp_path, UNTAGGED)
-    work = lambda journal: launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)  # noqa: E731
-    assert not world.killed(POINTS, work)
+    renting = Renting(tmp_path, UNTAGGED)
+    work = lambda journal: launch(journal, renting.provider, offer(), "f", lambda _: BOOTSTRAP)  # noqa: E731
+    assert not renting.killed(POINTS, work)
 
 
 @pytest.mark.parametrize("facts", [TAGGED, UNTAGGED], ids=["tags", "no tags"])
 def test_a_launch_without_an_answer_is_found_not_sent_again(tmp_path: Path, facts: ProviderFacts) -> None:
-    world = World(tmp_path, facts)
-    journal = world.journal()
-    world.provider.on_launch = _cut
-    rental = launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
+    renting = Renting(tmp_path, facts)
+    journal = renting.journal()
+    renting.provider.on_launch = _cut
+    rental = launch(journal, renting.provider, offer(), "f", lambda _: BOOTSTRAP)
     assert rental.standing is Standing.SENT
-    world.provider.on_launch = lambda before: None
+    renting.provider.on_launch = lambda before: None
     if not facts.tagged:
         with pytest.raises(Unsettled):
-            launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
-    reconcile(journal, [world.provider])
+            launch(journal, renting.provider, offer(), "f", lambda _: BOOTSTRAP)
+    reconcile(journal, [renting.provider])
     found = journal.rental(rental.tag)
-    assert (found.standing, found.machine, world.provider.effects) == (Standing.LOADING, "m1", 1)
+    assert (found.standing, found.machine, renting.provider.effects) == (Standing.LOADING, "m1", 1)
 
 
 @pytest.mark.parametrize("facts", [TAGGED, UNTAGGED], ids=["tags", "no tags"])
 def test_a_machine_that_comes_late_is_ended(tmp_path: Path, facts: ProviderFacts) -> None:
     """The list shows it only after its launch was given up."""
-    world = World(tmp_path, facts)
-    journal = world.journal()
-    world.provider.on_launch = _cut
-    rental = launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
-    hidden = dict(world.provider.bills)
-    world.provider.bills.clear()
-    world.clock.now += facts.lag_seconds + 1
+    renting = Renting(tmp_path, facts)
+    journal = renting.journal()
+    renting.provider.on_launch = _cut
+    rental = launch(journal, renting.provider, offer(), "f", lambda _: BOOTSTRAP)
+    hidden = dict(renting.provider.bills)
+    renting.provider.bills.clear()
+    renting.clock.now += facts.lag_seconds + 1
     journal.beat("f")
-    reconcile(journal, [world.provider])
+    reconcile(journal, [renting.provider])
     assert journal.rental(rental.tag).standing is Standing.NEVER_SEEN
-    world.provider.bills.update(hidden)
-    reconcile(journal, [world.provider])
-    reconcile(journal, [world.provider])
-    assert world.provider.running == []
+    renting.provider.bills.update(hidden)
+    reconcile(journal, [renting.provider])
+    reconcile(journal, [renting.provider])
+    assert renting.provider.running == []
     assert journal.rental(rental.tag).standing is Standing.ENDED
 
 
 def test_a_refused_launch_costs_nothing(tmp_path: Path) -> None:
-    world = World(tmp_path, TAGGED)
-    journal = world.journal()
+    renting = Renting(tmp_path, TAGGED)
+    journal = renting.journal()
     with pytest.raises(ProviderError):
-        launch(journal, world.provider, offer("gone"), "f", lambda _: BOOTSTRAP)
+        launch(journal, renting.provider, offer("gone"), "f", lambda _: BOOTSTRAP)
     (rental,) = journal.rentals()
-    assert (rental.standing, rental.cost(world.clock.now + 9_000)) == (Standing.REFUSED, 0)
+    assert (rental.standing, rental.cost(renting.clock.now + 9_000)) == (Standing.REFUSED, 0)
 
 
 def test_machines_of_others_are_left_alone(tmp_path: Path) -> None:
     """The user rented them by hand, before and between."""
-    world = World(tmp_path, UNTAGGED)
-    journal = world.journal()
-    mine = world.provider.launch(offer(), BOOTSTRAP, "by hand", lambda _: None)
-    rental = launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
-    later = world.provider.launch(offer(), BOOTSTRAP, "by hand", lambda _: None)
-    world.settle()
-    assert world.provider.running == [mine, later]
+    renting = Renting(tmp_path, UNTAGGED)
+    journal = renting.journal()
+    mine = renting.provider.launch(offer(), BOOTSTRAP, "by hand", lambda _: None)
+    rental = launch(journal, renting.provider, offer(), "f", lambda _: BOOTSTRAP)
+    later = renting.provider.launch(offer(), BOOTSTRAP, "by hand", lambda _: None)
+    renting.settle()
+    assert renting.provider.running == [mine, later]
     assert journal.rental(rental.tag).standing is Standing.ENDED
 
 
 def test_one_machine_that_cannot_be_ended_keeps_no_other(tmp_path: Path) -> None:
-    world = World(tmp_path, TAGGED)
-    journal = world.journal()
+    renting = Renting(tmp_path, TAGGED)
+    journal = renting.journal()
     for _ in range(2):
-        launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
+        launch(journal, renting.provider, offer(), "f", lambda _: BOOTSTRAP)
     journal.fleet_ends("f")
     calls = []
 
@@ -200,32 +200,32 @@ def test_one_machine_that_cannot_be_ended_keeps_no_other(tmp_path: Path) -> None
         if len(calls) == 1:
             raise away(sent=True)
 
-    world.provider.on_end = refuse_first
-    assert len(reconcile(journal, [world.provider]).unasked) == 1
-    assert world.provider.running == ["m1"]
-    reconcile(journal, [world.provider])
-    assert world.provider.running == []
+    renting.provider.on_end = refuse_first
+    assert len(reconcile(journal, [renting.provider]).unasked) == 1
+    assert renting.provider.running == ["m1"]
+    reconcile(journal, [renting.provider])
+    assert renting.provider.running == []
 
 
 def test_a_lost_journals_machines_are_ended_by_its_copy(tmp_path: Path) -> None:
-    world = World(tmp_path, TAGGED)
-    journal = world.journal()
-    stray = world.provider.launch(offer(), BOOTSTRAP, f"cw-{journal.name}-0123456789", lambda _: None)
-    other = world.provider.launch(offer(), BOOTSTRAP, "cw-00000000-0123456789", lambda _: None)
-    found = reconcile(journal, [world.provider])
+    renting = Renting(tmp_path, TAGGED)
+    journal = renting.journal()
+    stray = renting.provider.launch(offer(), BOOTSTRAP, f"cw-{journal.name}-0123456789", lambda _: None)
+    other = renting.provider.launch(offer(), BOOTSTRAP, "cw-00000000-0123456789", lambda _: None)
+    found = reconcile(journal, [renting.provider])
     assert [machine.name for _, machine in found.unclear] == [stray]
-    assert world.provider.running == [other]
+    assert renting.provider.running == [other]
 
 
 def test_a_machine_that_outlives_its_end_is_complained_of(tmp_path: Path) -> None:
     """Its provider says yes each time, and goes on billing."""
-    world = World(tmp_path, TAGGED)
-    journal = world.journal()
-    launch(journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
+    renting = Renting(tmp_path, TAGGED)
+    journal = renting.journal()
+    launch(journal, renting.provider, offer(), "f", lambda _: BOOTSTRAP)
     journal.fleet_ends("f")
-    world.provider.terminate = lambda machine: None  # type: ignore[method-assign]
-    assert reconcile(journal, [world.provider]).unasked == []
-    world.clock.now += STUBBORN_SECONDS
-    ((about, why),) = reconcile(journal, [world.provider]).unasked
+    renting.provider.terminate = lambda machine: None  # type: ignore[method-assign]
+    assert reconcile(journal, [renting.provider]).unasked == []
+    renting.clock.now += STUBBORN_SECONDS
+    ((about, why),) = reconcile(journal, [renting.provider]).unasked
     assert about == "sim m1"
     assert "own page" in why

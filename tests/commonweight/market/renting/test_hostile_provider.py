@@ -31,7 +31,7 @@ TAGGED = ProviderFacts("sim", True, "none", (), "none")
 NODE = as_address("0x" + "11" * 20)
 
 
-class World:
+class RentedFleet:
     """One fleet of an hour at one provider."""
 
     def __init__(self, folder: Path, budget: int = 100_000_000, drain: int = 0, **wanted: Any) -> None:
@@ -59,10 +59,10 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
-    yield world
-    world.journal.close()
+def rented(tmp_path: Path) -> Iterator[RentedFleet]:
+    rented = RentedFleet(tmp_path)
+    yield rented
+    rented.journal.close()
 
 
 def fail(*_: object) -> NoReturn:
@@ -82,170 +82,170 @@ TROUBLES = [fail, break_down, misread]
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("call", ["machines", "spent"])
-def test_no_broken_reading_keeps_machines(world: World, call: str, trouble: Callable[..., Any]) -> None:
-    world.looks(5)
-    assert world.provider.running == ["m1"]
-    setattr(world.provider, call, trouble)
-    world.looks(250)
-    assert world.provider.running == []
+def test_no_broken_reading_keeps_machines(rented: RentedFleet, call: str, trouble: Callable[..., Any]) -> None:
+    rented.looks(5)
+    assert rented.provider.running == ["m1"]
+    setattr(rented.provider, call, trouble)
+    rented.looks(250)
+    assert rented.provider.running == []
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_launch_that_breaks_is_found(world: World, trouble: Callable[..., Any]) -> None:
-    world.provider.on_launch = lambda before: None if before else trouble()
-    world.looks(3)
-    world.provider.on_launch = lambda before: None
-    assert world.looks(250)
-    assert (world.provider.effects, world.provider.running) == (1, [])
+def test_a_launch_that_breaks_is_found(rented: RentedFleet, trouble: Callable[..., Any]) -> None:
+    rented.provider.on_launch = lambda before: None if before else trouble()
+    rented.looks(3)
+    rented.provider.on_launch = lambda before: None
+    assert rented.looks(250)
+    assert (rented.provider.effects, rented.provider.running) == (1, [])
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_an_end_that_breaks_is_tried_again(world: World, trouble: Callable[..., Any]) -> None:
-    world.looks(5)
-    world.journal.fleet_ends("f")
-    world.provider.on_end = trouble
-    assert not world.looks(3)
-    world.provider.on_end = lambda before: None
-    assert world.looks(5)
-    assert world.provider.running == []
+def test_an_end_that_breaks_is_tried_again(rented: RentedFleet, trouble: Callable[..., Any]) -> None:
+    rented.looks(5)
+    rented.journal.fleet_ends("f")
+    rented.provider.on_end = trouble
+    assert not rented.looks(3)
+    rented.provider.on_end = lambda before: None
+    assert rented.looks(5)
+    assert rented.provider.running == []
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_no_trouble_of_the_run_or_of_offers_keeps_machines(world: World, trouble: Callable[..., Any]) -> None:
-    world.keeper.wanted = replace(world.keeper.wanted, new_key=lambda: NodeKey(NODE, "", ""))
-    world.looks(5)
-    world.keeper.is_over = world.keeper.proofs = trouble
-    world.keeper.wanted = replace(world.keeper.wanted, gpus=2, offers=trouble)
-    assert world.looks(250)
-    assert world.provider.running == []
+def test_no_trouble_of_the_run_or_of_offers_keeps_machines(rented: RentedFleet, trouble: Callable[..., Any]) -> None:
+    rented.keeper.wanted = replace(rented.keeper.wanted, new_key=lambda: NodeKey(NODE, "", ""))
+    rented.looks(5)
+    rented.keeper.is_over = rented.keeper.proofs = trouble
+    rented.keeper.wanted = replace(rented.keeper.wanted, gpus=2, offers=trouble)
+    assert rented.looks(250)
+    assert rented.provider.running == []
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_no_machine_is_replaced_for_a_server_that_is_away(world: World, trouble: Callable[..., Any]) -> None:
-    world.keeper.wanted = replace(world.keeper.wanted, new_key=lambda: NodeKey(NODE, "", ""), proof_seconds=300)
-    world.keeper.proofs = trouble
-    world.looks(60)
-    assert world.provider.running == ["m1"]
+def test_no_machine_is_replaced_for_a_server_that_is_away(rented: RentedFleet, trouble: Callable[..., Any]) -> None:
+    rented.keeper.wanted = replace(rented.keeper.wanted, new_key=lambda: NodeKey(NODE, "", ""), proof_seconds=300)
+    rented.keeper.proofs = trouble
+    rented.looks(60)
+    assert rented.provider.running == ["m1"]
 
 
-def test_a_second_machine_under_one_tag_is_ended(world: World) -> None:
-    world.looks(3)
-    (rental,) = world.journal.rentals()
-    world.provider.launch(offer(), BOOTSTRAP, rental.tag, lambda _: None)
-    world.looks(3)
-    assert world.provider.running == ["m1"]
+def test_a_second_machine_under_one_tag_is_ended(rented: RentedFleet) -> None:
+    rented.looks(3)
+    (rental,) = rented.journal.rentals()
+    rented.provider.launch(offer(), BOOTSTRAP, rental.tag, lambda _: None)
+    rented.looks(3)
+    assert rented.provider.running == ["m1"]
 
 
-def test_two_machines_of_a_lost_answer_are_one(world: World) -> None:
+def test_two_machines_of_a_lost_answer_are_one(rented: RentedFleet) -> None:
     def twice(before: bool) -> None:
         if not before:
-            world.provider.on_launch = lambda before: None
-            world.provider.launch(offer(), BOOTSTRAP, world.journal.rentals()[0].tag, lambda _: None)
+            rented.provider.on_launch = lambda before: None
+            rented.provider.launch(offer(), BOOTSTRAP, rented.journal.rentals()[0].tag, lambda _: None)
             raise away(sent=True)
 
-    world.provider.on_launch = twice
-    world.looks(5)
-    assert world.provider.running == ["m1"]
-    assert world.looks(250)
-    assert world.provider.running == []
+    rented.provider.on_launch = twice
+    rented.looks(5)
+    assert rented.provider.running == ["m1"]
+    assert rented.looks(250)
+    assert rented.provider.running == []
 
 
-def test_names_of_machines_are_of_one_provider(world: World) -> None:
+def test_names_of_machines_are_of_one_provider(rented: RentedFleet) -> None:
     """Another provider has an `m1`, too."""
-    other = Simulated(world.clock, replace(TAGGED, name="other"))
-    launch(world.journal, other, offer(provider="other"), "f", lambda _: BOOTSTRAP)
-    world.provider.on_launch = lambda before: None if before else fail()
-    rental = launch(world.journal, world.provider, offer(), "f", lambda _: BOOTSTRAP)
-    reconcile(world.journal, [world.provider])
-    assert world.journal.rental(rental.tag).machine == "m1"
+    other = Simulated(rented.clock, replace(TAGGED, name="other"))
+    launch(rented.journal, other, offer(provider="other"), "f", lambda _: BOOTSTRAP)
+    rented.provider.on_launch = lambda before: None if before else fail()
+    rental = launch(rented.journal, rented.provider, offer(), "f", lambda _: BOOTSTRAP)
+    reconcile(rented.journal, [rented.provider])
+    assert rented.journal.rental(rental.tag).machine == "m1"
 
 
-def test_a_machine_that_comes_back_after_hours_is_ended(world: World) -> None:
-    world.looks(5)
-    lists, world.provider.machines = world.provider.machines, list  # type: ignore[method-assign]
-    world.provider.shelf = []
-    assert world.looks(300)
-    world.clock.now += 8 * 3600
-    world.provider.machines = lists  # type: ignore[method-assign]
+def test_a_machine_that_comes_back_after_hours_is_ended(rented: RentedFleet) -> None:
+    rented.looks(5)
+    lists, rented.provider.machines = rented.provider.machines, list  # type: ignore[method-assign]
+    rented.provider.shelf = []
+    assert rented.looks(300)
+    rented.clock.now += 8 * 3600
+    rented.provider.machines = lists  # type: ignore[method-assign]
     for _ in range(2):
-        reconcile(world.journal, [world.provider])
-    assert world.provider.running == []
+        reconcile(rented.journal, [rented.provider])
+    assert rented.provider.running == []
 
 
-def test_one_empty_list_does_not_end_a_fleet(world: World) -> None:
+def test_one_empty_list_does_not_end_a_fleet(rented: RentedFleet) -> None:
     """The end had done nothing."""
-    world.looks(5)
-    terminate, world.provider.terminate = world.provider.terminate, lambda machine: None  # type: ignore[method-assign]
-    world.journal.fleet_ends("f")
-    world.looks(2)
-    lists, world.provider.machines = world.provider.machines, list  # type: ignore[method-assign]
-    assert not world.keeper.look()
-    world.provider.machines, world.provider.terminate = lists, terminate  # type: ignore[method-assign]
-    assert world.looks(9)
-    assert world.provider.running == []
+    rented.looks(5)
+    terminate, rented.provider.terminate = rented.provider.terminate, lambda machine: None  # type: ignore[method-assign]
+    rented.journal.fleet_ends("f")
+    rented.looks(2)
+    lists, rented.provider.machines = rented.provider.machines, list  # type: ignore[method-assign]
+    assert not rented.keeper.look()
+    rented.provider.machines, rented.provider.terminate = lists, terminate  # type: ignore[method-assign]
+    assert rented.looks(9)
+    assert rented.provider.running == []
 
 
 def test_a_price_that_rises_before_the_start_counts(tmp_path: Path) -> None:
-    world = World(tmp_path, budget=8_000_000)
-    world.provider.late_bills, world.provider.boots = True, 10**9
-    world.looks(2)
-    world.provider.bills["m1"].hourly = 100_000_000
-    world.looks(250)
-    assert world.provider.total() <= 8_000_000
+    rented = RentedFleet(tmp_path, budget=8_000_000)
+    rented.provider.late_bills, rented.provider.boots = True, 10**9
+    rented.looks(2)
+    rented.provider.bills["m1"].hourly = 100_000_000
+    rented.looks(250)
+    assert rented.provider.total() <= 8_000_000
 
 
 def test_a_drain_that_nobody_waits_for_is_none(tmp_path: Path) -> None:
     """The process was killed: who looks next may be the last."""
-    world = World(tmp_path, drain=3_000)
-    world.looks(10)
-    world.journal.fleet_ends("f")
-    other = Journal(tmp_path / "journal.db", world.clock)
-    reconcile(other, [world.provider])
-    assert world.provider.running == ["m1"]
-    world.journal.close()
-    reconcile(other, [world.provider])
-    assert world.provider.running == []
+    rented = RentedFleet(tmp_path, drain=3_000)
+    rented.looks(10)
+    rented.journal.fleet_ends("f")
+    other = Journal(tmp_path / "journal.db", rented.clock)
+    reconcile(other, [rented.provider])
+    assert rented.provider.running == ["m1"]
+    rented.journal.close()
+    reconcile(other, [rented.provider])
+    assert rented.provider.running == []
 
 
 def test_a_fleet_that_is_stopped_rents_nothing_more(tmp_path: Path) -> None:
-    world = World(tmp_path, gpus=8)
-    world.provider.shelf = [offer(f"o{number}") for number in range(8)]
+    rented = RentedFleet(tmp_path, gpus=8)
+    rented.provider.shelf = [offer(f"o{number}") for number in range(8)]
 
     def stop(before: bool) -> None:
-        if not before and world.provider.effects == 2:
-            world.journal.fleet_ends("f")
+        if not before and rented.provider.effects == 2:
+            rented.journal.fleet_ends("f")
 
-    world.provider.on_launch = stop
-    world.looks(1)
-    assert world.provider.effects == 2
+    rented.provider.on_launch = stop
+    rented.looks(1)
+    assert rented.provider.effects == 2
 
 
-def test_a_machine_that_failed_is_not_rented_again(world: World) -> None:
-    world.provider.shelf = [offer("bad", available=1), offer("good", price=3_000_000)]
-    world.looks(3)
-    world.provider.preempt("m1")
-    world.looks(3)
-    assert [rental.offer.name for rental in world.journal.rentals()] == ["bad", "good"]
+def test_a_machine_that_failed_is_not_rented_again(rented: RentedFleet) -> None:
+    rented.provider.shelf = [offer("bad", available=1), offer("good", price=3_000_000)]
+    rented.looks(3)
+    rented.provider.preempt("m1")
+    rented.looks(3)
+    assert [rental.offer.name for rental in rented.journal.rentals()] == ["bad", "good"]
 
 
 def test_a_spread_holds_after_a_replacement(tmp_path: Path) -> None:
-    world = World(tmp_path, gpus=4, spread=Spread.PLACE)
-    world.provider.shelf = [offer("a", gpus=2, available=9), offer("b", gpus=2, available=9, country="DE")]
-    world.looks(3)
-    world.provider.preempt("m2")
-    world.looks(3)
-    live = [one.offer.country for one in world.journal.rentals() if one.standing is Standing.LOADING or one.proof]
+    rented = RentedFleet(tmp_path, gpus=4, spread=Spread.PLACE)
+    rented.provider.shelf = [offer("a", gpus=2, available=9), offer("b", gpus=2, available=9, country="DE")]
+    rented.looks(3)
+    rented.provider.preempt("m2")
+    rented.looks(3)
+    live = [one.offer.country for one in rented.journal.rentals() if one.standing is Standing.LOADING or one.proof]
     assert "DE" in live
-    assert len(world.provider.running) == 2
+    assert len(rented.provider.running) == 2
 
 
 def test_looks_that_take_long_count_in_the_budget(tmp_path: Path) -> None:
-    world = World(tmp_path, budget=20_000_000)
-    world.provider.shelf, world.provider.late_bills = [offer(price=20_000_000)], True
-    world.provider.on_list = lambda: setattr(world.clock, "now", world.clock.now + 1500)
-    world.looks(60)
-    assert world.provider.effects == 1
-    assert world.provider.total() <= 20_000_000
+    rented = RentedFleet(tmp_path, budget=20_000_000)
+    rented.provider.shelf, rented.provider.late_bills = [offer(price=20_000_000)], True
+    rented.provider.on_list = lambda: setattr(rented.clock, "now", rented.clock.now + 1500)
+    rented.looks(60)
+    assert rented.provider.effects == 1
+    assert rented.provider.total() <= 20_000_000
 
 
 def test_a_clock_that_is_put_back_goes_on() -> None:
@@ -268,11 +268,11 @@ def test_a_journal_is_never_earlier_than_its_events(tmp_path: Path) -> None:
 
 
 class _Stop(threading.Event):
-    """Lets the world's clock run on while a fleet waits."""
+    """Lets the fleet's clock run on while the fleet waits."""
 
-    def __init__(self, world: World, looks: int) -> None:
+    def __init__(self, rented: RentedFleet, looks: int) -> None:
         super().__init__()
-        self.world, self.left = world, looks
+        self.world, self.left = rented, looks
 
     def wait(self, timeout: float | None = None) -> bool:
         self.world.clock.now += int(timeout or 0)
@@ -281,16 +281,16 @@ class _Stop(threading.Event):
 
 
 def test_machines_are_ended_on_a_full_disk(tmp_path: Path) -> None:
-    world = World(tmp_path, look_seconds=0)
-    world.keeper.wanted = replace(world.keeper.wanted, look_seconds=0)
-    world.looks(5)
+    rented = RentedFleet(tmp_path, look_seconds=0)
+    rented.keeper.wanted = replace(rented.keeper.wanted, look_seconds=0)
+    rented.looks(5)
 
     def full(*_: object) -> NoReturn:
         raise DiskFull("no room is left")
 
-    write, world.journal.note = world.journal.note, full  # type: ignore[method-assign, assignment]
-    world.journal.beat = full  # type: ignore[method-assign, assignment]
-    begins, world.journal.fleet_begins = world.journal.fleet_begins, lambda fleet: None  # type: ignore[method-assign]
-    keep(world.keeper, _Stop(world, 3), world.fleet)
-    assert world.provider.running == []
-    world.journal.note, world.journal.fleet_begins = write, begins  # type: ignore[method-assign]
+    write, rented.journal.note = rented.journal.note, full  # type: ignore[method-assign, assignment]
+    rented.journal.beat = full  # type: ignore[method-assign, assignment]
+    begins, rented.journal.fleet_begins = rented.journal.fleet_begins, lambda fleet: None  # type: ignore[method-assign]
+    keep(rented.keeper, _Stop(rented, 3), rented.fleet)
+    assert rented.provider.running == []
+    rented.journal.note, rented.journal.fleet_begins = write, begins  # type: ignore[method-assign]

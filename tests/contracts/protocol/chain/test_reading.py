@@ -39,7 +39,7 @@ from contracts.protocol.judge.facts import Block, Rules
 from contracts.protocol.judge.machine import VERSION, apply
 from contracts.protocol.judge.protocol import Protocol
 from contracts.protocol.judge.state import Phase, RoundState, RunState, State
-from tests.contracts.bindings.test_contracts import PARAMS, World, decided
+from tests.contracts.bindings.deployed_model import PARAMS, DeployedModel, decided
 from tests.holds import Threat, holds
 from tests.limited_rpc import REFUSALS, Limited
 
@@ -69,15 +69,15 @@ NOT_FOLLOWED = {
 """Why an event is none of the machine's."""
 
 
-class Chain(World):
-    """A model, a machine that was told of it so far, and who reads the chain for it."""
+class FollowedModel(DeployedModel):
+    """A deployed model, the machine's state of it so far, and the reader of its chain."""
 
     def _reach(self, chain: Devnet) -> None:
         super()._reach(chain)
         self.stakes = NodeStakes(self.w3, self.registry.address)
         self.reader = ChainReader(self.w3, self.deployment)
         place = self.deployment
-        self.state = State(Protocol(place.chain_id, place.distributor, self.model, place.deployer))
+        self.state = State(Protocol(place.chain_id, place.distributor, self.id, place.deployer))
         apply(self.state, Rules(VERSION))
 
     def head(self) -> int:
@@ -91,7 +91,7 @@ class Chain(World):
 
     def punish(self, accused: int, evidence: bytes) -> None:
         others = [v for v in self.verifiers if v is not self.verifiers[accused]]
-        fault = VerifierFault(self.model, self.verifiers[accused].address, evidence, 2**40)
+        fault = VerifierFault(self.id, self.verifiers[accused].address, evidence, 2**40)
         self.send(self.registry.punish(fault, self.signatures(fault, others)))
 
     def stake(self, verifier: int, amount: int) -> None:
@@ -112,82 +112,82 @@ class Chain(World):
 
 
 @pytest.fixture
-def world() -> Chain:
-    return Chain.fresh()
+def followed() -> FollowedModel:
+    return FollowedModel.fresh()
 
 
-def test_the_first_block_says_all_since_the_registrys_creation(world: Chain) -> None:
-    admitted = [VerifierStands(v.address, True, 0) for v in world.verifiers]
-    staked = [VerifierStands(v.address, True, STAKE) for v in world.verifiers]
+def test_the_first_block_says_all_since_the_registrys_creation(followed: FollowedModel) -> None:
+    admitted = [VerifierStands(v.address, True, 0) for v in followed.verifiers]
+    staked = [VerifierStands(v.address, True, STAKE) for v in followed.verifiers]
     events = (EpochLimit(PARAMS.max_epoch_total), *admitted, Quorum(PARAMS.threshold, STAKE), *staked)
-    head, parent = (world.w3.eth.get_block(number) for number in (world.head(), world.head() - 1))
-    block = world.reader.block(world.state, world.head())
+    head, parent = (followed.w3.eth.get_block(number) for number in (followed.head(), followed.head() - 1))
+    block = followed.reader.block(followed.state, followed.head())
     assert block == Block(
-        world.head(), head["timestamp"], "0x" + bytes(head["hash"]).hex(), events, parent["timestamp"]
+        followed.head(), head["timestamp"], "0x" + bytes(head["hash"]).hex(), events, parent["timestamp"]
     )
     with pytest.raises(ChainUnfit, match="does not come after"):
-        world.reader.block(world.state, 1)
+        followed.reader.block(followed.state, 1)
 
 
-def test_holders_change_the_quorum_the_limit_and_the_list(world: Chain) -> None:
-    world.send(world.claim(world.finalized(1), 0))
-    world.wait(2)
-    world.told()
-    new, old = world.rival.address, world.verifiers[2].address
-    world.carry(Action.of(world.registry.admit(new)), "one more")
-    assert world.told() == (VerifierStands(new, True, 0),)
-    world.carry(Action.of(world.registry.set_threshold(3)), "three of four")
-    world.carry(Action.of(world.registry.set_max_epoch_total(77)), "less")
-    assert world.told() == (Quorum(3, STAKE), EpochLimit(77))
-    world.carry(Action.of(world.registry.remove(old)), "one less")
-    assert world.told() == (world.stands(2, STAKE, admitted=False),)
-    world.wait(PARAMS.node_withdrawal_delay + 1)
-    send(world.w3, world.verifiers[2], world.registry.unstake())
-    assert world.told() == (world.stands(2, 0, admitted=False),)
+def test_holders_change_the_quorum_the_limit_and_the_list(followed: FollowedModel) -> None:
+    followed.send(followed.claim(followed.finalized(1), 0))
+    followed.wait(2)
+    followed.told()
+    new, old = followed.rival.address, followed.verifiers[2].address
+    followed.carry(Action.of(followed.registry.admit(new)), "one more")
+    assert followed.told() == (VerifierStands(new, True, 0),)
+    followed.carry(Action.of(followed.registry.set_threshold(3)), "three of four")
+    followed.carry(Action.of(followed.registry.set_max_epoch_total(77)), "less")
+    assert followed.told() == (Quorum(3, STAKE), EpochLimit(77))
+    followed.carry(Action.of(followed.registry.remove(old)), "one less")
+    assert followed.told() == (followed.stands(2, STAKE, admitted=False),)
+    followed.wait(PARAMS.node_withdrawal_delay + 1)
+    send(followed.w3, followed.verifiers[2], followed.registry.unstake())
+    assert followed.told() == (followed.stands(2, 0, admitted=False),)
 
 
-def test_a_node_below_the_least_stake_by_a_fault_stays_slashed(world: Chain) -> None:
+def test_a_node_below_the_least_stake_by_a_fault_stays_slashed(followed: FollowedModel) -> None:
     """Until it is back above it."""
-    world.told()
-    world.punish(0, b"e" * 32)
-    world.stake(0, STAKE - 1)
-    assert world.told() == (world.stands(0, 0, slashed=True), world.stands(0, STAKE - 1, slashed=True))
-    world.stake(0, 1)
-    assert world.told() == (world.stands(0, STAKE),)
-    world.stake(0, STAKE)
-    world.punish(0, b"f" * 32)
-    assert world.told() == (world.stands(0, 2 * STAKE), world.stands(0, STAKE))
+    followed.told()
+    followed.punish(0, b"e" * 32)
+    followed.stake(0, STAKE - 1)
+    assert followed.told() == (followed.stands(0, 0, slashed=True), followed.stands(0, STAKE - 1, slashed=True))
+    followed.stake(0, 1)
+    assert followed.told() == (followed.stands(0, STAKE),)
+    followed.stake(0, STAKE)
+    followed.punish(0, b"f" * 32)
+    assert followed.told() == (followed.stands(0, 2 * STAKE), followed.stands(0, STAKE))
 
 
-def test_a_fault_of_one_who_never_staked_enough_made_nobody_fall(world: Chain) -> None:
-    world.send(world.claim(world.finalized(1), 0))
-    world.wait(2)
-    world.carry(Action.of(world.registry.admit(world.rival.address)), "one more")
-    send(world.w3, world.rival, world.registry.stake(), value=5)
-    world.told()
-    fault = VerifierFault(world.model, world.rival.address, b"e" * 32, 2**40)
-    world.send(world.registry.punish(fault, world.signatures(fault, world.verifiers)))
-    assert world.told() == (VerifierStands(world.rival.address, True, 0),)
+def test_a_fault_of_one_who_never_staked_enough_made_nobody_fall(followed: FollowedModel) -> None:
+    followed.send(followed.claim(followed.finalized(1), 0))
+    followed.wait(2)
+    followed.carry(Action.of(followed.registry.admit(followed.rival.address)), "one more")
+    send(followed.w3, followed.rival, followed.registry.stake(), value=5)
+    followed.told()
+    fault = VerifierFault(followed.id, followed.rival.address, b"e" * 32, 2**40)
+    followed.send(followed.registry.punish(fault, followed.signatures(fault, followed.verifiers)))
+    assert followed.told() == (VerifierStands(followed.rival.address, True, 0),)
 
 
-def test_a_verifiers_slash_belongs_to_the_fault_that_was_signed(world: Chain) -> None:
-    world.told()
-    accused = world.verifiers[0].address
+def test_a_verifiers_slash_belongs_to_the_fault_that_was_signed(followed: FollowedModel) -> None:
+    followed.told()
+    accused = followed.verifiers[0].address
     for fault in (Fault.WRONG_TRACE, Fault.FELL_SILENT):
-        world.state.faults[PROOF, accused, fault] = 0
-    world.state.faults[PROOF, accused, ""] = 0
-    world.state.faults[PROOF, world.verifiers[1].address, Fault.TWO_WORDS] = 0
-    world.punish(0, fault_evidence(PROOF, Fault.FELL_SILENT))
-    send(world.w3, world.verifiers[0], world.registry.stake(), value=1)
-    world.punish(0, fault_evidence(PROOF, Fault.TWO_WORDS))  # another's
-    assert world.told() == (
-        world.stands(0, 0, slashed=True),
+        followed.state.faults[PROOF, accused, fault] = 0
+    followed.state.faults[PROOF, accused, ""] = 0
+    followed.state.faults[PROOF, followed.verifiers[1].address, Fault.TWO_WORDS] = 0
+    followed.punish(0, fault_evidence(PROOF, Fault.FELL_SILENT))
+    send(followed.w3, followed.verifiers[0], followed.registry.stake(), value=1)
+    followed.punish(0, fault_evidence(PROOF, Fault.TWO_WORDS))  # another's
+    assert followed.told() == (
+        followed.stands(0, 0, slashed=True),
         VerifierSlashed(PROOF, accused, "fell-silent"),
-        world.stands(0, 1, slashed=True),
-        world.stands(0, 0, slashed=True),
+        followed.stands(0, 1, slashed=True),
+        followed.stands(0, 0, slashed=True),
     )
-    assert (PROOF, accused, "fell-silent") not in world.state.faults
-    assert (PROOF, accused, "wrong-trace") in world.state.faults
+    assert (PROOF, accused, "fell-silent") not in followed.state.faults
+    assert (PROOF, accused, "wrong-trace") in followed.state.faults
 
 
 def test_evidence_differs_by_proof_and_fault() -> None:
@@ -195,73 +195,73 @@ def test_evidence_differs_by_proof_and_fault() -> None:
     assert len({fault_evidence(proof, fault) for proof in (PROOF, other) for fault in Fault}) == 2 * len(Fault)
 
 
-def test_stakes_and_slashes_of_nodes(world: Chain) -> None:
-    world.told()
-    node = world.deployer.address
-    world.send(world.stakes.stake(), 2_500)
-    world.send(world.stakes.request_withdrawal(300))
-    fault = NodeFault(world.model, node, bytes.fromhex(PROOF[2:]), 2**40)
-    world.send(world.stakes.slash(fault, world.signatures(fault, world.verifiers)))
-    assert world.told() == (NodeStake(node, 1_200), NodeSlashed(PROOF))
+def test_stakes_and_slashes_of_nodes(followed: FollowedModel) -> None:
+    followed.told()
+    node = followed.deployer.address
+    followed.send(followed.stakes.stake(), 2_500)
+    followed.send(followed.stakes.request_withdrawal(300))
+    fault = NodeFault(followed.id, node, bytes.fromhex(PROOF[2:]), 2**40)
+    followed.send(followed.stakes.slash(fault, followed.signatures(fault, followed.verifiers)))
+    assert followed.told() == (NodeStake(node, 1_200), NodeSlashed(PROOF))
 
 
-def test_decisions_of_this_model_alone_are_told(world: Chain) -> None:
-    world.send(world.claim(world.finalized(1), 0))
-    world.wait(2)
-    other = World(beside=world)
-    world.told()
-    assert other.deployment.model_registry == world.deployment.model_registry
+def test_decisions_of_this_model_alone_are_told(followed: FollowedModel) -> None:
+    followed.send(followed.claim(followed.finalized(1), 0))
+    followed.wait(2)
+    other = DeployedModel(beside=followed)
+    followed.told()
+    assert other.deployment.model_registry == followed.deployment.model_registry
     for number, (key, value) in enumerate((("rounds", "5"), ("rounds", "\0ö")), 1):
-        world.carry(Action.of(world.models.decide(world.model, bytes([number]) * 32, key, value)), f"{number}")
-    assert world.told() == (Decided(1, "rounds", "5"), Decided(2, "rounds", r"\x00ö"))
-    theirs = Chain.fresh()
+        followed.carry(Action.of(followed.models.decide(followed.id, bytes([number]) * 32, key, value)), f"{number}")
+    assert followed.told() == (Decided(1, "rounds", "5"), Decided(2, "rounds", r"\x00ö"))
+    theirs = FollowedModel.fresh()
     theirs.reader = ChainReader(other.w3, other.deployment)
-    block = theirs.reader.block(theirs.state, world.head())
+    block = theirs.reader.block(theirs.state, followed.head())
     assert not any(isinstance(event, Decided) for event in block.events)
 
 
-def test_an_undecided_dispute_lapses_before_a_root_is_final(world: Chain) -> None:
-    world.told()
-    root = world.root(world.payouts(1))
-    world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
-    world.send(world.registry.challenge(1), PARAMS.bond)
-    assert world.told() == ()
-    world.wait(PARAMS.dispute_limit)
-    world.send(world.registry.lapse(1))
-    assert world.told() == (EpochLapsed(1, 0),)
-    root = replace(world.root(world.payouts(1), attempt=1), root=bytes(32), total=0, count=0)
-    world.send(world.registry.propose(root, world.signatures(root, world.verifiers)))
-    world.wait(PARAMS.challenge_window + 1)
-    world.send(world.registry.finalize(1))
-    assert world.told() == (EpochFinal(1, 1, "0x" + "00" * 32),)
+def test_an_undecided_dispute_lapses_before_a_root_is_final(followed: FollowedModel) -> None:
+    followed.told()
+    root = followed.root(followed.payouts(1))
+    followed.send(followed.registry.propose(root, followed.signatures(root, followed.verifiers)))
+    followed.send(followed.registry.challenge(1), PARAMS.bond)
+    assert followed.told() == ()
+    followed.wait(PARAMS.dispute_limit)
+    followed.send(followed.registry.lapse(1))
+    assert followed.told() == (EpochLapsed(1, 0),)
+    root = replace(followed.root(followed.payouts(1), attempt=1), root=bytes(32), total=0, count=0)
+    followed.send(followed.registry.propose(root, followed.signatures(root, followed.verifiers)))
+    followed.wait(PARAMS.challenge_window + 1)
+    followed.send(followed.registry.finalize(1))
+    assert followed.told() == (EpochFinal(1, 1, "0x" + "00" * 32),)
 
 
-def test_signers_of_a_struck_root_fall_below_the_least_stake(world: Chain) -> None:
-    world.send(world.claim(world.finalized(1), 0))
-    world.wait(2)
-    root = world.root(world.payouts(2))
-    world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
-    world.send(world.registry.challenge(2), PARAMS.bond)
-    world.told()
-    world.carry(Action.of(decided(world.registry, 2, True)), "strike it down")
-    fallen = (world.stands(0, 0, slashed=True), world.stands(1, 0, slashed=True))
-    assert world.told() == (EpochStruck(2, 0), *fallen)
+def test_signers_of_a_struck_root_fall_below_the_least_stake(followed: FollowedModel) -> None:
+    followed.send(followed.claim(followed.finalized(1), 0))
+    followed.wait(2)
+    root = followed.root(followed.payouts(2))
+    followed.send(followed.registry.propose(root, followed.signatures(root, followed.verifiers[:2])))
+    followed.send(followed.registry.challenge(2), PARAMS.bond)
+    followed.told()
+    followed.carry(Action.of(decided(followed.registry, 2, True)), "strike it down")
+    fallen = (followed.stands(0, 0, slashed=True), followed.stands(1, 0, slashed=True))
+    assert followed.told() == (EpochStruck(2, 0), *fallen)
 
 
-def test_a_struck_root_is_told_apart_from_a_lapsed_one(world: Chain) -> None:
+def test_a_struck_root_is_told_apart_from_a_lapsed_one(followed: FollowedModel) -> None:
     """Both in one look: each root that fell has its own reason."""
-    world.send(world.claim(world.finalized(1), 0))
-    world.wait(2)
-    world.told()
+    followed.send(followed.claim(followed.finalized(1), 0))
+    followed.wait(2)
+    followed.told()
     for attempt in range(2):
-        root = world.root(world.payouts(2), attempt=attempt)
-        world.send(world.registry.propose(root, world.signatures(root, world.verifiers[:2])))
-        world.send(world.registry.challenge(2), world.registry.bond_now())
+        root = followed.root(followed.payouts(2), attempt=attempt)
+        followed.send(followed.registry.propose(root, followed.signatures(root, followed.verifiers[:2])))
+        followed.send(followed.registry.challenge(2), followed.registry.bond_now())
         if attempt == 0:
-            world.wait(PARAMS.dispute_limit)
-            world.send(world.registry.lapse(2))
-    world.carry(Action.of(decided(world.registry, 2, True)), "strike it down")
-    assert world.told()[:2] == (EpochLapsed(2, 0), EpochStruck(2, 1))
+            followed.wait(PARAMS.dispute_limit)
+            followed.send(followed.registry.lapse(2))
+    followed.carry(Action.of(decided(followed.registry, 2, True)), "strike it down")
+    assert followed.told()[:2] == (EpochLapsed(2, 0), EpochStruck(2, 1))
 
 
 @holds(
@@ -269,26 +269,26 @@ def test_a_struck_root_is_told_apart_from_a_lapsed_one(world: Chain) -> None:
     by="contracts/protocol/chain/reading.py:ChainReader",
     against=Threat.BAD_CHAIN,
 )
-def test_every_reader_gets_the_same_in_any_order_of_looks(world: Chain) -> None:
-    world.stake(0, 5)
-    world.punish(1, b"e" * 32)
-    world.stake(1, 7)
-    last = world.head()
-    whole = world.reader.block(world.state, last)
-    assert ChainReader(connect_devnet(world.chain), world.deployment).block(world.state, last) == whole
+def test_every_reader_gets_the_same_in_any_order_of_looks(followed: FollowedModel) -> None:
+    followed.stake(0, 5)
+    followed.punish(1, b"e" * 32)
+    followed.stake(1, 7)
+    last = followed.head()
+    whole = followed.reader.block(followed.state, last)
+    assert ChainReader(connect_devnet(followed.chain), followed.deployment).block(followed.state, last) == whole
     events: tuple[ChainEvent, ...] = ()
-    for number in range(world.deployment.block, last + 1):
-        block = world.reader.block(world.state, number)
-        apply(world.state, block)
+    for number in range(followed.deployment.block, last + 1):
+        block = followed.reader.block(followed.state, number)
+        apply(followed.state, block)
         events += block.events
     assert events == whole.events
     assert block == replace(whole, events=block.events)
 
 
-def test_logs_are_read_in_pages(world: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = world.reader.block(world.state, world.head())
+def test_logs_are_read_in_pages(followed: FollowedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = followed.reader.block(followed.state, followed.head())
     spans: list[int] = []
-    honest = world.chain.handle
+    honest = followed.chain.handle
 
     def handle(request: Any) -> Any:
         if request["method"] == "eth_getLogs":
@@ -296,76 +296,76 @@ def test_logs_are_read_in_pages(world: Chain, monkeypatch: pytest.MonkeyPatch) -
             spans.append(last - first + 1)
         return honest(request)
 
-    monkeypatch.setattr(world.chain, "handle", handle)
+    monkeypatch.setattr(followed.chain, "handle", handle)
     monkeypatch.setattr(log_pace, "MOST_BLOCKS", 3)
-    assert world.reader.block(world.state, world.head()) == whole
+    assert followed.reader.block(followed.state, followed.head()) == whole
     assert max(spans) == 3
     assert len(spans) > 6
 
 
 @pytest.mark.parametrize(("refusal", "limit"), [("-32602", 1), ("-32005", 100), ("http 413", 100), ("silence", 10)])
-def test_a_verifiers_node_may_give_few_blocks_at_a_time(world: Chain, refusal: str, limit: int) -> None:
-    world.chain.mine(120)
-    world.stake(0, 1)
-    whole = world.reader.block(world.state, world.head())
-    rpc = Limited(world.chain.handle, limit, REFUSALS[refusal])
-    theirs = ChainReader(connect_devnet(cast(Any, rpc)), world.deployment)
-    assert theirs.block(world.state, world.head()) == whole
+def test_a_verifiers_node_may_give_few_blocks_at_a_time(followed: FollowedModel, refusal: str, limit: int) -> None:
+    followed.chain.mine(120)
+    followed.stake(0, 1)
+    whole = followed.reader.block(followed.state, followed.head())
+    rpc = Limited(followed.chain.handle, limit, REFUSALS[refusal])
+    theirs = ChainReader(connect_devnet(cast(Any, rpc)), followed.deployment)
+    assert theirs.block(followed.state, followed.head()) == whole
     assert rpc.widest > limit // 10
-    assert min(first for first, _ in rpc.asked) == first_block(world.w3, world.deployment)
+    assert min(first for first, _ in rpc.asked) == first_block(followed.w3, followed.deployment)
 
 
 # ---- when a block is due
 
 
-def test_a_block_is_due_after_an_event_or_enough_time(world: Chain) -> None:
+def test_a_block_is_due_after_an_event_or_enough_time(followed: FollowedModel) -> None:
     def due(state: State, every: int) -> int | None:
-        return world.reader.due(DueBlocks.of(state), every)
+        return followed.reader.due(DueBlocks.of(state), every)
 
-    world.chain.mine()  # now: the chain may have been made a while ago
-    assert due(world.state, 100) == world.head()
-    world.told()
-    assert due(world.state, 100) is None
-    world.wait(50)
-    assert due(world.state, 100) is None
-    world.stake(0, 1)
-    world.chain.mine()
-    assert due(world.state, 100) == world.head()
-    world.told()
-    world.wait(100)
-    assert due(world.state, 100) == world.head()
-    assert due(replace(world.state, block=replace(_block(world), more=True)), 100) is None
+    followed.chain.mine()  # now: the chain may have been made a while ago
+    assert due(followed.state, 100) == followed.head()
+    followed.told()
+    assert due(followed.state, 100) is None
+    followed.wait(50)
+    assert due(followed.state, 100) is None
+    followed.stake(0, 1)
+    followed.chain.mine()
+    assert due(followed.state, 100) == followed.head()
+    followed.told()
+    followed.wait(100)
+    assert due(followed.state, 100) == followed.head()
+    assert due(replace(followed.state, block=replace(_block(followed), more=True)), 100) is None
 
 
-def test_a_beacon_is_due_before_anything_else(world: Chain) -> None:
-    world.told()
-    began = _block(world).time
+def test_a_beacon_is_due_before_anything_else(followed: FollowedModel) -> None:
+    followed.told()
+    began = _block(followed).time
     for seconds in (40, 0, 20, 0, 0, 30):
-        world.wait(seconds)
-        world.chain.mine()
-    world.stake(0, 1)
-    times = [int(world.w3.eth.get_block(n)["timestamp"]) for n in range(world.head() + 1)]
+        followed.wait(seconds)
+        followed.chain.mine()
+    followed.stake(0, 1)
+    times = [int(followed.w3.eth.get_block(n)["timestamp"]) for n in range(followed.head() + 1)]
     for target in range(began + 1, times[-1] + 1, 7):
         first = next(n for n, time in enumerate(times) if time >= target)
         for beacons in ((target,), (times[-1] + 9, target), (target, target + 1)):
-            state = replace(world.state, runs={RunId("r"): _run(*beacons)})
-            assert world.reader.due(DueBlocks.of(state), 1) == first
-            apply(deepcopy(state), world.reader.block(state, first))  # the machine lets nobody pass over a beacon
-    later = replace(world.state, runs={RunId("r"): _run(times[-1] + 1)})
-    assert world.reader.due(DueBlocks.of(later), 10**6) == world.head()  # a stake was said
-    fixed = replace(world.state, runs={RunId("r"): _run(began + 1, phase=Phase.READING)})
-    assert world.reader.due(DueBlocks.of(fixed), 10**6) == world.head()
+            state = replace(followed.state, runs={RunId("r"): _run(*beacons)})
+            assert followed.reader.due(DueBlocks.of(state), 1) == first
+            apply(deepcopy(state), followed.reader.block(state, first))  # the machine lets nobody pass over a beacon
+    later = replace(followed.state, runs={RunId("r"): _run(times[-1] + 1)})
+    assert followed.reader.due(DueBlocks.of(later), 10**6) == followed.head()  # a stake was said
+    fixed = replace(followed.state, runs={RunId("r"): _run(began + 1, phase=Phase.READING)})
+    assert followed.reader.due(DueBlocks.of(fixed), 10**6) == followed.head()
 
 
-def test_what_is_not_final_is_neither_due_nor_read(world: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.told()
-    final, honest = world.head(), world.chain._number
-    monkeypatch.setattr(world.chain, "_number", lambda tag: final if tag == "finalized" else honest(tag))
-    world.stake(0, 1)
-    assert world.reader.final() == (final, _block(world).time)
-    assert world.reader.due(DueBlocks.of(world.state), 0) is None
+def test_what_is_not_final_is_neither_due_nor_read(followed: FollowedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed.told()
+    final, honest = followed.head(), followed.chain._number
+    monkeypatch.setattr(followed.chain, "_number", lambda tag: final if tag == "finalized" else honest(tag))
+    followed.stake(0, 1)
+    assert followed.reader.final() == (final, _block(followed).time)
+    assert followed.reader.due(DueBlocks.of(followed.state), 0) is None
     with pytest.raises(BlockNotFinal):
-        world.reader.block(world.state, final + 1)
+        followed.reader.block(followed.state, final + 1)
 
 
 # ---- a node that answers otherwise
@@ -390,50 +390,50 @@ UNFIT_LOGS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("change", UNFIT_LOGS.values(), ids=UNFIT_LOGS)
 def test_logs_that_do_not_fit_are_refused(
-    world: Chain, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]
+    followed: FollowedModel, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]
 ) -> None:
-    world.told()
-    world.stake(0, 1)
-    world.lie(monkeypatch, "eth_getLogs", change)
+    followed.told()
+    followed.stake(0, 1)
+    followed.lie(monkeypatch, "eth_getLogs", change)
     with pytest.raises(ChainUnfit):
-        world.told()
+        followed.told()
 
 
-def test_a_decision_of_another_model_is_refused(world: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.send(world.claim(world.finalized(1), 0))
-    world.wait(2)
-    world.told()
-    world.carry(Action.of(world.models.decide(world.model, b"1" * 32, "rounds", "5")), "5 rounds")
-    model = world.deployment.model
-    world.lie(
+def test_a_decision_of_another_model_is_refused(followed: FollowedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed.send(followed.claim(followed.finalized(1), 0))
+    followed.wait(2)
+    followed.told()
+    followed.carry(Action.of(followed.models.decide(followed.id, b"1" * 32, "rounds", "5")), "5 rounds")
+    model = followed.deployment.model
+    followed.lie(
         monkeypatch,
         "eth_getLogs",
         lambda logs: [{**x, "topics": ["0x" + "44" * 32 if t == model else t for t in x["topics"]]} for x in logs],
     )
     with pytest.raises(ChainUnfit, match="not asked for"):
-        world.told()
+        followed.told()
 
 
 @pytest.mark.parametrize(
     "changes", [{"number": "0x1"}, {"parentHash": "0x" + "55" * 32}, {"hash": None}, {"timestamp": None}]
 )
 def test_headers_that_do_not_fit_are_refused(
-    world: Chain, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+    followed: FollowedModel, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    last = world.head()
-    world.lie(monkeypatch, "eth_getBlockByNumber", lambda header: {**header, **changes})
+    last = followed.head()
+    followed.lie(monkeypatch, "eth_getBlockByNumber", lambda header: {**header, **changes})
     with pytest.raises((ChainUnfit, BlockNotFinal)):
-        world.reader.block(world.state, last)
+        followed.reader.block(followed.state, last)
 
 
-def test_another_chain_than_the_logs_is_refused(world: Chain) -> None:
-    world.told()
-    world.chain.mine()
-    state = replace(world.state, block=replace(_block(world), hash="0x" + "66" * 32))
+def test_another_chain_than_the_logs_is_refused(followed: FollowedModel) -> None:
+    followed.told()
+    followed.chain.mine()
+    state = replace(followed.state, block=replace(_block(followed), hash="0x" + "66" * 32))
     with pytest.raises(ChainUnfit, match="the log has"):
-        world.reader.block(state, world.head())
+        followed.reader.block(state, followed.head())
     with pytest.raises(ChainUnfit, match="to its end"):
-        world.reader.block(replace(world.state, block=replace(_block(world), more=True)), world.head())
+        followed.reader.block(replace(followed.state, block=replace(_block(followed), more=True)), followed.head())
 
 
 # ---- every event
@@ -450,9 +450,9 @@ def test_every_event_is_followed_or_its_omission_explained(contract: str, follow
     assert not set(followed) & set(NOT_FOLLOWED)
 
 
-def _block(world: Chain) -> Block:
-    assert world.state.block is not None
-    return world.state.block
+def _block(followed: FollowedModel) -> Block:
+    assert followed.state.block is not None
+    return followed.state.block
 
 
 def _run(*beacon_times: int, phase: Phase = Phase.CLOSED) -> RunState:
