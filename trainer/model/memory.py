@@ -2,6 +2,9 @@
 
 Measured at 1 M, 15 M and 150 M parameters: about 50 bytes a parameter, and for each token of a step what the backward
 pass keeps. The formula lies up to a quarter above.
+
+A portable step keeps more: probabilities of attention, and, until the whole batch has passed, both factors of each
+weight's gradient (trainer/portable/waiting.py), so that a micro-batch saves less of it.
 """
 
 from __future__ import annotations
@@ -18,6 +21,10 @@ _A_SUM = 4
 """The gradient that micro-batches are added up in."""
 _OF_LOGITS, _OF_WIDTH, _OF_MLP = 4, 20, 4
 """float32 numbers that are kept of a token, by vocabulary, width and inner width of each layer."""
+_OF_BYTES = 2
+"""Of a portable step: each weight as a byte, for both directions."""
+_WAIT_WIDTH, _WAIT_MLP = 10, 3
+_KEPT_WIDTH, _KEPT_MLP = 6, 3
 _MEMORY = Path("/proc/meminfo")
 
 
@@ -29,10 +36,25 @@ class DoesNotFit(CommonweightError):
 
 def needed_bytes(config: RunConfig) -> int:
     """Of an inner round, in bytes."""
-    kept = _OF_LOGITS * config.vocab + config.layers * (_OF_WIDTH * config.d_model + _OF_MLP * config.mlp_size)
     at_once = (config.micro_batch or config.batch) * config.context
+    if config.profile == "portable":
+        waiting = config.batch * config.context * _waiting(config)
+        return (_A_PARAMETER + _OF_BYTES) * parameter_count(config) + 4 * (waiting + at_once * _portable_kept(config))
+    kept = _OF_LOGITS * config.vocab + config.layers * (_OF_WIDTH * config.d_model + _OF_MLP * config.mlp_size)
     more = _A_SUM if config.micro_batch else 0
     return (_A_PARAMETER + more) * parameter_count(config) + 4 * at_once * kept
+
+
+def _waiting(config: RunConfig) -> int:
+    """Numbers of a token that wait until the batch has passed."""
+    return config.vocab + config.layers * (_WAIT_WIDTH * config.d_model + _WAIT_MLP * config.mlp_size)
+
+
+def _portable_kept(config: RunConfig) -> int:
+    """Numbers of a token that a portable step keeps while its micro-batch passes."""
+    of_attention = (config.layers + _OF_LOGITS) * config.heads * config.context
+    of_layers = config.layers * (_KEPT_WIDTH * config.d_model + _KEPT_MLP * config.mlp_size)
+    return _OF_LOGITS * config.vocab + of_attention + of_layers
 
 
 def require_room(config: RunConfig) -> None:
