@@ -70,10 +70,9 @@ class PortableLlama:
 
         def backward(gradient: Tensor) -> Tensor:
             by_heads = self._by_heads(attn.linear_backward("o_proj", gradient, mixed))
-            dq, dk, dv = (
-                part.unflatten(2, (-1, by_heads.shape[3])) for part in attention_backward(by_heads.flatten(2, 3), saved)
-            )
-            dq, dk = (turned(part, self.cos, -self.sin) for part in (dq, dk))
+            dq, dk, dv = attention_backward(by_heads.flatten(2, 3), saved)
+            dq = turned(dq.view(by_heads.shape), self.cos, -self.sin)
+            dk = turned(dk, self.cos, -self.sin)
             parts = zip(_PROJECTIONS, (dq, dk, dv), strict=True)
             first, *others = (attn.linear_backward(name, self._by_rows(part), normed) for name, part in parts)
             for other in others:
