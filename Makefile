@@ -157,6 +157,11 @@ bench-verifier-cost: install  ## what verifiers compute in percent of training, 
 bench-portable: install  ## the portable profile: same bits everywhere, time, loss (long)
 	$(BIN)/python -m benchmarks.portable
 
+bench-portable-flips: install  ## bits of a portable step over threads, vector units and integer units, step by step (goes on where it stopped)
+	$(BIN)/python -m benchmarks.portable_flips
+
+.PHONY: bench-portable-flips
+
 bench-diloco: install  ## the DiLoCo experiment: H = 500, 50, 10 beside data parallel and one node (hours; goes on where it stopped)
 	$(BIN)/python -m benchmarks.diloco
 

@@ -2,6 +2,9 @@
 
 Measured at 1 M, 15 M and 150 M parameters: about 50 bytes a parameter, and for each token of a step what the backward
 pass keeps. The formula lies up to a quarter above. All processes of a node count, since they are on one machine.
+
+A portable step keeps more: probabilities of attention, and, until the whole batch has passed, both factors of each
+weight's gradient (trainer/portable/waiting.py), so that a micro-batch saves less of it.
 """
 
 from __future__ import annotations
@@ -20,6 +23,10 @@ _OF_OWNED = 24
 """Of a parameter with its owner: two moments, the sum, a block that is received, and temporaries of AdamW."""
 _OF_LOGITS, _OF_WIDTH, _OF_MLP = 4, 20, 4
 """float32 numbers that are kept of a token, by vocabulary, width and inner width of each layer."""
+_OF_BYTES = 2
+"""Of a portable step: each weight as a byte, for both directions."""
+_WAIT_WIDTH, _WAIT_MLP = 10, 3
+_KEPT_WIDTH, _KEPT_MLP = 6, 3
 _MEMORY = Path("/proc/meminfo")
 
 
@@ -30,19 +37,45 @@ class DoesNotFit(CommonweightError):
 
 
 def needed_bytes(config: RunConfig, processes: int = 1, recompute: bool = False) -> int:
-    """Of an inner round, in bytes, in so many processes; with `recompute` only the inputs of blocks are kept."""
-    inside = _OF_WIDTH * config.d_model + _OF_MLP * config.mlp_size
-    of_layers = config.layers * config.d_model + inside if recompute else config.layers * inside
-    at_once = (config.micro_batch or config.block) * config.context
-    activations = 4 * at_once * (_OF_LOGITS * config.vocab + of_layers)
-    more = _A_SUM if config.micro_batch or config.ranks > 1 else 0
-    further = (processes - 1) * _of_further(config, processes)
-    return (_A_PARAMETER + more + further) * parameter_count(config) + processes * activations
+    """Of an inner round, in bytes, in so many processes; with `recompute` only the inputs of blocks are kept, but in a
+    portable step."""
+    is_portable = config.profile == "portable"
+    kept = _portable_activations(config) if is_portable else _activations(config, recompute)
+    of_bytes = _OF_BYTES if is_portable else 0
+    has_sum = config.ranks > 1 or (config.micro_batch and not is_portable)
+    own = _A_PARAMETER + of_bytes + (_A_SUM if has_sum else 0)
+    further = (processes - 1) * (_of_further(config, processes) + of_bytes)
+    return (own + further) * parameter_count(config) + processes * kept
 
 
 def _of_further(config: RunConfig, processes: int) -> int:
     """Of a parameter in a process beside the node's own: weights, a gradient for each of its blocks, what it owns."""
     return 4 + 4 * (config.ranks // processes) + _OF_OWNED // processes
+
+
+def _activations(config: RunConfig, recompute: bool) -> int:
+    """Bytes that one process keeps of the tokens that pass at once."""
+    inside = _OF_WIDTH * config.d_model + _OF_MLP * config.mlp_size
+    of_layers = config.layers * config.d_model + inside if recompute else config.layers * inside
+    return 4 * _at_once(config) * (_OF_LOGITS * config.vocab + of_layers)
+
+
+def _portable_activations(config: RunConfig) -> int:
+    """The same of a portable step, and what waits until its block has passed."""
+    of_layers = config.layers * (_WAIT_WIDTH * config.d_model + _WAIT_MLP * config.mlp_size)
+    waiting = config.block * config.context * (config.vocab + of_layers)
+    return 4 * (waiting + _at_once(config) * _portable_kept(config))
+
+
+def _portable_kept(config: RunConfig) -> int:
+    """Numbers of a token that a portable step keeps while its micro-batch passes."""
+    of_attention = (config.layers + _OF_LOGITS) * config.heads * config.context
+    of_layers = config.layers * (_KEPT_WIDTH * config.d_model + _KEPT_MLP * config.mlp_size)
+    return _OF_LOGITS * config.vocab + of_attention + of_layers
+
+
+def _at_once(config: RunConfig) -> int:
+    return (config.micro_batch or config.block) * config.context
 
 
 def require_room(config: RunConfig, processes: int = 1, recompute: bool = False) -> None:

@@ -31,7 +31,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor) -> tuple[Tensor, 
     after another, so that what they all give to its keys and values is a single contraction, not a sum of many.
     """
     scores = exact_matmul(q, k.mT).mul_(_share(q))  # (B, G, N * T, T)
-    scores.view(*scores.shape[:2], -1, k.shape[2], k.shape[2]).masked_fill_(hidden, -math.inf)
+    scores.view(*k.shape[:2], -1, k.shape[2], k.shape[2]).masked_fill_(hidden, -math.inf)
     p = softmax(scores)[0]
     return exact_matmul(p, v), Attended(q, k, v, p)
 

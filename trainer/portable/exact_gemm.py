@@ -7,8 +7,9 @@ every partial sum of a contraction of length k, over any subset and in any order
 
     k * (2^12 / sqrt(k))^2  =  2^24.
 
-Each row of the left and each column of the right operand has a grid of its own, set by its peak: 7 to 9 bits. Errors
-are relative to the peak, so sums whose large terms cancel take a second slice. Only this is asked of a machine:
+Each row of the left and each column of the right operand has a grid of its own, set by its peak: 7 to 9 bits. That is
+how attention is computed, whose contractions are short and many; linear layers are `byte_gemm`'s. Only this is asked of
+a machine:
 correctly rounded + - * / and sqrt, round half to even, no flushing of denormal numbers, and a GEMM that adds
 products (not Strassen's, nor one that shortens operands below 12 bits; torch's "highest" precision is neither).
 """
@@ -29,20 +30,18 @@ _EXPONENT_BITS = 0x7F800000
 _LONG_SUM = 2.0**23  # for float64, exact up to 2^30 terms
 
 
-def exact_matmul(left: Tensor, right: Tensor, slices: int = 1) -> Tensor:
+def exact_matmul(left: Tensor, right: Tensor) -> Tensor:
     """left (..., m, k) times right (..., k, n), float32: the same bits from any kernel, thread count or order of k.
 
-    k beyond CHUNK is cut into pieces, whose exact products are added in order, one rounding each. With two slices
-    what rounding left of `left` is multiplied too: for products whose large parts cancel.
+    k beyond CHUNK is cut into pieces, whose exact products are added in order, one rounding each.
     """
     total: Tensor | None = None
     for left_piece, right_piece in zip(torch.split(left, CHUNK, -1), torch.split(right, CHUNK, -2), strict=True):
-        columns, column_unit = quantise(right_piece, -2)
-        for last in range(slices - 1, -1, -1):
-            rows, row_unit = quantise(left_piece, -1)
-            product = torch.matmul(rows, columns).mul_(row_unit).mul_(column_unit)  # by powers of two: no rounding
-            total = product if total is None else total.add_(product)
-            left_piece = left_piece - rows.mul_(row_unit) if last else left_piece
+        whole_rows, row_unit = quantise(left_piece, -1)
+        whole_columns, column_unit = quantise(right_piece, -2)
+        product = torch.matmul(whole_rows, whole_columns).add_(0.0)  # a sum of negative zeros has no sign
+        product.mul_(row_unit).mul_(column_unit)  # by powers of two: no rounding
+        total = product if total is None else total.add_(product)
     assert total is not None, "split gives at least one piece"
     return total
 
@@ -58,7 +57,8 @@ def exact_sum(x: Tensor, dim: int) -> Tensor:
     short = x.shape[dim] <= CHUNK
     scale = scale_below(_WHOLE / x.shape[dim] - 0.5 if short else _LONG_SUM, peak(x, dim))
     whole = (x * scale).round_()
-    return (whole.sum(dim, keepdim=True) if short else whole.sum(dim, keepdim=True, dtype=torch.float64)).div_(scale)
+    total = whole.sum(dim, keepdim=True) if short else whole.sum(dim, keepdim=True, dtype=torch.float64)
+    return total.add_(0.0).div_(scale)  # as in a product, zero has no sign
 
 
 def exact_square_sum(x: Tensor, dim: int) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from contracts.protocol.run_config import RunConfig
 from trainer.portable.attention import attention, attention_backward, future
+from trainer.portable.byte_gemm import rows
 from trainer.portable.scope import Backward, Branch, Scope
 from trainer.portable.tables import gelu, gelu_places, gelu_slope
 
@@ -54,7 +55,7 @@ class PortableGPT:
     def _attention(self, block: Scope, x: Tensor) -> tuple[Tensor, Backward]:
         batch, time = self.tokens.shape
         normed, norm_backward = block.layer_norm("norm1", x)
-        qkv = block.linear("attention.qkv", normed).view(batch, time, 3, self.config.heads, -1)
+        qkv = block.linear("attention.qkv", rows(normed)).view(batch, time, 3, self.config.heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).contiguous()  # 3 x (B, H, T, K)
         y, saved = attention(q, k, v, future(time, x.device))
         mixed = y.transpose(1, 2).flatten(2).flatten(0, 1)  # (R, D)
@@ -65,11 +66,11 @@ class PortableGPT:
             gradient = parts.permute(1, 3, 0, 2, 4).reshape(len(x), -1)  # (R, 3 D)
             return norm_backward(block.linear_backward("attention.qkv", gradient, normed))
 
-        return block.linear("attention.out", mixed), backward
+        return block.linear("attention.out", rows(mixed)), backward
 
     def _mlp(self, block: Scope, x: Tensor) -> tuple[Tensor, Backward]:
         normed, norm_backward = block.layer_norm("norm2", x)
-        before = block.linear("up", normed)
+        before = block.linear("up", rows(normed))
         places = gelu_places(before)
         hidden = gelu(before, places)
 
@@ -77,4 +78,4 @@ class PortableGPT:
             gradient = gelu_slope(places).mul_(block.linear_backward("down", gradient, hidden))
             return norm_backward(block.linear_backward("up", gradient, normed))
 
-        return block.linear("down", hidden), backward
+        return block.linear("down", rows(hidden)), backward

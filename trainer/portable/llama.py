@@ -14,6 +14,7 @@ from torch import Tensor
 from contracts.protocol.run_config import RunConfig
 from trainer.model.llama import within_documents
 from trainer.portable.attention import attention, attention_backward, future
+from trainer.portable.byte_gemm import rows
 from trainer.portable.rotary import turned, turns
 from trainer.portable.scope import Backward, Branch, Scope
 from trainer.portable.tables import silu, silu_places, silu_slope
@@ -61,30 +62,30 @@ class PortableLlama:
     def _attention(self, block: Scope, x: Tensor) -> tuple[Tensor, Backward]:
         attn = block.under("self_attn.")
         normed, norm_backward = self._norm(block, "input_layernorm", x)
-        q, k, v = (self._by_heads(attn.linear(name, normed)) for name in _PROJECTIONS)  # (B, G, N, T, K)
+        operand = rows(normed)
+        q, k, v = (self._by_heads(attn.linear(name, operand)) for name in _PROJECTIONS)  # (B, G, N, T, K)
         q, k = (turned(part, self.cos, self.sin) for part in (q, k))
         y, saved = attention(q.flatten(2, 3), k.flatten(2, 3), v.flatten(2, 3), self.hidden)
         mixed = self._by_rows(y)
 
         def backward(gradient: Tensor) -> Tensor:
             by_heads = self._by_heads(attn.linear_backward("o_proj", gradient, mixed))
-            dq, dk, dv = (
-                part.reshape(*part.shape[:2], -1, *by_heads.shape[3:])
-                for part in attention_backward(by_heads.flatten(2, 3), saved)
-            )
-            dq, dk = (turned(part, self.cos, -self.sin) for part in (dq, dk))
+            dq, dk, dv = attention_backward(by_heads.flatten(2, 3), saved)
+            dq = turned(dq.view(by_heads.shape), self.cos, -self.sin)
+            dk = turned(dk, self.cos, -self.sin)
             parts = zip(_PROJECTIONS, (dq, dk, dv), strict=True)
             first, *others = (attn.linear_backward(name, self._by_rows(part), normed) for name, part in parts)
             for other in others:
                 first = first.add_(other)
             return norm_backward(first)
 
-        return attn.linear("o_proj", mixed), backward
+        return attn.linear("o_proj", rows(mixed)), backward
 
     def _mlp(self, block: Scope, x: Tensor) -> tuple[Tensor, Backward]:
         mlp = block.under("mlp.")
         normed, norm_backward = self._norm(block, "post_attention_layernorm", x)
-        gate, up = (mlp.linear(name, normed) for name in ("gate_proj", "up_proj"))
+        operand = rows(normed)
+        gate, up = (mlp.linear(name, operand) for name in ("gate_proj", "up_proj"))
         places = silu_places(gate)
         opened = silu(gate, places)
         hidden = opened * up
@@ -94,7 +95,7 @@ class PortableLlama:
             of_gate = mlp.linear_backward("gate_proj", silu_slope(places).mul_(inner * up), normed)
             return norm_backward(of_gate.add_(mlp.linear_backward("up_proj", inner * opened, normed)))
 
-        return mlp.linear("down_proj", hidden), backward
+        return mlp.linear("down_proj", rows(hidden)), backward
 
     def _by_heads(self, x: Tensor) -> Tensor:
         """(R, heads * K) -> (B, G, N, T, K), N = 1 for keys and values."""

@@ -1,8 +1,8 @@
 """The portable inner step's gradient: forward and backward by hand, the same bits on every machine.
 
-What could tie the result to a machine's way of working is taken out in three places: sums are exact
-(`exact_gemm`), samples are put into one order first, and what is summed over the batch waits until the whole
-batch has passed (`waiting`).
+What could tie the result to a machine's way of working is taken out in three places: sums are exact (`byte_gemm`,
+`exact_gemm`), samples are put into one order first, and what is summed over the batch waits until the whole batch has
+passed (`waiting`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch
+from trainer.portable.byte_gemm import rows
 from trainer.portable.functions import cross_entropy
 from trainer.portable.gpt import PortableGPT
 from trainer.portable.llama import PortableLlama
@@ -54,7 +55,7 @@ def _pass(model: _Model, weights: Scope, targets: Tensor, count: int) -> Tensor:
         x = x + change
         backwards.append(backward)
     last, norm_backward = model.last_norm(x)
-    losses, gradient = cross_entropy(weights.linear(model.head, last), targets, count)  # (R,), (R, V)
+    losses, gradient = cross_entropy(weights.linear(model.head, rows(last)), targets, count)  # (R,), (R, V)
     gradient = norm_backward(weights.linear_backward(model.head, gradient, last, slices=2))
     for backward in reversed(backwards):
         gradient = gradient + backward(gradient)

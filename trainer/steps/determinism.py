@@ -9,7 +9,7 @@ from blake3 import blake3
 
 from contracts.protocol.run_config import RunConfig
 from trainer.model.device import device_of
-from trainer.portable.self_check import check_arithmetic
+from trainer.portable.self_check import PORTABLE_DIGEST, check_arithmetic
 from trainer.portable.tables import check_tables
 from trainer.steps.own_trial import trial_digest
 from trainer.steps.profile import BOUNDED, PORTABLE, NumericsProfile, UnknownProfile
@@ -25,6 +25,7 @@ _ANYWHERE = NumericsProfile(
     cpu_capability="any",
     onednn=False,
     deterministic=True,
+    computed=PORTABLE_DIGEST,
 )
 
 

@@ -2,7 +2,7 @@
 
 "exact" is torch's float32: its profile is what this process computes (`trainer.steps.self_test`), beside what it
 computes with. "portable" is the arithmetic of `trainer.portable`, which leaves nothing to the machine: its profile is
-one and the same everywhere.
+one and the same everywhere, and another one where that arithmetic is another.
 """
 
 from __future__ import annotations
@@ -28,10 +28,7 @@ class UnknownProfile(CommonweightError):
 
 @dataclass(frozen=True)
 class NumericsProfile:
-    """What this process computes with, and the digest of what it computed: where fixed steps ended, as BLAKE3 in hex.
-
-    `computed` is empty in the portable profile alone.
-    """
+    """What this process computes with, and `computed`, where fixed steps of it end, as BLAKE3 in hex."""
 
     device: str
     machine: str
@@ -41,7 +38,7 @@ class NumericsProfile:
     cpu_capability: str
     onednn: bool
     deterministic: bool
-    computed: str = ""
+    computed: str
 
     @classmethod
     def current(cls, computed: str) -> NumericsProfile:
@@ -59,9 +56,8 @@ class NumericsProfile:
         )
 
     def to_json(self) -> str:
-        """Canonical JSON; without `computed` where nothing depends on the machine."""
-        fields = {name: value for name, value in asdict(self).items() if name != "computed" or value}
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        """Canonical JSON."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     def digest(self) -> bytes:
         """SHA-256 of the canonical JSON, 32 bytes."""

@@ -44,7 +44,7 @@ FAR_APART = (
 )
 
 
-GOLDEN = "12acc1d097abc93f336343f745f35dace37773fa11da9de3b9b8ff16a5afce13"
+GOLDEN = "2d00ce66c8d1c90147950c77e48282353a983a67ca4eb3c635974e243c4c76b6"
 """The state after one step of the tiny run; a change of it is a change of the portable profile."""
 
 
@@ -89,15 +89,6 @@ def test_a_contraction_beyond_the_chunk_is_added_in_order() -> None:
     whole = exact_matmul(a, b)
     parts = [exact_matmul(a[:, i : i + CHUNK], b[i : i + CHUNK]) for i in range(0, a.shape[1], CHUNK)]
     assert torch.equal(whole, parts[0] + parts[1] + parts[2])
-
-
-def test_a_second_slice_keeps_what_cancels() -> None:
-    left = torch.randn(8, 256)
-    left -= left.mean(1, keepdim=True)
-    right = (3 * torch.randn(256, 16)).round() + 50.0  # on its grid already; the common part cancels
-    truth = left.double() @ right.double()
-    errors = [float((exact_matmul(left, right, n).double() - truth).norm() / truth.norm()) for n in (1, 2)]
-    assert errors[1] < 0.002 < 0.02 < errors[0]
 
 
 @pytest.mark.parametrize("length", [5, 700, 3000])
@@ -161,6 +152,17 @@ def test_tables_are_the_functions(portable: RunConfig) -> None:
     assert not tables.exp_negative(torch.tensor([16.0, float("inf")])).any()
 
 
+def test_tables_of_silu_are_the_function(portable: RunConfig) -> None:
+    x = torch.linspace(-20, 20, 6001)
+    places = tables.silu_places(x)
+    ramp = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(torch.nn.functional.silu(ramp).sum(), ramp)
+    assert torch.allclose(tables.silu(x, places), torch.nn.functional.silu(x), atol=1e-3)
+    assert torch.allclose(tables.silu_slope(places), slope, atol=1e-3)
+    far = torch.tensor([-1e6, -16.0, 16.0, 1e6])
+    assert tables.silu(far, tables.silu_places(far)).tolist() == [0.0, 0.0, 16.0, 1e6]
+
+
 def test_tables_hold_the_true_values_rounded(portable: RunConfig) -> None:
     """In decimal arithmetic of 30 digits, which no library's exp or tanh takes part in."""
     with localcontext() as context:
@@ -170,6 +172,11 @@ def test_tables_hold_the_true_values_rounded(portable: RunConfig) -> None:
             x = Decimal(index - 8 * 1024) / 1024
             odds = (2 * slope * (x + Decimal("0.044715") * x**3)).exp()
             assert tables._table("gelu")[index].item() * 2**23 == round(odds / (odds + 1) * 2**23)
+            share = 1 / (1 + (-2 * x).exp())
+            steps_of_silu = 2 * index  # at 2 x
+            assert tables._table("silu")[steps_of_silu].item() * 2**23 == round(share * 2**23) or not index
+            tilt = share * (1 + 2 * x * (1 - share))
+            assert tables._table("silu slope")[steps_of_silu].item() * 2**23 == round(tilt * 2**23) or not index
             assert tables._table("exp")[index].item() * 2**23 == round((-Decimal(index) / 1024).exp() * 2**23)
 
 
