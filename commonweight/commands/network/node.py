@@ -48,6 +48,7 @@ Node = with_variables(
     "unjudged",
     "ranks",
     "recompute",
+    "offload",
     api="api_url",
 )
 
@@ -107,6 +108,9 @@ def node(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Less memory: compute what is inside a model's blocks twice.")
     ] = False,
+    offload: Annotated[
+        bool, typer.Option("--offload", help="Less memory on a GPU: keep the optimizer's moments in the host's.")
+    ] = False,
 ) -> None:
     """Train with the others: enrol, run inner steps, commit, open what verifiers ask for, be paid."""
     from commonweight.model.known_model import joined
@@ -141,6 +145,7 @@ def node(
         unjudged=unjudged,
         ranks=ranks,
         recompute=recompute,
+        offload=offload,
         **canaries,
     )
     leave = threading.Event()
