@@ -18,6 +18,7 @@ CPU = "cpu"
 CUDA = "cuda"
 _WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it torch's deterministic mode refuses cuBLAS
 _chosen = torch.device(CPU)
+_offloads = False
 
 
 class DeviceUnavailable(CommonweightError):
@@ -36,6 +37,22 @@ def choose_device(name: str) -> None:
             raise DeviceUnavailable("torch sees no CUDA GPU: install a CUDA build of torch and a driver, or use cpu")
         os.environ.setdefault(*_WORKSPACE)
     _chosen = torch.device(name)
+
+
+def choose_offload(offload: bool) -> None:
+    """Keep the optimizer's moments in the host's memory from now on, or where steps are computed."""
+    global _offloads
+    _offloads = offload
+
+
+def is_offloading() -> bool:
+    """Whether moments are in the host's memory."""
+    return _offloads
+
+
+def moments_device_of(profile: str) -> torch.device:
+    """Where the moments of a run under `profile` are between steps."""
+    return torch.device(CPU) if _offloads else device_of(profile)
 
 
 def chosen_device() -> str:

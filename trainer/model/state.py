@@ -17,7 +17,7 @@ from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import STEP_NAME, full_layout
 from trainer.model.building import initial_parameters
-from trainer.model.device import device_of
+from trainer.model.device import device_of, moments_device_of
 from trainer.model.layout import theta_layout
 
 Tensors = dict[str, NDArray[np.generic]]
@@ -49,10 +49,10 @@ class TrainState:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]], config: RunConfig) -> TrainState:
-        """A copy of `tensors` as torch state, on the device of the run. Raises StateMismatch."""
+        """A copy of `tensors` as torch state, on the devices of the run. Raises StateMismatch."""
         check_layout(tensors, layout(config))
-        device = device_of(config.profile)
-        theta, m, v = (_group(tensors, prefix, device) for prefix in ("theta", "m", "v"))
+        theta = _group(tensors, "theta", device_of(config.profile))
+        m, v = (_group(tensors, prefix, moments_device_of(config.profile)) for prefix in ("m", "v"))
         return cls(theta, m, v, step_count(tensors))
 
     def to_tensors(self) -> Tensors:

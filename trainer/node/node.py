@@ -30,6 +30,7 @@ from trainer.exchange.offers import offers
 from trainer.genesis.first_weights import choose_weights
 from trainer.log_view.admitted import Admitted, ByChain, ByLog
 from trainer.log_view.covered import CoveredLog
+from trainer.model.device import choose_offload
 from trainer.model.recompute import choose_recompute
 from trainer.node.answering import Answers
 from trainer.node.pen import Pen
@@ -63,6 +64,7 @@ class LightNode:
         choose_weights(settings.first_weights())
         choose_ranks(settings.ranks, settings.folder / "ranks")
         choose_recompute(settings.recompute)
+        choose_offload(settings.offload)
         folder = settings.folder
         self._pen = Pen(settings.key, self.domain, KeptMessages(folder / "outbox"))
         states = States(folder / "states", self.network.any_blob)

@@ -26,7 +26,8 @@ class NodeSettings(ProcessSettings):
     elsewhere `corpus_limit` bytes are kept; `weights` is where the file of the run's first weights lies.
     `give_up_after` are the seconds after which a node ends to which neither the server nor any mirror answers; with 0
     it waits for ever. `unjudged` enrols also where no verifier computes as this machine does. A round is computed in
-    `ranks` processes; with `recompute` what is inside a model's blocks is computed twice, and not kept.
+    `ranks` processes; with `recompute` what is inside a model's blocks is computed twice, and not kept; with
+    `offload` the optimizer's moments are in the host's memory between steps.
     """
 
     model_config = SettingsConfigDict(env_prefix="COMMONWEIGHT_NODE_")
@@ -50,6 +51,7 @@ class NodeSettings(ProcessSettings):
     unjudged: bool = False
     ranks: Count = 1
     recompute: bool = False
+    offload: bool = False
 
     def text(self) -> CorpusSettings:
         """Where this node has its text."""

@@ -33,7 +33,8 @@ def adamw(config: RunConfig, state: TrainState, gradients: list[Tensor], rate_sh
     beta1 = config.rate("beta1")
     beta2 = config.rate("beta2")
     state.step += 1
-    torch._foreach_mul_([value for value in theta if value.dim() > 1], 1.0 - lr * config.rate("weight_decay"))
+    if decayed := [value for value in theta if value.dim() > 1]:
+        torch._foreach_mul_(decayed, 1.0 - lr * config.rate("weight_decay"))
     _average(m, torch._foreach_mul(gradients, 1.0 - beta1), beta1)
     torch._foreach_mul_(gradients, gradients)
     torch._foreach_mul_(gradients, 1.0 - beta2)

@@ -18,7 +18,7 @@ import torch
 from contracts.ids import to_hex
 from contracts.process.spawner import ends_with_me
 from contracts.protocol.run_config import RunConfig
-from trainer.model.device import chosen_device
+from trainer.model.device import chosen_device, is_offloading
 from trainer.model.recompute import is_recomputing
 from trainer.model.state import Tensors
 from trainer.ranks.errors import RankLost
@@ -111,7 +111,9 @@ def ranked_steps(
 
 
 def _order(config: RunConfig, rank: int, size: int, meeting: Path, threads: int) -> Order:
-    return Order(config.to_json(), rank, size, str(meeting / STORE), chosen_device(), threads, is_recomputing())
+    store = str(meeting / STORE)
+    own_choices = (is_recomputing(), is_offloading())
+    return Order(config.to_json(), rank, size, store, chosen_device(), threads, *own_choices)
 
 
 def _end(children: list[Child]) -> None:

@@ -95,7 +95,7 @@ class Exchange:
     def send(self, tensor: Tensor, target: int) -> None:
         """To one process, which calls `receive`."""
         with _as_lost():
-            dist.send(tensor.contiguous(), target)
+            dist.send(tensor.to(self.device).contiguous(), target)
 
     def receive(self, tensor: Tensor, source: int) -> None:
         """In place."""

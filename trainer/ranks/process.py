@@ -26,6 +26,7 @@ class Order(Record):
     device: str
     threads: int
     recompute: bool
+    offload: bool
 
 
 def main() -> None:
@@ -34,6 +35,7 @@ def main() -> None:
     order = Order.from_json(json.loads(sys.stdin.readline()))
     from contracts.ids import to_hex  # torch only now: the kernel ends this process with its parent before
     from contracts.protocol.run_config import RunConfig
+    from trainer.model.device import choose_offload
     from trainer.model.recompute import choose_recompute
     from trainer.ranks.exchange import Exchange
     from trainer.ranks.placing import place
@@ -42,6 +44,7 @@ def main() -> None:
 
     config = RunConfig.from_json(order.config)
     choose_recompute(order.recompute)
+    choose_offload(order.offload)
     device = place(config, order.device, order.rank, order.threads)
     print(json.dumps({"profile": to_hex(profile_of(config).digest())}), flush=True)
     with Exchange(order.rank, order.size, Path(order.store), device) as exchange:

@@ -16,6 +16,7 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import STEP_NAME
 from trainer.data.batches import Batch
 from trainer.model.building import build_model
+from trainer.model.device import moments_device_of
 from trainer.model.layout import weight_shapes
 from trainer.model.state import Tensors, TrainState
 from trainer.ranks.exchange import Exchange
@@ -94,9 +95,7 @@ class ShardedSteps:
             if given is not None and owner != rank:
                 self._exchange.send(given[name], owner)
             elif owner == rank:
-                moments[name] = torch.empty_like(self._theta[name]) if given is None else given[name]
-                if given is None:
-                    self._exchange.receive(moments[name], 0)
+                moments[name] = self._received(name, 0) if given is None else given[name]
 
     def _collected(self, group: Mapping[str, Tensor], name: str, owner: int) -> Tensor:
         """A moment in process 0, from its owner."""
@@ -105,9 +104,13 @@ class ShardedSteps:
         if self._exchange.rank == owner:
             self._exchange.send(group[name], 0)
             return group[name]
+        return self._received(name, owner)
+
+    def _received(self, name: str, source: int) -> Tensor:
+        """A moment from another process, to where moments are kept."""
         value = torch.empty_like(self._theta[name])
-        self._exchange.receive(value, owner)
-        return value
+        self._exchange.receive(value, source)
+        return value.to(moments_device_of(self._config.profile))
 
     def _shared(self, batch: Batch | None) -> Batch:
         """Process 0's batch, everywhere."""

@@ -6,6 +6,7 @@ So a process that owns some tensors of a state computes for them what one proces
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from trainer.model.state import TrainState
 from trainer.portable.optimizer import adamw as portable_adamw
 from trainer.portable.optimizer import square_sums
 from trainer.steps.profile import PORTABLE
+
+AdamW = Callable[[RunConfig, TrainState, list[Tensor], float], None]
+"""Takes a step in place on a state's tensors, by gradients in their order and a share of the learning rate."""
 
 
 def tensor_norms(config: RunConfig, gradients: list[Tensor]) -> Tensor:
@@ -35,12 +39,30 @@ def global_norm(config: RunConfig, norms: Tensor) -> float:
 def update(config: RunConfig, state: TrainState, gradients: list[Tensor], norm: float, rate_share: float) -> None:
     """Clip by the global norm and take one AdamW step, in place on those tensors that `state` has.
 
-    `gradients` are in its order, and are overwritten.
+    `gradients` are in its order, and are overwritten. A state without tensors only counts.
     """
+    if not gradients:
+        state.step += 1
+        return
     limit = config.rate("clip")
     if norm > limit:
         torch._foreach_mul_(gradients, limit / norm)
-    (portable_adamw if config.profile == PORTABLE else _adamw)(config, state, gradients, rate_share)
+    adamw = portable_adamw if config.profile == PORTABLE else _adamw
+    if all(value.device == gradient.device for value, gradient in zip(state.m.values(), gradients, strict=True)):
+        adamw(config, state, gradients, rate_share)
+    else:
+        one_by_one(adamw, config, state, gradients, rate_share)
+
+
+def one_by_one(adamw: AdamW, config: RunConfig, state: TrainState, gradients: list[Tensor], rate_share: float) -> None:
+    """The same step, tensor by tensor: each one's moments come to its device for as long as they are needed (as in
+    ZeRO-Offload, Ren et al. 2021, but that the step is computed on the card: the host's is not needed for its bits)."""
+    for name, gradient in zip(state.theta, gradients, strict=True):
+        m, v = (group[name].to(gradient.device, copy=True) for group in (state.m, state.v))
+        adamw(config, TrainState({name: state.theta[name]}, {name: m}, {name: v}, state.step), [gradient], rate_share)
+        state.m[name].copy_(m)
+        state.v[name].copy_(v)
+    state.step += 1
 
 
 @torch.no_grad()
@@ -53,8 +75,8 @@ def _adamw(config: RunConfig, state: TrainState, gradients: list[Tensor], rate_s
     beta1 = config.rate("beta1")
     beta2 = config.rate("beta2")
     state.step += 1
-    decayed = [value for value in theta if value.dim() > 1]
-    torch._foreach_mul_(decayed, 1.0 - lr * config.rate("weight_decay"))
+    if decayed := [value for value in theta if value.dim() > 1]:
+        torch._foreach_mul_(decayed, 1.0 - lr * config.rate("weight_decay"))
     torch._foreach_lerp_(m, gradients, 1.0 - beta1)
     torch._foreach_mul_(v, beta2)
     torch._foreach_addcmul_(v, gradients, gradients, 1.0 - beta2)

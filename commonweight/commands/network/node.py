@@ -48,6 +48,7 @@ Node = with_variables(
     "unjudged",
     "ranks",
     "recompute",
+    "offload",
     api="api_url",
 )
 
@@ -113,6 +114,12 @@ def node(
         bool,
         typer.Option("--recompute", help="Compute the activations of a model's blocks twice, which takes less memory."),
     ] = False,
+    offload: Annotated[
+        bool,
+        typer.Option(
+            "--offload", help="Keep the optimizer's moments in the host's memory, which takes less memory on a GPU."
+        ),
+    ] = False,
 ) -> None:
     """Train as a node of a run: enrol, run inner steps, commit, open the states that verifiers draw, and be paid."""
     from commonweight.model.known_model import joined
@@ -147,6 +154,7 @@ def node(
         unjudged=unjudged,
         ranks=ranks,
         recompute=recompute,
+        offload=offload,
         **canaries,
     )
     leave = threading.Event()

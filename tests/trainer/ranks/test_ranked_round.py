@@ -18,6 +18,7 @@ from torch import Tensor
 
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
+from tests.holds import Threat, holds
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.text import text_corpus
 from trainer.model.state import Tensors, initial_theta, start_tensors
@@ -58,6 +59,12 @@ def alone_and_in(processes: int, config: RunConfig) -> tuple[Trajectory, Traject
     return run_inner(config, start, batches), run_ranked(config, start, batches)
 
 
+@holds(
+    "A node of several processes has the bits of one",
+    by="trainer/ranks/exchange.py:Exchange",
+    also="tests/trainer/steps/test_ranks.py:test_a_step_adds_its_blocks_in_rank_order",
+    against=Threat.UNLIKE_MACHINES,
+)
 @pytest.mark.parametrize(
     ("processes", "config"),
     [

@@ -12,6 +12,7 @@ from torch.func import functional_call
 
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
+from tests.holds import Threat, holds
 from trainer.data.batches import Batch
 from trainer.model.binding import bind
 from trainer.model.building import build_model, loss_of
@@ -53,6 +54,11 @@ def after(config: RunConfig, steps: int = 3) -> tuple[list[float], bytes]:
     return [number for result in results for number in result], state_digest(state.to_tensors())
 
 
+@holds(
+    "A model that is bound to its state has the bits of one that is called with it",
+    by="trainer/model/binding.py:bind",
+    against=Threat.UNLIKE_MACHINES,
+)
 @pytest.mark.parametrize("config", RUNS.values(), ids=RUNS)
 def test_bound_steps_have_the_bits_of_functional_calls(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     bound = after(config)

@@ -139,7 +139,7 @@ class Enrolling:
     def __init__(self) -> None:
         self.signed: list[object] = []
         self.answers = Answers(
-            SimpleNamespace(payout=NODE, from_round=1, unjudged=True),  # type: ignore[arg-type]
+            SimpleNamespace(payout=NODE, from_round=1, unjudged=True, ranks=1, recompute=False),  # type: ignore[arg-type]
             SimpleNamespace(state=SimpleNamespace(size=3, verifiers={})),  # type: ignore[arg-type]
             SimpleNamespace(keep=lambda _, message: self.signed.append(message)),  # type: ignore[arg-type]
             SimpleNamespace(address=NODE),  # type: ignore[arg-type]
