@@ -97,7 +97,7 @@ demo: install  ## train together, catch a cheat, claim shares, vote (about 5 min
 
 clean:  ## remove what is installed, cached or written by the demo
 	rm -rf .venv $(NODE_FOLDERS:%=%/node_modules) commonweight-demo dist
-	rm -rf contracts/foundry/.out contracts/foundry/.cache $(SLITHER) $(PYTHON_CLIENT)
+	rm -rf contracts/foundry/.out contracts/foundry/.cache $(SLITHER) $(PYTHON_CLIENT) $(COMPARE)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -170,6 +170,20 @@ bench-corpus: install  ## a gigabyte of text to shards, and what a joining node 
 
 bench-growth: install  ## digest, opening, replay and merge from 1 M to 400 M parameters: seconds a parameter (12 GB of memory)
 	$(BIN)/python -m benchmarks.growth
+
+# torchft and accelerate beside our torch and transformers; whatever they need at their own versions
+COMPARE := .compare-packages
+$(COMPARE)/.installed: benchmarks/beside.txt $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --target $(COMPARE) --requirement $<
+	touch $@
+
+bench-beside-torchft: install $(COMPARE)/.installed  ## our outer step beside torchft's DiLoCo, two live replicas on one machine
+	PYTHONPATH=$(COMPARE) $(BIN)/python -m benchmarks.beside_torchft
+
+bench-beside-trainers: install $(COMPARE)/.installed  ## tokens a second and loss beside plain PyTorch, Hugging Face's Trainer and torchft
+	PYTHONPATH=$(COMPARE) $(BIN)/python -m benchmarks.beside_trainers
+
+.PHONY: bench-beside-torchft bench-beside-trainers
 
 bench-cheats: install  ## distance of every cheat from honest work
 	$(BIN)/python -m benchmarks.cheats
