@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.record import progress, write_result
 from tests.contracts.bindings.test_decisions import decide_on_chain
 from tests.contracts.decisions import end_of, random_decision
-from tests.contracts.protocol.chain.test_reading import Chain
+from tests.contracts.protocol.chain.test_reading import FollowedModel
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--decoded", type=int, default=10_000)
     parser.add_argument("--voted", type=int, default=100)
     chosen = parser.parse_args()
-    told = decide_on_chain(Chain.fresh(), random.Random(2), chosen.voted)  # noqa: S311
+    told = decide_on_chain(FollowedModel.fresh(), random.Random(2), chosen.voted)  # noqa: S311
     taken = sum(not end_of(*one) for one in told)
     progress(f"{len(told)} decided on the chain: {taken} applied, the others refused with a reason")
     chance, applied, slowest, early = random.Random(1), 0, 0.0, 0.0  # noqa: S311

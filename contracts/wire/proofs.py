@@ -7,7 +7,6 @@ from typing import Annotated
 from pydantic import Field, WithJsonSchema
 
 from contracts.messages.for_log import Commitment
-from contracts.protocol.judge.facts import Word
 from contracts.wire.fields import (
     Address,
     Count,
@@ -39,7 +38,9 @@ class SegmentWord(Part):
 
     verifier: Address = Field(description="Address of the verifier.")
     segment: Segment = Field(description="Number of the segment, from 0.")
-    word: Word = Field(strict=False, description="The verdict: true, false, drift or unserved.", examples=["true"])
+    word: Annotated[str, Field(examples=["true"])] = Field(
+        description="The verdict: true, false, drift or unserved (contracts/protocol/judge/facts.py:Word)."
+    )
     reason: WhyNot | None = Field(description="Reason of a false verdict; null for other verdicts.")
     measured: Error = Field(description="Error that the verifier measured, in 1e-18.")
     limit: Error = Field(description="Limit of that error, in 1e-18.")

@@ -12,14 +12,13 @@ from contracts.protocol.run_config import RunConfig
 from contracts.tensors.tensorfile import state_digest
 from trainer.data.batches import Batch
 from trainer.model.building import build_model
-from trainer.model.own.interface import cross_entropy
 from trainer.model.state import TrainState
 from trainer.portable import byte_gemm
 from trainer.portable.exact_gemm import CHUNK
 from trainer.portable.self_check import drawn_batch, drawn_theta
 from trainer.portable.step import portable_gradients
 from trainer.steps.determinism import configure_determinism
-from trainer.steps.inner_step import NonFiniteLoss, _gradients, inner_step
+from trainer.steps.inner_step import NonFiniteLoss, block_share, inner_step
 
 pytestmark = pytest.mark.unit
 SMALL = RunConfig(
@@ -56,7 +55,7 @@ def test_gradients_are_those_of_autograd(form: str) -> None:
     state, words = _start(config)
     batch = _batch(config, words)
     theta = {name: value.double() for name, value in state.theta.items()}
-    loss, expected = _gradients(build_model(config), cross_entropy, theta, batch, config.batch)
+    loss, expected = block_share(replace(config, profile="exact"), build_model(config), theta, batch, 0)
     found_loss, found = portable_gradients(config, state.theta, batch)
     assert found_loss == pytest.approx(loss, rel=1e-3)
     for name, value, reference in zip(theta, found, expected, strict=True):
