@@ -266,4 +266,10 @@ bench-stops: install  ## 200 SIGKILL and 50 SIGSTOP of nodes at random moments (
 bench-churn: install  ## 50 rounds in each of which a node joins, one leaves and one is killed, beside the same run in calm (an hour)
 	$(BIN)/python -m benchmarks.weather.churn
 
-.PHONY: bench-weather bench-stops bench-churn bench-http
+bench-hour: install  ## lines that each process prints in an hour of an ordinary run
+	$(BIN)/python -m benchmarks.weather.hour
+
+bench-events: install  ## how late the server acts on an event of its chain (two minutes)
+	$(BIN)/python -m benchmarks.weather.chain_events
+
+.PHONY: bench-weather bench-stops bench-churn bench-hour bench-events bench-http

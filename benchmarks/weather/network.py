@@ -79,8 +79,17 @@ class Place:
 class Network:
     """Use as a context: leaving it ends every process. `place` is there once it runs."""
 
-    def __init__(self, folder: Path, seed: int, nodes: int = 4, rounds: int = 100_000, rules: RunRules = RULES) -> None:
-        self.folder, self.seed, self._rounds, self._rules = folder, seed, rounds, rules
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        nodes: int = 4,
+        rounds: int = 100_000,
+        rules: RunRules = RULES,
+        config: Mapping[str, Any] = CONFIG,
+    ) -> None:
+        self.folder, self.seed, self._rules = folder, seed, rules
+        self._config = {**config, "rounds": rounds, "seed": seed}
         self.nodes = NODES[:nodes]
         self.sky = Sky()
         self.parties: dict[str, Party] = {}
@@ -182,9 +191,8 @@ class Network:
         self.wait("the chain in the log", lambda: ApiClient(self._api).get("/log/size")["size"] > 1)
 
     def _open_run(self) -> str:
-        config = {**CONFIG, "rounds": self._rounds, "seed": self.seed}
         text = (self.folder / "text.txt",)
-        return open_run(self._api, self.key("creator").key.hex(), config, self._rules, RunText(text))
+        return open_run(self._api, self.key("creator").key.hex(), self._config, self._rules, RunText(text))
 
     def _open_verifiers(self, run: str) -> None:
         ports = {name: free_port() for name in VERIFIERS}
