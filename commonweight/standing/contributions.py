@@ -58,7 +58,7 @@ SENTENCES: Mapping[StrEnum, Sentence] = {
         "commonweight contribution sign --help",
     ),
     ContributionState.MISSING: Sentence(
-        "{signed} of {quorum} needed maintainers have signed. The others can be any of {missing}, until {until}.",
+        "The contribution has {signed} of {quorum} needed signatures. Others can come from {missing}, until {until}.",
         "commonweight contribution sign --help",
     ),
     ContributionState.MISSIGNED: Sentence(

@@ -26,7 +26,7 @@ class ShareState(StrEnum):
 
 SHARES: Mapping[StrEnum, Sentence] = {
     ShareState.DUE: Sentence(
-        "{money} of distribution {id} are due to the account.",
+        "Distribution {id} owes the account {money}.",
         "commonweight revenue release {account} --currency {currency} --keystore KEY --deployment FILE",
     ),
     ShareState.BELOW_A_UNIT: Sentence(
@@ -34,7 +34,7 @@ SHARES: Mapping[StrEnum, Sentence] = {
         "commonweight wallet balance {account}",
     ),
     ShareState.RELEASED: Sentence(
-        "{money} of distribution {id} were paid to the account.", "commonweight revenue distribute --help"
+        "Distribution {id} has paid the account {money}.", "commonweight revenue distribute --help"
     ),
 }
 

@@ -77,7 +77,7 @@ def test_an_epoch_on_its_way_is_told_and_then_claimed(place: Online) -> None:
     assert line.startswith(f"500 M for compute in epoch 1  to {wallet}  0x")
     assert whole == "claimed 500 M"
     again = place("wallet", "claim", wallet)
-    assert (again.status, again.out) == (0, "all of 500 M is claimed already\n")
+    assert (again.status, again.out) == (0, "all 500 M are claimed already\n")
     house.wait(2)
     sums, claims = shown(place, wallet)
     assert (sums["balance"], sums["claimed"], sums["owed"], sums["currency"]) == (str(500 * 10**18),) * 2 + ("0", "M")
