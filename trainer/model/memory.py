@@ -4,7 +4,8 @@ Measured at 1 M, 15 M and 150 M parameters: about 50 bytes a parameter, and for 
 pass keeps. The formula lies up to a quarter above.
 
 A portable step keeps more: probabilities of attention, and, until the whole batch has passed, both factors of each
-weight's gradient (trainer/portable/waiting.py), so that a micro-batch saves less of it.
+weight's gradient (trainer/portable/waiting.py), so that a micro-batch saves less of it. At the end the factors of the
+output layer are cut into whole numbers, those of the whole batch at once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ _OF_LOGITS, _OF_WIDTH, _OF_MLP = 4, 20, 4
 _OF_BYTES = 2
 """Of a portable step: each weight as a byte, for both directions."""
 _WAIT_WIDTH, _WAIT_MLP = 10, 3
-_KEPT_WIDTH, _KEPT_MLP = 6, 3
+"""float32 numbers of a token that wait in each layer, by width and inner width."""
+_KEPT_WIDTH, _KEPT_MLP, _OF_ATTENTION = 3, 2, 4
+"""What is kept beside them while a micro-batch passes; the last one by heads times context."""
+_OF_LAST_PRODUCT = 5
+"""By vocabulary, at the end."""
 _MEMORY = Path("/proc/meminfo")
 
 
@@ -38,23 +43,22 @@ def needed_bytes(config: RunConfig) -> int:
     """Of an inner round, in bytes."""
     at_once = (config.micro_batch or config.batch) * config.context
     if config.profile == "portable":
-        waiting = config.batch * config.context * _waiting(config)
-        return (_A_PARAMETER + _OF_BYTES) * parameter_count(config) + 4 * (waiting + at_once * _portable_kept(config))
+        return _portable_bytes(config, at_once)
     kept = _OF_LOGITS * config.vocab + config.layers * (_OF_WIDTH * config.d_model + _OF_MLP * config.mlp_size)
     more = _A_SUM if config.micro_batch else 0
     return (_A_PARAMETER + more) * parameter_count(config) + 4 * at_once * kept
 
 
-def _waiting(config: RunConfig) -> int:
-    """Numbers of a token that wait until the batch has passed."""
-    return config.vocab + config.layers * (_WAIT_WIDTH * config.d_model + _WAIT_MLP * config.mlp_size)
-
-
-def _portable_kept(config: RunConfig) -> int:
-    """Numbers of a token that a portable step keeps while its micro-batch passes."""
-    of_attention = (config.layers + _OF_LOGITS) * config.heads * config.context
+def _portable_bytes(config: RunConfig, at_once: int) -> int:
+    """Of a round whose micro-batches have so many tokens."""
+    all_tokens = config.batch * config.context
+    waiting = config.vocab + config.layers * (_WAIT_WIDTH * config.d_model + _WAIT_MLP * config.mlp_size)
+    of_attention = (config.layers + _OF_ATTENTION) * config.heads * config.context
     of_layers = config.layers * (_KEPT_WIDTH * config.d_model + _KEPT_MLP * config.mlp_size)
-    return _OF_LOGITS * config.vocab + of_attention + of_layers
+    passing = at_once * (_OF_LOGITS * config.vocab + of_attention + of_layers)
+    ending = all_tokens * _OF_LAST_PRODUCT * config.vocab
+    numbers = all_tokens * waiting + max(passing, ending)
+    return (_A_PARAMETER + _OF_BYTES) * parameter_count(config) + 4 * numbers
 
 
 def require_room(config: RunConfig) -> None:
