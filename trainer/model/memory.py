@@ -4,7 +4,8 @@ Measured at 1 M, 15 M and 150 M parameters: about 50 bytes a parameter, and for 
 pass keeps. The formula lies up to a quarter above. All processes of a node count, since they are on one machine.
 
 A portable step keeps more: probabilities of attention, and, until the whole batch has passed, both factors of each
-weight's gradient (trainer/portable/waiting.py), so that a micro-batch saves less of it.
+weight's gradient (trainer/portable/waiting.py), so that a micro-batch saves less of it. At the end the factors of the
+output layer are cut into whole numbers, those of the whole batch at once.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ _OF_LOGITS, _OF_WIDTH, _OF_MLP = 4, 20, 4
 _OF_BYTES = 2
 """Of a portable step: each weight as a byte, for both directions."""
 _WAIT_WIDTH, _WAIT_MLP = 10, 3
-_KEPT_WIDTH, _KEPT_MLP = 6, 3
+"""float32 numbers of a token that wait in each layer, by width and inner width."""
+_KEPT_WIDTH, _KEPT_MLP, _OF_ATTENTION = 3, 2, 4
+"""What is kept beside them while a micro-batch passes; the last one by heads times context."""
+_OF_LAST_PRODUCT = 5
+"""By vocabulary, at the end."""
 _MEMORY = Path("/proc/meminfo")
 
 
@@ -62,16 +67,13 @@ def _activations(config: RunConfig, recompute: bool) -> int:
 
 def _portable_activations(config: RunConfig) -> int:
     """The same of a portable step, and what waits until its block has passed."""
-    of_layers = config.layers * (_WAIT_WIDTH * config.d_model + _WAIT_MLP * config.mlp_size)
-    waiting = config.block * config.context * (config.vocab + of_layers)
-    return 4 * (waiting + _at_once(config) * _portable_kept(config))
-
-
-def _portable_kept(config: RunConfig) -> int:
-    """Numbers of a token that a portable step keeps while its micro-batch passes."""
-    of_attention = (config.layers + _OF_LOGITS) * config.heads * config.context
+    tokens = config.block * config.context
+    waiting = config.vocab + config.layers * (_WAIT_WIDTH * config.d_model + _WAIT_MLP * config.mlp_size)
+    of_attention = (config.layers + _OF_ATTENTION) * config.heads * config.context
     of_layers = config.layers * (_KEPT_WIDTH * config.d_model + _KEPT_MLP * config.mlp_size)
-    return _OF_LOGITS * config.vocab + of_attention + of_layers
+    passing = _at_once(config) * (_OF_LOGITS * config.vocab + of_attention + of_layers)
+    ending = tokens * _OF_LAST_PRODUCT * config.vocab
+    return 4 * (tokens * waiting + max(passing, ending))
 
 
 def _at_once(config: RunConfig) -> int:

@@ -17,7 +17,16 @@ import torch
 from torch import Tensor
 
 _LOWEST, _HIGHEST = -128, 127
-_SHAPES = ((1, 1, 1), (3, 5, 7), (1, 300, 33), (17, 64, 1), (33, 65, 17), (64, 1024, 48), (129, 257, 300))
+_SHAPES = (
+    (1, 1, 1),
+    (3, 5, 7),
+    (1, 300, 33),
+    (17, 64, 1),
+    (33, 65, 17),
+    (64, 1024, 48),
+    (129, 257, 300),
+    (400, 192, 520),
+)
 """Rows, contraction, columns: below and above the blocks of a product, and widths that no vector divides."""
 _RACE = 256
 _TURNS = 3

@@ -12,12 +12,29 @@ from trainer.model.memory import DoesNotFit, available_bytes, needed_bytes, requ
 pytestmark = pytest.mark.unit
 MEASURED = {("15M", 1, 16): 749e6, ("15M", 8, 256): 2041e6, ("150M", 1, 16): 7521e6, ("1M", 16, 128): 210e6}
 """Bytes of an inner round on a CPU, torch 2.13."""
+PORTABLE = {
+    ("llama", "1M", 16, 128, 0): 263e6,
+    ("llama", "1M", 16, 128, 2): 226e6,
+    ("gpt", "1M", 16, 128, 0): 267e6,
+    ("llama", "15M", 1, 16, 0): 669e6,
+    ("llama", "1M", 2, 512, 0): 189e6,
+}
+"""The same of a portable run, by architecture, size, batch, context and micro-batch."""
+_SHAPE = ("layers", "d_model", "heads", "vocab")
 
 
 @pytest.mark.parametrize(("size", "batch", "context"), MEASURED)
 def test_the_formula_lies_above_what_was_measured(size: str, batch: int, context: int) -> None:
     config = RunConfig(**{**SIZES[size], "batch": batch, "micro_batch": 0, "context": context})
     assert 0.98 < needed_bytes(config) / MEASURED[size, batch, context] < 1.26
+
+
+@pytest.mark.parametrize(("architecture", "size", "batch", "context", "at_once"), PORTABLE)
+def test_a_portable_round_takes_more(architecture: str, size: str, batch: int, context: int, at_once: int) -> None:
+    shape = {k: v for k, v in SIZES[size].items() if architecture == "llama" or k in _SHAPE}
+    asked = {"architecture": architecture, "profile": "portable", "batch": batch, "context": context}
+    config = RunConfig(**{**shape, **asked, "micro_batch": at_once})
+    assert 0.98 < needed_bytes(config) / PORTABLE[architecture, size, batch, context, at_once] < 1.26
 
 
 def test_a_run_that_does_not_fit_is_refused_with_the_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
