@@ -20,11 +20,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch._C._distributed_c10d import FileStore  # torch.distributed has it, and does not say so to a type checker
+from torch.distributed.distributed_c10d import _set_pg_timeout
 
 from trainer.ranks.errors import RankLost
 
 TIMEOUT = timedelta(minutes=30)
 """Of one message: longer than any process computes between two of them."""
+MEETING = timedelta(minutes=2)
+"""Of the first connections: one that ends just then is not told from one that is slow."""
 _LOOK_SECONDS = 0.02
 _INTERFACE = "GLOO_SOCKET_IFNAME"
 _LOOPBACKS = ("lo", "lo0")
@@ -56,7 +59,8 @@ class Exchange:
             backend = "nccl" if self.device.type == "cuda" else "gloo"
             store = FileStore(str(self._store), self.size)
             self._meet(store)
-            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=TIMEOUT)
+            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=MEETING)
+            _set_pg_timeout(TIMEOUT)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -64,7 +68,7 @@ class Exchange:
 
     def _meet(self, store: FileStore) -> None:
         """Nobody connects before process 0 has seen all of them alive: a connection to one that is gone is tried for as
-        long as TIMEOUT."""
+        long as MEETING."""
         store.set(f"come-{self.rank}", "1")
         if self.rank:
             store.wait(["go"], TIMEOUT)

@@ -15,9 +15,12 @@ import pytest
 from tests.trainer.node import test_node
 from tests.trainer.node.test_node import Place
 from tests.trainer.world import Village
+from trainer.data.batches import Batch
 from trainer.ranks.engine import Child
 from trainer.ranks.errors import RanksDoNotDivide
 from trainer.ranks.running import choose_ranks
+from trainer.ranks.sharded import ShardedSteps
+from trainer.steps.inner_step import StepResult
 
 pytestmark = pytest.mark.integration
 
@@ -39,15 +42,19 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 
 def test_a_node_that_loses_a_process_does_its_round_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    ready, killed = Child.require_ready, list[int]()
+    ready, step, children = Child.require_ready, ShardedSteps.step, list[Child]()
 
-    def kill(child: Child, profile: str) -> None:
+    def noted(child: Child, profile: str) -> None:
         ready(child, profile)
-        if not killed:
-            killed.append(child.process.pid)
-            os.kill(child.process.pid, signal.SIGKILL)
+        children.append(child)
 
-    monkeypatch.setattr(Child, "require_ready", kill)
+    def killing(steps: ShardedSteps, batch: Batch) -> StepResult:
+        if len(children) == 1:
+            os.kill(children[0].process.pid, signal.SIGKILL)
+        return step(steps, batch)
+
+    monkeypatch.setattr(Child, "require_ready", noted)
+    monkeypatch.setattr(ShardedSteps, "step", killing)
     with place.node(ranks=2):
         place.until(place.posted)
     (lost,) = place.events("lost")
