@@ -104,7 +104,7 @@ def ranked_steps(
         for child in children:
             child.require_ready(profile)
         try:
-            exchange = stack.enter_context(Exchange(0, processes, meeting / STORE, device))
+            exchange = stack.enter_context(Exchange(0, processes, meeting / STORE, device, lambda: _watch(children)))
             yield ShardedSteps(config, exchange, start)
         except RankLost as error:
             raise RankLost(f"{error.detail}{_complaints(children)}") from error
@@ -119,6 +119,13 @@ def _order(config: RunConfig, rank: int, size: int, meeting: Path, threads: int)
 def _end(children: list[Child]) -> None:
     for child in children:
         child.end()
+
+
+def _watch(children: list[Child]) -> None:
+    """Raises RankLost where one has ended."""
+    for child in children:
+        if child.process.poll() is not None:
+            raise RankLost("a process of this node ended before it met the others")
 
 
 def _complaints(children: list[Child]) -> str:

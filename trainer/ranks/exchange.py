@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,37 +19,65 @@ from types import TracebackType
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import FileStore  # torch.distributed has it, and does not say so to a type checker
+from torch.distributed.distributed_c10d import _set_pg_timeout
 
 from trainer.ranks.errors import RankLost
 
 TIMEOUT = timedelta(minutes=30)
 """Of one message: longer than any process computes between two of them."""
+MEETING = timedelta(minutes=2)
+"""Of the first connections: one that ends just then is not told from one that is slow."""
+_LOOK_SECONDS = 0.02
 _INTERFACE = "GLOO_SOCKET_IFNAME"
 _LOOPBACKS = ("lo", "lo0")
+
+
+def _nobody() -> None:
+    """A further process watches nobody: it ends with process 0."""
 
 
 class Exchange:
     """Process `rank` of `size`, from 0, which meets the others at the file `store`. Use as a context.
 
-    Every process makes the same calls in the same order. All of them raise RankLost.
+    Every process makes the same calls in the same order. All of them raise RankLost. `watch` raises it where a process
+    has ended: it is asked while process 0 waits for the others to come. Later their connections tell.
     """
 
-    def __init__(self, rank: int, size: int, store: Path, device: torch.device) -> None:
+    def __init__(
+        self, rank: int, size: int, store: Path, device: torch.device, watch: Callable[[], None] = _nobody
+    ) -> None:
         self.rank = rank
         self.size = size
         self.device = device
         self._store = store
+        self._watch = watch
 
     def __enter__(self) -> Exchange:
         _stay_on_loopback()
         with _as_lost():
             backend = "nccl" if self.device.type == "cuda" else "gloo"
-            store = dist.FileStore(str(self._store), self.size)  # type: ignore[attr-defined]
-            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=TIMEOUT)
+            store = FileStore(str(self._store), self.size)
+            self._meet(store)
+            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=MEETING)
+            _set_pg_timeout(TIMEOUT)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         dist.destroy_process_group()
+
+    def _meet(self, store: FileStore) -> None:
+        """Nobody connects before process 0 has seen all of them alive: a connection to one that is gone is tried for as
+        long as MEETING."""
+        store.set(f"come-{self.rank}", "1")
+        if self.rank:
+            store.wait(["go"], TIMEOUT)
+            return
+        while not store.check([f"come-{rank}" for rank in range(self.size)]):
+            self._watch()
+            time.sleep(_LOOK_SECONDS)
+        self._watch()
+        store.set("go", "1")
 
     def spread(self, tensors: Sequence[Tensor], sources: Sequence[int]) -> None:
         """Everybody gets each tensor as its source has it, in place."""
