@@ -60,6 +60,8 @@ PARTS = {
     "eth_tester": "chain",
     "gpuhunt": "market",
     "tensorboard": "see",
+    "lm_eval": "eval",
+    "transformers": "eval",
     "jinja2": "demo",
     "matplotlib": "demo",
 }

@@ -22,6 +22,7 @@ NEED_A_PART = {
     "check": "trains a little",
     "corpus": "makes shards",
     "db": "opens the database",
+    "evaluation": "loads weights",
     "demo": "runs every part",
     "fsck": "opens the database",
     "keeper": "opens the database",
