@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from starlette.routing import Route
 from commonweight.market.accounts import Accounts
 from commonweight.market.desk import SECONDS, open_journal, read_query
 from commonweight.market.errors import BadQuery
-from commonweight.market.offers import Query, Sorting, sorted_offers
+from commonweight.market.offers import SHOWN, Query, Sorting, sorted_offers
 from commonweight.market.view import machines, rows
 from commonweight.market.view.gathering import gather
 from contracts.errors import CommonweightError
@@ -43,7 +44,7 @@ def market_app(accounts: Accounts, folder: Path, seconds: float = SECONDS) -> St
 
     def offers(parameters: Mapping[str, str]) -> dict[str, Any]:
         query, sort = _query(parameters)
-        found = gather([*accounts.providers.values(), *accounts.lists], query, seconds)
+        found = gather([*accounts.providers.values(), *accounts.lists], replace(query, kinds=SHOWN), seconds)
         now = int(time.time())
         shown = sorted_offers(found.offers, sort)[:MOST_OFFERS]
         documents = [rows.document(one, accounts.providers.get(one.provider), {}, now) for one in shown]

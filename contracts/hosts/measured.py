@@ -17,9 +17,9 @@ from contracts.process.record import Record
 
 @dataclass(frozen=True)
 class Measured(Record):
-    """`tokens` of the standard segment a second, in thousandths; `memory` in bytes; `received` and `sent` bytes a second
-    that the host took and gave; `profile` and `standard` as 0x-hex; `signers` measured it, `at` the earliest of the k
-    newest times."""
+    """`tokens` of the standard segment a second, in thousandths; `memory` in bytes; `received` and `sent` bytes a
+    second that the host took and gave; `profile` and `standard` as 0x-hex; `signers` measured it, `at` the
+    earliest of the k newest times."""
 
     tokens: int
     memory: int
@@ -36,8 +36,8 @@ class Measured(Record):
 
 
 def combined(reports: Iterable[MeasuredHost], k: int, standard: bytes | None = None) -> Measured | None:
-    """Of checked reports about one host; the newest of each verifier counts. None where fewer than `k` agree on what was
-    measured: the standard segment (this one, where it is given) and the profile of its bits.
+    """Of checked reports about one host; the newest of each verifier counts. None where fewer than `k` agree on what
+    was measured: the standard segment (this one, where it is given) and the profile of its bits.
 
     Of several profiles that k verifiers saw, the one that most saw counts.
     """

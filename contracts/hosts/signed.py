@@ -135,7 +135,8 @@ def require_challenge(
 
 
 def require_addressed(supplier: Address, url: str, issued_at: int, now: int, about: HostOffer) -> None:
-    """What was signed for another host, or minutes ago, counts for nothing. Raises BadHostMessage and HostMessageOld."""
+    """What was signed for another host, or minutes ago, counts for nothing. Raises BadHostMessage and
+    HostMessageOld."""
     if (supplier, url) != (about.supplier, about.url):
         raise BadHostMessage("it is for another host")
     if abs(now - issued_at) > SKEW_SECONDS:

@@ -6,33 +6,26 @@ follow from the seed alone, and each boundary's digest is told before anyone kno
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+import torch
 from blake3 import blake3
 
+from contracts.hosts.standard import PORTABLE
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch, BatchSource
 from trainer.model.state import Tensors, start_tensors
 from trainer.portable.self_check import drawn_batch, drawn_theta
 from trainer.steps.determinism import profile_of
-from trainer.steps.profile import PORTABLE
 from trainer.steps.trajectory import Trajectory, replay_segment, run_inner
 
-STANDARD = RunConfig(layers=2, d_model=128, heads=4, context=128, batch=8, steps=8, segment=1)
-"""8,192 tokens in eight segments. A report names its digest: figures of another standard are others."""
-EXACT = "exact"
-PROFILES = (EXACT, PORTABLE)
-"""Arithmetic in which bits can be compared at all: of one kind of machine, and everywhere."""
-
-
-def standard_in(profile: str, standard: RunConfig = STANDARD) -> RunConfig:
-    """The standard segment's configuration in a profile."""
-    return replace(standard, profile=profile)
+_THREADS = torch.get_num_threads()
+"""Of a process that has not been put into the exact profile, which takes one."""
 
 
 def compute(config: RunConfig, seed: bytes) -> Trajectory:
     """All steps from the seed's start, with every boundary kept. Raises NonFiniteLoss."""
+    if config.profile == PORTABLE:
+        torch.set_num_threads(_THREADS)
     return run_inner(config, start_of(config, seed), batches_of(config, seed))
 
 

@@ -15,18 +15,19 @@ from secrets import token_hex
 from blake3 import blake3
 
 from contracts.hosts.signed import Signed, require_challenge
+from contracts.hosts.standard import PROFILES, STANDARD, standard_in
 from contracts.ids import to_hex
 from contracts.messages.for_market import HostChallenge
 from contracts.protocol.run_config import RunConfig
 from trainer.steps import standard_segment
 from trainer.steps.trajectory import Trajectory
-from verifier.hosts import memory
+from verifier.hosts import walking
 from verifier.hosts.errors import ChallengeRefused, ChallengeUnknown, HostBusy
 from verifier.hosts.host import Host
 
 CHALLENGE_SECONDS = 900.0
 """A challenge that was not ended by its verifier ends."""
-PAUSE_SECONDS = 600.0
+PAUSE_SECONDS = 3600.0
 """From one challenge of a verifier to its next: each costs the host minutes of work."""
 MOST_TRAFFIC = 2**26
 MOST_STEPS = 2**16
@@ -46,13 +47,13 @@ class Challenge:
 
 @dataclass
 class Challenges:
-    """All challenges of one host. `most_memory` are the bytes that the supplier lends to a measurement; `is_rented` says
-    whether a machine is rented now."""
+    """All challenges of one host. `most_memory` are the bytes that the supplier lends to a measurement; `is_rented`
+    says whether a machine is rented now."""
 
     host: Host
     most_memory: int
     is_rented: Callable[[], bool] = lambda: False
-    standard: RunConfig = standard_segment.STANDARD
+    standard: RunConfig = STANDARD
     clock: Callable[[], float] = time.monotonic
     pause: float = PAUSE_SECONDS
     _open: dict[str, Challenge] = field(default_factory=dict)
@@ -65,14 +66,14 @@ class Challenges:
         `require_challenge`."""
         host = self.host
         said = require_challenge(one, host.model, host.verifiers(), host.now(), host.offer().message)
-        if said.profile not in standard_segment.PROFILES:
+        if said.profile not in PROFILES:
             raise ChallengeRefused(f"{said.profile[:20]!r} is no profile of the standard segment")
         if said.traffic > MOST_TRAFFIC or said.memory > self.most_memory:
             raise ChallengeRefused(f"at most {MOST_TRAFFIC} bytes each way, and {self.most_memory} of memory")
         with self._lock:
             self._require_free(said)
             name = token_hex(16)
-            config = standard_segment.standard_in(said.profile, self.standard)
+            config = standard_in(said.profile, self.standard)
             self._open = {name: Challenge(said, config, self.clock())}
             self._last[said.verifier] = self.clock()
             self._seeds.add(said.seed)
@@ -129,18 +130,18 @@ class Challenges:
         one = self._named(name)
         _require_first(one.buffer is None)
         try:
-            one.buffer = memory.filled(one.message.seed, one.message.memory, os.cpu_count() or 1)
+            one.buffer = walking.filled(one.message.seed, one.message.memory, os.cpu_count() or 1)
         except MemoryError:
             raise ChallengeRefused("there is no such memory") from None
-        return {"pages": len(one.buffer) // memory.PAGE_BYTES}
+        return {"pages": len(one.buffer) // walking.PAGE_BYTES}
 
     def walk(self, name: str, begin: bytes, steps: int) -> dict[str, object]:
         """Walk over the filled buffer."""
         one = self._named(name)
         if one.buffer is None or len(begin) != 32 or not 0 < steps <= MOST_STEPS:
             raise ChallengeRefused("a walk begins with 32 bytes, in a filled buffer")
-        pages = len(one.buffer) // memory.PAGE_BYTES
-        return {"digest": to_hex(memory.walk(begin, pages, steps, memory.reader(one.buffer)))}
+        pages = len(one.buffer) // walking.PAGE_BYTES
+        return {"digest": to_hex(walking.walk(begin, pages, steps, walking.reader(one.buffer)))}
 
     def _named(self, name: str) -> Challenge:
         one = self._open.get(name)

@@ -8,6 +8,7 @@ CommonweightError
     ├── RentRefused        the host runs nothing for this renter, or not this order
     ├── RentPriceRose      the host costs more than the order allows
     ├── HostAway           it does not answer, too slowly, or refuses
+    │   └── HostSaysNo     it refuses, in a problem document
     └── HostFailed         what it answers is wrong: bits, bytes, address or time
 """
 
@@ -62,6 +63,16 @@ class HostAway(HostTrouble):
 
     code = "host-away"
     status = 502
+
+
+class HostSaysNo(HostAway):
+    """A host that refuses; `said` is the code that it names, which is its own word."""
+
+    code = "host-says-no"
+
+    def __init__(self, detail: str, said: str = "") -> None:
+        super().__init__(detail)
+        self.said = said
 
 
 class HostFailed(HostTrouble):

@@ -39,8 +39,8 @@ class Terms:
 
 @dataclass
 class Host:
-    """One host of one supplier (`key`) for one model. `verifiers` gives the admitted ones; `profiles` are digests of the
-    numerics profiles in which this machine computes, by name, as 0x-hex."""
+    """One host of one supplier (`key`) for one model. `verifiers` gives the admitted ones; `profiles` are digests of
+    the numerics profiles in which this machine computes, by name, as 0x-hex."""
 
     model: Model
     key: bytes

@@ -79,7 +79,7 @@ def offers(
     """Show what can be rented now, whole prices included. Providers are asked by your keys; none sees another's."""
     from commonweight.market.desk import gathered, market_folder, open_providers, rates, read_query
     from commonweight.market.errors import BadQuery, NoOfferFits
-    from commonweight.market.offers import OfferKind, Sorting, sorted_offers
+    from commonweight.market.offers import SHOWN, OfferKind, Sorting, sorted_offers
     from commonweight.market.view.rows import document, table
 
     if sort not in tuple(Sorting):
@@ -87,7 +87,7 @@ def offers(
     query = read_query(gpu, gpus, where, security, max_price, disk, traffic, memory, steady)
     home = market_folder(folder)
     accounts = open_providers(home, provider, lists)
-    wide = replace(query, kinds=frozenset(OfferKind)) if lists else query
+    wide = replace(query, kinds=frozenset(OfferKind) if lists else SHOWN)
     found = gathered([*accounts.providers.values(), *accounts.lists], wide, wait)
     seen = rates(home, api, read_run(run) if run else "")
     by_kind = {name: rate.median for name, rate in seen.items()}
@@ -222,7 +222,9 @@ def rent(
     journal = open_journal(home)
     fleet = new_fleet(journal, budget, hours)
     text = script.read_text() if script else "#!/bin/sh\nsleep infinity\n"
-    bootstrap = Bootstrap(text, image or IMAGE, public_key.read_text().strip() if public_key else "")
+    bootstrap = Bootstrap(
+        text, image or IMAGE, public_key.read_text().strip() if public_key else "", (), int(hours * 3600)
+    )
     wants = wanted(accounts, query, Hiring(count, spread, linked, look), lambda tag, keys: bootstrap, None)  # noqa: ARG005
     keep(keeper_of(journal, accounts, fleet, wants), stop.watched(), fleet)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from commonweight.market.errors import BudgetSpent, MarketError, NoOfferFits, ProviderError
-from commonweight.market.offers import Offer
+from commonweight.market.offers import NETWORK, Offer
 from commonweight.market.provider import Bootstrap, Provider
 from commonweight.market.renting import budget
 from commonweight.market.renting.bootstrap import NodeKey
@@ -201,11 +201,11 @@ class FleetKeeper:
         if missing <= 0:
             return
         none: Sequence[Offer] = ()
-        failures = Counter(rental.provider for rental in rentals if _has_failed(rental))
+        failures = Counter(_blamed(rental.offer) for rental in rentals if _has_failed(rental))
         offers = [
             offer
             for offer in self._asked("the providers' offers", self.wanted.offers, none)
-            if offer.provider in self.providers and failures[offer.provider] < MOST_FAILURES
+            if offer.provider in self.providers and failures[_blamed(offer)] < MOST_FAILURES
         ]
         try:
             chosen = choose(_fresh(offers, rentals), missing, self.wanted.spread, self.wanted.linked, held)
@@ -238,6 +238,11 @@ class FleetKeeper:
             return True
         self.say("rented", rental.tag, f"{offer.gpus} x {offer.gpu} of {offer.provider}, {offer.place or 'somewhere'}")
         return True
+
+
+def _blamed(offer: Offer) -> tuple[str, str]:
+    """Whose failures count together: a provider's, and of many suppliers' hosts each one's."""
+    return offer.provider, offer.name if offer.provider == NETWORK else ""
 
 
 def _has_failed(rental: Rental) -> bool:

@@ -13,6 +13,7 @@ from commonweight.market.offers import Offer, OfferKind
 from commonweight.market.provider import Provider
 from commonweight.market.view.measured import Yield, token_price
 from commonweight.terminal.console import one_line
+from contracts.hosts.measured import Measured
 
 UNSEEN = "not yet seen"
 
@@ -25,6 +26,7 @@ def document(offer: Offer, facts: Provider | None, rates: Mapping[str, Yield], n
         **offer.to_json(),
         "price_per_gpu_hour": int(offer.per_gpu),
         "old": offer.is_old(now),
+        "measured_old": offer.measured is not None and offer.measured.is_old(now),
         "kyc": terms.kyc if terms is not None else "",
         "pays": list(terms.pays) if terms is not None else [],
         "tokens_per_gpu_hour": rate.to_json() if rate is not None else None,
@@ -60,6 +62,8 @@ def _cells(offer: Offer, rates: Mapping[str, Yield], now: int) -> tuple[str, ...
         "interruptible" if offer.interruptible else "",
         "whole hours" if offer.booked_seconds >= 3600 else "",
         "" if offer.kind is OfferKind.LIVE else str(offer.kind),
+        _measured(offer.measured, now),
+        f"host shared by {offer.sharing + 1} offers" if offer.sharing else "",
         "old" if offer.is_old(now) else "",
     ]
     reliability = "" if offer.reliability is None else f"{offer.reliability / 10_000:.1f} %"
@@ -76,6 +80,15 @@ def _cells(offer: Offer, rates: Mapping[str, Yield], now: int) -> tuple[str, ...
         reliability,
         ", ".join(note for note in notes if note),
     )
+
+
+def _measured(measured: Measured | None, now: int) -> str:
+    """What verifiers signed of a supplier's host: never the kind of its GPU."""
+    if measured is None:
+        return ""
+    old = "old: " if measured.is_old(now) else ""
+    memory = f"{measured.memory / 2**30:.1f} GiB"
+    return f"{old}{measured.tokens // 1_000} std tokens/s, {memory} by {len(measured.signers)} verifiers"
 
 
 def _tokens(offer: Offer, rate: Yield | None) -> str:

@@ -77,31 +77,31 @@ def challenge(signer: Any = VERIFIERS[0], place: Model = MODEL, **changes: Any) 
     return signed(HostChallenge(**(terms | changes)), place, bytes(signer.key))
 
 
-def order(script: bytes, renter: Any = RENTER, place: Model = MODEL, **changes: Any) -> Signed[HostOrder]:
+def order(text: bytes, signer: Any = RENTER, place: Model = MODEL, **changes: Any) -> Signed[HostOrder]:
     """An order for an hour."""
     terms: dict[str, Any] = {
         "model": place.model,
         "supplier": as_address(SUPPLIER.address),
         "url": URL,
-        "renter": as_address(renter.address),
+        "renter": as_address(signer.address),
         "tag": "cw-1-1",
-        "script": sha256(script).digest(),
+        "script": sha256(text).digest(),
         "price": 300_000,
         "issuedAt": NOW,
         "endsAt": NOW + 3600,
     }
-    return signed(HostOrder(**(terms | changes)), place, bytes(renter.key))
+    return signed(HostOrder(**(terms | changes)), place, bytes(signer.key))
 
 
-def call(number: int, tag: str = "-", renter: Any = RENTER, place: Model = MODEL, **changes: Any) -> Signed[HostCall]:
+def call(number: int, tag: str = "-", signer: Any = RENTER, place: Model = MODEL, **changes: Any) -> Signed[HostCall]:
     """A renter's other call."""
     terms: dict[str, Any] = {
         "model": place.model,
         "supplier": as_address(SUPPLIER.address),
         "url": URL,
-        "renter": as_address(renter.address),
+        "renter": as_address(signer.address),
         "call": number,
         "tag": tag,
         "issuedAt": NOW,
     }
-    return signed(HostCall(**(terms | changes)), place, bytes(renter.key))
+    return signed(HostCall(**(terms | changes)), place, bytes(signer.key))

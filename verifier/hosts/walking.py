@@ -2,7 +2,7 @@
 
 A page is PBKDF2 (RFC 8018) of seed and index, so that no page has a shorter form that is as quick. The buffer is filled
 first; then the verifier draws where a walk begins, and each step's digest says which page comes next. Who holds the
-buffer reads a page for each step. Who does not makes it, which takes about fifty times as long. The verifier makes the
+buffer reads a page for each step. Who does not makes it, which takes about thirty times as long. The verifier makes the
 pages of the walk alone: it needs no memory, and its own time is the measure.
 
 A host that is many times faster than the verifier, or has many processors, can make some of the pages in time: what is
@@ -18,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from blake3 import blake3
 
 PAGE_BYTES = 65_536
-STEPS = 2_048
-"""Steps of a walk: 128 MiB read by who holds the buffer, seconds of work for who does not."""
+STEPS = 8_192
+"""Steps of a walk: 512 MiB read by who holds the buffer, seconds of work for who does not."""
 LEEWAY = 0.25
 """Share of the verifier's own time for all pages of the walk that a host may take."""
 
