@@ -95,8 +95,8 @@ class Offer(Record):
     provider's words. Memory and disk are in gigabytes (GPU memory per GPU), bandwidth in megabits a second, 0 where it
     is not said; `reliability` in parts per million. `booked_seconds` are billed whole. `available` machines of this
     kind are on offer, 0 where it is not said. `link` is what joins GPUs or machines. `seen_at` is in Unix seconds.
-    `traffic_gb` an hour in each direction are in the price, so that a launch can work it out again. `measured` is what k
-    verifiers signed of a supplier's host, and `sharing` how many other offers name the same host.
+    `traffic_gb` an hour in each direction are in the price, so that a launch can work it out again. `measured` is
+    what k verifiers signed of a supplier's host, and `sharing` how many other offers name the same host.
     """
 
     provider: str

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from commonweight.commands.network import hosts
 from commonweight.terminal.console import tell
 from commonweight.terminal.lifetime import heed_signals
 from commonweight.terminal.options import DEFAULT_API, Api, DeploymentFile, read_address, read_run
@@ -327,3 +328,7 @@ def ssh(rental: RentalName, folder: Place = None) -> None:
     if not found.reach:
         raise UnknownRental(f"{rental} is {found.standing}, and its provider has not said how to reach it")
     tell({"rental": rental, "reach": found.reach}, [found.reach])
+
+
+app.command("offer")(hosts.offer)
+app.command("measure")(hosts.measure)

@@ -30,8 +30,8 @@ MOST_SHOWN = 200
 
 @dataclass(frozen=True)
 class OfferedHost:
-    """A host whose supplier signed the offer; `measured` is None where fewer than k verifiers signed what they measured.
-    `sharing` other offers have the same host name: one machine may be sold twice."""
+    """A host whose supplier signed the offer; `measured` is None where fewer than k verifiers signed what they
+    measured. `sharing` other offers have the same host name: one machine may be sold twice."""
 
     offer: HostOffer
     measured: Measured | None
