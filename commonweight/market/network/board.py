@@ -20,10 +20,12 @@ from contracts.hosts.standard import standard_digests
 from contracts.ids import from_hex
 from contracts.messages.for_market import HostOffer, MeasuredHost
 from contracts.messages.signatures import Domain
+from contracts.wire.fields import PAGE
 from contracts.wire.hosts import HostLine
 
 logger = logging.getLogger(__name__)
-PAGE, MOST_PAGES = 500, 4
+MOST_PAGES = 12
+"""More than a server's list has (ledger/hosts.py)."""
 MOST_SHOWN = 200
 """Hosts whose signatures are checked for one view: those that verifiers measured first, then the cheapest."""
 
