@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends, Query
 
 from api.access import get_ledger
 from contracts.hosts.signed import Signed
+from contracts.hosts.wire import HeldOffer, HeldReport, HostLine, OfferBody, ReportBody
 from contracts.ids import from_hex
 from contracts.messages.fields import from_json
 from contracts.messages.for_market import HostOffer, MeasuredHost
 from contracts.wire.fields import PAGE
-from contracts.wire.hosts import HeldOffer, HeldReport, HostLine, OfferBody, ReportBody
 from ledger import hosts
 from ledger.context import Ledger
 

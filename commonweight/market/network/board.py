@@ -17,11 +17,11 @@ from contracts.errors import CommonweightError
 from contracts.hosts.measured import Measured, combined
 from contracts.hosts.signed import Model, Signed, read_signed, require_offer, require_report
 from contracts.hosts.standard import standard_digests
+from contracts.hosts.wire import HostLine
 from contracts.ids import from_hex
 from contracts.messages.for_market import HostOffer, MeasuredHost
 from contracts.messages.signatures import Domain
 from contracts.wire.fields import PAGE
-from contracts.wire.hosts import HostLine
 
 logger = logging.getLogger(__name__)
 MOST_PAGES = 12

@@ -10,10 +10,10 @@ from functools import partial
 from commonweight.market.network.board import Board
 from contracts.errors import CommonweightError
 from contracts.hosts.signed import Signed
+from contracts.hosts.wire import HeldOffer, HeldReport, OfferBody, ReportBody
 from contracts.ids import Address, as_address
 from contracts.messages.for_market import HostOffer, MeasuredHost
 from contracts.process.outage import Troubles
-from contracts.wire.hosts import HeldOffer, HeldReport, OfferBody, ReportBody
 from trainer.client import ApiClient
 from verifier.hosts.host import Host
 from verifier.hosts.measuring import Measuring

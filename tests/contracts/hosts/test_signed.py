@@ -161,6 +161,6 @@ def test_a_newer_report_of_a_verifier_takes_the_older_ones_place() -> None:
     assert (found.tokens, found.at, found.is_old(NOW), found.is_old(NOW + 8 * 86_400)) == (3, NOW + 9, False, True)
 
 
-def test_a_host_of_this_machine_is_offered_only_where_that_is_allowed() -> None:
+def test_a_host_of_this_machine_needs_leave() -> None:
     local: Signed[HostOffer] = offer(url="http://127.0.0.1:9999")
     assert require_offer(local, MODEL, NOW, loopback=True).url != URL

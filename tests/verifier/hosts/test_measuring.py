@@ -164,7 +164,7 @@ def test_a_lie_is_told_and_nothing_is_reported(tmp_path: Path, kind: type[Challe
         measuring().measure(host.url)
 
 
-def test_a_host_that_makes_pages_as_they_are_asked_takes_too_long(tmp_path: Path) -> None:
+def test_a_host_that_makes_pages_on_demand_is_too_slow(tmp_path: Path) -> None:
     """It has no such memory: its time for a walk is the verifier's own, and more than the share that is allowed."""
     passed = [0.0]
 
@@ -217,7 +217,7 @@ def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ip", ["10.0.0.1", "169.254.169.254", "127.0.0.1", "::1", "fd00::1"])
-def test_a_name_that_means_the_verifiers_own_network_is_not_asked(ip: str) -> None:
+def test_a_name_of_the_verifiers_own_network_is_not_asked(ip: str) -> None:
     """An offer's name is resolved once, and each of its addresses must be public."""
     inside = measuring(loopback=False, resolve=lambda host, port: [ip])
     with pytest.raises(HostAway, match="no public address"):

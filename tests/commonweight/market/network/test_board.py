@@ -11,7 +11,7 @@ from commonweight.market.network.provider import offer_of
 from commonweight.market.offers import OfferKind, Query, query_of
 from commonweight.market.provider import Provider
 from commonweight.market.view.rows import document, table
-from contracts.wire.hosts import HostLine
+from contracts.hosts.wire import HostLine
 from tests.commonweight.market.network.world import STANDARD, Renter, measured_by
 from tests.contracts.hosts import offered
 from tests.contracts.hosts.offered import NOW, OTHER, SUPPLIER, VERIFIERS

@@ -180,7 +180,7 @@ def test_a_list_of_another_form_ends_no_machine(renter: Renter, answer: Any) -> 
     assert machine.state is MachineState.LOADING
 
 
-def test_a_host_that_is_silent_has_lost_its_machine_after_a_while(renter: Renter) -> None:
+def test_a_silent_host_has_lost_its_machine_after_a_while(renter: Renter) -> None:
     with _host_that_says({}) as url:
         pass
     network = _ordered(renter, url)

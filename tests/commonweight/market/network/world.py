@@ -11,8 +11,8 @@ from commonweight.market.network.provider import Network
 from commonweight.model.trusted import Trusted
 from contracts.hosts.signed import Signed
 from contracts.hosts.standard import EXACT, standard_in
+from contracts.hosts.wire import HostLine
 from contracts.ids import as_address, to_hex
-from contracts.wire.hosts import HostLine
 from tests.contracts.hosts import offered
 from tests.contracts.hosts.offered import MODEL, NAMES, RENTER, VERIFIERS
 from tests.verifier.conftest import NOWHERE
