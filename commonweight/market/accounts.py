@@ -38,21 +38,22 @@ PROJECT_VARIABLE = "COMMONWEIGHT_MARKET_DSTACK_PROJECT"
 
 @dataclass(frozen=True)
 class Account:
-    """How a provider is opened, by address, key and the market's folder. `variable` overrides its address `url`, which
-    is empty where the user has to say it; `own` is where its own program keeps its key, below the home folder. With
-    `makes_key` a missing key is made: one of the renter's own, without funds."""
+    """How a provider is opened. `variable` overrides its address `url`, which is empty where the user has to say it;
+    `own` is where its own program keeps its key, below the home folder. With `makes_key` a missing key is made: one of
+    the renter's own, without funds. One that `keeps` something
+    is opened with the market's folder, too."""
 
     name: str
     url: str
-    make: Callable[[str, str, Path], Provider]
+    make: Callable[..., Provider]
     variable: str
     own: str = ""
     makes_key: bool = False
+    keeps: bool = False
 
-
-def _alone(make: Callable[[str, str], Provider]) -> Callable[[str, str, Path], Provider]:
-    """Of a provider that keeps nothing in the folder."""
-    return lambda url, key, _: make(url, key)
+    def opened(self, url: str, key: str, folder: Path) -> Provider:
+        """The provider."""
+        return self.make(url, key, folder) if self.keeps else self.make(url, key)
 
 
 def _dstack(url: str, key: str) -> Provider:
@@ -62,12 +63,12 @@ def _dstack(url: str, key: str) -> Provider:
 ACCOUNTS: Mapping[str, Account] = {
     account.name: account
     for account in (
-        Account("akash", AKASH, _alone(Akash), "COMMONWEIGHT_MARKET_AKASH_URL"),
-        Account("ionet", IONET, _alone(IoNet), "COMMONWEIGHT_MARKET_IONET_URL"),
-        Account("vast", VAST, _alone(Vast), "COMMONWEIGHT_MARKET_VAST_URL", ".config/vastai/vast_api_key"),
-        Account("lambda", LAMBDA, _alone(LambdaCloud), "COMMONWEIGHT_MARKET_LAMBDA_URL"),
-        Account("dstack", "", _alone(_dstack), "COMMONWEIGHT_MARKET_DSTACK_URL"),
-        Account(NETWORK, "", Network, "COMMONWEIGHT_MARKET_NETWORK_URL", makes_key=True),
+        Account("akash", AKASH, Akash, "COMMONWEIGHT_MARKET_AKASH_URL"),
+        Account("ionet", IONET, IoNet, "COMMONWEIGHT_MARKET_IONET_URL"),
+        Account("vast", VAST, Vast, "COMMONWEIGHT_MARKET_VAST_URL", ".config/vastai/vast_api_key"),
+        Account("lambda", LAMBDA, LambdaCloud, "COMMONWEIGHT_MARKET_LAMBDA_URL"),
+        Account("dstack", "", _dstack, "COMMONWEIGHT_MARKET_DSTACK_URL"),
+        Account(NETWORK, "", Network, "COMMONWEIGHT_MARKET_NETWORK_URL", makes_key=True, keeps=True),
     )
 }
 
@@ -94,7 +95,7 @@ def open_accounts(folder: Path, names: Iterable[str] = (), lists: bool = False) 
         if wanted and account.name not in wanted:
             continue
         try:
-            providers[account.name] = account.make(_url(account), _key(account, folder), folder)
+            providers[account.name] = account.opened(_url(account), _key(account, folder), folder)
         except KeyMissing as error:
             if wanted:
                 raise

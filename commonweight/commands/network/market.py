@@ -64,6 +64,9 @@ def offers(
     sort: Annotated[str, typer.Option(help="price, token-price, reliability or memory.")] = "price",
     lowest: Annotated[bool, typer.Option("--lowest", help="Only the first, as one answer.")] = False,
     most: Annotated[int, typer.Option(min=1, max=10_000, help="Rows to show.")] = 40,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="A second table: disk, bandwidth, identity papers, coins.")
+    ] = False,
     wait: Annotated[float, typer.Option(min=0.5, max=120, help="Seconds for all providers; later ones are named.")] = 8,
     lists: Annotated[
         bool, typer.Option("--lists", help="Also list prices of clouds, and what was paid lately.")
@@ -81,23 +84,25 @@ def offers(
     from commonweight.market.desk import gathered, market_folder, open_providers, rates, read_query
     from commonweight.market.errors import BadQuery, NoOfferFits
     from commonweight.market.offers import SHOWN, OfferKind, Sorting, sorted_offers
-    from commonweight.market.view.rows import document, table
+    from commonweight.market.view.rows import document, table, terms_table
 
     if sort not in tuple(Sorting):
         raise BadQuery(f"--sort is {', '.join(Sorting)}, not {sort!r}")
     query = read_query(gpu, gpus, where, security, max_price, disk, traffic, memory, steady)
     home = market_folder(folder)
     accounts = open_providers(home, provider, lists)
-    wide = replace(query, kinds=frozenset(OfferKind) if lists else SHOWN)
-    found = gathered([*accounts.providers.values(), *accounts.lists], wide, wait)
+    every = replace(query, kinds=frozenset(OfferKind) if lists else SHOWN)
+    found = gathered([*accounts.providers.values(), *accounts.lists], every, wait)
     seen = rates(home, api, read_run(run) if run else "")
     by_kind = {name: rate.median for name, rate in seen.items()}
     rows = sorted_offers(found.offers, Sorting(sort), by_kind)[: 1 if lowest else most]
     if not rows:
-        raise NoOfferFits("nothing on offer is what was asked for; --lists shows prices of more clouds")
+        place = f" in {where}" if where else ""
+        raise NoOfferFits(f"nothing on offer{place} is what was asked for; --lists shows prices of more clouds")
     now = int(time.time())
     documents = [document(row, accounts.providers.get(row.provider), seen, now) for row in rows]
-    tell(documents, [table(rows, seen, now), f"{len(rows)} of {len(found.offers)} offers"])
+    shown = [table(rows, seen, now), *([terms_table(rows, accounts.providers)] if wide else [])]
+    tell(documents, [*shown, f"{len(rows)} of {len(found.offers)} offers"])
 
 
 @app.command("join")
@@ -293,18 +298,23 @@ def cost(every: Every = False, folder: Place = None) -> None:
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1.")] = 8870,
     lists: Annotated[bool, typer.Option("--lists", help="Also list prices of clouds.")] = False,
+    run: Annotated[str, typer.Option(help="A run: verified tokens are priced by your machines in it.")] = "",
+    api: Api = DEFAULT_API,
     provider: Providers = None,
     folder: Place = None,
 ) -> None:
     """Serve offers and machines over HTTP to pages and scripts on this machine. It answers nobody else, and changes
     nothing."""
-    from commonweight.market.desk import market_folder, open_providers
+    from commonweight.market.desk import market_folder, open_providers, rates_in
     from commonweight.market.serving import market_app
     from commonweight.terminal.serving import serve_until
 
     stop = heed_signals()
     home = market_folder(folder)
-    serve_until(stop, market_app(open_providers(home, provider, lists), home), "127.0.0.1", port)
+    app_ = market_app(
+        open_providers(home, provider, lists), home, rates=rates_in(home, api, read_run(run) if run else "")
+    )
+    serve_until(stop, app_, "127.0.0.1", port)
 
 
 @app.command("logs")

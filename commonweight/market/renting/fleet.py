@@ -83,6 +83,7 @@ class FleetKeeper:
         self.journal.beat(self.name)
         fleet = self._fleet()
         self._tell(reconcile(self.journal, list(self.providers.values())))
+        self._tell_of_running()
         self._watch_proofs()
         if not self._is_wanted():
             return self._is_quiet()
@@ -162,6 +163,13 @@ class FleetKeeper:
             self._once(
                 "unclear", tag, f"{machine.name} may be this rental's: `commonweight market stop --machine` ends it"
             )
+
+    def _tell_of_running(self) -> None:
+        """How to reach each machine that is up, once its provider says so."""
+        for rental in self._rentals():
+            if rental.standing is Standing.RUNNING:
+                how = rental.reach or "its provider has not said how to reach it"
+                self._once("up", rental.tag, f"{rental.machine} of {rental.provider}: {how}")
 
     def _once(self, event: str, about: str, sentence: str) -> None:
         if (about, sentence) not in self._told:

@@ -57,6 +57,26 @@ def table(offers: Sequence[Offer], rates: Mapping[str, Yield], now: int) -> Tabl
     return shown
 
 
+def terms_table(offers: Sequence[Offer], providers: Mapping[str, Provider]) -> Table:
+    """Disk and bandwidth of the same offers, and what their providers ask for: who one is, and which money."""
+    shown = Table(box=None, pad_edge=False)
+    for name in ("provider", "offer", "disk", "down", "up", "identity papers", "paid by"):
+        shown.add_column(name, overflow="fold")
+    for offer in offers:
+        facts = providers[offer.provider].facts if offer.provider in providers else None
+        cells = (
+            offer.provider,
+            offer.name,
+            f"{offer.disk_gb} GB" if offer.disk_gb else "?",
+            f"{offer.down_mbps} Mbit/s" if offer.down_mbps else "?",
+            f"{offer.up_mbps} Mbit/s" if offer.up_mbps else "?",
+            facts.kyc if facts is not None else "?",
+            ", ".join(facts.pays) if facts is not None else "?",
+        )
+        shown.add_row(*(Text(one_line(cell, 200)) for cell in cells))
+    return shown
+
+
 def _cells(offer: Offer, rates: Mapping[str, Yield], now: int) -> tuple[str, ...]:
     notes = [
         "interruptible" if offer.interruptible else "",
