@@ -143,6 +143,10 @@ class Challenges:
         pages = len(one.buffer) // walking.PAGE_BYTES
         return {"digest": to_hex(walking.walk(begin, pages, steps, walking.reader(one.buffer)))}
 
+    def require(self, name: str) -> None:
+        """Raises ChallengeUnknown."""
+        self._named(name)
+
     def _named(self, name: str) -> Challenge:
         one = self._open.get(name)
         if one is None or self.clock() - one.began >= CHALLENGE_SECONDS:

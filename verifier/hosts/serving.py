@@ -62,6 +62,12 @@ def host_app(host: Host, challenges: Challenges, renting: Renting | None) -> Sta
         challenges.end(at["name"])
         return {}
 
+    def known(at: Mapping[str, str]) -> None:
+        challenges.require(at["name"])
+
+    def take(at: Mapping[str, str], body: bytes) -> dict[str, Any]:
+        return challenges.take(at["name"], body)
+
     def walk(at: Mapping[str, str], body: bytes) -> dict[str, Any]:
         asked = _object(body)
         begun, steps = asked.get("begin"), asked.get("steps")
@@ -93,11 +99,7 @@ def host_app(host: Host, challenges: Challenges, renting: Renting | None) -> Sta
             Route("/market/challenges", _answering(begin), methods=["POST"]),
             Route(f"{part}/segment", _answering(lambda at, _: challenges.segment(at["name"])), methods=["POST"]),
             Route(f"{part}/states/{{boundary:int}}", _answering(lambda at, _: _state(challenges, at))),
-            Route(
-                f"{part}/traffic",
-                _answering(lambda at, body: challenges.take(at["name"], body), MOST_TRAFFIC),
-                methods=["POST"],
-            ),
+            Route(f"{part}/traffic", _answering(take, MOST_TRAFFIC, known), methods=["POST"]),
             Route(f"{part}/traffic", _answering(lambda at, _: challenges.give(at["name"]))),
             Route(f"{part}/memory", _answering(lambda at, _: challenges.fill(at["name"])), methods=["POST"]),
             Route(f"{part}/walk", _answering(walk), methods=["POST"]),
@@ -109,11 +111,17 @@ def host_app(host: Host, challenges: Challenges, renting: Renting | None) -> Sta
     )
 
 
-def _answering(work: Work, most: int = MOST_BODY) -> Callable[[Request], Awaitable[Response]]:
+def _answering(
+    work: Work, most: int = MOST_BODY, first: Callable[[Mapping[str, str]], None] = lambda _: None
+) -> Callable[[Request], Awaitable[Response]]:
+    """A route; what `first` refuses is refused before a body is read."""
+
     async def answer(request: Request) -> Response:
+        at = {name: str(value) for name, value in request.path_params.items()}
         try:
+            first(at)
             body = await _body(request, most)
-            found = await run_in_threadpool(work, {k: str(v) for k, v in request.path_params.items()}, body)
+            found = await run_in_threadpool(work, at, body)
         except CommonweightError as error:
             problem = {"code": error.code, "detail": error.detail, "status": error.status, "title": error.code}
             return JSONResponse(problem, error.status, media_type=PROBLEM_TYPE)

@@ -13,6 +13,7 @@ from contracts.messages.fields import to_json
 from ledger import hosts
 from tests.contracts.hosts import offered
 from tests.deployed import verifier_keys
+from tests.holds import Threat, holds
 from tests.house import House, accepted, check_refused
 
 pytestmark = pytest.mark.unit
@@ -92,6 +93,11 @@ def test_reports_of_another_address_are_not_shown_with_an_offer(house: House) ->
     assert [line["reports"] for line in _listed(house)] == [[]]
 
 
+@holds(
+    "Strangers' offers of hosts fill a part of the server's board, and displace nobody with a stake or a measured host",
+    by="ledger/hosts.py:offer",
+    against=Threat.FLOOD,
+)
 def test_strangers_fill_their_part_and_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "MOST_OF_STRANGERS", 2)
     accepted(_offer(house))

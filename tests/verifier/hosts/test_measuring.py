@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from contracts.hosts.signed import require_report
 from contracts.hosts.standard import standard_in
 from contracts.ids import as_address, to_hex
 from tests.contracts.hosts.offered import MODEL, NAMES, NOW, OTHER, SUPPLIER, VERIFIERS, challenge, offer, report
+from tests.holds import Threat, holds
 from tests.verifier.hosts.served import TINY, Served, answering, made, served
 from trainer.steps import standard_segment
 from verifier.hosts import walking
@@ -158,6 +160,11 @@ LIES = {
 }
 
 
+@holds(
+    "A host of a supplier that lies in bits, bytes or memory is not reported as measured",
+    by="verifier/hosts/measuring.py:Measuring.measure",
+    against=Threat.FALSE_WORK,
+)
 @pytest.mark.parametrize("kind", LIES, ids=lambda kind: kind.__name__)
 def test_a_lie_is_told_and_nothing_is_reported(tmp_path: Path, kind: type[Challenges]) -> None:
     with served(tmp_path, kind=kind) as host, pytest.raises(HostFailed, match=LIES[kind]):
@@ -249,6 +256,21 @@ def test_a_challenge_beyond_what_the_supplier_lends_is_refused(host: Served) -> 
     for changes in ({"memory": 2**23}, {"traffic": 2**30}, {"profile": "bounded"}):
         with pytest.raises(ChallengeRefused):
             host.challenges.begin(challenge(url=host.url, **changes))
+
+
+def test_strangers_bytes_are_not_read(host: Served) -> None:
+    """A body of 64 MB, for a challenge that nobody began, is refused at its head: thousands would fill the memory."""
+    asked = httpx.Request("POST", f"{host.url}/market/challenges/{'0' * 32}/traffic", content=_endless())
+    answer = httpx.Client(timeout=10).send(asked)
+    assert (answer.status_code, answer.json()["code"]) == (404, "challenge-unknown")
+    name = host.challenges.begin(challenge(url=host.url))
+    beyond = httpx.post(f"{host.url}/market/challenges/{name}/walk", content=b" " * 10_000)
+    assert (beyond.status_code, beyond.json()["code"]) == (413, "host-body-too-large")
+
+
+def _endless() -> Iterator[bytes]:
+    for _ in range(3):
+        yield b"x" * 1_000
 
 
 def test_reports_of_others_are_not_shown_by_the_host(host: Served) -> None:

@@ -16,6 +16,7 @@ import pytest
 from contracts.errors import BadSignature, CommonweightError
 from contracts.hosts.errors import BadHostMessage, HostMessageOld
 from tests.contracts.hosts.offered import NOW, OTHER, RENTER, call, challenge, order
+from tests.holds import Threat, holds
 from tests.verifier.hosts.served import Served, made
 from verifier.hosts.errors import HostBusy, RentPriceRose, RentRefused
 from verifier.hosts.keeping import environment
@@ -109,6 +110,11 @@ def test_an_order_that_is_not_for_this_host_is_refused(
     assert not renting.folder.exists()
 
 
+@holds(
+    "A supplier's host runs no script of a renter whom its supplier has not named",
+    by="verifier/hosts/renting.py:Renting.order",
+    against=Threat.FORGED_MESSAGE,
+)
 def test_a_renter_without_permission_runs_nothing(renting: Renting) -> None:
     with pytest.raises(RentRefused, match="rents nothing"):
         renting.order(order(b"true", OTHER), b"true")
@@ -148,6 +154,11 @@ def test_a_machine_ends_with_its_time(renting: Renting, host: Served) -> None:
     assert _is_over(_pid(renting)), "it heeds no SIGTERM, and is killed"
 
 
+@holds(
+    "A renter's script ends with the process of the host that runs it, however that ends",
+    by="verifier/hosts/keeping.py:keep",
+    against=Threat.CRASH,
+)
 def test_a_machine_ends_with_its_host_however_that_ends(tmp_path: Path) -> None:
     """The host's process is killed: nobody is left to end the script but its keeper."""
     place = tmp_path / "m"

@@ -15,6 +15,7 @@ from contracts.hosts.wire import HostLine
 from tests.commonweight.market.network.world import STANDARD, Renter, measured_by
 from tests.contracts.hosts import offered
 from tests.contracts.hosts.offered import NOW, OTHER, SUPPLIER, VERIFIERS
+from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
 EVERY = Query(kinds=frozenset(OfferKind))
@@ -34,6 +35,12 @@ def test_k_verifiers_make_a_host_one_that_is_rented(renter: Renter) -> None:
     assert set(offer.measured.signers) == {one.address for one in VERIFIERS[:2]}
 
 
+@holds(
+    "What is shown as measured of a supplier's host was signed by k verifiers of the chain, for this host",
+    by="commonweight/market/network/board.py:Board.checked",
+    against=Threat.SILENT_SERVER,
+    also="tests/contracts/hosts/test_signed.py:test_no_k_minus_one_lift_a_figure_above_the_honest",
+)
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_k_leave_it_not_measured(renter: Renter, count: int) -> None:
     renter.listing.add(offered.offer(), *measured_by(count))
