@@ -23,6 +23,7 @@ from api.routes import (
     claims,
     epochs,
     faults,
+    hosts,
     log_tiles,
     messages,
     metrics,
@@ -52,7 +53,7 @@ LAST_SECONDS = 10
 """The longest wait for the keeper when the server ends."""
 WATCHER_SECONDS = 1.0
 """The longest wait for the watcher, which may wait for a silent database."""
-ROUTERS = (network, messages, blobs, runs, epochs, claims, faults, receipts, growth, ownership, typed_data)
+ROUTERS = (network, messages, blobs, runs, epochs, claims, faults, receipts, growth, ownership, typed_data, hosts)
 """Routers below /v1. The log's tiles are beside it, where readers of C2SP logs look for them."""
 
 

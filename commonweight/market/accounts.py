@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from commonweight.market.calling.calls import read_key
 from commonweight.market.errors import BadQuery, KeyMissing
+from commonweight.market.network.provider import Network
+from commonweight.market.offers import NETWORK
 from commonweight.market.provider import Provider
 from commonweight.market.providers.akash import URL as AKASH
 from commonweight.market.providers.akash import Akash
@@ -25,6 +29,7 @@ from commonweight.market.providers.lambda_cloud import LambdaCloud
 from commonweight.market.providers.price_lists import NAMES, PriceList
 from commonweight.market.providers.vast import URL as VAST
 from commonweight.market.providers.vast import Vast
+from contracts.files.whole_file import create_file
 from contracts.process.http_url import require_http_url
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -34,13 +39,21 @@ PROJECT_VARIABLE = "COMMONWEIGHT_MARKET_DSTACK_PROJECT"
 @dataclass(frozen=True)
 class Account:
     """How a provider is opened. `variable` overrides its address `url`, which is empty where the user has to say it;
-    `own` is where its own program keeps its key, below the home folder."""
+    `own` is where its own program keeps its key, below the home folder. With `makes_key` a missing key is made: one of
+    the renter's own, without funds. One that `keeps` something
+    is opened with the market's folder, too."""
 
     name: str
     url: str
-    make: Callable[[str, str], Provider]
+    make: Callable[..., Provider]
     variable: str
     own: str = ""
+    makes_key: bool = False
+    keeps: bool = False
+
+    def opened(self, url: str, key: str, folder: Path) -> Provider:
+        """The provider."""
+        return self.make(url, key, folder) if self.keeps else self.make(url, key)
 
 
 def _dstack(url: str, key: str) -> Provider:
@@ -55,6 +68,7 @@ ACCOUNTS: Mapping[str, Account] = {
         Account("vast", VAST, Vast, "COMMONWEIGHT_MARKET_VAST_URL", ".config/vastai/vast_api_key"),
         Account("lambda", LAMBDA, LambdaCloud, "COMMONWEIGHT_MARKET_LAMBDA_URL"),
         Account("dstack", "", _dstack, "COMMONWEIGHT_MARKET_DSTACK_URL"),
+        Account(NETWORK, "", Network, "COMMONWEIGHT_MARKET_NETWORK_URL", makes_key=True, keeps=True),
     )
 }
 
@@ -81,7 +95,7 @@ def open_accounts(folder: Path, names: Iterable[str] = (), lists: bool = False) 
         if wanted and account.name not in wanted:
             continue
         try:
-            providers[account.name] = account.make(_url(account), _key(account, folder))
+            providers[account.name] = account.opened(_url(account), _key(account, folder), folder)
         except KeyMissing as error:
             if wanted:
                 raise
@@ -104,6 +118,10 @@ def _key(account: Account, folder: Path) -> str:
     own = Path.home() / account.own if account.own else None
     if own is not None and own.is_file() and not file.is_file():
         return read_key(own, account.name)
+    if account.makes_key and not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # another process has made it
+            create_file(file, f"{token_hex(32)}\n".encode(), 0o600)
     if file.is_file() and stat.S_IMODE(file.stat().st_mode) & _OTHERS:
         raise KeyMissing(f"others can read {file}: chmod 600 {file}")
     return read_key(file, account.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from commonweight.market.accounts import ACCOUNTS, Accounts, open_accounts
@@ -97,12 +97,28 @@ def gathered(providers: Sequence[Provider], query: Query, seconds: float = SECON
 
 def rates(folder: Path, api: str, run: str) -> Mapping[str, Yield]:
     """What this renter's machines yield in a run, nothing without one. Raises ApiProblem and ApiUnreachable."""
-    if not run:
-        return {}
+    return rates_in(folder, api, run)()
+
+
+def rates_in(folder: Path, api: str, run: str) -> Callable[[], Mapping[str, Yield]]:
+    """The same as often as it is asked for; what was read of the run's proofs is not read again. Raises ApiUnreachable
+    at the first question, where there is no such server."""
+    sides: list[RunSide] = []
+
+    def read() -> Mapping[str, Yield]:
+        if not run:
+            return {}
+        sides[:] = sides or [RunSide(api, run)]
+        return _rates(folder, run, sides[0])
+
+    return read
+
+
+def _rates(folder: Path, run: str, side: RunSide) -> Mapping[str, Yield]:
     journal = open_journal(folder)
     fleets = {fleet.name for fleet in journal.fleets() if fleet.run == run}
     rentals = [rental for rental in journal.rentals() if rental.fleet in fleets]
-    return yields(rentals, RunSide(api, run).work(), journal.clock()) if rentals else {}
+    return yields(rentals, side.work(), journal.clock()) if rentals else {}
 
 
 def look(journal: Journal, folder: Path) -> None:

@@ -17,6 +17,10 @@ class Gpu:
     memory_gb: tuple[int, ...]
 
 
+CPU = "CPU"
+"""The kind of a machine without a GPU: taken only by who asks for it."""
+
+
 def _table(*rows: tuple[str, tuple[int, ...]]) -> dict[str, Gpu]:
     return {name: Gpu(name, sizes) for name, sizes in rows}
 
@@ -77,6 +81,7 @@ GPUS = _table(
     ("TITANRTX", (24,)),
     ("MI300X", (192,)),
     ("MI250", (128,)),
+    (CPU, (0,)),
 )
 """From H100 down to RTX 3000, and more; a name that is missing here is shown as its provider has it."""
 _NOISE = re.compile(r"NVIDIA|AMD|GEFORCE|QUADRO|TESLA|INSTINCT|GENERATION|SXM\d*|PCIE|NVL|HGX|DGX|\d+GB|[^A-Z0-9]")

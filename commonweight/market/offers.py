@@ -20,8 +20,11 @@ from commonweight.market.errors import BadQuery
 from commonweight.market.gpus import require_gpu
 from commonweight.market.money import NOTHING, MicroUsd
 from commonweight.market.places import countries_of
+from contracts.hosts.measured import Measured
 from contracts.process.record import Record
 
+NETWORK = "network"
+"""The provider of this model's own suppliers: each of its offers is another's machine."""
 FRESH_SECONDS = 60
 """An older offer is marked."""
 MOST_GPUS = 128
@@ -36,11 +39,18 @@ class Level(StrEnum):
 
 
 class OfferKind(StrEnum):
-    """What a row says: a machine that can be rented now, a list price, or what others paid lately."""
+    """What a row says: a machine that can be rented now, a list price, what others paid lately, or a supplier's host
+    that fewer than k verifiers have measured."""
 
     LIVE = "live"
     LIST = "list-price"
     STATISTICS = "statistics"
+    UNMEASURED = "not measured"
+
+
+RENTABLE = frozenset({OfferKind.LIVE})
+SHOWN = RENTABLE | {OfferKind.UNMEASURED}
+"""What can be rented, and what a view shows besides."""
 
 
 class Sorting(StrEnum):
@@ -85,7 +95,8 @@ class Offer(Record):
     provider's words. Memory and disk are in gigabytes (GPU memory per GPU), bandwidth in megabits a second, 0 where it
     is not said; `reliability` in parts per million. `booked_seconds` are billed whole. `available` machines of this
     kind are on offer, 0 where it is not said. `link` is what joins GPUs or machines. `seen_at` is in Unix seconds.
-    `traffic_gb` an hour in each direction are in the price, so that a launch can work it out again.
+    `traffic_gb` an hour in each direction are in the price, so that a launch can work it out again. `measured` is
+    what k verifiers signed of a supplier's host, and `sharing` how many other offers name the same host.
     """
 
     provider: str
@@ -111,6 +122,8 @@ class Offer(Record):
     link: str = ""
     reliability: int | None = None
     traffic_gb: int = 0
+    measured: Measured | None = None
+    sharing: int = 0
 
     @property
     def per_gpu(self) -> MicroUsd:
@@ -139,7 +152,7 @@ class Query:
     gpu_memory_gb: int = 0
     disk_gb: int = 50
     traffic_gb: int = 1
-    kinds: frozenset[OfferKind] = field(default=frozenset({OfferKind.LIVE}))
+    kinds: frozenset[OfferKind] = field(default=RENTABLE)
 
     def takes(self, offer: Offer) -> bool:
         """Whether the offer is one of those that are wanted."""

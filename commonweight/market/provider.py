@@ -46,12 +46,14 @@ class ProviderFacts:
 @dataclass(frozen=True)
 class Bootstrap(Record):
     """What a fresh machine runs: a shell script, as root, once, in a container of `image` or on the machine itself. It
-    is no secret to the host. `public_key` is an SSH key that may log in."""
+    is no secret to the host. `public_key` is an SSH key that may log in. After `seconds` it is not wanted any more, 0
+    where that is not said."""
 
     script: str
     image: str
     public_key: str = ""
     ports: tuple[int, ...] = ()
+    seconds: int = 0
 
 
 @dataclass(frozen=True)

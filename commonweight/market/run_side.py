@@ -5,6 +5,7 @@ It is the server's word: by it machines are watched and replaced within the rent
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 from commonweight.market.calling.guarded import Later
@@ -39,6 +40,9 @@ class RunSide:
         self._first: dict[Address, str] = {}
         self._is_over = False
         self._reading: Later[None] | None = None
+        self._decided: dict[str, ProofLine] = {}
+        self._first_open = 1
+        self._lock = threading.Lock()
 
     def first_proofs(self, nodes: Sequence[Address]) -> Mapping[Address, str]:
         """The first posted proof of each node that has one. Raises ApiProblem, ApiUnreachable, ProviderAway and
@@ -85,12 +89,35 @@ class RunSide:
         return self._is_over
 
     def _posted(self) -> Iterator[ProofLine]:
-        after, seen = (1, ""), set[tuple[int, str]]()
+        """Posted proofs of all rounds, as they come. Rounds that another follows, and in which every proof is decided,
+        are read once."""
+        with self._lock:
+            before, first = list(self._decided.values()), self._first_open
+        yield from before
+        lines: list[ProofLine] = []
+        for line in self._lines_from(first):
+            lines.append(line)
+            if line.state is ProofState.POSTED:
+                yield line
+        with self._lock:
+            self._remember(lines)
+
+    def _remember(self, lines: list[ProofLine]) -> None:
+        if not lines:
+            return
+        last = max(int(line.round) for line in lines)
+        pending = [int(line.round) for line in lines if line.state is ProofState.PENDING]
+        self._first_open = max(self._first_open, min([last, *pending]))
+        done = [line for line in lines if line.state is ProofState.POSTED and int(line.round) < self._first_open]
+        self._decided |= {str(line.proof): line for line in done}
+
+    def _lines_from(self, first_round: int) -> Iterator[ProofLine]:
+        after, seen = (first_round, ""), set[tuple[int, str]]()
         while after not in seen and len(seen) < MOST_PAGES:
             seen.add(after)
             first, proof = after
             lines = self._client.read_list(ProofLine, f"/runs/{self._run}/proofs", first=first, after=proof, limit=PAGE)
-            yield from (line for line in lines if line.state is ProofState.POSTED)
+            yield from lines
             if len(lines) < PAGE:
                 return
             after = int(lines[-1].round), str(lines[-1].proof)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from starlette.routing import Route
 from commonweight.market.accounts import Accounts
 from commonweight.market.desk import SECONDS, open_journal, read_query
 from commonweight.market.errors import BadQuery
-from commonweight.market.offers import Query, Sorting, sorted_offers
+from commonweight.market.offers import SHOWN, Query, Sorting, sorted_offers
 from commonweight.market.view import machines, rows
 from commonweight.market.view.gathering import gather
+from commonweight.market.view.measured import Yield
 from contracts.errors import CommonweightError
 from contracts.wire.answers import PROBLEM_TYPE
 
@@ -38,15 +40,20 @@ class ForeignHost(CommonweightError):
     code = "foreign-host"
 
 
-def market_app(accounts: Accounts, folder: Path, seconds: float = SECONDS) -> Starlette:
-    """Offers, with the options of `market offers` as parameters, and machines."""
+def market_app(
+    accounts: Accounts, folder: Path, seconds: float = SECONDS, rates: Callable[[], Mapping[str, Yield]] = dict
+) -> Starlette:
+    """Offers, with the options of `market offers` as parameters, and machines. `rates` gives what a GPU of each kind
+    yields in a run, by which verified tokens are priced."""
 
     def offers(parameters: Mapping[str, str]) -> dict[str, Any]:
         query, sort = _query(parameters)
-        found = gather([*accounts.providers.values(), *accounts.lists], query, seconds)
+        seen = rates()
+        found = gather([*accounts.providers.values(), *accounts.lists], replace(query, kinds=SHOWN), seconds)
         now = int(time.time())
-        shown = sorted_offers(found.offers, sort)[:MOST_OFFERS]
-        documents = [rows.document(one, accounts.providers.get(one.provider), {}, now) for one in shown]
+        by_kind = {name: rate.median for name, rate in seen.items()}
+        shown = sorted_offers(found.offers, sort, by_kind)[:MOST_OFFERS]
+        documents = [rows.document(one, accounts.providers.get(one.provider), seen, now) for one in shown]
         failed = [failure.to_json() for failure in found.failed]
         return {"offers": documents, "found": len(found.offers), "failed": failed}
 
@@ -105,8 +112,8 @@ def _query(parameters: Mapping[str, str]) -> tuple[Query, Sorting]:
         steady="steady" in parameters,
     )
     sort = parameters.get("sort", Sorting.PRICE)
-    if sort not in (Sorting.PRICE, Sorting.RELIABILITY, Sorting.MEMORY):
-        raise BadQuery(f"sort is price, reliability or memory, not {sort!r}")
+    if sort not in tuple(Sorting):
+        raise BadQuery(f"sort is {', '.join(Sorting)}, not {sort!r}")
     return given, Sorting(sort)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from commonweight.commands.network import hosts
 from commonweight.terminal.console import tell
 from commonweight.terminal.lifetime import heed_signals
 from commonweight.terminal.options import DEFAULT_API, Api, DeploymentFile, read_address, read_run
@@ -71,6 +72,9 @@ def offers(
     sort: Annotated[str, typer.Option(help="Order of the rows: price, token-price, reliability or memory.")] = "price",
     lowest: Annotated[bool, typer.Option("--lowest", help="Show only the best offer.")] = False,
     most: Annotated[int, typer.Option(min=1, max=10_000, help="Number of rows to show.")] = 40,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Show a second table: disk, bandwidth, identity papers, coins.")
+    ] = False,
     wait: Annotated[
         float,
         typer.Option(min=0.5, max=120, help="Seconds to wait for all providers; providers that are later are named."),
@@ -90,24 +94,26 @@ def offers(
     """Show current offers with their whole prices. Your key of a provider is sent to this provider only."""
     from commonweight.market.desk import gathered, market_folder, open_providers, rates, read_query
     from commonweight.market.errors import BadQuery, NoOfferFits
-    from commonweight.market.offers import OfferKind, Sorting, sorted_offers
-    from commonweight.market.view.rows import document, table
+    from commonweight.market.offers import SHOWN, OfferKind, Sorting, sorted_offers
+    from commonweight.market.view.rows import document, table, terms_table
 
     if sort not in tuple(Sorting):
         raise BadQuery(f"--sort is {', '.join(Sorting)}, not {sort!r}")
     query = read_query(gpu, gpus, where, security, max_price, disk, traffic, memory, steady)
     home = market_folder(folder)
     accounts = open_providers(home, provider, lists)
-    wide = replace(query, kinds=frozenset(OfferKind)) if lists else query
-    found = gathered([*accounts.providers.values(), *accounts.lists], wide, wait)
+    every = replace(query, kinds=frozenset(OfferKind) if lists else SHOWN)
+    found = gathered([*accounts.providers.values(), *accounts.lists], every, wait)
     seen = rates(home, api, read_run(run) if run else "")
     by_kind = {name: rate.median for name, rate in seen.items()}
     rows = sorted_offers(found.offers, Sorting(sort), by_kind)[: 1 if lowest else most]
     if not rows:
-        raise NoOfferFits("no offer has the properties that you asked for; --lists shows prices of more clouds")
+        place = f" in {where}" if where else ""
+        raise NoOfferFits(f"no offer{place} has the properties that you asked for; --lists shows prices of more clouds")
     now = int(time.time())
     documents = [document(row, accounts.providers.get(row.provider), seen, now) for row in rows]
-    tell(documents, [table(rows, seen, now), f"{len(rows)} of {len(found.offers)} offers"])
+    shown = [table(rows, seen, now), *([terms_table(rows, accounts.providers)] if wide else [])]
+    tell(documents, [*shown, f"{len(rows)} of {len(found.offers)} offers"])
 
 
 @app.command("join")
@@ -241,7 +247,9 @@ def rent(
     journal = open_journal(home)
     fleet = new_fleet(journal, budget, hours)
     text = script.read_text() if script else "#!/bin/sh\nsleep infinity\n"
-    bootstrap = Bootstrap(text, image or IMAGE, public_key.read_text().strip() if public_key else "")
+    bootstrap = Bootstrap(
+        text, image or IMAGE, public_key.read_text().strip() if public_key else "", (), int(hours * 3600)
+    )
     wants = wanted(accounts, query, Hiring(count, spread, linked, look), lambda tag, keys: bootstrap, None)  # noqa: ARG005
     keep(keeper_of(journal, accounts, fleet, wants), stop.watched(), fleet)
 
@@ -311,18 +319,23 @@ def cost(every: Every = False, folder: Place = None) -> None:
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1 to listen on.")] = 8870,
     lists: Annotated[bool, typer.Option("--lists", help="Also serve list prices of clouds.")] = False,
+    run: Annotated[str, typer.Option(help="Id of a run; your machines in it give the price of verified tokens.")] = "",
+    api: Api = DEFAULT_API,
     provider: Providers = None,
     folder: Place = None,
 ) -> None:
     """Serve offers and machines over HTTP to pages and scripts on this machine. It answers nobody else, and changes
     nothing."""
-    from commonweight.market.desk import market_folder, open_providers
+    from commonweight.market.desk import market_folder, open_providers, rates_in
     from commonweight.market.serving import market_app
     from commonweight.terminal.serving import serve_until
 
     stop = heed_signals()
     home = market_folder(folder)
-    serve_until(stop, market_app(open_providers(home, provider, lists), home), "127.0.0.1", port)
+    app_ = market_app(
+        open_providers(home, provider, lists), home, rates=rates_in(home, api, read_run(run) if run else "")
+    )
+    serve_until(stop, app_, "127.0.0.1", port)
 
 
 @app.command("logs")
@@ -346,3 +359,7 @@ def ssh(rental: RentalName, folder: Place = None) -> None:
     if not found.reach:
         raise UnknownRental(f"{rental} is {found.standing}, and its provider has not said how to reach it")
     tell({"rental": rental, "reach": found.reach}, [found.reach])
+
+
+app.command("offer")(hosts.offer)
+app.command("measure")(hosts.measure)

@@ -83,7 +83,9 @@ def joining(terms: Joining, keys: Sequence[NodeKey], seconds: int) -> Bootstrap:
         if not _PLAIN.fullmatch(text):
             raise BadBootstrap(f"{text[:60]!r} has characters that a machine's script cannot carry")
     lines = [*_setup(terms, seconds), *(line for number, key in enumerate(keys) for line in _node(terms, number, key))]
-    return Bootstrap("\n".join([*lines, "exec tail -n +1 -F node-*.log", ""]), terms.image, terms.public_key)
+    return Bootstrap(
+        "\n".join([*lines, "exec tail -n +1 -F node-*.log", ""]), terms.image, terms.public_key, (), seconds
+    )
 
 
 def _setup(terms: Joining, seconds: int) -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from commonweight.market.errors import BudgetSpent, MarketError, NoOfferFits, ProviderError
-from commonweight.market.offers import Offer
+from commonweight.market.offers import NETWORK, Offer
 from commonweight.market.provider import Bootstrap, Provider
 from commonweight.market.renting import budget
 from commonweight.market.renting.bootstrap import NodeKey
@@ -83,6 +83,7 @@ class FleetKeeper:
         self.journal.beat(self.name)
         fleet = self._fleet()
         self._tell(reconcile(self.journal, list(self.providers.values())))
+        self._tell_of_running()
         self._watch_proofs()
         if not self._is_wanted():
             return self._is_quiet()
@@ -165,6 +166,13 @@ class FleetKeeper:
                 "unclear", tag, f"{machine.name} may be this rental's: `commonweight market stop --machine` ends it"
             )
 
+    def _tell_of_running(self) -> None:
+        """How to reach each machine that is up, once its provider says so."""
+        for rental in self._rentals():
+            if rental.standing is Standing.RUNNING:
+                how = rental.reach or "its provider has not said how to reach it"
+                self._once("up", rental.tag, f"{rental.machine} of {rental.provider}: {how}")
+
     def _once(self, event: str, about: str, sentence: str) -> None:
         if (about, sentence) not in self._told:
             self._told.add((about, sentence))
@@ -203,11 +211,11 @@ class FleetKeeper:
         if missing <= 0:
             return
         none: Sequence[Offer] = ()
-        failures = Counter(rental.provider for rental in rentals if _has_failed(rental))
+        failures = Counter(_blamed(rental.offer) for rental in rentals if _has_failed(rental))
         offers = [
             offer
             for offer in self._asked("the providers' offers", self.wanted.offers, none)
-            if offer.provider in self.providers and failures[offer.provider] < MOST_FAILURES
+            if offer.provider in self.providers and failures[_blamed(offer)] < MOST_FAILURES
         ]
         try:
             chosen = choose(_fresh(offers, rentals), missing, self.wanted.spread, self.wanted.linked, held)
@@ -240,6 +248,11 @@ class FleetKeeper:
             return True
         self.say("rented", rental.tag, f"{offer.gpus} x {offer.gpu} of {offer.provider}, {offer.place or 'somewhere'}")
         return True
+
+
+def _blamed(offer: Offer) -> tuple[str, str]:
+    """Whose failures count together: a provider's, and of many suppliers' hosts each one's."""
+    return offer.provider, offer.name if offer.provider == NETWORK else ""
 
 
 def _has_failed(rental: Rental) -> bool:

@@ -27,6 +27,8 @@ from ledger.storage.tables.identity import IdentityRow as IdentityRow
 from ledger.storage.tables.judgement import AnnouncedRow as AnnouncedRow
 from ledger.storage.tables.judgement import ClosingRow as ClosingRow
 from ledger.storage.tables.judgement import MirrorRow as MirrorRow
+from ledger.storage.tables.market import HostOfferRow as HostOfferRow
+from ledger.storage.tables.market import HostReportRow as HostReportRow
 from ledger.storage.tables.money import OPEN_EPOCHS as OPEN_EPOCHS
 from ledger.storage.tables.money import Balance as Balance
 from ledger.storage.tables.money import Cosignature as Cosignature

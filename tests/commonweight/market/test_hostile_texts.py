@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -12,11 +13,11 @@ from commonweight.market.accounts import ACCOUNTS
 from commonweight.market.errors import BadPrice, BadQuery
 from commonweight.market.hiring import new_fleet
 from commonweight.market.money import micro_usd
-from commonweight.market.provider import ssh_to
+from commonweight.market.provider import ProviderFacts, ssh_to
 from commonweight.market.providers import dstack_rows, vast_rows
 from commonweight.market.providers.akash_prices import hourly, micros
-from commonweight.market.view.rows import table
-from tests.commonweight.market.renting.simulated import offer
+from commonweight.market.view.rows import table, terms_table
+from tests.commonweight.market.renting.simulated import Clock, Simulated, offer
 
 pytestmark = pytest.mark.unit
 HUGE = ["1E+999999999", "1E+999999", "NaN", "-1E+9999999", "Infinity"]
@@ -45,6 +46,20 @@ def test_texts_of_offers_are_shown_as_they_are() -> None:
     assert "[bold]" in out.getvalue()
 
 
+def test_both_tables_of_offers_fit_a_terminal() -> None:
+    """120 columns; what is too long is folded, and nothing is cut off."""
+    one = offer("an-offer-of-a-long-name-0123456789", place="Frankfurt am Main, Germany", disk_gb=500, down_mbps=940)
+    facts = ProviderFacts("sim", True, "a verified billing address and card; no identity papers", ("card", "ETH"), "")
+    for shown in (table([one], {}, 0), terms_table([one], {"sim": Simulated(Clock(), facts)})):
+        out = io.StringIO()
+        Console(file=out, width=120, force_terminal=False).print(shown)
+        lines = out.getvalue().splitlines()
+        assert max(map(len, lines)) <= 120
+    text = out.getvalue()
+    for word in ("500 GB", "940 Mbit/s", "verified", "card, ETH"):
+        assert word in text
+
+
 @pytest.mark.parametrize("host", ["-oProxyCommand=x", "h -oProxyCommand=x", "h;x", "$(x)", "h\nx", ""])
 def test_no_words_of_a_provider_come_into_a_shell(host: str) -> None:
     assert ssh_to("root", host, "22") == ""
@@ -62,7 +77,8 @@ def test_plain_hosts_are_reached() -> None:
 def test_providers_are_called_as_their_accounts() -> None:
     """Rentals are looked after by that name."""
     named = {
-        name: account.make("http://127.0.0.1:1", "a-key-of-letters").facts.name for name, account in ACCOUNTS.items()
+        name: account.opened("http://127.0.0.1:1", "a-key-of-letters", Path()).facts.name
+        for name, account in ACCOUNTS.items()
     }
     assert named == {name: name for name in ACCOUNTS}
 

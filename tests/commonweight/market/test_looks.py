@@ -122,6 +122,30 @@ def test_a_list_of_proofs_that_goes_round_has_an_end() -> None:
         side.work()
 
 
+def test_rounds_that_are_decided_are_read_once() -> None:
+    """The last one is read again, and so is each one in which a proof is still pending."""
+    states = {1: ProofState.POSTED, 2: ProofState.VOIDED, 3: ProofState.PENDING, 4: ProofState.POSTED}
+    asked: list[int] = []
+
+    def lines(first: int, **_: Any) -> list[ProofLine]:
+        asked.append(first)
+        return [
+            _line(number).model_copy(update={"round": number, "state": state})
+            for number, state in states.items()
+            if number >= first
+        ]
+
+    side = _side(lines=lines)
+    assert side.work() == {NODE: 10}
+    assert side.work() == {NODE: 10}
+    states[3] = ProofState.POSTED
+    assert side.work() == {NODE: 15}
+    states[5] = ProofState.POSTED
+    assert side.work() == {NODE: 20}
+    assert side.work() == {NODE: 20}
+    assert asked == [1, 3, 3, 4, 5]
+
+
 def test_a_server_that_never_answers_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_side, "RUN_SECONDS", 0.01)
     never = threading.Event()

@@ -12,6 +12,7 @@ from commonweight.market.money import MicroUsd
 from commonweight.market.renting.journal import Fleet, Journal
 from commonweight.market.renting.launching import launch
 from commonweight.market.serving import market_app
+from commonweight.market.view.measured import Yield
 from tests.commonweight.market.renting.simulated import BOOTSTRAP, Clock, Simulated, away, offer
 
 pytestmark = pytest.mark.unit
@@ -59,7 +60,7 @@ def test_machines_are_the_journals(client: TestClient, provider: Simulated, tmp_
         ({"max_price": "2 EUR"}, "bad-price"),
         ({"disk": "-1"}, "bad-query"),
         ({"colour": "red"}, "bad-query"),
-        ({"sort": "token-price"}, "bad-query"),
+        ({"sort": "colour"}, "bad-query"),
     ],
 )
 def test_a_question_that_has_no_answer_is_refused(client: TestClient, parameters: dict[str, str], code: str) -> None:
@@ -71,3 +72,11 @@ def test_a_question_that_has_no_answer_is_refused(client: TestClient, parameters
 def test_a_page_under_another_name_gets_nothing(client: TestClient, host: str) -> None:
     answer = client.get("/market/machines", headers={"Host": host})
     assert answer.json()["code"] == "foreign-host"
+
+
+def test_tokens_are_priced_where_a_run_is_named(provider: Simulated, tmp_path: Path) -> None:
+    seen = {"H100": Yield("H100", 1, 2_000_000, 2_000_000, 2_000_000)}
+    app = market_app(Accounts({"sim": provider}, {}), tmp_path, seconds=5.0, rates=lambda: seen)
+    client = TestClient(app, base_url="http://127.0.0.1:8870")
+    rows = client.get("/market/offers", params={"sort": "token-price"}).json()["offers"]
+    assert [row["price_per_million_tokens"] for row in rows] == [500_000, 4_500_000]

@@ -128,6 +128,6 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path, monkeypatch: pyte
         open_accounts(tmp_path, ["lambda"])
     file.chmod(0o600)
     assert list(open_accounts(tmp_path, ["lambda"]).providers) == ["lambda"]
-    assert set(open_accounts(tmp_path).missing) == {"akash", "ionet", "vast", "dstack"}
+    assert set(open_accounts(tmp_path).missing) == {"akash", "ionet", "vast", "dstack", "network"}
     with pytest.raises(BadQuery, match="not a provider here"):
         open_accounts(tmp_path, ["aws"])

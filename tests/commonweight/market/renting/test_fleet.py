@@ -159,3 +159,17 @@ def test_a_kind_without_a_number_comes_until_it_is_refused(tmp_path: Path) -> No
     yard.keeper.wanted = replace(yard.keeper.wanted, offers=lambda: [offer("kind", price=1, available=0)])
     yard.looks(6)
     assert yard.standings().count(Standing.REFUSED) == 1, "it costs more than that now, and is asked for once"
+
+
+def test_a_machine_that_is_up_is_told_with_how_to_reach_it(tmp_path: Path) -> None:
+    """Once without it, where its provider is late to say so, and once with it."""
+    yard = Yard(tmp_path)
+    yard.looks(6)
+    (bill,) = yard.provider.bills.values()
+    bill.machine = replace(bill.machine, reach="ssh -p 22 root@203.0.113.5")
+    yard.looks(3)
+    told = [sentence for event, sentence in yard.said if event == "up"]
+    assert [sentence.partition(": ")[2] for sentence in told] == [
+        "its provider has not said how to reach it",
+        "ssh -p 22 root@203.0.113.5",
+    ]
