@@ -38,6 +38,9 @@ _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "compute_weight": (1, 1_000_000),
     "code_weight": (0, 1_000_000),
     "data_weight": (0, 1_000_000),
+    "capital_weight": (0, 1_000_000),
+    "capital_cap": (0, 2**53 - 1),
+    "token_price": (0, 10**12),
     "weights_size": (0, 2**41),
     "state_size": (0, 2**43),
 }
@@ -61,6 +64,8 @@ _ARCHITECTURES = ("gpt", "llama", "own")
 _OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied", "document_end")
 _OF_OURS = ("layers", "d_model", "heads")
 _OF_OWN = ("model_package", "model_digest", "model_config", "weights_size", "state_size")
+_OF_CAPITAL = ("capital_weight", "capital_cap", "token_price")
+_LATER = (*_OF_OWN, *_OF_CAPITAL)
 """They stand in the text only where they are not their default, so that a run without them keeps its digest."""
 _SCHEDULES = ("constant", "cosine", "wsd")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
@@ -84,6 +89,8 @@ VOTABLE_KEYS: tuple[str, ...] = (
     "compute_weight",
     "code_weight",
     "data_weight",
+    "capital_weight",
+    "token_price",
     "maintainers",
     "mixture",
     "corpus_url",
@@ -120,8 +127,10 @@ class RunConfig:
     are drawn from `seed`, or read from the file `weights_blob`, which lies at `weights_url`. An own model is the Python
     package `model_package`, whose files have the `model_digest`; it is told `model_config` (canonical JSON), and its
     weights and states are files of `weights_size` and `state_size` bytes.
-    An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code
-    and data: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing.
+    An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code,
+    data and invoices: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing. A run whose
+    `token_price` (millionths of a US dollar for a whole token) is not 0 takes invoices for rented machines; of them it
+    credits at most `capital_cap` (millionths of a US dollar) as capital (contracts/protocol/judge/rules/invoices.py).
     Raises InvalidRunConfig, naming the field.
     """
 
@@ -171,6 +180,9 @@ class RunConfig:
     compute_weight: int = 70
     code_weight: int = 15
     data_weight: int = 15
+    capital_weight: int = 0
+    capital_cap: int = 0
+    token_price: int = 0
     maintainers: str = ""
 
     def __post_init__(self) -> None:
@@ -283,14 +295,14 @@ class RunConfig:
 
     def to_json(self) -> str:
         """Canonical JSON: keys sorted, no spaces, ASCII, no floats."""
-        later = {name for name in _OF_OWN if getattr(self, name) == getattr(type(self), name)}
+        later = {name for name in _LATER if getattr(self, name) == getattr(type(self), name)}
         said = {name: value for name, value in asdict(self).items() if name not in later}
         return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> RunConfig:
-        """Parse strictly: the known keys, each once, of which only those of an own model may be missing. Lengths are
-        looked at first. Raises InvalidRunConfig."""
+        """Parse strictly: the known keys, each once, of which those may be missing that older runs do not have.
+        Lengths are looked at first. Raises InvalidRunConfig."""
         if len(text) > _MAX_JSON_LENGTH:
             raise _invalid("json", f"must have at most {_MAX_JSON_LENGTH} characters")
         try:
@@ -302,7 +314,7 @@ class RunConfig:
         field_names = {field.name for field in fields(cls)}
         for name in sorted(value.keys() - field_names):
             raise _invalid(name, "is not a known key")
-        for name in sorted(field_names - value.keys() - {*_OF_OWN}):
+        for name in sorted(field_names - value.keys() - {*_LATER}):
             raise _invalid(name, "is missing")
         return cls(**value)
 

@@ -16,6 +16,7 @@ from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived, Line
 from contracts.protocol.judge.errors import NotBound, NotSeated, Refused
 from contracts.protocol.judge.facts import Awaited, Fact, SegmentWord, What, Word
+from contracts.protocol.judge.functions import CapitalTerms
 from contracts.protocol.judge.machine import VERSION, apply, due, replay
 from contracts.protocol.judge.state import ProofState, RoundState, State
 
@@ -112,6 +113,9 @@ class Plain:
     def check_quorum(self, config: str, signers: Sequence[str]) -> None:
         if "maintainer" not in signers:
             raise NotBound("no quorum of maintainers")
+
+    def capital(self, config: str) -> CapitalTerms:
+        return CapitalTerms()
 
     def lines(
         self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int
