@@ -79,7 +79,7 @@ def list_taken(run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger
 def list_credits(
     run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
 ) -> JSONResponse:
-    """A run's contributions of code and data, in the log's order."""
+    """A run's contributions of code, data and machines' costs, in the log's order."""
     return _rows(ledger, RunId(run), _after_entry(CreditView, RunId(run), after, limit))
 
 

@@ -16,11 +16,14 @@ from contracts.wire.fields import (
     Entry,
     EpochNumber,
     Flag,
+    Hour,
+    MicroUsd,
     Object,
     Part,
     RoundNumber,
     Seconds,
     Text,
+    Tokens,
     unit,
 )
 from contracts.wire.message_schema import schema_of
@@ -107,19 +110,46 @@ class TakenDecision(Part):
     entry: Entry = Field(description="The entry that says so.")
 
 
+class InvoiceAssessment(Part):
+    """The worth of an invoice."""
+
+    entry: Entry = Field(description="The entry that assesses it.")
+    tokens: Tokens = Field(description="Verified tokens of the machine in its hours.")
+    median_amount: MicroUsd = Field(description="Others paid so much for `median_tokens`, as the median; 0: none did.")
+    median_tokens: Tokens = Field(description="Tokens that the median price is for.")
+    earned: MicroUsd = Field(description="Value of what the same work was paid as compute.")
+    credited: MicroUsd = Field(description="What is left of the cost: capital, or to be paid back.")
+
+
+class InvoiceTerms(Part):
+    """The cost of one rented machine."""
+
+    renter: Address = Field(description="Who signed it.")
+    provider: Text = Field(description="Who was paid.")
+    machine: Text = Field(description="The provider's name of the rental.")
+    bill: Digest = Field(description="SHA-256 of the bill.")
+    nodes: list[Address] = Field(description="Node keys that worked on it.")
+    from_hour: Hour = Field(description="First hour.")
+    to_hour: Hour = Field(description="The hour after the last one.")
+    amount: MicroUsd = Field(description="The cost.")
+    payback: Flag = Field(description="Whether the holders are asked to pay it back, instead of capital.")
+    assessed: InvoiceAssessment | None = Field(description="Its worth, once an epoch closed with it.")
+
+
 class Credit(Part):
-    """Code or data that a run credited."""
+    """Code, data or the cost of a machine that a run credited."""
 
     entry: Entry = Field(description="The entry that credits it.")
     kind: Annotated[int, Field(ge=0, le=255, examples=[1], json_schema_extra=unit("kind of a payout leaf"))] = Field(
-        description="1 code, 3 data."
+        description="1 code, 2 capital, 3 data."
     )
-    source: Text = Field(description="Where the subject is from.")
-    subject: Text = Field(description="A commit, or a manifest of data.")
-    licence: Text = Field(description="Its licence.")
+    source: Text = Field(description="Where the subject is from; a provider.")
+    subject: Text = Field(description="A commit, a manifest of data, or a machine.")
+    licence: Text = Field(description="Its licence; empty of a machine.")
     account: Address = Field(description="Who is paid.")
     weight: Amount = Field(description="What it is worth beside other contributions.", json_schema_extra=unit("weight"))
-    signers: list[Address] = Field(description="Maintainers that vouched for it.")
+    signers: list[Address] = Field(description="Maintainers that vouched for it, and of an invoice its renter.")
+    invoice: InvoiceTerms | None = Field(None, description="The cost, where it is one.")
 
 
 class VerifierFaultLine(Part):

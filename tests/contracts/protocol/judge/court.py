@@ -56,7 +56,8 @@ def block_hash(number: int) -> str:
 
 
 class Plain:
-    """Functions that a reader can compute in the head: a configuration is `rounds=2`."""
+    """Functions that a reader can compute in the head: a configuration is `rounds=2`, or `rounds=2 capital` of a run
+    that takes invoices."""
 
     def data_seed(self, created: facts.RunCreated, round_number: int, theta: str) -> str:
         return f"seed:{created.run}:{round_number}:{theta}"
@@ -97,7 +98,7 @@ class Plain:
         return config
 
     def rounds(self, config: str) -> int:
-        return int(config.removeprefix("rounds="))
+        return int(config.removeprefix("rounds=").removesuffix(" capital"))
 
     def segments(self, config: str) -> int:
         return 4
@@ -115,7 +116,7 @@ class Plain:
             raise NotBound("no quorum of maintainers")
 
     def capital(self, config: str) -> CapitalTerms:
-        return CapitalTerms()
+        return CapitalTerms(30, 10**9, 10**6) if config.endswith("capital") else CapitalTerms()
 
     def lines(
         self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int

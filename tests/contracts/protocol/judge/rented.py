@@ -50,23 +50,24 @@ class Paying(Plain):
 class Rented(Court):
     """`work` plays a round in an hour of its own, `invoice` makes a cost of it, `hand` enters one."""
 
-    def __init__(self, config: RunConfig = CONFIG, nodes: Sequence[Address] = RENTERS, **terms: Any) -> None:
+    def __init__(self, config: RunConfig | str = CONFIG, nodes: Sequence[Address] = RENTERS, **terms: Any) -> None:
         given = {"emission": 100 * TOKEN, "node_stake": 0, "min_nodes": len(nodes)} | terms
-        super().__init__(config.to_json(), **given)
+        self._functions = Plain() if isinstance(config, str) else Paying()
+        super().__init__(config if isinstance(config, str) else config.to_json(), **given)
         for node in nodes[2:]:
             self.enrol(node)
         self.nodes = tuple(nodes)
 
     def enter(self, fact: facts.Fact) -> list[Derived]:
         if self.state.size == 0:
-            self.state.functions = Paying()
+            self.state.functions = self._functions
         apply(self.state, fact)
         found = due(self.state)
         self.log += [fact, *found]
         return found
 
     def audit(self) -> None:
-        replay(self.log, Paying())
+        replay(self.log, self._functions)
 
     def enrol(self, node: Address, wallet: str = "", number: int = 1, sequence: int = 1) -> None:
         """A node comes, or is paid elsewhere from a round on."""
