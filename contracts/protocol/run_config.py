@@ -64,8 +64,7 @@ _ARCHITECTURES = ("gpt", "llama", "own")
 _OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied", "document_end")
 _OF_OURS = ("layers", "d_model", "heads")
 _OF_OWN = ("model_package", "model_digest", "model_config", "weights_size", "state_size")
-_OF_CAPITAL = ("capital_weight", "capital_cap", "token_price")
-_LATER = (*_OF_OWN, *_OF_CAPITAL)
+_LATER = (*_OF_OWN, "capital_weight", "capital_cap", "token_price")
 """They stand in the text only where they are not their default, so that a run without them keeps its digest."""
 _SCHEDULES = ("constant", "cosine", "wsd")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
@@ -76,8 +75,7 @@ _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/
 _LONGEST_URL = 200
 NO_BLOB = "00" * 32
 """No file: first weights are drawn from the seed."""
-_MAX_JSON_LENGTH = 10_000
-_MAX_NUMBER_LENGTH = 20  # 19 digits and a sign
+_MAX_JSON_LENGTH, _MAX_NUMBER_LENGTH = 10_000, 20  # 19 digits and a sign
 
 VOTABLE_KEYS: tuple[str, ...] = (
     "inner_lr",
@@ -91,11 +89,7 @@ VOTABLE_KEYS: tuple[str, ...] = (
     "data_weight",
     "capital_weight",
     "token_price",
-    "maintainers",
-    "mixture",
-    "corpus_url",
-    "weights_url",
-    "merge",
+    *_TEXTS,
 )
 """The keys that a governance decision may set."""
 
@@ -128,9 +122,8 @@ class RunConfig:
     package `model_package`, whose files have the `model_digest`; it is told `model_config` (canonical JSON), and its
     weights and states are files of `weights_size` and `state_size` bytes.
     An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code,
-    data and invoices: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing. A run whose
-    `token_price` (millionths of a US dollar for a whole token) is not 0 takes invoices for rented machines; of them it
-    credits at most `capital_cap` (millionths of a US dollar) as capital (contracts/protocol/judge/rules/invoices.py).
+    data and invoices: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing. With a
+    `token_price` a run takes invoices, and credits `capital_cap` of them at most (judge/rules/invoices.py; micro-USD).
     Raises InvalidRunConfig, naming the field.
     """
 

@@ -44,7 +44,7 @@ def propose(
     """Propose decisions for the run, and calls of the model's contracts.
 
     Votable: inner_lr, outer_lr, outer_momentum, weight_decay, clip, rounds, maintainers, and the weights by which an
-    emission is split: compute_weight, code_weight, data_weight. `gov powers` lists what can be called, and `gov
+    emission is split: compute_weight, code_weight, data_weight, capital_weight; `token_price` values it. `gov powers` lists what can be called, and `gov
     simulate` shows what would change.
     """
     from commonweight.governance.ballots import GovernanceClient
