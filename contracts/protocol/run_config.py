@@ -40,6 +40,7 @@ _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "data_weight": (0, 1_000_000),
     "capital_weight": (0, 1_000_000),
     "capital_cap": (0, 2**53 - 1),
+    "payback_budget": (0, 2**53 - 1),
     "token_price": (0, 10**12),
     "weights_size": (0, 2**41),
     "state_size": (0, 2**43),
@@ -64,7 +65,7 @@ _ARCHITECTURES = ("gpt", "llama", "own")
 _OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied", "document_end")
 _OF_OURS = ("layers", "d_model", "heads")
 _OF_OWN = ("model_package", "model_digest", "model_config", "weights_size", "state_size")
-_LATER = (*_OF_OWN, "capital_weight", "capital_cap", "token_price")
+_LATER = (*_OF_OWN, "capital_weight", "capital_cap", "token_price", "payback_budget")
 """They stand in the text only where they are not their default, so that a run without them keeps its digest."""
 _SCHEDULES = ("constant", "cosine", "wsd")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
@@ -89,6 +90,7 @@ VOTABLE_KEYS: tuple[str, ...] = (
     "data_weight",
     "capital_weight",
     "token_price",
+    "payback_budget",
     *_TEXTS,
 )
 """The keys that a governance decision may set."""
@@ -121,9 +123,9 @@ class RunConfig:
     are drawn from `seed`, or read from the file `weights_blob`, which lies at `weights_url`. An own model is the Python
     package `model_package`, whose files have the `model_digest`; it is told `model_config` (canonical JSON), and its
     weights and states are files of `weights_size` and `state_size` bytes.
-    An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code,
-    data and invoices: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing. With a
-    `token_price` a run takes invoices, and credits `capital_cap` of them at most (judge/rules/invoices.py; micro-USD).
+    An epoch's emission is split over the kinds of contribution by their weights. `maintainers` vouch for code, data and
+    invoices: "k:" and n addresses, sorted and joined by commas, or nothing. With a `token_price` a run takes invoices
+    (judge/rules/invoices.py): `capital_cap` of them at most is capital, `payback_budget` paid back (all in micro-USD).
     Raises InvalidRunConfig, naming the field.
     """
 
@@ -176,6 +178,7 @@ class RunConfig:
     capital_weight: int = 0
     capital_cap: int = 0
     token_price: int = 0
+    payback_budget: int = 0
     maintainers: str = ""
 
     def __post_init__(self) -> None:
@@ -209,7 +212,6 @@ class RunConfig:
             raise _invalid("segment", f"must be at most {_LONGEST_BOUNDED_SEGMENT} in a bounded run")
 
     def _check_model(self) -> None:
-        """Raises InvalidRunConfig."""
         if self.architecture not in _ARCHITECTURES:
             raise _invalid("architecture", f"must be one of {', '.join(_ARCHITECTURES)}")
         if not isinstance(self.tied, bool):
@@ -239,7 +241,6 @@ class RunConfig:
                 raise _invalid(name, f"is {whose}, and must be {default!r} in a run of {self.architecture}")
 
     def _check_own(self) -> None:
-        """Raises InvalidRunConfig."""
         self._check_default(_OF_OURS, "the gpt's and the llama's")
         if self.profile != "exact":
             raise _invalid("profile", "must be exact for a model of one's own")
@@ -250,7 +251,6 @@ class RunConfig:
             raise _invalid(error.field, error.problem) from error
 
     def _check_schedule(self) -> None:
-        """Raises InvalidRunConfig."""
         if self.schedule not in _SCHEDULES:
             raise _invalid("schedule", f"must be one of {', '.join(_SCHEDULES)}")
         if (self.schedule == "wsd") != (self.decay_steps > 0):

@@ -34,7 +34,8 @@ LINES: dict[type, Line] = {
         f"run {e.run} takes an invoice of {e.amount} micro-USD for {e.machine} at {e.provider}, for {e.account}"
     ),
     entries.InvoicesAssessed: lambda e: (
-        f"run {e.run} assesses {len(e.lines)} invoices: {e.total} micro-USD are capital so far"
+        f"run {e.run} assesses {len(e.lines)} invoices: so far {e.capital} micro-USD are capital, "
+        f"{e.payable} may be paid back"
     ),
     entries.RoundOpened: lambda e: (
         f"round {e.round} of run {e.run} opens: {len(e.nodes)} nodes, {len(e.verifiers)} verifiers, {e.k} decide"

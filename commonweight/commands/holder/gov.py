@@ -43,9 +43,9 @@ def propose(
 ) -> None:
     """Propose decisions for the run, and calls of the model's contracts.
 
-    Votable: inner_lr, outer_lr, outer_momentum, weight_decay, clip, rounds, maintainers, and the weights by which an
-    emission is split: compute_weight, code_weight, data_weight, capital_weight; `token_price` values it. `gov powers` lists what can be called, and `gov
-    simulate` shows what would change.
+    Votable: inner_lr, outer_lr, outer_momentum, weight_decay, clip, rounds, maintainers, token_price, payback_budget,
+    and the weights of an emission's split: compute_weight, code_weight, data_weight, capital_weight. `gov powers` lists
+    what can be called, and `gov simulate` shows what would change.
     """
     from commonweight.governance.ballots import GovernanceClient
     from contracts.protocol.run_config import RunConfig

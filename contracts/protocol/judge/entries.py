@@ -282,11 +282,13 @@ class Assessed:
 
 @dataclass(frozen=True, slots=True)
 class InvoicesAssessed(Derived):
-    """Invoices, each once, in the order of the log; `total` is all that the run has credited as capital with them."""
+    """Invoices, each once, in the order of the log. With them the run has credited `capital` in all, and `payable` in
+    all may be paid back (micro-USD)."""
 
     run: RunId
     lines: tuple[Assessed, ...]
-    total: int
+    capital: int
+    payable: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,13 @@ from contracts.protocol.judge.facts import Anchored, RunCreated
 @dataclass(frozen=True, slots=True)
 class CapitalTerms:
     """What a configuration says of money spent on its run: the weight of capital in an emission, the most that is
-    credited (micro-USD), and the price of a whole token (micro-USD; 0: no invoice is taken)."""
+    credited, the price of a whole token (0: no invoice is taken), and the most that may be paid back from the treasury.
+    In micro-USD but the weight."""
 
     weight: int = 0
     cap: int = 0
     price: int = 0
+    budget: int = 0
 
 
 class Functions(Protocol):

@@ -125,7 +125,7 @@ class Protocol:
     def capital(self, config: str) -> CapitalTerms:
         """ADR 61."""
         terms = _config(config)
-        return CapitalTerms(terms.capital_weight, terms.capital_cap, terms.token_price)
+        return CapitalTerms(terms.capital_weight, terms.capital_cap, terms.token_price, terms.payback_budget)
 
     def lines(
         self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int

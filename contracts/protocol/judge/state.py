@@ -183,6 +183,8 @@ class RunState:
     """Capital (micro-USD) that was credited and not paid in tokens yet, by account."""
     funded: int = 0
     """All capital (micro-USD) that was ever credited."""
+    payable: int = 0
+    """All that the holders may ever pay back (micro-USD)."""
 
 
 @dataclass(slots=True)

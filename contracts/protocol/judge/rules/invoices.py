@@ -10,6 +10,7 @@ Amounts are whole micro-USD. All that is assessed together is assessed alike, in
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 from contracts.ids import RunId
@@ -81,12 +82,15 @@ def _check_hours(state: State, run: RunState, fact: Invoiced) -> None:
 
 
 def _check_capital(state: State, run: RunState, fact: Invoiced) -> None:
+    terms = state.functions.capital(run.config)
+    if fact.payback and run.payable >= terms.budget:
+        raise OutOfTime(f"the holders' payback_budget of {terms.budget} micro-USD is used up")
     if fact.payback:
         return
     if _credits_nothing(state, run):
         raise RunEnded("the run's last epoch is closed")
-    if run.funded >= _cap(state, run):
-        raise OutOfTime(f"the manifest's cap of {_cap(state, run)} micro-USD is reached")
+    if run.funded >= terms.cap:
+        raise OutOfTime(f"the manifest's capital_cap of {terms.cap} micro-USD is reached")
 
 
 def _check_room(run: RunState, fact: Invoiced) -> None:
@@ -157,9 +161,12 @@ def due_assessment(state: State, name: RunId, run: RunState) -> InvoicesAssessed
             lines.append(_assessed(invoice, (0, 0)))
     if not lines:
         return None
-    lines = _within_cap(lines, max(0, _cap(state, run) - run.funded))
-    total = run.funded + sum(line.credited for line in lines if not line.payback)
-    return InvoicesAssessed(name, tuple(lines), total)
+    terms = state.functions.capital(run.config)
+    lines = _within(lines, max(0, terms.cap - run.funded), payback=False)
+    lines = _within(lines, max(0, terms.budget - run.payable), payback=True)
+    capital = run.funded + sum(line.credited for line in lines if not line.payback)
+    payable = run.payable + sum(line.credited for line in lines if line.payback)
+    return InvoicesAssessed(name, tuple(lines), capital, payable)
 
 
 def on_assessed(state: State, entry: InvoicesAssessed) -> None:
@@ -171,7 +178,8 @@ def on_assessed(state: State, entry: InvoicesAssessed) -> None:
     for line in entry.lines:
         if line.credited and not line.payback:
             run.capital[line.account] = run.capital.get(line.account, 0) + line.credited
-    run.funded = entry.total
+    run.funded = entry.capital
+    run.payable = entry.payable
     state.touched_runs[entry.run] = None
 
 
@@ -211,22 +219,14 @@ def _assessed(invoice: InvoiceState, median: tuple[int, int]) -> Assessed:
     return Assessed(*facts, invoice.tokens, amount, tokens, invoice.value, credited)
 
 
-def _within_cap(lines: list[Assessed], left: int) -> list[Assessed]:
-    """Where the cap is reached all that are assessed together have their part of what is left."""
-    wanted = {str(line.entry): line.credited for line in lines if not line.payback}
+def _within(lines: list[Assessed], left: int, payback: bool) -> list[Assessed]:
+    """Where the manifest's cap, or the holders' budget, is reached, all that are assessed together have their part of
+    what is left."""
+    wanted = {str(line.entry): line.credited for line in lines if line.payback == payback}
     if sum(wanted.values()) <= left:
         return lines
     parts = split(left, wanted)
-    return [line if line.payback else _with(line, parts[str(line.entry)]) for line in lines]
-
-
-def _with(line: Assessed, credited: int) -> Assessed:
-    facts = (line.key, line.entry, line.account, line.payback, line.amount, line.tokens)
-    return Assessed(*facts, line.median_amount, line.median_tokens, line.earned, credited)
-
-
-def _cap(state: State, run: RunState) -> int:
-    return state.functions.capital(run.created.config).cap
+    return [replace(line, credited=parts.get(str(line.entry), line.credited)) for line in lines]
 
 
 def _credits_nothing(state: State, run: RunState) -> bool:

@@ -116,7 +116,7 @@ class Plain:
             raise NotBound("no quorum of maintainers")
 
     def capital(self, config: str) -> CapitalTerms:
-        return CapitalTerms(30, 10**9, 10**6) if config.endswith("capital") else CapitalTerms()
+        return CapitalTerms(30, 10**9, 10**6, 10**9) if config.endswith("capital") else CapitalTerms()
 
     def lines(
         self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int

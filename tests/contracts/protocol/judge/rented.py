@@ -23,7 +23,14 @@ USD = 10**6
 TOKEN = 10**18
 RENTERS = tuple(as_address(f"n{i}") for i in range(5))
 CONFIG = replace(
-    RunConfig(), rounds=50, code_weight=0, data_weight=0, capital_weight=30, capital_cap=1000 * USD, token_price=USD
+    RunConfig(),
+    rounds=50,
+    code_weight=0,
+    data_weight=0,
+    capital_weight=30,
+    capital_cap=1_000 * USD,
+    token_price=USD,
+    payback_budget=1_000 * USD,
 )
 
 

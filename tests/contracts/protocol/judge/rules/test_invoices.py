@@ -41,7 +41,7 @@ def test_a_cost_is_credited_less_what_its_work_was_paid() -> None:
     (entry,) = town.assessed()
     assert {line.credited for line in entry.lines} == {10 * USD}
     assert {(line.tokens, line.earned, line.amount) for line in entry.lines} == {(64, 20 * USD, 30 * USD)}
-    assert entry.total == 50 * USD
+    assert (entry.capital, entry.payable) == (50 * USD, 0)
     town.audit()
 
 
@@ -103,7 +103,7 @@ def test_the_cap_is_reached_and_never_passed() -> None:
     town, _ = handed(config=replace(CONFIG, capital_cap=23_000_001))
     hour = town.work()
     (entry,) = town.assessed()
-    assert sum(line.credited for line in entry.lines) == entry.total == 23_000_001
+    assert sum(line.credited for line in entry.lines) == entry.capital == 23_000_001
     assert max(line.credited for line in entry.lines) - min(line.credited for line in entry.lines) <= 1
     with pytest.raises(OutOfTime, match="cap"):
         town.hand(N0, hour)
@@ -388,7 +388,7 @@ def test_a_payback_is_assessed_and_never_capital() -> None:
     town.work()
     (entry,) = town.assessed()
     assert {(line.payback, line.credited) for line in entry.lines} == {(True, 10 * USD)}
-    assert entry.total == 0
+    assert (entry.capital, entry.payable) == (0, 50 * USD)
     assert town.paid(2) == [{}, {}]
     with pytest.raises(AlreadySaid):
         town.hand(N0, hour)
@@ -455,3 +455,28 @@ def test_a_state_with_invoices_is_kept_in_a_snapshot() -> None:
     assert dump(again) == dump(town.state)
     town.work()
     assert town.assessed()
+
+
+@holds(
+    "No more is paid back than the holders' budget, and nothing that is capital",
+    by="contracts/protocol/judge/rules/invoices.py:due_assessment",
+    against=Threat.WRONG_PAY,
+)
+def test_paybacks_stay_within_the_holders_budget() -> None:
+    """Those that are assessed together share it; later ones wait for another vote."""
+    town = Rented(config=replace(CONFIG, payback_budget=0))
+    hour = town.work()
+    with pytest.raises(OutOfTime, match="payback_budget of 0"):
+        town.hand(N0, hour, payback=True)
+    town.block(chain_events.Decided(1, "payback_budget", "23000000"), seconds=1)
+    for node in RENTERS:
+        town.hand(node, hour, payback=node != N4)
+    second = town.work()
+    (entry,) = town.assessed()
+    assert sorted(line.credited for line in entry.lines) == [5_750_000] * 4 + [10 * USD]
+    assert (entry.capital, entry.payable) == (10 * USD, 23 * USD)
+    with pytest.raises(OutOfTime, match="is used up"):
+        town.hand(N0, second, payback=True)
+    town.block(chain_events.Decided(2, "payback_budget", "1000000"), seconds=1)
+    town.hand(N0, second)
+    town.audit()
