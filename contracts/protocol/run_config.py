@@ -71,9 +71,8 @@ _SCHEDULES = ("constant", "cosine", "wsd")
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
 _WHOLE = re.compile(r"[0-9]{1,19}")
 _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,24})?")
-_MAX_RATE_LENGTH = 24
+_MAX_RATE_LENGTH, _LONGEST_URL = 24, 200
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?")
-_LONGEST_URL = 200
 NO_BLOB = "00" * 32
 """No file: first weights are drawn from the seed."""
 _MAX_JSON_LENGTH, _MAX_NUMBER_LENGTH = 10_000, 20  # 19 digits and a sign

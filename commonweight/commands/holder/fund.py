@@ -10,8 +10,10 @@ import typer
 from commonweight.keystore import open_keystore
 from commonweight.terminal.console import one_line, tell
 from commonweight.terminal.options import (
+    DEFAULT_API,
     DEFAULT_RPC,
     Account,
+    Api,
     Keystore,
     ModelDeployment,
     Rpc,
@@ -83,12 +85,17 @@ def open_round(
     keystore: Keystore,
     deployment: ModelDeployment,
     params: Annotated[str, typer.Option(help='The round as JSON: {"funding_currency": "0x...", ...}.')],
+    propose: Annotated[
+        str, typer.Option("--propose", help="Also propose its budget to the holders, with this description.")
+    ] = "",
+    api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
     """Deploy another funding round of a model; it sells nothing until holders give it a budget.
 
-    Prints its address, and the call that they have to pass for it.
+    Prints its address, and the call that they have to pass for it; with `--propose` also the proposal that makes it.
     """
+    from commonweight.governance.ballots import GovernanceClient
     from commonweight.model.known_model import known_model
     from contracts.genesis.deploy import open_round
     from contracts.genesis.params import GenesisParams
@@ -100,10 +107,20 @@ def open_round(
     if not terms.funding_currency:
         raise typer.BadParameter("must name a funding_currency", param_hint="--params")
     model, w3 = known_model(deployment, rpc_url)
-    pool, creation = open_round(w3, open_keystore(keystore), model, terms)
+    governance = GovernanceClient(api, rpc_url) if propose else None
+    if governance is not None and governance.deployment != model:
+        raise typer.BadParameter("names the server of another model", param_hint="--api")
+    account = open_keystore(keystore)
+    pool, creation = open_round(w3, account, model, terms)
     call = f"ModelToken.setBudget minter={pool} budget={terms.tokens_sold()}"
     round_name = f"{pool}@{creation}"
-    tell({"pool": round_name, "call": call}, [f"round {round_name}\npropose --call '{call}'"])
+    document = {"pool": round_name, "call": call}
+    if governance is None:
+        tell(document, [f"round {round_name}\npropose --call '{call}'"])
+        return
+    tell(document, [f"round {round_name}"])  # said before anything else can fail: the round is there
+    proposal = governance.propose(account, propose, (), governance.calls([call]))
+    tell({"pool": round_name, "proposal": proposal}, [f"proposal {proposal}"])
 
 
 @app.command("deposit")
