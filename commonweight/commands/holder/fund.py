@@ -27,8 +27,10 @@ from contracts.ids import Address, as_address
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from eth_account.signers.local import LocalAccount
+    from web3 import Web3
 
     from contracts.bindings.capital_pool import CapitalPool
+    from contracts.chain.deployment import Deployment
 
 app = typer.Typer(no_args_is_help=True, help="Pay into a model's funding round; get its tokens, or your money back.")
 Pool = Annotated[
@@ -88,6 +90,12 @@ def open_round(
     propose: Annotated[
         str, typer.Option("--propose", help="Also propose its budget to the holders, with this description.")
     ] = "",
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Units (1e-18 tokens) that the vote leaves to the distributor, where the cap has no room."
+        ),
+    ] = None,
     api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
@@ -110,17 +118,31 @@ def open_round(
     governance = GovernanceClient(api, rpc_url) if propose else None
     if governance is not None and governance.deployment != model:
         raise typer.BadParameter("names the server of another model", param_hint="--api")
+    room, warnings = _room(w3, model, terms.tokens_sold(), keep, bool(propose))
     account = open_keystore(keystore)
     pool, creation = open_round(w3, account, model, terms)
     call = f"ModelToken.setBudget minter={pool} budget={terms.tokens_sold()}"
     round_name = f"{pool}@{creation}"
-    document = {"pool": round_name, "call": call}
+    document = {"pool": round_name, "call": call, "before": room, "warnings": warnings}
+    options = " ".join(f"--call '{one}'" for one in [*room, call])
+    lines = [f"round {round_name}"] if governance else [f"round {round_name}\npropose {options}", *warnings]
+    tell(document, lines)  # said before anything else can fail: the round is there
     if governance is None:
-        tell(document, [f"round {round_name}\npropose --call '{call}'"])
         return
-    tell(document, [f"round {round_name}"])  # said before anything else can fail: the round is there
-    proposal = governance.propose(account, propose, (), governance.calls([call]))
+    proposal = governance.propose(account, propose, (), governance.calls([*room, call]))
     tell({"pool": round_name, "proposal": proposal}, [f"proposal {proposal}"])
+
+
+def _room(w3: Web3, model: Deployment, sold: int, keep: int | None, asks: bool) -> tuple[list[str], list[str]]:
+    """The calls that make room under the cap, and warnings. Raises CapFull where nothing else would be proposed."""
+    from contracts.genesis.rounds import CapFull, budget_calls
+
+    try:
+        return budget_calls(w3, model, sold, keep), []
+    except CapFull as error:
+        if asks or keep is not None:
+            raise
+        return [], [f"its budget will be cut: {error.detail}; --keep makes room"]
 
 
 @app.command("deposit")

@@ -74,7 +74,7 @@ def test_renters_are_paid_back_once(tmp_path: Path, commonweight: Command) -> No
         assert ids == [one.invoice for one in settled]
         first = asked(place, money, tmp_path / "0.json", "--invoice", ids[0]).objects[0]["proposal"]
         rival = asked(place, money, tmp_path / "1.json", "--invoice", ids[0], "--invoice", ids[1])
-        assert asked(place, money, tmp_path / "2.json").err.startswith("payback-refused: the treasury has 12"), "of 20"
+        assert asked(place, money, tmp_path / "2.json").err.count("payback-refused") == 1, "12 of 20"
         checked = place("gov", "check-payback", first, "--run", run)
         assert checked.out.startswith(f"5 US dollars to {house.wallets[0].address} for invoice {ids[0]}"), checked
         house.step()
@@ -83,7 +83,7 @@ def test_renters_are_paid_back_once(tmp_path: Path, commonweight: Command) -> No
         assert sorted(paid) in ([0, 0, 0, 5 * DOLLAR], [0, 0, 5 * DOLLAR, 5 * DOLLAR])
         assert paid[0] == 5 * DOLLAR, "one of both passed, and the other did not"
         again = asked(place, money, tmp_path / "0.json", "--invoice", ids[0])
-        assert again.err.startswith(f"bad-field: invoice {ids[0]} is not to be paid back"), again
+        assert f"invoice {ids[0]} is not to be paid back" in again.err, again
 
 
 def check_forged(house: House, money: Currency, settled: list[Payback]) -> None:
@@ -120,7 +120,10 @@ def test_a_later_round_is_opened_proposed_and_sells(tmp_path: Path, commonweight
             deployment.write_text(house.place.deployment.to_json())
             key = ("--keystore", tmp_path / "0.json", "--deployment", deployment)
             terms = {"funding_currency": money.address, "funding_soft_cap": 10, "funding_hard_cap": 20}
-            made = place("fund", "open", *key, "--params", json.dumps(terms), "--propose", "a second round", "--json")
+            opening = ("fund", "open", *key, "--params", json.dumps(terms), "--propose", "a second round", "--json")
+            full = place(*opening)
+            assert "the cap has room for 0, and the round sells 20" in full.err, "by genesis epochs have all of it"
+            made = place(*opening, "--keep", 10**26)
             assert made.status == 0, made.err
             pool, proposal = made.objects[0]["pool"], made.objects[1]["proposal"]
             at = ("--deployment", deployment, "--pool", pool, "--rpc-url", place.rpc)
