@@ -126,6 +126,9 @@ def _with_run(state: State, fact: Fact) -> State:
         worked=dict(run.worked),
         invoices=list(run.invoices),
     )
-    credited = set(state.credited) if isinstance(fact, facts.Credited) else state.credited
-    hired = {name: list(hours) for name, hours in state.hired.items()} if isinstance(fact, facts.Invoiced) else {}
-    return replace(_shared(state), runs={**state.runs, fact.run: copied}, credited=credited, hired=hired or state.hired)
+    found = replace(_shared(state), runs={**state.runs, fact.run: copied})
+    if isinstance(fact, facts.Credited):
+        found.credited = set(state.credited)
+    if isinstance(fact, facts.Invoiced):
+        found.hired = {name: list(hours) for name, hours in state.hired.items()}
+    return found
