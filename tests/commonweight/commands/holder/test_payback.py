@@ -20,8 +20,9 @@ from contracts.ids import RunId, to_hex
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.commonweight.standing.online import Online, online
 from tests.contracts.currencies import deploy_currency
+from tests.deployed import key_of
 from tests.house import House
-from tests.ledger.invoiced import USD, handed, opened, worked
+from tests.ledger.invoiced import MIA, MO, USD, handed, opened, worked
 from trainer.client import ApiClient
 from verifier.log.settled_paybacks import Payback, settled_paybacks
 
@@ -31,15 +32,50 @@ DOLLAR = 10**18
 
 @contextmanager
 def town(folder: Path, command: Command) -> Iterator[tuple[Online, Currency]]:
-    """Four renters asked for 5 dollars each; their epochs are final, they hold the tokens, and the treasury has 12."""
+    """Four renters asked for 5 dollars each, the last one by commands; their epochs are final, they hold the tokens,
+    and the treasury has 12."""
     with House(folder / "house") as house:
         opened(house)
-        handed(house, worked(house), payback=True)
+        hour = worked(house)
+        handed(house, hour, range(3), payback=True)
+        with online(house, command) as place:
+            by_command(place, folder, hour)
+        house.run.read_on()
         worked(house)
         for number in (1, 2):
             house.settle_epoch(number)
         with held(house, folder, command) as found:
             yield found
+
+
+def by_command(place: Online, folder: Path, hour: int) -> None:
+    """From the bill to the log: written, signed by renter and maintainers, shown at each step, handed in."""
+    house, file, bill = place.house, folder / "invoice.json", folder / "bill.pdf"
+    bill.write_bytes(b"a bill")
+    renter = key_of("renter 3")
+    who = ("--renter", renter.address, "--account", house.wallets[3].address, "--node", house.run.nodes[3].address)
+    what = ("--provider", "vast", "--machine", "i-3", "--from-hour", hour, "--to-hour", hour + 1, "--amount", "30.00")
+    run = ("--run", to_hex(house.run.run), "--bill", bill, "--payback")
+    made = place.command("contribution", "invoice", file, *who, *what, *run)
+    assert made.status == 0, made.err
+    for key, state in ((None, "unsigned"), (MIA, "missing"), (MO, "missing"), (renter, "ready")):
+        if key is not None:
+            keystore = folder / f"{key.address}.json"
+            write_keystore(keystore, bytes(key.key), PASSPHRASE, iterations=1)
+            signed = place.command("contribution", "sign", file, "--keystore", keystore, "--api", place.api)
+            assert signed.status == 0, signed.err
+        (shown,) = place.command("contribution", "show", file, "--api", place.api, "--json").objects
+        assert shown["state"] == state, shown
+        if state == "missing":
+            early = place.command("contribution", "submit", file, "--api", place.api)
+            assert early.err.startswith("not-maintainer"), early
+    stranger = folder / "stranger.json"
+    write_keystore(stranger, bytes(key_of("stranger").key), PASSPHRASE, iterations=1)
+    other = place.command("contribution", "sign", file, "--keystore", stranger, "--api", place.api)
+    assert other.err.startswith("not-maintainer"), other
+    assert place.command("contribution", "submit", file, "--api", place.api).status == 0
+    (shown,) = place.command("contribution", "show", file, "--api", place.api, "--json").objects
+    assert shown["state"] == "invoiced", shown
 
 
 @contextmanager
@@ -70,8 +106,11 @@ def test_renters_are_paid_back_once(tmp_path: Path, commonweight: Command) -> No
         settled = settled_paybacks(ApiClient(place.api), house.place.deployment, house.place.w3, RunId(run))
         check_forged(house, money, settled)
         before = [money.balance_of(wallet.address) for wallet in house.wallets]
-        ids = [row["id"] for row in place.command("contribution", "list", "--api", place.api, "--json").objects]
+        rows = place.command("contribution", "list", "--api", place.api, "--json").objects
+        ids = [row["id"] for row in rows]
         assert ids == [one.invoice for one in settled]
+        assert {row["state"] for row in rows} == {"assessed"}
+        assert rows[3]["sentence"].startswith("Of 30 US dollars 5 US dollars may be paid back by the holders")
         first = asked(place, money, tmp_path / "0.json", "--invoice", ids[0]).objects[0]["proposal"]
         rival = asked(place, money, tmp_path / "1.json", "--invoice", ids[0], "--invoice", ids[1])
         assert asked(place, money, tmp_path / "2.json").err.count("payback-refused") == 1, "12 of 20"
