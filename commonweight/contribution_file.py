@@ -1,4 +1,5 @@
-"""A contribution on its way from maintainer to maintainer: a JSON file with the message and its signatures."""
+"""A contribution or an invoice on its way from maintainer to maintainer: a JSON file with the message and its
+signatures."""
 
 from __future__ import annotations
 
@@ -9,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
+from eth_utils import to_checksum_address
 
 from contracts.errors import BadField
 from contracts.files.whole_file import save_file
-from contracts.ids import Address, RunId, from_hex, to_hex
+from contracts.ids import Address, RunId, as_address, from_hex, to_hex
 from contracts.messages.for_contracts import from_json, to_json
-from contracts.messages.for_log import Contribution
+from contracts.messages.for_log import Contribution, Invoice
 from contracts.messages.signatures import recover, sign
 from contracts.protocol.contribution import NotMaintainer
 from contracts.protocol.log.leaf import write
@@ -29,10 +31,24 @@ from trainer.client import ApiClient
 
 
 @dataclass(frozen=True)
+class Machine:
+    """A rented machine: whole hours since 1970, from one on and before another, and micro-USD for all of them."""
+
+    renter: Address
+    account: Address
+    provider: str
+    machine: str
+    nodes: tuple[Address, ...]
+    from_hour: int
+    to_hour: int
+    amount: int
+
+
+@dataclass(frozen=True)
 class ContributionFile:
     """`signatures` are 0x-hex by signer."""
 
-    message: Contribution
+    message: Contribution | Invoice
     signatures: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -51,6 +67,14 @@ class ContributionFile:
         )
 
     @classmethod
+    def invoice(cls, run: RunId, machine: Machine, bill: bytes, payback: bool) -> ContributionFile:
+        """The cost of a rented machine, by the provider's bill. Raises BadField."""
+        nodes = tuple(sorted(as_address(to_checksum_address(node)) for node in machine.nodes))
+        digest = hashlib.sha256(bill).digest()
+        named = (machine.renter, machine.account, machine.provider, machine.machine, digest, nodes)
+        return cls(Invoice(from_hex(run), *named, machine.from_hour, machine.to_hour, machine.amount, payback))
+
+    @classmethod
     def load(cls, file: Path) -> ContributionFile:
         """Read a file that `save` wrote. Raises BadField."""
         try:
@@ -61,6 +85,8 @@ class ContributionFile:
             raise BadField(f"{file} cannot be read: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BadField(f"{file} is not a contribution file: it must be JSON with message and signatures") from error
+        if isinstance(message, Mapping) and "renter" in message:
+            return cls(from_json(Invoice, message), signatures)
         return cls(from_json(Contribution, message), signatures)
 
     def save(self, file: Path) -> None:
@@ -72,9 +98,10 @@ class ContributionFile:
         return {"message": to_json(self.message), "signatures": dict(self.signatures)}
 
     def signed(self, client: ApiClient, account: LocalAccount) -> ContributionFile:
-        """The file with the signature of `account`. Raises NotMaintainer for an account that is none."""
+        """The file with the signature of `account`. Raises NotMaintainer for an account that is none, nor an invoice's
+        renter."""
         maintainers = self.maintainers(client)
-        if account.address not in maintainers.members:
+        if account.address not in {*maintainers.members, self.renter}:
             names = ", ".join(maintainers.members) or "none: the holders name maintainers by a decision"
             raise NotMaintainer(f"{account.address} is not a maintainer of the run; its maintainers are {names}")
         signature = sign(self.message, client.domain, bytes(account.key))
@@ -83,7 +110,17 @@ class ContributionFile:
     def quorum(self, client: ApiClient) -> tuple[int, int]:
         """The number of the run's maintainers that have signed, and the quorum. Raises ApiProblem."""
         maintainers = self.maintainers(client)
-        return len(set(self.signatures) & set(maintainers.members)), maintainers.quorum
+        return len(set(self.signatures) & set(self.vouching(maintainers))), maintainers.quorum
+
+    @property
+    def renter(self) -> str:
+        """The renter of an invoice, who signs beside the maintainers; empty of a contribution."""
+        return to_checksum_address(self.message.renter) if isinstance(self.message, Invoice) else ""
+
+    def vouching(self, maintainers: Maintainers) -> tuple[Address, ...]:
+        """The maintainers whose word counts: of an invoice neither its renter nor its payee."""
+        own = {self.renter, to_checksum_address(self.message.account)} if self.renter else set()
+        return tuple(name for name in maintainers.members if name not in own)
 
     def maintainers(self, client: ApiClient) -> Maintainers:
         """The run's maintainers, by the server's word: the log decides. Raises ApiProblem."""
@@ -98,16 +135,18 @@ class ContributionFile:
         and ApiUnreachable.
         """
         maintainers = self.maintainers(client)
-        signers = [name for name in sorted(self.signatures) if name in maintainers.members]
+        vouching = self.vouching(maintainers)
+        signers = [name for name in sorted(self.signatures) if name in {*vouching, self.renter}]
         signatures = {name: from_hex(self.signatures[name]) for name in signers}
         for name, signature in signatures.items():
             if recover(self.message, client.domain, signature) != name:
-                raise BadField(f"the signature of {name} is not valid: this maintainer has to sign again")
-        if len(signatures) < maintainers.quorum or not signatures:
-            missing = ", ".join(name for name in maintainers.members if name not in signatures)
-            raise NotMaintainer(
-                f"{len(signatures)} of {maintainers.quorum} needed maintainers have signed: ask {missing}"
-            )
+                raise BadField(f"the signature of {name} is not valid: this signer has to sign again")
+        if self.renter and self.renter not in signatures:
+            raise NotMaintainer(f"the renter {self.renter} has not signed: `commonweight contribution sign`")
+        vouched = sum(name in signatures for name in vouching)
+        if vouched < maintainers.quorum or not signatures:
+            missing = ", ".join(name for name in vouching if name not in signatures)
+            raise NotMaintainer(f"{vouched} of {maintainers.quorum} needed maintainers have signed: ask {missing}")
         return client.hand(write(Envelope(self.message, tuple(signatures.values()), {})))
 
     def describe(self) -> str:

@@ -79,7 +79,7 @@ def list_taken(run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger
 def list_credits(
     run: Hash, after: After = -1, limit: Limit = PAGE, ledger: Ledger = Depends(get_ledger)
 ) -> JSONResponse:
-    """List a run's contributions of code and data, in the order of the log, after the entry `after`."""
+    """List a run's contributions and invoices, in the order of the log, after the entry `after`."""
     return _rows(ledger, RunId(run), _after_entry(CreditView, RunId(run), after, limit))
 
 

@@ -31,4 +31,5 @@ def lines_of(rounds: Sequence[LineageRound]) -> Iterator[str]:
         for proof in row.proofs:
             yield f"  trained by {proof.node}, {proof.work} tokens, proof {proof.proof}"
         for credit in row.contributions:
-            yield f"  credited {one_line(credit.subject)} ({one_line(credit.licence)}) to {credit.account}"
+            licence = f" ({one_line(credit.licence)})" if credit.licence else f" at {one_line(credit.source)}"
+            yield f"  credited {one_line(credit.subject)}{licence} to {credit.account}"

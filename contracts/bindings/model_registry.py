@@ -42,6 +42,10 @@ class ModelRegistry:
         """How many decisions there are."""
         return int(self._call.sequenceOf(model).call())
 
+    def is_served(self, model: bytes, decision_id: bytes) -> bool:
+        """Whether a decision of this id (32 bytes) was made: no second one can be."""
+        return bool(self._call.served(model, decision_id).call())
+
     def checkpoint_of(self, model: bytes, round_: int) -> bytes:
         """32-byte digest of the weights after a round, zero where none is recorded."""
         return bytes(self._call.checkpointOf(model, round_).call())

@@ -8,15 +8,23 @@ from dataclasses import dataclass
 from web3 import Web3
 
 from contracts.bindings.capital_pool import CapitalPool, PoolStatus
+from contracts.bindings.token import ModelToken
 from contracts.chain.connection import contract_at
 from contracts.chain.deployment import Deployment
 from contracts.chain.event_history import EventHistory
 from contracts.chain.event_table import EventTable
+from contracts.errors import CommonweightError
 from contracts.evm.log_ranges import LogsRefused, Wanted, logs
 from contracts.genesis.creation import creation_of, first_block
 from contracts.genesis.refused import GenesisRefused, require
 from contracts.genesis.terms import check_round_terms, check_settlement
 from contracts.ids import NO_ADDRESS, Address, as_address, to_hex
+
+
+class CapFull(CommonweightError):
+    """A later round that the token's cap leaves no room for."""
+
+    code = "cap-full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,26 @@ def check_minters(w3: Web3, d: Deployment, pool: Address = NO_ADDRESS, least: in
         return
     outstanding = sum(minter.outstanding for minter in rivals)
     require(outstanding < least, f"others may still mint {outstanding}, and this round sells {least} at its soft cap")
+
+
+def budget_calls(w3: Web3, d: Deployment, sold: int, keep: int | None) -> list[str]:
+    """The calls, but for the pool's own, that make room under the cap for so many tokens (1e-18).
+
+    A budget is granted as far as the cap leaves room, and by genesis the distributor may have all of it. `keep` is what
+    the vote leaves to the distributor; epochs may use some of its budget until then, so that it has to be less than the
+    budget of now. Raises CapFull.
+    """
+    token = ModelToken(w3, d.token)
+    room = token.cap() - token.allotted()
+    if room >= sold:
+        return []
+    most = token.budget_of(d.distributor) - (sold - room)
+    if keep is None or not 0 <= keep <= most:
+        raise CapFull(
+            f"the cap has room for {room}, and the round sells {sold}: the distributor has to be left at most {most}, "
+            "less what epochs reserve until the vote has passed"
+        )
+    return [f"ModelToken.setBudget minter={d.distributor} budget={keep}"]
 
 
 def minters(w3: Web3, d: Deployment) -> list[Minter]:

@@ -23,6 +23,8 @@ Uint32 = Annotated[int, "uint32"]
 Uint64 = Annotated[int, "uint64"]
 Uint256 = Annotated[int, "uint256"]
 Text = Annotated[str, "string"]
+Bool = Annotated[bool, "bool"]
+AddressList = Annotated[tuple[ids.Address, ...], "address[]"]
 Bytes32List = Annotated[tuple[bytes, ...], "bytes32[]"]
 
 LARGEST_NUMBER = 2**53 - 1

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from contracts.messages.fields import (
     Address,
+    AddressList,
+    Bool,
     Bytes32,
     Bytes32List,
     Struct,
@@ -300,6 +302,30 @@ class Contribution(Message):
     weight: Uint256
 
 
+@dataclass(frozen=True)
+class Invoice(Message):
+    """A renter's cost of one rented machine, which maintainers vouch for: `amount` millionths of a US dollar for the
+    whole hours from `fromHour` on and before `toHour` (hours since 1970, UTC), by a provider's bill whose bytes have
+    the SHA-256 `bill`.
+
+    `nodes`, in ascending order, are the node keys that worked on it, all paid at `account`. `machine` is the provider's
+    name of the rental. With `payback` the holders are asked to pay the cost back, else it counts as capital
+    (docs/adr/0061-money-spent-on-a-run.md).
+    """
+
+    run: Bytes32
+    renter: Address
+    account: Address
+    provider: Text
+    machine: Text
+    bill: Bytes32
+    nodes: AddressList
+    fromHour: Uint32
+    toHour: Uint32
+    amount: Uint64
+    payback: Bool
+
+
 JUDGED: tuple[type[Message], ...] = (
     RunTerms,
     Enrolment,
@@ -319,5 +345,6 @@ JUDGED: tuple[type[Message], ...] = (
     Lapse,
     Merge,
     Contribution,
+    Invoice,
 )
 """All messages of judgement."""

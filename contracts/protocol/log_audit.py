@@ -25,10 +25,12 @@ Contributions = Mapping[PayoutKind, Mapping[Address, int]]
 
 
 def kind_weights(config: RunConfig) -> dict[PayoutKind, int]:
-    """The holders' weights for an emission. Capital is paid by its pool, at a price, and not by epochs."""
+    """The holders' weights for an emission. Capital is what was spent on the run (judge/rules/invoices.py); deposits
+    are paid by their pool, at a price, and not by epochs."""
     return {
         PayoutKind.COMPUTE: config.compute_weight,
         PayoutKind.CODE: config.code_weight,
+        PayoutKind.CAPITAL: config.capital_weight,
         PayoutKind.DATA: config.data_weight,
     }
 

@@ -46,6 +46,10 @@ _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "compute_weight": (1, 1_000_000),
     "code_weight": (0, 1_000_000),
     "data_weight": (0, 1_000_000),
+    "capital_weight": (0, 1_000_000),
+    "capital_cap": (0, 2**53 - 1),
+    "payback_budget": (0, 2**53 - 1),
+    "token_price": (0, 10**12),
     "weights_size": (0, 2**41),
     "state_size": (0, 2**43),
 }
@@ -73,7 +77,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 _OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied", "document_end")
 _OF_OURS = ("layers", "d_model", "heads")
 _OF_OWN = ("model_package", "model_digest", "model_config", "weights_size", "state_size")
-_LATER = (*_OF_OWN, "ranks", "precision")
+_LATER = (*_OF_OWN, "ranks", "precision", "capital_weight", "capital_cap", "token_price", "payback_budget")
 """They stand in the text only where they are not their default, so that a run without them keeps its digest."""
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
 _WHOLE = re.compile(r"[0-9]{1,19}")
@@ -92,11 +96,10 @@ VOTABLE_KEYS: tuple[str, ...] = (
     "compute_weight",
     "code_weight",
     "data_weight",
-    "maintainers",
-    "mixture",
-    "corpus_url",
-    "weights_url",
-    "merge",
+    "capital_weight",
+    "token_price",
+    "payback_budget",
+    *_TEXTS,
 )
 """The keys that a governance decision may set."""
 
@@ -119,8 +122,9 @@ class RunConfig:
     are drawn from `seed`, or read from the file `weights_blob`, which lies at `weights_url`. An own model is the Python
     package `model_package`, whose files have the `model_digest`; it is told `model_config` (canonical JSON), and its
     weights and states are files of `weights_size` and `state_size` bytes.
-    An epoch's emission is split over the kinds of contribution by their weights. `maintainers` is who vouches for code
-    and data: "k:" and the addresses of n maintainers, sorted and joined by commas, or nothing.
+    An epoch's emission is split over the kinds of contribution by their weights. `maintainers` vouch for code, data and
+    invoices: "k:" and n addresses, sorted and joined by commas, or nothing. With a `token_price` a run takes invoices
+    (judge/rules/invoices.py): `capital_cap` of them at most is capital, `payback_budget` paid back (all in micro-USD).
     Raises InvalidRunConfig, naming the field.
     """
 
@@ -172,6 +176,10 @@ class RunConfig:
     compute_weight: int = 70
     code_weight: int = 15
     data_weight: int = 15
+    capital_weight: int = 0
+    capital_cap: int = 0
+    token_price: int = 0
+    payback_budget: int = 0
     maintainers: str = ""
 
     def __post_init__(self) -> None:

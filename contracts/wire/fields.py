@@ -153,6 +153,10 @@ Balance = Annotated[
     str, Field(pattern=r"^(0|-?[1-9][0-9]*)$", examples=["-250000000000000000000"], json_schema_extra=unit(TOKENS))
 ]
 """An amount of a book in which debits are negative."""
+MicroUsd = Annotated[
+    str, Field(pattern=r"^(0|[1-9][0-9]*)$", examples=["7500000"], json_schema_extra=unit("1e-6 US dollars"))
+]
+Hour = Annotated[int, Field(ge=0, le=2**32 - 1, examples=[490_000], json_schema_extra=unit("hours since 1970, UTC"))]
 Wei = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)$", examples=["0"], json_schema_extra=unit("wei"))]
 Error = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)$", examples=["2500000000000"], json_schema_extra=unit(ERRORS))]
 """A measured error, or its limit."""

@@ -16,11 +16,14 @@ from contracts.wire.fields import (
     Entry,
     EpochNumber,
     Flag,
+    Hour,
+    MicroUsd,
     Object,
     Part,
     RoundNumber,
     Seconds,
     Text,
+    Tokens,
     unit,
 )
 from contracts.wire.message_schema import schema_of
@@ -117,22 +120,51 @@ class TakenDecision(Part):
     entry: Entry = Field(description="Index of the log entry with the answer.")
 
 
+class InvoiceAssessment(Part):
+    """The worth of an invoice."""
+
+    entry: Entry = Field(description="The entry that assesses it.")
+    tokens: Tokens = Field(description="Verified tokens of the machine in its hours.")
+    median_amount: MicroUsd = Field(description="Others paid so much for `median_tokens`, as the median; 0: none did.")
+    median_tokens: Tokens = Field(description="Tokens that the median price is for.")
+    earned: MicroUsd = Field(description="Value of what the same work was paid as compute.")
+    credited: MicroUsd = Field(description="What is left of the cost: capital, or to be paid back.")
+
+
+class InvoiceTerms(Part):
+    """The cost of one rented machine."""
+
+    renter: Address = Field(description="Who signed it.")
+    provider: Text = Field(description="Who was paid.")
+    machine: Text = Field(description="The provider's name of the rental.")
+    bill: Digest = Field(description="SHA-256 of the bill.")
+    nodes: list[Address] = Field(description="Node keys that worked on it.")
+    from_hour: Hour = Field(description="First hour.")
+    to_hour: Hour = Field(description="The hour after the last one.")
+    amount: MicroUsd = Field(description="The cost.")
+    payback: Flag = Field(description="Whether the holders are asked to pay it back, instead of capital.")
+    assessed: InvoiceAssessment | None = Field(description="Its worth, once an epoch closed with it.")
+
+
 class Credit(Part):
-    """A contribution of code or data that a run credited."""
+    """A contribution of code or data, or the invoice of a machine, that a run credited."""
 
     entry: Entry = Field(description="Index of the log entry that credits the contribution.")
     kind: Annotated[int, Field(ge=0, le=255, examples=[1], json_schema_extra=unit("kind of a payout leaf"))] = Field(
-        description="Kind of the contribution: 1 code, 3 data."
+        description="Kind of the contribution: 1 code, 2 capital, 3 data."
     )
-    source: Text = Field(description="Source of the contribution, such as a repository.")
-    subject: Text = Field(description="Identifier of the contribution: a commit, or a manifest of data.")
-    licence: Text = Field(description="Licence of the contribution.")
+    source: Text = Field(description="Source of the contribution, such as a repository or a provider.")
+    subject: Text = Field(description="Identifier of the contribution: a commit, a manifest of data, or a machine.")
+    licence: Text = Field(description="Licence of the contribution; empty for an invoice.")
     account: Address = Field(description="Address of the account that the contribution pays.")
     weight: Amount = Field(
         description="Weight of the contribution beside other contributions, by which they share their pay.",
         json_schema_extra=unit("weight"),
     )
-    signers: list[Address] = Field(description="Addresses of the maintainers that signed for the contribution.")
+    signers: list[Address] = Field(
+        description="Addresses of the maintainers that signed, and the renter of an invoice."
+    )
+    invoice: InvoiceTerms | None = Field(None, description="Terms of the invoice; null for code and data.")
 
 
 class VerifierFaultLine(Part):

@@ -30,6 +30,13 @@ LINES: dict[type, Line] = {
     facts.Returned: lambda e: f"{e.party} is back in run {e.run}",
     facts.Committed: lambda e: f"round {e.round} of run {e.run}: node {e.node} commits, proof {e.proof}",
     facts.Credited: lambda e: f"run {e.run} credits {e.account} with weight {e.weight}",
+    facts.Invoiced: lambda e: (
+        f"run {e.run} takes an invoice of {e.amount} micro-USD for {e.machine} at {e.provider}, for {e.account}"
+    ),
+    entries.InvoicesAssessed: lambda e: (
+        f"run {e.run} assesses {len(e.lines)} invoices: so far {e.capital} micro-USD are capital, "
+        f"{e.payable} may be paid back"
+    ),
     entries.RoundOpened: lambda e: (
         f"round {e.round} of run {e.run} opens: {len(e.nodes)} nodes, {len(e.verifiers)} verifiers, {e.k} decide"
     ),

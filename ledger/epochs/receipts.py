@@ -15,8 +15,9 @@ from contracts.ids import Address, RunId, as_address, to_hex
 from contracts.merkle.payout_tree import PayoutTree
 from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Commitment
-from contracts.protocol.judge.entries import FaultDerived, Posted, Undecided, Voided
+from contracts.protocol.judge.entries import FaultDerived, InvoicesAssessed, Posted, Undecided, Voided
 from contracts.protocol.log.codec import slug
+from contracts.protocol.log_audit import PayoutKind
 from contracts.wire.epochs import ReceiptLine, ReceiptParts
 from contracts.wire.states import EpochStage, ProofState
 from ledger import cosign
@@ -27,6 +28,7 @@ from ledger.errors import NotFound
 from ledger.machine.effects import payouts_of
 from ledger.public_log import maintainers
 from ledger.storage.tables import ClosingRow, CreditView, Epoch, LogEntry, ProofView, RoundView, RunView, Transfer
+from ledger.storage.tables.columns import Document
 from ledger.views.projection import catch_up
 
 SHOWN = frozenset(slug(kind) for kind in (Commitment, Posted, Voided, Undecided, FaultDerived))
@@ -81,6 +83,9 @@ def _entries(session: Session, epoch: Epoch, account: Address) -> set[int]:
     indices = set(_credited(session, epoch, account, span))
     for credit in list(indices):
         indices |= set(maintainers.maintainers_before(session, RunId(epoch.run), credit))
+    assessed = _assessed(session, epoch, span)
+    if any(line["entry"] in indices for line in assessed["lines"]):
+        indices.add(assessed["entry"])
     for proof in _proofs(session, epoch, account, span):
         indices |= set(_about(session, proof))
     return indices
@@ -138,7 +143,18 @@ def _about(session: Session, proof: ProofView) -> Iterator[int]:
 
 
 def _credited(session: Session, epoch: Epoch, account: Address, span: range) -> list[int]:
-    """Entries of the span that credit an account."""
+    """Entries of the span that credit an account with code or data, and its invoices that became capital in it."""
     entry = col(CreditView.entry)
     query = select(CreditView).where(CreditView.run == epoch.run, entry >= span.start, entry < span.stop)
-    return [row.entry for row in session.exec(query) if row.body["account"] == account]
+    mine = [row for row in session.exec(query) if row.body["account"] == account]
+    lines = _assessed(session, epoch, span)["lines"]
+    capital = [int(line["entry"]) for line in lines if line["account"] == account and not line["payback"]]
+    return [row.entry for row in mine if row.body["kind"] != PayoutKind.CAPITAL] + capital
+
+
+def _assessed(session: Session, epoch: Epoch, span: range) -> Document:
+    """The entry that assessed invoices for an epoch: it stands before the closing one, or there is none."""
+    entry = session.get(LogEntry, span.stop - 2)
+    body = json.loads(entry.body) if entry is not None else {}
+    is_one = (body.get("kind"), body.get("run")) == (slug(InvoicesAssessed), epoch.run)
+    return {**body, "entry": span.stop - 2} if is_one else {"lines": []}

@@ -20,7 +20,7 @@ from sqlmodel import Session, col, func, select
 
 from contracts.errors import CommonweightError
 from contracts.ids import Address, ProofId, RunId, as_address, to_hex
-from contracts.messages.for_log import Contribution
+from contracts.messages.for_log import Contribution, Invoice
 from contracts.messages.signatures import Domain, digest
 from contracts.protocol.judge.errors import Refused, UnknownSubject
 from contracts.protocol.judge.facts import Block, Fact, Rules
@@ -126,7 +126,7 @@ class Replica:
 
         The author of a proof never changes, and most messages name theirs.
         """
-        if isinstance(envelope.message, Contribution):
+        if isinstance(envelope.message, Contribution | Invoice):
             return None
         try:
             fact = fact_of(envelope, self.domain, self._author_at_hand)
@@ -144,9 +144,10 @@ class Replica:
             with self.view(session) as state:
                 return proof_of(state, proof).commitment.node
 
-        if isinstance(envelope.message, Contribution):
+        message = envelope.message
+        if isinstance(message, Contribution | Invoice):
             with self.view(session) as state:
-                members = maintainers(state, RunId(to_hex(envelope.message.run)))
+                members = maintainers(state, RunId(to_hex(message.run)))
             check_first(envelope, self.domain, members)
         fact = fact_of(envelope, self.domain, author)
         return PreparedFact(fact, text, self.name_of(envelope), envelope)

@@ -1,8 +1,12 @@
-"""A contribution's signers are checked before all of its signatures: a stranger's message costs one recovery."""
+"""Signers of a contribution or an invoice are checked before all of its signatures: a stranger's message costs one
+recovery."""
 
 from __future__ import annotations
 
+from eth_utils import to_checksum_address
+
 from contracts.ids import RunId
+from contracts.messages.for_log import Invoice
 from contracts.messages.signatures import Domain, recover
 from contracts.protocol.judge.errors import NotBound
 from contracts.protocol.judge.rules.presence import live_run
@@ -20,11 +24,18 @@ def maintainers(state: State, run: RunId) -> tuple[str, ...]:
         raise NotBound(error.detail) from error
 
 
+def renter_of(envelope: Envelope) -> tuple[str, ...]:
+    """The renter of an invoice, if it is one."""
+    return (to_checksum_address(envelope.message.renter),) if isinstance(envelope.message, Invoice) else ()
+
+
 def check_first(envelope: Envelope, domain: Domain, members: tuple[str, ...]) -> None:
-    """A contribution has no more signatures than its run has maintainers, and the first is one of theirs; whether all
-    are, the machine says. Raises NotBound and BadSignature."""
-    if len(envelope.signatures) > len(members):
+    """A contribution has no more signatures than its run has maintainers, and the first is one of theirs; of an invoice
+    it may be the renter's, who signs beside them. Whether all are, the machine says. Raises NotBound and
+    BadSignature."""
+    allowed = {*members, *renter_of(envelope)}
+    if len(envelope.signatures) > len(allowed):
         raise NotBound(f"{len(envelope.signatures)} signatures, and the run has {len(members)} maintainers")
     first = recover(envelope.message, domain, envelope.signatures[0])
-    if first not in members:
+    if first not in allowed:
         raise NotBound(f"{first} is no maintainer; the holders vote on `maintainers`")

@@ -12,7 +12,7 @@ from ledger.errors import NotFound
 from ledger.storage.tables.columns import Document
 from ledger.storage.tables.views import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 
-Shown: TypeAlias = RunView | RoundView | ProofView
+Shown: TypeAlias = RunView | RoundView | ProofView | CreditView
 
 
 class Documents:
@@ -64,6 +64,10 @@ class Documents:
     def add_credit(self, run: RunId, body: Document) -> None:
         """A contribution."""
         self._session.add(CreditView(run=run, entry=body["entry"], body=body))
+
+    def credit(self, run: RunId, entry: int) -> Document:
+        """A contribution by its entry. Raises NotFound."""
+        return self._changed(self._session.get(CreditView, (run, entry)))
 
     def add_fault(self, run: RunId, body: Document) -> None:
         """A verifier's fault."""

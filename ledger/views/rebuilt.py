@@ -72,6 +72,10 @@ class Rebuilt(Documents):
         """A contribution."""
         self._credits[run, body["entry"]] = body
 
+    def credit(self, run: RunId, entry: int) -> Document:
+        """A contribution by its entry. Raises NotFound."""
+        return _existing(self._credits, (run, entry))
+
     def add_fault(self, run: RunId, body: Document) -> None:
         """A verifier's fault."""
         self._faults[run, body["entry"]] = body

@@ -13,6 +13,7 @@ from contracts.wire.states import ProofState, RoundPhase, RunPhase
 from ledger.errors import NotFound
 from ledger.storage.tables.columns import Document
 from ledger.views.documents import Documents
+from ledger.views.invoices import INVOICES
 
 Handle = Callable[[Documents, Any], None]
 COUNTED = ("nodes", "active_nodes", "epochs", "decisions", "contributions", "faults")
@@ -206,6 +207,7 @@ def _credited(documents: Documents, leaf: Any) -> None:
         "account": entry.account,
         "weight": str(entry.weight),
         "signers": list(entry.signers),
+        "invoice": None,
     }
     documents.add_credit(entry.run, line)
     documents.run(entry.run)["counts"]["contributions"] += 1
@@ -243,6 +245,7 @@ ROUNDS: dict[type, Handle] = {
     entries.RoundMerged: _merged,
     entries.DecisionTaken: _decision,
     facts.Credited: _credited,
+    **INVOICES,
     entries.EpochClosed: _epoch,
     entries.RunOver: _over,
 }

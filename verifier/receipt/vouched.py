@@ -6,7 +6,7 @@ from contracts.ids import RunId
 from contracts.protocol.contribution import NotMaintainer, check_quorum
 from contracts.protocol.judge.chain_events import Decided
 from contracts.protocol.judge.entries import DecisionTaken, RoundOpened
-from contracts.protocol.judge.facts import Block, Credited, RunCreated
+from contracts.protocol.judge.facts import Block, Credited, Invoiced, RunCreated
 from contracts.protocol.maintainers import InvalidMaintainers, Maintainers
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
 from verifier.receipt.errors import WorkDiffers
@@ -39,18 +39,21 @@ class Vouchers:
             self._config = _read(index, entry.config)
             self._stated = index
 
-    def check(self, index: int, entry: Credited) -> str:
-        """The maintainers that vouched for the credit of an entry: signatures are checked where the entry is read.
+    def check(self, index: int, entry: Credited | Invoiced) -> str:
+        """The maintainers that vouched for the credit of an entry: signatures are checked where the entry is read. Of
+        an invoice neither renter nor payee is one of them.
 
         Raises WorkDiffers where they are not enough of the maintainers.
         """
-        names = ", ".join(entry.signers)
+        own = {entry.renter, entry.account} if isinstance(entry, Invoiced) else set()
+        signers = [name for name in entry.signers if name not in own]
+        names = ", ".join(signers)
         if self._config is None:
             reason = f"entry {index}: the receipt shows no configuration that names the run's maintainers"
             self.unchecked.append(f"that {names} are maintainers ({reason})")
             return names
         try:
-            check_quorum(self._config, frozenset(entry.signers))
+            check_quorum(self._config, frozenset(signers))
             quorum = Maintainers.parse(self._config.maintainers).quorum
         except (NotMaintainer, InvalidMaintainers) as error:
             raise WorkDiffers(f"entry {index} by the configuration of entry {self._stated}: {error.detail}") from error

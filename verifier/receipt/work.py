@@ -9,13 +9,14 @@ from contracts.protocol.judge.entries import (
     DecisionTaken,
     EpochClosed,
     FaultDerived,
+    InvoicesAssessed,
     Posted,
     RoundClosed,
     RoundOpened,
     Undecided,
     Voided,
 )
-from contracts.protocol.judge.facts import Block, Committed, Credited, Enrolled, RunCreated
+from contracts.protocol.judge.facts import Block, Committed, Credited, Enrolled, Invoiced, RunCreated
 from contracts.protocol.log.leaf import Entry
 from verifier.receipt.errors import WorkDiffers
 from verifier.receipt.vouched import Vouchers
@@ -31,6 +32,7 @@ class ReceiptReader:
         self._commitments: dict[str, Committed] = {}
         self._ends: dict[str, str] = {}
         self._credited: list[str] = []
+        self._invoices: dict[int, Invoiced] = {}
         self._vouchers = Vouchers(closed.run)
 
     @property
@@ -53,6 +55,10 @@ class ReceiptReader:
             self._out(entry)
         elif isinstance(entry, Credited):
             self._credit(index, entry)
+        elif isinstance(entry, Invoiced):
+            self._invoice(index, entry)
+        elif isinstance(entry, InvoicesAssessed):
+            self._assess(index, entry)
         elif isinstance(entry, RunCreated | RoundOpened | Block | DecisionTaken):
             self._vouchers.note(index, entry)
         elif isinstance(entry, (Posted, Voided, Undecided, FaultDerived)):
@@ -101,6 +107,28 @@ class ReceiptReader:
         subject = entry.key.replace("\n", " ")
         vouched = self._vouchers.check(index, entry)
         self._credited.append(f"contribution: {subject}, weight {entry.weight}, vouched for by {vouched}")
+
+    def _invoice(self, index: int, entry: Invoiced) -> None:
+        if entry.account.lower() != self._account or entry.run != self._closed.run or entry.payback:
+            raise WorkDiffers("an invoice is another account's or another run's, or is no capital")
+        if entry.renter not in entry.signers:
+            raise WorkDiffers(f"entry {index} is an invoice that its renter has not signed")
+        vouched = self._vouchers.check(index, entry)
+        self._invoices[index] = entry
+        cost = f"{entry.amount} micro-USD for hours {entry.first} to {entry.end} of {entry.machine} at {entry.provider}"
+        self._credited.append(f"invoice: {cost}, vouched for by {vouched}")
+
+    def _assess(self, index: int, entry: InvoicesAssessed) -> None:
+        """The amounts are the machine's: they follow from the log before, and whoever reads it all recomputes them."""
+        if entry.run != self._closed.run:
+            raise WorkDiffers(f"entry {index} is about another run than the epoch")
+        for line in entry.lines:
+            invoice = self._invoices.get(line.entry)
+            if invoice is None:
+                continue
+            if (line.key, line.account, line.amount) != (invoice.key, invoice.account, invoice.amount):
+                raise WorkDiffers(f"entry {index} assesses another invoice than entry {line.entry}")
+            self._credited.append(f"capital: {line.credited} micro-USD of the invoice of entry {line.entry}")
 
     def _line(self, name: str, commitment: Committed) -> str:
         end = self._ends.get(name, "no end is shown")

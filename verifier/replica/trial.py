@@ -22,7 +22,7 @@ from contracts.protocol.judge.state import Phase, RoundState, RunState, State
 
 _OF_A_PROOF = (facts.Opened, facts.Words, facts.PledgeOpened, facts.TraceShown)
 _OF_A_ROUND = (facts.Has, facts.Seen, facts.Secret, facts.MergeSigned)
-_OF_A_RUN = (facts.Anchored, facts.Enrolled, facts.Left, facts.Returned, facts.Credited)
+_OF_A_RUN = (facts.Anchored, facts.Enrolled, facts.Left, facts.Returned, facts.Credited, facts.Invoiced)
 
 
 def check_entry(state: State, fact: Fact) -> None:
@@ -122,7 +122,13 @@ def _with_run(state: State, fact: Fact) -> State:
         anchors=dict(run.anchors),
         away=dict(run.away),
         earned={kind: dict(amounts) for kind, amounts in run.earned.items()},
-        rounds=run.rounds if isinstance(fact, facts.Enrolled) else {},
+        rounds=run.rounds if isinstance(fact, facts.Enrolled | facts.Invoiced) else {},
+        worked=dict(run.worked),
+        invoices=list(run.invoices),
     )
-    credited = set(state.credited) if isinstance(fact, facts.Credited) else state.credited
-    return replace(_shared(state), runs={**state.runs, fact.run: copied}, credited=credited)
+    found = replace(_shared(state), runs={**state.runs, fact.run: copied})
+    if isinstance(fact, facts.Credited):
+        found.credited = set(state.credited)
+    if isinstance(fact, facts.Invoiced):
+        found.hired = {name: list(hours) for name, hours in state.hired.items()}
+    return found

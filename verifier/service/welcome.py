@@ -196,12 +196,15 @@ def _check(state: State, claim: Asked) -> None:
 
 
 def _check_vouching(state: State, claim: Vouching) -> None:
-    """Check a contribution as if all maintainers had signed; its signer must be one of them. Raises Refused."""
+    """Check a contribution or an invoice as if all had signed who may: maintainers, and its renter. Its signer must be
+    one of them. Raises Refused."""
     run = live_run(state, claim.fact.run)
     maintainers = Maintainers.parse(RunConfig.from_json(run.config).maintainers).members
-    if claim.signer and claim.signer not in maintainers:
+    renter = (claim.fact.renter,) if isinstance(claim.fact, facts.Invoiced) else ()
+    allowed = {*maintainers, *renter}
+    if claim.signer and claim.signer not in allowed:
         raise NotSeated(f"{claim.signer} is no maintainer")
-    check_entry(state, replace(claim.fact, signers=tuple(maintainers)))
+    check_entry(state, replace(claim.fact, signers=tuple(sorted(allowed))))
 
 
 def _bytes(state: State, origin: BlobOrigin) -> Iterator[int]:

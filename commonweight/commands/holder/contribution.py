@@ -1,4 +1,4 @@
-"""`commonweight contribution`: maintainers sign for code and data, and anybody may submit the signed file."""
+"""`commonweight contribution`: maintainers sign for code, data and invoices, and anybody may submit the file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from contracts.ids import as_address
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from commonweight.contribution_file import ContributionFile
 
-app = typer.Typer(no_args_is_help=True, help="Credit code and data for which the run's maintainers sign.")
+app = typer.Typer(
+    no_args_is_help=True, help="Credit code, data and costs of machines for which the run's maintainers sign."
+)
 File = Annotated[Path, typer.Argument(help="Contribution file: the contribution and its signatures.")]
 Paid = Annotated[
     str, typer.Option("--account", parser=read_address, metavar="ADDRESS", help="Address that the contribution pays.")
@@ -27,6 +29,10 @@ ID = re.compile(r"0x[0-9a-fA-F]{64}")
 Weight = Annotated[
     int, typer.Option(min=1, help="Weight of the contribution among those of its kind in the same epoch.")
 ]
+LARGEST_BILL = 10_000_000 * 10**6
+"""Micro-USD: more for one machine is a slip."""
+Bill = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Bill of the provider; its SHA-256 names it.")]
+Payback = Annotated[bool, typer.Option("--payback", help="Ask the holders for a payback instead of capital.")]
 
 
 class ContributionUnknown(CommonweightError):
@@ -74,6 +80,72 @@ def data(
     _write(
         ContributionFile.data(ids.RunId(run), source, manifest.read_bytes(), licence, as_address(account), weight), file
     )
+
+
+@app.command("invoice")
+def invoice(
+    file: File,
+    run: RunId,
+    renter: Annotated[str, typer.Option(parser=read_address, metavar="ADDRESS", help="Who paid, and signs.")],
+    account: Annotated[
+        str, typer.Option(parser=read_address, metavar="ADDRESS", help="Address that the machine's nodes are paid at.")
+    ],
+    provider: Annotated[str, typer.Option(help="Who was paid, in lower case: vast, lambda.")],
+    machine: Annotated[str, typer.Option(help="The provider's name of the rental.")],
+    node: Annotated[list[str], typer.Option(help="Node key that worked on it; may come several times.")],
+    from_hour: Annotated[int, typer.Option(min=0, help="First hour since 1970, UTC: Unix seconds by 3,600.")],
+    to_hour: Annotated[int, typer.Option(min=1, help="The hour after the last one.")],
+    amount: Annotated[str, typer.Option(help="The cost of these hours in US dollars: 30.12.")],
+    bill: Bill,
+    payback: Payback = False,
+) -> None:
+    """Write the cost of one rented machine to a file, for its renter and maintainers to sign."""
+    from commonweight.contribution_file import ContributionFile, Machine
+    from commonweight.market.money import micro_usd
+
+    nodes = tuple(as_address(read_address(name)) for name in node)
+    cost = micro_usd(amount.removesuffix("USD"), "--amount", LARGEST_BILL)
+    hours = (from_hour, to_hour)
+    machine_cost = Machine(as_address(renter), as_address(account), provider, machine, nodes, *hours, cost)
+    _write(ContributionFile.invoice(ids.RunId(run), machine_cost, bill.read_bytes(), payback), file)
+
+
+@app.command("rented")
+def rented(
+    into: Annotated[Path, typer.Argument(file_okay=False, help="Folder for the files, one a machine.")],
+    run: RunId,
+    renter: Annotated[str, typer.Option(parser=read_address, metavar="ADDRESS", help="Who paid, and signs.")],
+    account: Annotated[
+        str, typer.Option(parser=read_address, metavar="ADDRESS", help="Address that `market join` paid the nodes at.")
+    ],
+    bill: Bill,
+    provider: Annotated[str, typer.Option(help="Only this provider's machines, whose bill it is.")],
+    first_hour: Annotated[int, typer.Option(min=0, help="Leave hours before this one out.")] = 0,
+    payback: Payback = False,
+    api: Api = DEFAULT_API,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", envvar="COMMONWEIGHT_MARKET_FOLDER", help="Folder of the market.")
+    ] = None,
+) -> None:
+    """Write a file for each machine of `commonweight market` that has ended and whose nodes worked in the run: what the
+    provider billed, else what the machine cost at most. Compare each with the bill."""
+    from commonweight.contribution_file import ContributionFile, Machine
+    from commonweight.market.desk import market_folder, open_journal
+    from commonweight.market.renting.costs import ended_costs
+    from commonweight.market.run_side import RunSide
+
+    workers = RunSide(api, run).work()
+    rentals = [rental for rental in open_journal(market_folder(folder)).rentals() if rental.provider == provider]
+    into.mkdir(parents=True, exist_ok=True)
+    costs = ended_costs(rentals, workers, first_hour)
+    if not costs:
+        raise ContributionUnknown(f"no machine of {provider} that has ended worked in the run")
+    for cost in costs:
+        named = (as_address(renter), as_address(account), cost.provider, cost.machine, cost.nodes)
+        machine = Machine(*named, cost.from_hour, cost.to_hour, cost.amount)
+        _write(
+            ContributionFile.invoice(ids.RunId(run), machine, bill.read_bytes(), payback), into / f"{cost.rental}.json"
+        )
 
 
 @app.command("sign")

@@ -10,8 +10,10 @@ import typer
 from commonweight.keystore import open_keystore
 from commonweight.terminal.console import one_line, tell
 from commonweight.terminal.options import (
+    DEFAULT_API,
     DEFAULT_RPC,
     Account,
+    Api,
     Keystore,
     ModelDeployment,
     Rpc,
@@ -25,8 +27,10 @@ from contracts.ids import Address, as_address
 
 if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
     from eth_account.signers.local import LocalAccount
+    from web3 import Web3
 
     from contracts.bindings.capital_pool import CapitalPool
+    from contracts.chain.deployment import Deployment
 
 app = typer.Typer(no_args_is_help=True, help="Pay into a model's funding round, and get its tokens or your money back.")
 Pool = Annotated[
@@ -83,12 +87,25 @@ def open_round(
     keystore: Keystore,
     deployment: ModelDeployment,
     params: Annotated[str, typer.Option(help='Parameters of the round as JSON: {"funding_currency": "0x...", ...}.')],
+    propose: Annotated[
+        str,
+        typer.Option("--propose", help="Also propose the budget of the round to the holders, with this description."),
+    ] = "",
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Units (1e-18 tokens) that the vote leaves to the distributor, where the cap has no room."
+        ),
+    ] = None,
+    api: Api = DEFAULT_API,
     rpc_url: Rpc = DEFAULT_RPC,
 ) -> None:
     """Deploy another funding round of a model. The round sells nothing until the holders vote a budget for it.
 
-    Prints the address of the round, and the call that the holders have to propose and pass.
+    Prints the address of the round, and the call that the holders have to propose and pass. With `--propose` the
+    command makes the proposal, too.
     """
+    from commonweight.governance.ballots import GovernanceClient
     from commonweight.model.known_model import known_model
     from contracts.genesis.deploy import open_round
     from contracts.genesis.params import GenesisParams
@@ -100,10 +117,34 @@ def open_round(
     if not terms.funding_currency:
         raise typer.BadParameter("must name a funding_currency", param_hint="--params")
     model, w3 = known_model(deployment, rpc_url)
-    pool, creation = open_round(w3, open_keystore(keystore), model, terms)
+    governance = GovernanceClient(api, rpc_url) if propose else None
+    if governance is not None and governance.deployment != model:
+        raise typer.BadParameter("names the server of another model", param_hint="--api")
+    room, warnings = _room(w3, model, terms.tokens_sold(), keep, bool(propose))
+    account = open_keystore(keystore)
+    pool, creation = open_round(w3, account, model, terms)
     call = f"ModelToken.setBudget minter={pool} budget={terms.tokens_sold()}"
     round_name = f"{pool}@{creation}"
-    tell({"pool": round_name, "call": call}, [f"round {round_name}\npropose --call '{call}'"])
+    document = {"pool": round_name, "call": call, "before": room, "warnings": warnings}
+    options = " ".join(f"--call '{one}'" for one in [*room, call])
+    lines = [f"round {round_name}"] if governance else [f"round {round_name}\npropose {options}", *warnings]
+    tell(document, lines)  # said before anything else can fail: the round is there
+    if governance is None:
+        return
+    proposal = governance.propose(account, propose, (), governance.calls([*room, call]))
+    tell({"pool": round_name, "proposal": proposal}, [f"proposal {proposal}"])
+
+
+def _room(w3: Web3, model: Deployment, sold: int, keep: int | None, asks: bool) -> tuple[list[str], list[str]]:
+    """The calls that make room under the cap, and warnings. Raises CapFull where nothing else would be proposed."""
+    from contracts.genesis.rounds import CapFull, budget_calls
+
+    try:
+        return budget_calls(w3, model, sold, keep), []
+    except CapFull as error:
+        if asks or keep is not None:
+            raise
+        return [], [f"its budget will be cut: {error.detail}; --keep makes room"]
 
 
 @app.command("deposit")

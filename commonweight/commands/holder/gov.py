@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,10 +18,15 @@ from commonweight.terminal.options import (
     ProposalId,
     Rpc,
     RunId,
+    read_address,
 )
 from contracts import ids
 from contracts.amounts import VOTES, amount
+from contracts.ids import as_address
 from contracts.wire.states import BallotState
+
+if TYPE_CHECKING:  # commands load what they need when they run, so that --help is quick
+    from verifier.log.settled_paybacks import Payback
 
 app = typer.Typer(no_args_is_help=True, help="Propose, vote and decide as holders of the model.")
 BEFORE: dict[str, str] = {
@@ -49,9 +54,9 @@ def propose(
 ) -> None:
     """Propose decisions for the run, and calls of the model's contracts.
 
-    Votable: inner_lr, outer_lr, outer_momentum, weight_decay, clip, rounds, maintainers, and the weights by which an
-    emission is split: compute_weight, code_weight, data_weight. `gov powers` lists what can be called, and `gov
-    simulate` shows what would change.
+    Votable: inner_lr, outer_lr, outer_momentum, weight_decay, clip, rounds, maintainers, token_price, payback_budget,
+    and the weights of an emission's split: compute_weight, code_weight, data_weight, capital_weight. `gov powers` lists
+    what can be called, and `gov simulate` shows what would change.
     """
     from commonweight.governance.ballots import GovernanceClient
     from contracts.protocol.run_config import RunConfig
@@ -65,6 +70,57 @@ def propose(
     client = GovernanceClient(api, rpc_url)
     proposal = client.propose(open_keystore(keystore), description, decisions, client.calls(call or ()))
     tell({"proposal": proposal}, [proposal])
+
+
+@app.command("payback")
+def payback(
+    keystore: Keystore,
+    run: RunId,
+    currency: Annotated[
+        str,
+        typer.Option(parser=read_address, metavar="ADDRESS", help="ERC-20 of the treasury whose whole is a US dollar."),
+    ],
+    description: Annotated[str, typer.Option(help="What and why; make it unique, ids follow from it.")],
+    invoice: Annotated[
+        list[str] | None, typer.Option(help="Id of an invoice; repeat for more; default: all that are open.")
+    ] = None,
+    api: Api = DEFAULT_API,
+    rpc_url: Rpc = DEFAULT_RPC,
+) -> None:
+    """Propose to pay renters back from the treasury, up to eight invoices at once.
+
+    Taken are invoices that asked for it and whose worth is in the log under a final epoch's root, within the voted
+    payback_budget. Each is marked on the chain by its id, so that no other proposal can pay it again.
+    """
+    from commonweight.governance.ballots import GovernanceClient
+    from commonweight.governance.paybacks import MOST, Paybacks, chosen
+    from verifier.log.settled_paybacks import settled_paybacks
+
+    _require_text(description)
+    client = GovernanceClient(api, rpc_url)
+    w3 = client.governor.w3
+    paybacks = Paybacks(w3, client.deployment, as_address(currency))
+    due = chosen(paybacks.open(settled_paybacks(client.client, client.deployment, w3, ids.RunId(run))), invoice or ())
+    calls = paybacks.calls(due[:MOST])
+    proposal = client.propose(open_keystore(keystore), description, (), calls)
+    lines = [_payback_line(one) for one in due[:MOST]]
+    left = [f"{len(due) - MOST} more are left for another proposal"] if len(due) > MOST else []
+    tell({"proposal": proposal, "invoices": [one.invoice for one in due[:MOST]]}, [proposal, *lines, *left])
+
+
+@app.command("check-payback")
+def check_payback(proposal: ProposalId, run: RunId, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC) -> None:
+    """Check that a proposal pays back what the log says of a run's invoices, and does nothing else."""
+    from commonweight.governance.ballots import GovernanceClient
+    from commonweight.governance.paybacks import Paybacks, check, currency_of
+    from verifier.log.settled_paybacks import settled_paybacks
+
+    client = GovernanceClient(api, rpc_url)
+    w3 = client.governor.w3
+    actions = client.asked(proposal).actions
+    paybacks = Paybacks(w3, client.deployment, currency_of(actions))
+    found = check(paybacks, actions, settled_paybacks(client.client, client.deployment, w3, ids.RunId(run)))
+    tell({"proposal": proposal, "invoices": [one.invoice for one in found]}, [_payback_line(one) for one in found])
 
 
 @app.command("release")
@@ -307,3 +363,8 @@ def _pair(text: str) -> tuple[str, str]:
     if not separator or not key:
         raise typer.BadParameter(f"{text} must be key=value", param_hint="--decide")
     return key, value
+
+
+def _payback_line(payback: Payback) -> str:
+    dollars = amount(payback.amount, "US dollars", 6)
+    return f"{dollars} to {payback.account} for invoice {payback.invoice}: entry {payback.entry}, epoch {payback.epoch}"

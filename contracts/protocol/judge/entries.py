@@ -262,6 +262,36 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Assessed:
+    """The worth of one invoice, entered at `entry`, in micro-USD: `credited` is at most the smaller of its amount and
+    its `tokens` at the median price (`median_amount` for `median_tokens`), less `earned`, the value of the tokens that
+    the same work was paid as compute. With `payback` it is what the holders may pay back. Both of the median are 0
+    where others never had enough work of their own to give one."""
+
+    key: str
+    entry: int
+    account: Address
+    payback: bool
+    amount: int
+    tokens: int
+    median_amount: int
+    median_tokens: int
+    earned: int
+    credited: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicesAssessed(Derived):
+    """Invoices, each once, in the order of the log. With them the run has credited `capital` in all, and `payable` in
+    all may be paid back (micro-USD)."""
+
+    run: RunId
+    lines: tuple[Assessed, ...]
+    capital: int
+    payable: int
+
+
+@dataclass(frozen=True, slots=True)
 class EpochClosed(Derived):
     """An epoch's pay: `due` is emission and debts of earlier epochs, `total` the part that the limit lets through.
 

@@ -340,3 +340,28 @@ class Credited(Fact):
     account: Address
     weight: int
     signers: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Invoiced(Fact):
+    """Maintainers vouch for a renter's cost (micro-USD) of one machine, in whole hours since 1970 from `first` on and
+    before `end`; the work of its nodes is paid at `account`. `key` is the message's digest, `bill` that of the
+    provider's bill; `payback` asks the holders for the money, and leaves capital out."""
+
+    run: RunId
+    key: str
+    renter: Address
+    account: Address
+    provider: str
+    machine: str
+    bill: str
+    nodes: tuple[Address, ...]
+    first: int
+    end: int
+    amount: int
+    payback: bool
+    signers: tuple[Address, ...]
+
+
+Vouched = Credited | Invoiced
+"""Facts that maintainers sign."""

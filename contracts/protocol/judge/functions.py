@@ -7,11 +7,24 @@ milliseconds. All are pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from contracts.ids import Address, ProofId
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.facts import Anchored, RunCreated
+
+
+@dataclass(frozen=True, slots=True)
+class CapitalTerms:
+    """What a configuration says of money spent on its run: the weight of capital in an emission, the most that is
+    credited, the price of a whole token (0: no invoice is taken), and the most that may be paid back from the treasury.
+    In micro-USD but the weight."""
+
+    weight: int = 0
+    cap: int = 0
+    price: int = 0
+    budget: int = 0
 
 
 class Functions(Protocol):
@@ -64,6 +77,9 @@ class Functions(Protocol):
 
     def check_quorum(self, config: str, signers: Sequence[Address]) -> None:
         """Raises Refused unless the configuration's maintainers vouch."""
+
+    def capital(self, config: str) -> CapitalTerms:
+        """A configuration's terms of capital."""
 
     def lines(
         self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int

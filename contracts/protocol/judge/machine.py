@@ -17,7 +17,17 @@ from contracts.protocol.judge.entries import Derived, Lapsed
 from contracts.protocol.judge.errors import Differs, NotBound, Refused
 from contracts.protocol.judge.facts import Block, Fact, Rules, What
 from contracts.protocol.judge.functions import Functions
-from contracts.protocol.judge.rules import epochs, full_bench, lapses, merges, presence, rounds, seats, verdicts
+from contracts.protocol.judge.rules import (
+    epochs,
+    full_bench,
+    invoices,
+    lapses,
+    merges,
+    presence,
+    rounds,
+    seats,
+    verdicts,
+)
 from contracts.protocol.judge.state import Phase, ProofState, RoundState, Stage, State, VerifierState
 
 VERSION = "0.2.0"
@@ -231,6 +241,7 @@ _TAKE: dict[type[Fact], _Handler] = {
     facts.Lapse: lapses.take_lapse,
     facts.MergeSigned: merges.take_merge,
     facts.Credited: epochs.take_credit,
+    facts.Invoiced: invoices.take_invoice,
 }
 
 _EVENT: dict[type[ChainEvent], _Handler] = {
@@ -281,6 +292,7 @@ _ON: dict[type[Derived], _Handler] = {
     entries.MergeSet: merges.on_merge_set,
     entries.RoundMerged: merges.on_merged,
     entries.DecisionTaken: epochs.on_decision,
+    entries.InvoicesAssessed: invoices.on_assessed,
     entries.EpochClosed: epochs.on_epoch,
     entries.EpochEnded: epochs.on_ended,
     entries.RunOver: epochs.on_over,

@@ -20,6 +20,7 @@ from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.errors import NotBound, NotSeated, Refused
 from contracts.protocol.judge.facts import Anchored, RunCreated
+from contracts.protocol.judge.functions import CapitalTerms
 from contracts.protocol.log_audit import PayoutKind, epoch_payouts, kind_weights
 from contracts.protocol.pledge import Pledge
 from contracts.protocol.run_config import InvalidRunConfig, RunConfig
@@ -120,6 +121,11 @@ class Protocol:
             check_quorum(_config(config), frozenset(to_checksum_address(signer) for signer in signers))
         except CommonweightError as error:
             raise NotBound(error.detail) from error
+
+    def capital(self, config: str) -> CapitalTerms:
+        """ADR 61."""
+        terms = _config(config)
+        return CapitalTerms(terms.capital_weight, terms.capital_cap, terms.token_price, terms.payback_budget)
 
     def lines(
         self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int

@@ -17,6 +17,7 @@ from contracts.protocol.judge.facts import (
     Block,
     Committed,
     Enrolled,
+    Invoiced,
     PledgeOpened,
     Reason,
     RunCreated,
@@ -101,6 +102,43 @@ class NodeState:
 
 
 @dataclass(slots=True)
+class PostedWork:
+    """Verified tokens of a node that no epoch has paid yet. `hour` (since 1970) is that in which the round opened,
+    `price` (micro-USD) that of a whole token by its configuration, `counts` whether capital had a weight in it."""
+
+    node: Address
+    account: Address
+    hour: int
+    tokens: int
+    price: int
+    counts: bool
+
+
+@dataclass(slots=True)
+class PaidWork:
+    """A node's verified tokens of one hour that closed epochs paid, and the value (micro-USD) of that pay."""
+
+    hour: int
+    account: Address
+    tokens: int
+    value: int
+    counts: bool
+
+
+@dataclass(slots=True)
+class InvoiceState:
+    """An invoice, the entry and the hour of its entry, and the tokens and the value (micro-USD) of its machine's work.
+    `open` until it is assessed; afterwards it gives others a price."""
+
+    fact: Invoiced
+    entry: int
+    hour: int
+    tokens: int
+    value: int
+    open: bool = True
+
+
+@dataclass(slots=True)
 class RunState:
     """A run. `config` is what the next round opens with; `merged` the last merged round, `paid` the last in an epoch.
     `paying` is what the first round since then opened with, by which its epoch pays. `late` is what of `earned` was
@@ -135,6 +173,18 @@ class RunState:
     owed: dict[tuple[int, Address], int] = field(default_factory=dict)
     unsettled: bool = False
     over: bool = False
+    began: int = 0
+    """Chain time at which its first round opened."""
+    posted: list[PostedWork] = field(default_factory=list)
+    worked: dict[Address, list[PaidWork]] = field(default_factory=dict)
+    """Work that no invoice has claimed, by node, of the hours that one may still name."""
+    invoices: list[InvoiceState] = field(default_factory=list)
+    capital: dict[Address, int] = field(default_factory=dict)
+    """Capital (micro-USD) that was credited and not paid in tokens yet, by account."""
+    funded: int = 0
+    """All capital (micro-USD) that was ever credited."""
+    payable: int = 0
+    """All that the holders may ever pay back (micro-USD)."""
 
 
 @dataclass(slots=True)
@@ -296,6 +346,8 @@ class State:
     """Those of `faults` under an epoch's root that is final on the chain: nobody was shown another log (J2)."""
     nonces: set[tuple[Address, int]] = field(default_factory=set)
     credited: set[str] = field(default_factory=set)
+    hired: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """Hours that invoices of whichever run have named, by node and by machine."""
     runs: dict[RunId, RunState] = field(default_factory=dict)
     proofs: dict[ProofId, ProofState] = field(default_factory=dict)
     epochs: dict[int, EpochState] = field(default_factory=dict)

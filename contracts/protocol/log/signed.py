@@ -5,6 +5,7 @@ Checks that need no state are here; the machine checks a message against the res
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -39,6 +40,11 @@ CLOCKS: dict[str, tuple[int, int]] = {
     "leastRate": (1, 2**53 - 1),
 }
 """The ranges of a run's clocks: in less than a period of some looks nobody answers, however honest."""
+PROVIDER = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
+MACHINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,119}")
+"""One spelling of a machine's name: hours are counted once by it."""
+VOUCHED: tuple[type[Message], ...] = (messages.Contribution, messages.Invoice)
+"""The messages that maintainers sign."""
 REASONS: dict[int, Reason] = {1: Reason.REPLAY, 2: Reason.NOT_FINITE}
 """uint16 in SegmentVerdict.reason, 0 where the word has none."""
 
@@ -71,7 +77,9 @@ def read_envelope(kind: type[Message], body: Mapping[str, Any]) -> Envelope:
 
 def _check_spelling(message: Message, body: Any) -> None:
     """One message has one text: lower-case hex, and addresses with their checksum (EIP-55)."""
-    addresses = [getattr(message, name) for name, kind in field_types(type(message)).items() if kind == "address"]
+    kinds = field_types(type(message))
+    addresses = [getattr(message, name) for name, kind in kinds.items() if kind == "address"]
+    addresses += [address for name, kind in kinds.items() if kind == "address[]" for address in getattr(message, name)]
     if to_json(message) != body or any(address != to_checksum_address(address) for address in addresses):
         raise InvalidLeaf("bytes are in lower case, and addresses in their checksum form")
 
@@ -101,7 +109,7 @@ def fact_of(envelope: Envelope, domain: Domain, author_of: Callable[[ProofId], A
 
 def _author(message: Any, author_of: Callable[[ProofId], Address]) -> Address | None:
     """The account that has to sign; None where maintainers sign, whom the machine knows."""
-    if isinstance(message, messages.Contribution):
+    if isinstance(message, VOUCHED):
         return None
     if isinstance(message, messages.RunTerms):
         return message.creator
@@ -299,6 +307,19 @@ def _contribution(message: messages.Contribution, _: str, __: Beside, signers: t
     return facts.Credited(RunId(to_hex(message.run)), key, message.kind, account, message.weight, signers)
 
 
+def _invoice(message: messages.Invoice, name: str, __: Beside, signers: tuple[Address, ...]) -> Fact:
+    account = to_checksum_address(message.account)
+    if int(account, 16) == 0:
+        raise BadField("account must not be the zero address")
+    if not PROVIDER.fullmatch(message.provider) or not MACHINE.fullmatch(message.machine):
+        raise BadField("provider and machine are names without spaces, the provider's in lower case")
+    nodes = tuple(to_checksum_address(node) for node in message.nodes)
+    machine = (message.provider, message.machine, to_hex(message.bill), nodes)
+    cost = (message.fromHour, message.toHour, message.amount, message.payback)
+    renter = to_checksum_address(message.renter)
+    return facts.Invoiced(RunId(to_hex(message.run)), name, renter, account, *machine, *cost, signers)
+
+
 def _octets(text: Any) -> bytes:
     try:
         if isinstance(text, str) and text.startswith("0x") and text == text.lower():
@@ -333,6 +354,7 @@ _FACTS: dict[type[Message], _Builder] = {
     messages.Lapse: _lapse,
     messages.Merge: _merge,
     messages.Contribution: _contribution,
+    messages.Invoice: _invoice,
 }
 _BESIDE: dict[type[Message], tuple[str, ...]] = {
     messages.RunTerms: ("config",),

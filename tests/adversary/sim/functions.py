@@ -9,6 +9,7 @@ from contracts.ids import Address, as_address
 from contracts.protocol.judge.entries import Line
 from contracts.protocol.judge.errors import NotBound
 from contracts.protocol.judge.facts import Anchored, RunCreated
+from contracts.protocol.judge.functions import CapitalTerms
 from tests.adversary.sim.plan import mix
 
 MILLION = 1_000_000
@@ -89,6 +90,9 @@ class Cheap:
     def check_quorum(self, config: str, signers: Sequence[str]) -> None:
         if MAINTAINER not in signers:
             raise NotBound("no maintainer vouches")
+
+    def capital(self, config: str) -> CapitalTerms:
+        return CapitalTerms()
 
     def lines(
         self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int

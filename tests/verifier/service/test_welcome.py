@@ -13,6 +13,7 @@ from contracts.merkle.positional_tree import KECCAK_TREE
 from contracts.messages import for_log as messages
 from contracts.mirrors.slots import Sender
 from contracts.protocol.judge import facts
+from contracts.protocol.judge.snapshot import dump
 from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.log.signed_run import SignedRun, hashed, key
 from tests.verifier.town import make_party, text_of
@@ -193,6 +194,33 @@ def test_who_may_vouch_is_asked_one_by_one(tmp_path: Path) -> None:
     assert [welcome(Vouching(credited, name)) for name in (one, other, made.nodes[0].address)] == [True, True, False]
     assert [welcome(replace(credited, signers=names)) for names in ((one,), (one, other))] == [False, True]
     assert not welcome(Vouching(replace(credited, weight=0)))
+
+
+def test_an_invoice_is_vouched_by_renter_and_maintainers(tmp_path: Path) -> None:
+    """Each may sign, nobody else, and a question leaves no trace in the machine."""
+    one, other = sorted(key(f"maintainer {i}").address for i in range(2))
+    capital = {"maintainers": f"2:{one},{other}", "capital_weight": 1, "capital_cap": 10**9, "token_price": 10**6}
+    made = SignedRun(nodes=1, rounds=3, config=capital)
+    hour = made.round.opened_at // 3600
+    made.commit_all()
+    made.see()
+    made.read_all()
+    made.block(seconds=3600)
+    made.merge()
+    party = make_party(tmp_path, made)
+    node, renter = made.nodes[0].address, key("renter").address
+    machine = (key(f"wallet of {node}").address, "lambda", "i-7", "bill", (node,), hour, hour + 1, 10**6, False)
+    fact = facts.Invoiced(RunId(to_hex(made.run)), "a key", renter, *machine, ())
+    welcome = party.welcome.is_welcome
+    with party.world.replica.reading() as state:
+        before = dump(state)
+        assert welcome(Vouching(fact))
+        assert [welcome(Vouching(fact, name)) for name in (one, other, renter, node)] == [True, True, True, False]
+        signers = tuple(sorted((one, other, renter)))
+        assert welcome(replace(fact, signers=signers))
+        assert not welcome(replace(fact, signers=(one, other)))
+        assert not welcome(replace(fact, signers=signers, end=hour + 2))
+        assert dump(state) == before
 
 
 def test_the_terms_give_the_rate_of_bytes_and_whose_stake_counts(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from contracts.ids import NO_ADDRESS, Address, ProofId, as_address, to_hex
 from contracts.messages.for_contracts import Message
 from contracts.messages.for_log import LeaseRenewal, MirrorAddress
 from contracts.messages.signatures import Domain, digest, recover
-from contracts.protocol.judge.facts import Credited, Fact, Opened, PledgeOpened
+from contracts.protocol.judge.facts import Fact, Opened, PledgeOpened, Vouched
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.envelope import parse_envelope
 from contracts.protocol.log.leaf import LARGEST_LEAF
@@ -37,7 +37,7 @@ class Vouching:
     """A fact that several have to sign, before all signers are known: may `signer` be the next one? "" asks whether the
     fact is welcome once enough have signed."""
 
-    fact: Credited
+    fact: Vouched
     signer: str = ""
 
 
@@ -70,7 +70,7 @@ class Unchecked:
     @property
     def asked(self) -> Asked:
         """The question to the machine before any signature is recovered."""
-        return Vouching(self.claim) if isinstance(self.claim, Credited) else self.claim
+        return Vouching(self.claim) if isinstance(self.claim, Vouched) else self.claim
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Reader:
         """A message, its signatures unread. Raises as `read`, but BadSignature only for their number."""
         envelope, text = parse_envelope(data)
         claim = self._claim(envelope)
-        author = NO_ADDRESS if isinstance(claim, Credited) else to_checksum_address(self._author(claim))
+        author = NO_ADDRESS if isinstance(claim, Vouched) else to_checksum_address(self._author(claim))
         if author and len(envelope.signatures) != 1:
             raise BadSignature(f"{type(envelope.message).__name__} must be signed by {author} alone")
         return Unchecked(text, to_hex(digest(envelope.message, self.domain)), author, claim, envelope)
@@ -103,12 +103,12 @@ class Reader:
             signer = recover(content, self.domain, signature)
             if message.author and signer != message.author:
                 raise BadSignature(f"{type(content).__name__} must be signed by {message.author}")
-            if isinstance(claim, Credited) and not may_sign(Vouching(claim, signer)):
-                raise NotWelcome(f"{signer} is nobody who vouches for a contribution")
+            if isinstance(claim, Vouched) and not may_sign(Vouching(claim, signer)):
+                raise NotWelcome(f"{signer} is nobody who vouches for it")
             if signers and signer <= signers[-1]:
                 raise BadField("signatures must be sorted by signer, each once")
             signers.append(signer)
-        named = replace(claim, signers=tuple(signers)) if isinstance(claim, Credited) else claim
+        named = replace(claim, signers=tuple(signers)) if isinstance(claim, Vouched) else claim
         return SignedMessage(message.text, message.digest, tuple(signers), content, named)
 
     def _claim(self, envelope: Envelope) -> Claim:

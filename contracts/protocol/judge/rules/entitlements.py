@@ -23,6 +23,8 @@ COMPUTE = 0
 """The kind of what nodes do (contracts/protocol/log_audit.py:PayoutKind)."""
 Splits = Callable[[str, dict[int, dict[Address, int]], int], Sequence[Line]]
 """Lines by a configuration, of what was given by kind and account, for so many units."""
+Capital = Callable[[dict[int, dict[Address, int]], int], Units]
+"""The units of capital beside timely earnings, of so many units at most."""
 
 
 class Earning(Protocol):
@@ -38,10 +40,15 @@ def earned_by(lines: Sequence[Line]) -> Units:
     return {(line.kind, line.account): line.amount for line in lines}
 
 
-def emitted(lines: Splits, run: Earning, emission: int) -> Units:
+def no_capital(_: dict[int, dict[Address, int]], __: int) -> Units:
+    """The capital of a run without any."""
+    return {}
+
+
+def emitted(lines: Splits, run: Earning, emission: int, capital: Capital = no_capital) -> Units:
     """An epoch's emission over all that was earned. Work that was posted late has what it would have if its round's
     configuration paid for all; the rest is split by the epoch's own, or, where nobody has a share by it, by the late
-    work's."""
+    work's. Capital takes its units from that rest."""
     late = {config: by_account for config, by_account in run.late.items() if config != run.paying}
     timely = {kind: dict(by_account) for kind, by_account in run.earned.items()}
     units: Units = {}
@@ -53,6 +60,8 @@ def emitted(lines: Splits, run: Earning, emission: int) -> Units:
             if key is not None:
                 part = shares[key] * tokens // _tokens(run.earned[COMPUTE], account)
                 units[key] = units.get(key, 0) + min(part, emission - sum(units.values()))
+    funded = capital(timely, emission - sum(units.values()))
+    units = _sum(units, funded)
     left = emission - sum(units.values())
     rest = earned_by(lines(run.paying, timely, left))
     return _sum(units, rest if rest or not left or not late else earned_by(lines(next(iter(late)), run.earned, left)))

@@ -9,14 +9,23 @@ closed ── k signatures, a window ──▶ final: ours, or another root, whi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from contracts.ids import RunId
+from contracts.ids import Address, RunId
 from contracts.protocol.judge.chain_events import Decided, EpochFinal, EpochLapsed, EpochLimit, EpochStruck
-from contracts.protocol.judge.entries import DecisionTaken, EpochClosed, EpochEnded, RunOver, Undecided
+from contracts.protocol.judge.entries import (
+    DecisionTaken,
+    EpochClosed,
+    EpochEnded,
+    InvoicesAssessed,
+    Line,
+    RunOver,
+    Undecided,
+)
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, OutOfTime, Refused, RunEnded
 from contracts.protocol.judge.facts import Credited
-from contracts.protocol.judge.rules import lapses, roots
+from contracts.protocol.judge.rules import funding, invoices, labour, lapses, roots
 from contracts.protocol.judge.rules.entitlements import Units, emitted, left_of, lines_within
 from contracts.protocol.judge.rules.merges import is_progressing
 from contracts.protocol.judge.rules.presence import live_run
@@ -24,7 +33,7 @@ from contracts.protocol.judge.state import EpochState, ProofState, RunState, Sta
 from contracts.protocol.judge.terms import MOST_CREDITED
 
 CREDITED_KINDS = (1, 3)
-"""Code and data (contracts/protocol/log_audit.py:PayoutKind); compute is posted, capital is paid by its pool."""
+"""Code and data (contracts/protocol/log_audit.py:PayoutKind); compute is posted, capital is an invoice."""
 LARGEST_WEIGHT = 2**128 - 1
 
 
@@ -76,7 +85,7 @@ def on_decision(state: State, entry: DecisionTaken) -> None:
     state.touched_runs[entry.run] = None
 
 
-def due_epoch(state: State, name: RunId, run: RunState) -> Undecided | EpochClosed | RunOver | None:
+def due_epoch(state: State, name: RunId, run: RunState) -> Undecided | InvoicesAssessed | EpochClosed | RunOver | None:
     """An epoch closes after its last round merged; a run's last one when nothing of it can be decided any more."""
     if run.over or run.merged != run.round or run.round == 0:
         return None
@@ -89,8 +98,9 @@ def due_epoch(state: State, name: RunId, run: RunState) -> Undecided | EpochClos
         return Undecided(stuck[0].commitment.proof)
     if is_last and any(proof.awaits or not proof.done for proof in _proofs(state, name)):
         return None
-    if run.round > run.paid:
-        return _close(state, name, run)
+    assessed = invoices.due_assessment(state, name, run)
+    if assessed is not None or run.round > run.paid:
+        return assessed or _close(state, name, run)
     if any(epoch.closed.run == name for epoch in state.epochs.values()):
         return None
     if run.unsettled:
@@ -128,7 +138,12 @@ def _entitled(state: State, run: RunState) -> Units:
     emission = _emission(run)
     number = state.epoch + 1
     lines = state.functions.lines
-    return emitted(lambda config, earned, units: lines(number, config, earned, units), run, emission)
+
+    def split(config: str, earned: dict[int, dict[Address, int]], units: int) -> Sequence[Line]:
+        return lines(number, config, earned, units)
+
+    price = state.functions.capital(run.paying).price if run.paying else 0
+    return emitted(split, run, emission, lambda earned, units: funding.paid(split, run, earned, units, price))
 
 
 def _emission(run: RunState) -> int:
@@ -159,8 +174,12 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
     run = state.runs[entry.run]
     epoch = state.epochs.get(entry.epoch)
     if epoch is None:
-        epoch = EpochState(entry, state.size - 1, run.owed, _entitled(state, run))
+        entitled = _entitled(state, run)
+        epoch = EpochState(entry, state.size - 1, run.owed, entitled)
         state.epochs[entry.epoch] = epoch
+        labour.value_posted(run, entitled)
+        funding.reduce(state, run, entitled)
+        labour.forget_old(state, run)
         run.paid = entry.last_round
         run.earned = {}
         run.owed = {}

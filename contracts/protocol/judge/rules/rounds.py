@@ -68,6 +68,7 @@ def on_opened(state: State, entry: RoundOpened) -> None:
     run.round = entry.round
     run.newcomers = 0
     run.rounds[entry.round] = current
+    run.began = run.began or current.opened_at
     if entry.round == run.paid + 1:
         run.paying = entry.config
     for member in run.nodes.values():

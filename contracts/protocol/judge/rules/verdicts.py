@@ -14,7 +14,7 @@ from contracts.protocol.judge.entries import Fault, FaultDerived, PanelSpoken, P
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime
 from contracts.protocol.judge.facts import AT_FAULT, Awaited, Committed, PledgeOpened, Reason, TraceShown, What
 from contracts.protocol.judge.held import proof_of
-from contracts.protocol.judge.rules import lapses
+from contracts.protocol.judge.rules import labour, lapses
 from contracts.protocol.judge.rules.full_bench import is_read
 from contracts.protocol.judge.rules.presence import move_back, release
 from contracts.protocol.judge.rules.seats import about, drawn_by, end_secrets, is_answered
@@ -101,6 +101,7 @@ def on_posted(state: State, entry: Posted) -> None:
     proof.ended_at = state.size - 1
     earned = run.earned.setdefault(0, {})
     earned[entry.account] = earned.get(entry.account, 0) + entry.tokens
+    labour.note_posted(state, run, proof, entry.account, entry.tokens)
     if proof.commitment.round <= run.paid:
         late = run.late.setdefault(state.round_of(proof).config, {})
         late[entry.account] = late.get(entry.account, 0) + entry.tokens

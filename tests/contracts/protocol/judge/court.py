@@ -16,6 +16,7 @@ from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.entries import Derived, Line
 from contracts.protocol.judge.errors import NotBound, NotSeated, Refused
 from contracts.protocol.judge.facts import Awaited, Fact, SegmentWord, What, Word
+from contracts.protocol.judge.functions import CapitalTerms
 from contracts.protocol.judge.machine import VERSION, apply, due, replay
 from contracts.protocol.judge.state import ProofState, RoundState, State
 
@@ -55,7 +56,8 @@ def block_hash(number: int) -> str:
 
 
 class Plain:
-    """Functions that a reader can compute in the head: a configuration is `rounds=2`."""
+    """Functions that a reader can compute in the head: a configuration is `rounds=2`, or `rounds=2 capital` of a run
+    that takes invoices."""
 
     def data_seed(self, created: facts.RunCreated, round_number: int, theta: str) -> str:
         return f"seed:{created.run}:{round_number}:{theta}"
@@ -96,7 +98,7 @@ class Plain:
         return config
 
     def rounds(self, config: str) -> int:
-        return int(config.removeprefix("rounds="))
+        return int(config.removeprefix("rounds=").removesuffix(" capital"))
 
     def segments(self, config: str) -> int:
         return 4
@@ -112,6 +114,9 @@ class Plain:
     def check_quorum(self, config: str, signers: Sequence[str]) -> None:
         if "maintainer" not in signers:
             raise NotBound("no quorum of maintainers")
+
+    def capital(self, config: str) -> CapitalTerms:
+        return CapitalTerms(30, 10**9, 10**6, 10**9) if config.endswith("capital") else CapitalTerms()
 
     def lines(
         self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int

@@ -9,12 +9,13 @@ import pytest
 
 from contracts.ids import NO_PROOF, as_address
 from contracts.protocol.judge import chain_events, entries, facts
-from contracts.protocol.judge.entries import Derived, EpochClosed
+from contracts.protocol.judge.entries import Derived, EpochClosed, InvoicesAssessed
 from contracts.protocol.judge.errors import Differs, NotBound
 from contracts.protocol.judge.machine import apply, replay
 from contracts.protocol.judge.state import State
 from contracts.protocol.log.leaf import kinds
 from tests.contracts.protocol.judge.court import RUN, V0, V1, V2, Court, Plain
+from tests.contracts.protocol.judge.rented import RENTERS, Rented
 from tests.holds import Threat, holds
 
 pytestmark = pytest.mark.unit
@@ -100,10 +101,22 @@ def stuck_log() -> list[Any]:
     return court.log
 
 
+def invoiced_log() -> list[Any]:
+    """Four renters hand in what their machines cost."""
+    town = Rented("rounds=3 capital", RENTERS[:4])
+    hour = town.work()
+    for node in RENTERS[:4]:
+        town.hand(node, hour)
+    town.work()
+    return town.log
+
+
+INVOICED = invoiced_log()
 LOGS = (lively_log(), troubled_log(), stuck_log())
 LOG = [entry for log in LOGS for entry in log]
 Case = tuple[list[Any], int]
 CASES: list[Case] = [(log, i) for log in LOGS for i, entry in enumerate(log) if isinstance(entry, Derived)]
+CASES += [(INVOICED, i) for i, entry in enumerate(INVOICED) if isinstance(entry, InvoicesAssessed)]
 each_entry = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[1]}-{type(case[0][case[1]]).__name__}")
 
 
@@ -113,7 +126,7 @@ def test_every_kind_of_derived_entry_is_there() -> None:
 
 def test_an_honest_log_holds() -> None:
     replay(honest_log(), Plain())
-    for log in LOGS:
+    for log in (*LOGS, INVOICED):
         replay(log, Plain())
 
 

@@ -6,7 +6,7 @@ leaves are in `leaves`. Training is not there: a state is its digest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
@@ -53,7 +53,14 @@ class SignedRun:
     """One run of honest nodes and verifiers."""
 
     def __init__(
-        self, nodes: int = 2, verifiers: int = 3, k: int = 2, rounds: int = 1, length: int = 64, **terms: Any
+        self,
+        nodes: int = 2,
+        verifiers: int = 3,
+        k: int = 2,
+        rounds: int = 1,
+        length: int = 64,
+        config: Mapping[str, Any] | None = None,
+        **terms: Any,
     ) -> None:
         self.functions, self.length = self.protocol(), length
         self.follower = Follower(self.functions, DOMAIN, checked=False)
@@ -62,7 +69,8 @@ class SignedRun:
         self.creator = key("creator")
         self.verifiers = [key(f"verifier {i}") for i in range(verifiers)]
         self.nodes = [key(f"node {i}") for i in range(nodes)]
-        self.config = RunConfig(rounds=rounds, steps=16, segment=4, batch=1, context=16, d_model=16, heads=2, layers=1)
+        small = RunConfig(rounds=rounds, steps=16, segment=4, batch=1, context=16, d_model=16, heads=2, layers=1)
+        self.config = replace(small, **(config or {}))
         self.time, self.number = 1_000, 0
         self.add(facts.Rules(VERSION))
         events: list[chain_events.ChainEvent] = [chain_events.Quorum(k, 10)]

@@ -21,7 +21,7 @@ from contracts.protocol.judge import chain_events, entries, facts
 from contracts.protocol.judge.facts import What, Word
 from contracts.protocol.log.codec import InvalidLeaf
 from contracts.protocol.log.leaf import DERIVED, LARGEST_LEAF, SIGNED, read, write
-from contracts.protocol.log.signed import WHAT, Envelope
+from contracts.protocol.log.signed import VOUCHED, WHAT, Envelope
 from contracts.protocol.run_config import RunConfig
 from tests.contracts.protocol.judge.test_machine import LOG
 from tests.holds import Threat, holds
@@ -59,6 +59,19 @@ COMMITMENT = messages.Commitment(
     tokens=64,
 )
 LAPSE = messages.Lapse(RUN, 1, VERIFIER.address, WHAT.index(What.WORDS), PROOF, OTHER.address, NO_SEGMENT, 7, DIGEST)
+INVOICE = messages.Invoice(
+    run=RUN,
+    renter=VERIFIER.address,
+    account=OTHER.address,
+    provider="lambda",
+    machine="i-07",
+    bill=DIGEST,
+    nodes=(NODE.address,),
+    fromHour=9,
+    toHour=12,
+    amount=7_500_000,
+    payback=False,
+)
 GIVEN: dict[type[Message], tuple[Message, LocalAccount, dict[str, Any]]] = {
     type(message): (message, key, beside)
     for message, key, beside in (
@@ -78,6 +91,7 @@ GIVEN: dict[type[Message], tuple[Message, LocalAccount, dict[str, Any]]] = {
         (LAPSE, VERIFIER, {}),
         (messages.Merge(RUN, 1, VERIFIER.address, *(DIGEST,) * 5, 5), VERIFIER, {}),
         (messages.Contribution(RUN, 1, "repo", "commit", "MIT", OTHER.address, 5), VERIFIER, {}),
+        (INVOICE, VERIFIER, {}),
     )
 }
 
@@ -105,7 +119,7 @@ def test_a_message_becomes_a_fact(kind: type[Message]) -> None:
 def test_another_signers_message_is_refused(kind: type[Message]) -> None:
     message, _, beside = GIVEN[kind]
     text = write(Envelope(message, (sign(message, DOMAIN, bytes(OTHER.key)),), beside))
-    if kind is messages.Contribution:
+    if kind in VOUCHED:
         assert understood(text).signers == (OTHER.address,)
         return
     with pytest.raises(BadSignature):
@@ -115,7 +129,7 @@ def test_another_signers_message_is_refused(kind: type[Message]) -> None:
 @pytest.mark.parametrize("kind", GIVEN, ids=lambda kind: kind.__name__)
 def test_a_message_for_another_chain_is_refused(kind: type[Message]) -> None:
     text = write(envelope(kind))
-    if kind is messages.Contribution:
+    if kind in VOUCHED:
         return
     with pytest.raises((BadField, BadSignature)):
         read(text, Domain(1, DOMAIN.verifying_contract), lambda proof: NODE.address)
@@ -279,3 +293,36 @@ def test_a_configuration_has_one_text() -> None:
 def test_a_contribution_names_an_account() -> None:
     with pytest.raises(BadField):
         understood(write(envelope(messages.Contribution, account="0x" + "00" * 20)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("account", "0x" + "00" * 20),
+        ("provider", "Lambda"),
+        ("provider", "lambda "),
+        ("machine", "i 07"),
+        ("machine", " i-07"),
+        ("machine", "i-07\\u0000"),
+        ("nodes", (NODE.address.lower(),)),
+        ("renter", VERIFIER.address.lower()),
+    ],
+)
+def test_an_invoice_has_one_spelling(field: str, value: object) -> None:
+    """Hours are counted once by the names of keys and machines."""
+    with pytest.raises((BadField, InvalidLeaf)):
+        understood(write(envelope(messages.Invoice, **{field: value})))
+
+
+@pytest.mark.parametrize("machine", ["i-07\u00e9", "\u0456-07", "i-07\n", ""])
+def test_a_machines_name_is_ascii(machine: str) -> None:
+    """A letter that looks like another one would be another machine."""
+    with pytest.raises(BadField):
+        replace(INVOICE, machine=machine)
+
+
+def test_an_invoice_says_what_was_paid() -> None:
+    fact = understood(write(envelope(messages.Invoice)))
+    assert (fact.first, fact.end, fact.amount, fact.payback) == (9, 12, 7_500_000, False)
+    assert (fact.renter, fact.account, fact.nodes) == (VERIFIER.address, OTHER.address, (NODE.address,))
+    assert fact.signers == (VERIFIER.address,)

@@ -1,0 +1,234 @@
+"""Invoices for rented machines: what of a renter's cost is worth something beside the pay of its nodes (ADR 61).
+
+taken: signed by the renter and a quorum, hours of paid work that no invoice has named
+  └── enough others gave a price, and an epoch closes ──▶ assessed: credited as capital, or to be paid back
+  └── nobody did, for 45 days ──▶ assessed as nothing
+
+Amounts are whole micro-USD. All that is assessed together is assessed alike, in whatever order it was entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+
+from contracts.ids import RunId
+from contracts.protocol.judge.entries import Assessed, InvoicesAssessed
+from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, RunEnded
+from contracts.protocol.judge.facts import Invoiced
+from contracts.protocol.judge.rules.labour import HOUR, claimed, forget_claimed, hour_now
+from contracts.protocol.judge.rules.presence import live_run
+from contracts.protocol.judge.state import InvoiceState, RunState, State
+from contracts.protocol.judge.terms import LEAST_OTHERS, MEMORY_HOURS, MOST_FUNDED, MOST_INVOICES, MOST_OF_ONE
+from contracts.protocol.payout_shares import split
+
+MOST_NODES = 64
+"""Node keys of one machine."""
+LARGEST_BILL = 10**13
+"""Micro-USD: ten million dollars for one machine are a slip."""
+
+
+def take_invoice(state: State, fact: Invoiced) -> None:
+    """An invoice whose hours lie behind, whose work closed epochs paid, and that no other names. Raises Refused."""
+    run = live_run(state, fact.run)
+    _check_shape(fact)
+    if not state.functions.capital(run.config).price:
+        raise NotBound("the run takes no invoices: its configuration has no token_price")
+    _check_signers(state, run, fact)
+    _check_hours(state, run, fact)
+    _check_capital(state, run, fact)
+    _check_room(run, fact)
+    for name in _names(fact):
+        _check_unused(state, name, fact)
+    _check_settled(state, run, fact)
+    _check_work(state, run, fact)
+    work = claimed(run.worked, fact)
+    tokens = sum(part.tokens for part in work)
+    value = sum(part.value for part in work)
+    forget_claimed(run, fact)
+    for name in _names(fact):
+        state.hired.setdefault(name, []).append((fact.first, fact.end))
+    run.invoices.append(InvoiceState(fact, state.size - 1, hour_now(state), tokens, value))
+    state.touched_runs[fact.run] = None
+
+
+def _check_shape(fact: Invoiced) -> None:
+    if not fact.nodes or len(fact.nodes) > MOST_NODES or list(fact.nodes) != sorted(set(fact.nodes)):
+        raise NotBound(f"an invoice names between 1 and {MOST_NODES} nodes, sorted, each once")
+    if not 0 < fact.end - fact.first <= MEMORY_HOURS:
+        raise NotBound(f"an invoice is for between 1 and {MEMORY_HOURS} whole hours")
+    if not 1 <= fact.amount <= LARGEST_BILL:
+        raise NotBound(f"an invoice is for between 1 and {LARGEST_BILL} micro-USD")
+
+
+def _check_signers(state: State, run: RunState, fact: Invoiced) -> None:
+    """The renter signs, and a quorum of maintainers who are neither renter nor payee: nobody vouches for itself."""
+    if fact.renter not in fact.signers:
+        raise NotSeated(f"the renter {fact.renter} has not signed")
+    own = {fact.renter.lower(), fact.account.lower()}
+    others = tuple(name for name in fact.signers if name.lower() not in own)
+    state.functions.check_quorum(run.config, others)
+
+
+def _check_hours(state: State, run: RunState, fact: Invoiced) -> None:
+    now = hour_now(state)
+    if fact.end > now:
+        raise OutOfTime(f"hour {fact.end - 1} is not over: the last block is of hour {now}")
+    if fact.first < now - MEMORY_HOURS:
+        raise OutOfTime(f"an invoice is taken until {MEMORY_HOURS} hours after its first one")
+    if not run.began or fact.first < run.began // HOUR:
+        raise NotBound("the run's first round had not opened in the invoice's first hour")
+
+
+def _check_capital(state: State, run: RunState, fact: Invoiced) -> None:
+    terms = state.functions.capital(run.config)
+    if fact.payback and run.payable >= terms.budget:
+        raise OutOfTime(f"the holders' payback_budget of {terms.budget} micro-USD is used up")
+    if fact.payback:
+        return
+    if _credits_nothing(state, run):
+        raise RunEnded("the run's last epoch is closed")
+    if run.funded >= terms.cap:
+        raise OutOfTime(f"the manifest's capital_cap of {terms.cap} micro-USD is reached")
+
+
+def _check_room(run: RunState, fact: Invoiced) -> None:
+    waiting = [invoice for invoice in run.invoices if invoice.open]
+    if len(waiting) >= MOST_INVOICES or sum(_is_own(fact, other.fact) for other in waiting) >= MOST_OF_ONE:
+        raise OutOfTime(
+            f"{MOST_INVOICES} invoices may wait, {MOST_OF_ONE} of them of one renter; the next epoch has room"
+        )
+    funded = {invoice.fact.account for invoice in waiting if not invoice.fact.payback} | set(run.capital)
+    if not fact.payback and len(funded) >= MOST_FUNDED and fact.account not in funded:
+        raise OutOfTime(f"{MOST_FUNDED} accounts' capital is not paid yet")
+
+
+def _names(fact: Invoiced) -> list[str]:
+    """What an invoice is for: keys, and the machine as its provider calls it, however it is spelled."""
+    return [*fact.nodes, f"{fact.provider}\n{fact.machine}".lower()]
+
+
+def _check_unused(state: State, name: str, fact: Invoiced) -> None:
+    for first, end in state.hired.get(name, ()):
+        if fact.first < end and first < fact.end:
+            label = name.replace("\n", " ")
+            raise AlreadySaid(f"hour {max(first, fact.first)} of {label} is on another invoice")
+
+
+def _check_settled(state: State, run: RunState, fact: Invoiced) -> None:
+    """All work of the hours is decided and in a closed epoch: who claims in between would leave out what it earned."""
+    late = [n for n, current in run.rounds.items() if n > run.paid and current.opened_at // HOUR < fact.end]
+    if late:
+        raise OutOfTime(f"round {min(late)}, which opened in these hours, is in no closed epoch")
+    nodes = set(fact.nodes)
+    for proof in state.proofs.values():
+        mine = proof.commitment.run == fact.run and proof.commitment.node in nodes
+        if mine and not proof.done and state.round_of(proof).opened_at // HOUR < fact.end:
+            raise OutOfTime(f"proof {proof.commitment.proof} of these hours is not decided")
+    if any(work.node in nodes and work.hour < fact.end for work in run.posted):
+        raise OutOfTime("work of these hours was posted since the last epoch closed")
+
+
+def _check_work(state: State, run: RunState, fact: Invoiced) -> None:
+    """Each node worked in these hours, for the account alone, and in this run alone: all that a machine earned is
+    beside what it cost."""
+    for node in fact.nodes:
+        if not any(fact.first <= work.hour < fact.end for work in run.worked.get(node, ())):
+            raise NotBound(f"no verified work of {node} is in these hours, or an invoice has named it")
+    for work in claimed(run.worked, fact):
+        if work.account.lower() != fact.account.lower():
+            raise NotBound(f"work of hour {work.hour} was paid at {work.account}")
+        if not fact.payback and not work.counts:
+            raise NotBound(f"capital had no weight when work of hour {work.hour} began")
+    for name, other in state.runs.items():
+        posted = (w for w in other.posted if w.node in fact.nodes and fact.first <= w.hour < fact.end)
+        if name != fact.run and (claimed(other.worked, fact) or any(posted)):
+            raise NotBound(f"a node worked for run {name}, too, in these hours")
+
+
+def due_assessment(state: State, name: RunId, run: RunState) -> InvoicesAssessed | None:
+    """What is assessed before an epoch closes: invoices with a price of others, and those that waited in vain."""
+    too_old = hour_now(state) - MEMORY_HOURS
+    lines: list[Assessed] = []
+    for invoice in run.invoices:
+        if not invoice.open or (_credits_nothing(state, run) and not invoice.fact.payback):
+            continue
+        median = median_of_others(run.invoices, invoice)
+        if median is not None:
+            lines.append(_assessed(invoice, median))
+        elif invoice.hour < too_old:
+            lines.append(_assessed(invoice, (0, 0)))
+    if not lines:
+        return None
+    terms = state.functions.capital(run.config)
+    lines = _within(lines, max(0, terms.cap - run.funded), payback=False)
+    lines = _within(lines, max(0, terms.budget - run.payable), payback=True)
+    capital = run.funded + sum(line.credited for line in lines if not line.payback)
+    payable = run.payable + sum(line.credited for line in lines if line.payback)
+    return InvoicesAssessed(name, tuple(lines), capital, payable)
+
+
+def on_assessed(state: State, entry: InvoicesAssessed) -> None:
+    """Capital is paid from the epoch on that closes next; a payback is the holders' to vote on."""
+    run = state.runs[entry.run]
+    assessed = {line.entry for line in entry.lines}
+    for invoice in run.invoices:
+        invoice.open = invoice.open and invoice.entry not in assessed
+    for line in entry.lines:
+        if line.credited and not line.payback:
+            run.capital[line.account] = run.capital.get(line.account, 0) + line.credited
+    run.funded = entry.capital
+    run.payable = entry.payable
+    state.touched_runs[entry.run] = None
+
+
+def median_of_others(invoices: Iterable[InvoiceState], own: InvoiceState) -> tuple[int, int] | None:
+    """The price (micro-USD, tokens; in lowest terms) at which or below half of the others' verified tokens were bought;
+    None where the others are too few, or have less work than the renter itself.
+
+    Tokens have the weight, and not invoices: who splits a bill, or makes up renters, moves nothing without work.
+    """
+    invoices = list(invoices)
+    others = [invoice for invoice in invoices if not _is_own(own.fact, invoice.fact)]
+    weight = sum(invoice.tokens for invoice in others)
+    accounts = {invoice.fact.account.lower() for invoice in others}
+    renters = {invoice.fact.renter.lower() for invoice in others}
+    if min(len(accounts), len(renters)) < LEAST_OTHERS or 2 * weight < sum(invoice.tokens for invoice in invoices):
+        return None
+    below = 0
+    for price, tokens in sorted((Fraction(other.fact.amount, other.tokens), other.tokens) for other in others):
+        below += tokens
+        if 2 * below >= weight:
+            return price.numerator, price.denominator
+    raise AssertionError("a sum reaches half of itself")
+
+
+def _is_own(first: Invoiced, second: Invoiced) -> bool:
+    """Whether two invoices are of one party: whoever signs or is paid in both."""
+    parties = {second.renter.lower(), second.account.lower()}
+    return first.renter.lower() in parties or first.account.lower() in parties
+
+
+def _assessed(invoice: InvoiceState, median: tuple[int, int]) -> Assessed:
+    fact = invoice.fact
+    amount, tokens = median
+    bought = invoice.tokens * amount // tokens if tokens else 0
+    credited = max(0, min(fact.amount, bought) - invoice.value)
+    facts = (fact.key, invoice.entry, fact.account, fact.payback, fact.amount)
+    return Assessed(*facts, invoice.tokens, amount, tokens, invoice.value, credited)
+
+
+def _within(lines: list[Assessed], left: int, payback: bool) -> list[Assessed]:
+    """Where the manifest's cap, or the holders' budget, is reached, all that are assessed together have their part of
+    what is left."""
+    wanted = {str(line.entry): line.credited for line in lines if line.payback == payback}
+    if sum(wanted.values()) <= left:
+        return lines
+    parts = split(left, wanted)
+    return [replace(line, credited=parts.get(str(line.entry), line.credited)) for line in lines]
+
+
+def _credits_nothing(state: State, run: RunState) -> bool:
+    """Whether no later epoch has an emission."""
+    return run.paid == run.round >= state.functions.rounds(run.config) and run.round > 0

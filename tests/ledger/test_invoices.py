@@ -1,0 +1,105 @@
+"""What machines cost, from signed invoices through a real ledger to tokens on its chain (ADR 61)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from contracts.ids import as_address, to_hex
+from contracts.protocol.log.leaf import Entry, read
+from contracts.protocol.log_audit import PayoutKind
+from ledger.epochs.receipts import receipt_of
+from ledger.fsck.examine import require_sound
+from tests.deployed import key_of
+from tests.house import House, check_refused
+from tests.ledger.invoiced import MIA, MO, TOKEN, USD, hand, handed, invoice, opened, worked
+from verifier.receipt.work import ReceiptReader
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_cost_becomes_tokens_on_the_chain(tmp_path: Path) -> None:
+    """30 dollars a machine, 25 of them paid as compute: 5 are capital, and 5 tokens of capital are minted."""
+    with House(tmp_path / "house") as house:
+        opened(house)
+        hour = worked(house)
+        handed(house, hour)
+        worked(house)
+        (assessed,) = house.log("invoices-assessed")
+        assert {line["credited"] for line in assessed["lines"]} == {5 * USD}
+        lines = house.get(f"/runs/{to_hex(house.run.run)}/contributions")
+        assert {line["weight"] for line in lines} == {str(5 * USD)}
+        seen = lines[0]["invoice"]["assessed"]
+        assert (seen["tokens"], seen["median_amount"], seen["median_tokens"]) == (256, "234375", 2)
+        paid = [line for line in house.payouts(2) if line["kind"] == PayoutKind.CAPITAL]
+        assert [line["amount"] for line in paid] == [str(5 * TOKEN)] * 4
+        for number in (1, 2):
+            house.settle_epoch(number)
+        token = house.ledger.chain.token
+        before = token.balance_of(house.wallets[0].address)
+        house.claim(house.wallets[0].address, 2)
+        assert token.balance_of(house.wallets[0].address) - before == 25 * TOKEN
+        require_sound(house.ledger)
+
+
+def test_a_receipt_of_capital_shows_its_invoice(tmp_path: Path) -> None:
+    with House(tmp_path / "house") as house:
+        opened(house)
+        handed(house, worked(house))
+        worked(house)
+        account = house.wallets[1].address
+        indices = receipt_of(house.ledger, 2, account).entries
+        domain = house.ledger.chain.domain
+        bodies = {index: json.loads(house.run.leaves[index]) for index in indices}
+        kinds = [bodies[index]["kind"] for index in sorted(bodies)]
+        assert kinds.count("invoice") == kinds.count("invoices-assessed") == 1
+        wanted = ("invoice", "invoices-assessed", "run-terms", "epoch-closed", "round-opened")
+        found: dict[int, Entry] = {
+            index: read(house.run.leaves[index], domain, as_address)
+            for index, body in bodies.items()
+            if body["kind"] in wanted
+        }
+        closing = max(found)
+        reader = ReceiptReader(as_address(account), found[closing])  # type: ignore[arg-type]
+        told = reader.check(found, closing)
+        assert told[0].startswith("invoice: 30000000 micro-USD for hours")
+        assert told[1].startswith("capital: 5000000 micro-USD")
+        assert reader.unchecked == []
+
+
+def test_the_door_refuses_what_the_rule_refuses(tmp_path: Path) -> None:
+    """With stable codes, and without a trace."""
+    with House(tmp_path / "house") as house:
+        opened(house)
+        hour = worked(house)
+        renter = key_of("renter 0")
+        message = invoice(house, 0, hour)
+        before = house.get("/log/size")["size"]
+        check_refused(hand(house, message, MIA, MO), 403, "not-asked")
+        check_refused(hand(house, message, MIA, renter), 422, "not-bound")
+        check_refused(hand(house, message, key_of("stranger"), renter), 422, "not-bound")
+        check_refused(hand(house, replace(message, toHour=hour + 2), MIA, MO, renter), 409, "out-of-time")
+        check_refused(hand(house, replace(message, account=renter.address), MIA, MO, renter), 422, "not-bound")
+        assert house.get("/log/size")["size"] == before
+        assert hand(house, message, MIA, MO, renter).status_code < 300
+        other = replace(message, payback=True, machine="another")
+        check_refused(hand(house, other, MIA, MO, renter), 409, "already-said")
+        require_sound(house.ledger)
+
+
+def test_an_invoice_outlives_a_restart(tmp_path: Path) -> None:
+    """From a snapshot, or from the log: the same assessment."""
+    with House(tmp_path / "house") as house:
+        opened(house)
+        hour = worked(house)
+        handed(house, hour, range(2))
+        house.restart()
+        handed(house, hour, range(2, 4))
+        house.restart()
+        worked(house)
+        (assessed,) = house.log("invoices-assessed")
+        assert len(assessed["lines"]) == 4
+        require_sound(house.ledger)
