@@ -29,13 +29,15 @@ def _offer(house: House, account: Any = offered.SUPPLIER, **changes: Any) -> Res
     now = house.clock.now
     times = {"issuedAt": now, "expiresAt": now + 3600}
     one = offered.offer(account, hosts.model_of(house.ledger), **(times | changes))
-    return house.client.post("/v1/market/offers", json=one.to_json())
+    answer: Response = house.client.post("/v1/market/offers", json=one.to_json())
+    return answer
 
 
 def _report(house: House, verifier: Any, **changes: Any) -> Response:
     given = {"measuredAt": house.clock.now} | changes
     one = offered.report(verifier, place=hosts.model_of(house.ledger), **given)
-    return house.client.post("/v1/market/reports", json=one.to_json())
+    answer: Response = house.client.post("/v1/market/reports", json=one.to_json())
+    return answer
 
 
 def _listed(house: House) -> list[dict[str, Any]]:

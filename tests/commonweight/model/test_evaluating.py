@@ -78,9 +78,14 @@ def test_without_the_part_the_command_names_it(folder: Path, monkeypatch: pytest
 def test_the_command_tells_whose_weights_it_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = SimpleNamespace(round=3, digest="0xab", entry=17)
     asked: list[Any] = []
+
+    def answer(given: Any, found: Any) -> Any:
+        asked.append(given)
+        return found
+
     monkeypatch.setattr(trusted, "trusted", lambda *_: "source")
-    monkeypatch.setattr(exporting, "export_run", lambda *given: asked.append(given) or weights)
-    monkeypatch.setattr(evaluating, "evaluate", lambda *given: asked.append(given) or FOUND)
+    monkeypatch.setattr(exporting, "export_run", lambda *given: answer(given, weights))
+    monkeypatch.setattr(evaluating, "evaluate", lambda *given: answer(given, FOUND))
     given = ["model", "eval", "--run", "0x" + "11" * 32, "--task", str(TASKS), "--most", "5", "--round", "3"]
     said = CliRunner().invoke(app, [*given, "--json"])
     assert said.exit_code == 0, said.output

@@ -190,7 +190,7 @@ def test_an_anchor_of_another_folder_is_reported_and_kept_shut(tmp_path: Path) -
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
-def opened(**terms: int) -> SignedRun:
+def opened(**terms: Any) -> SignedRun:
     """All is drawn and open; nobody has spoken."""
     made = SignedRun(nodes=1, panel=0, **terms)
     made.commit_all()

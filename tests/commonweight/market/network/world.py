@@ -29,6 +29,11 @@ DEPLOYMENT = replace(
 )
 
 
+def _supplier(line: HostLine) -> str:
+    message = line.offer.get("message", {})
+    return str(message["supplier"]) if isinstance(message, dict) else ""
+
+
 @dataclass
 class Listing:
     """A server that lists what it is told to."""
@@ -36,8 +41,7 @@ class Listing:
     lines: list[HostLine] = field(default_factory=list)
 
     def read_list(self, kind: type[HostLine], path: str, after: str, limit: int) -> list[HostLine]:
-        found = [line for line in self.lines if str(line.offer.get("message", {}).get("supplier", "")) > after]
-        return found[:limit]
+        return [line for line in self.lines if _supplier(line) > after][:limit]
 
     def add(self, offer: Signed[Any], *reports: Signed[Any]) -> None:
         """One more host."""
