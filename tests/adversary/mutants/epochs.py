@@ -70,8 +70,8 @@ MUTANTS: dict[str, Mutant] = {
     "an epoch without work is emitted all the same": Mutant(
         "J19",
         "epochs",
-        "return emitted(lambda config, earned, units: lines(number, config, earned, units), run, emission)",
-        "found = emitted(lambda config, earned, units: lines(number, config, earned, units), run, emission)\n"
+        "return emitted(split, run, emission, lambda earned, units: funding.paid(split, run, earned, units, price))",
+        "found = emitted(split, run, emission, lambda earned, units: funding.paid(split, run, earned, units, price))\n"
         '    return found or ({(0, "kept"): emission} if emission else {})',
         ("I6",),
         ("late-commitment", "skip"),
