@@ -70,9 +70,13 @@ def initial_theta(config: RunConfig) -> Tensors:
 
 def start_tensors(theta: Mapping[str, NDArray[np.generic]], inner: Mapping[str, NDArray[np.generic]] | None) -> Tensors:
     """The round's start: global weights with a node's last accepted inner state, or zeros for a joiner."""
-    if inner is None:
-        return TrainState.joiner(theta).to_tensors()
-    return {**theta_of(theta), **inner_of(inner)}
+    return {**theta_of(theta), **(_no_moments(theta) if inner is None else inner_of(inner))}
+
+
+def _no_moments(theta: Mapping[str, NDArray[np.generic]]) -> Tensors:
+    names = [name.removeprefix("theta.") for name in theta_of(theta)]
+    zeros: Tensors = {f"{group}.{name}": np.zeros_like(theta[f"theta.{name}"]) for group in "mv" for name in names}
+    return {STEP_NAME: np.zeros(1, dtype=np.int64), **zeros}
 
 
 def layout(config: RunConfig) -> Layout:

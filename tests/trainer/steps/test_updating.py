@@ -54,7 +54,7 @@ def test_moments_are_on_the_host_where_it_was_chosen() -> None:
     assert moments_device_of("portable") == torch.device("cpu")
 
 
-def test_a_state_whose_moments_are_elsewhere_is_stepped_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_with_moments_elsewhere_is_stepped_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     called = list[float]()
     monkeypatch.setattr(updating, "one_by_one", lambda *given: called.append(given[4]))
     state = TrainState.joiner(drawn_theta(np.random.Philox(key=3), RunConfig()))
