@@ -135,7 +135,7 @@ def measure_matrix(results: dict[str, object], name: str, segments: int) -> None
 
 def measure_time(results: dict[str, object], steps: int = 60) -> None:
     """Step time in one thread, the two profiles in turns in one process."""
-    corpus, exact = default_corpus(), CONFIGS["default"]
+    corpus, exact = default_corpus(), RunConfig(steps=steps, segment=4)
     configure_determinism("portable")
     configure_determinism("exact")  # last, because it sets one thread
     source = batch_source(corpus, exact, bytes(32), 1)
