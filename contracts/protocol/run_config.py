@@ -58,8 +58,8 @@ _TEXTS = ("maintainers", "mixture", "corpus_url", "weights_url", "merge")
 _PROFILES = ("exact", "portable", "bounded")
 _MERGES = ("mean", "clip", "trimmed", "median")
 _ARCHITECTURES = ("gpt", "llama", "own")
-_OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied", "document_end")
-_OF_OURS = ("layers", "d_model", "heads")
+_OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied")
+_OF_OURS = ("layers", "d_model", "heads", "document_end")
 _OF_OWN = ("model_package", "model_digest", "model_config", "weights_size", "state_size")
 """They stand in the text only where they are not their default, so that a run without them keeps its digest."""
 _SCHEDULES = ("constant", "cosine", "wsd")
@@ -115,7 +115,7 @@ class RunConfig:
     follows `schedule` (contracts/protocol/schedule.py), and pseudo-gradients are averaged by `merge`
     (trainer/steps/averaging.py). A bounded run names its table of limits (contracts/protocol/limits.py) by digest.
     `corpus_digest` names the text: the digest of an index of token shards (trainer/data/index.py), or of plain text.
-    `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama, the token
+    `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama or gpt, the token
     `document_end` ends a document, and no position looks beyond it (-1: documents are not told apart). First weights
     are drawn from `seed`, or read from the file `weights_blob`, which lies at `weights_url`. An own model is the Python
     package `model_package`, whose files have the `model_digest`; it is told `model_config` (canonical JSON), and its
@@ -215,6 +215,8 @@ class RunConfig:
             raise _invalid("kv_heads", "must divide heads")
         if self.document_end >= self.vocab:
             raise _invalid("document_end", "must be a token of the vocabulary, or -1")
+        if self.document_end >= 0 and self.architecture == "gpt" and self.profile != "exact":
+            raise _invalid("document_end", "must be -1 in a gpt unless its profile is exact")
         if self.architecture != "own":
             self._check_default(_OF_OWN, "an own model's")
         if self.architecture != "llama":
