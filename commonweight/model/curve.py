@@ -19,7 +19,7 @@ from trainer.client import ApiClient
 
 _SCALE = 1e9
 _WIDTH, _HEIGHT = 760, 380
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 44, 48
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 60, 48
 _INK, _MUTED, _GRID, _LINE = "#1d2330", "#6b7385", "#e4e7ee", "#0b6e6e"
 _TICKS = 6
 _DOTS = 60
@@ -75,7 +75,7 @@ def _drawn(points: Sequence[RoundLoss]) -> Iterator[str]:
     for number in _rounds(first, last):
         yield _text(x(number), _HEIGHT - _BOTTOM + 20, str(number), anchor="middle")
     yield _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, "round", anchor="middle")
-    yield _text(_LEFT, _TOP - 4, "held-out loss, nats per token")
+    yield _text(_LEFT, _TOP - 16, "held-out loss, nats per token")
     band = [f"{x(p.round)},{y(p.largest)}" for p in points] + [f"{x(p.round)},{y(p.least)}" for p in reversed(points)]
     yield f'<polygon points="{" ".join(band)}" fill="{_LINE}" fill-opacity="0.15"/>'
     line = " ".join(f"{x(p.round)},{y(p.loss)}" for p in points)

@@ -21,7 +21,8 @@ APART = RunConfig(layers=2, d_model=32, heads=2, context=40, document_end=END)
 
 def logits(config: RunConfig, tokens: torch.Tensor) -> torch.Tensor:
     theta = {name: 3 * value for name, value in initial_parameters(config).items()}
-    return functional_call(build_model(config), theta, (tokens,))
+    found: torch.Tensor = functional_call(build_model(config), theta, (tokens,))
+    return found
 
 
 def test_a_gpt_sees_no_other_document() -> None:
