@@ -74,8 +74,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "profile": ("exact", "portable", "bounded"),
     "precision": ("float32", "bf16"),
 }
-_OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied", "document_end")
-_OF_OURS = ("layers", "d_model", "heads")
+_OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied")
+_OF_OURS = ("layers", "d_model", "heads", "document_end")
 _OF_OWN = ("model_package", "model_digest", "model_config", "weights_size", "state_size")
 _LATER = (*_OF_OWN, "ranks", "precision", "capital_weight", "capital_cap", "token_price", "payback_budget")
 """They stand in the text only where they are not their default, so that a run without them keeps its digest."""
@@ -117,7 +117,7 @@ class RunConfig:
     pseudo-gradients are averaged by `merge` (trainer/steps/averaging.py). A bounded run names its table of limits
     (contracts/protocol/limits.py) by digest.
     `corpus_digest` names the text: the digest of an index of token shards (trainer/data/index.py), or of plain text.
-    `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama, the token
+    `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama or gpt, the token
     `document_end` ends a document, and no position looks beyond it (-1: documents are not told apart). First weights
     are drawn from `seed`, or read from the file `weights_blob`, which lies at `weights_url`. An own model is the Python
     package `model_package`, whose files have the `model_digest`; it is told `model_config` (canonical JSON), and its
@@ -216,6 +216,8 @@ class RunConfig:
             raise invalid("kv_heads", "must divide heads")
         if self.document_end >= self.vocab:
             raise invalid("document_end", "must be a token of the vocabulary, or -1")
+        if self.document_end >= 0 and self.architecture == "gpt" and self.profile != "exact":
+            raise invalid("document_end", "must be -1 in a gpt unless its profile is exact")
         if self.architecture != "own":
             self._check_default(_OF_OWN, "an own model's")
         if self.architecture != "llama":

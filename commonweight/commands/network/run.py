@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,3 +48,20 @@ def show(run: Run, api: Api = DEFAULT_API, watch: Watch = False) -> None:
         return WatchedState(document, list(lines_of(document)), is_over(document))
 
     watch_lines(look, heed_signals().watched())
+
+
+@app.command("curve")
+def curve(
+    run: Run,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Picture to write, as SVG.")] = Path("loss.svg"),
+    api: Api = DEFAULT_API,
+) -> None:
+    """Draw a run's held-out loss by round: what its verifiers signed with each merge, by the server's word."""
+    from commonweight.model.curve import losses_of, svg
+    from contracts.files.whole_file import replace_file
+    from trainer.client import ApiClient
+
+    points = list(losses_of(ApiClient(api), RunId(run)))
+    replace_file(out, svg(f"run {run[:10]}…", points).encode())
+    lines = [f"round {point.round}: {point.loss:.4f} nats a token" for point in points]
+    tell({"run": run, "file": str(out), "rounds": [point._asdict() for point in points]}, [*lines, str(out)])

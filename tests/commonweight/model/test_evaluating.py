@@ -79,13 +79,17 @@ def test_the_command_tells_whose_weights_it_asked(monkeypatch: pytest.MonkeyPatc
     weights = SimpleNamespace(round=3, digest="0xab", entry=17)
     asked: list[Any] = []
 
-    def answer(given: Any, found: Any) -> Any:
-        asked.append(given)
-        return found
-
     monkeypatch.setattr(trusted, "trusted", lambda *_: "source")
-    monkeypatch.setattr(exporting, "export_run", lambda *given: answer(given, weights))
-    monkeypatch.setattr(evaluating, "evaluate", lambda *given: answer(given, FOUND))
+
+    def answering(answer: Any) -> Any:
+        def noted(*given: Any) -> Any:
+            asked.append(given)
+            return answer
+
+        return noted
+
+    monkeypatch.setattr(exporting, "export_run", answering(weights))
+    monkeypatch.setattr(evaluating, "evaluate", answering(FOUND))
     given = ["model", "eval", "--run", "0x" + "11" * 32, "--task", str(TASKS), "--most", "5", "--round", "3"]
     said = CliRunner().invoke(app, [*given, "--json"])
     assert said.exit_code == 0, said.output

@@ -45,6 +45,8 @@ def test_keys_and_values_of_grouped_queries_are_narrower() -> None:
         ({"architecture": "llama", "kv_heads": 4}, "kv_heads"),
         ({"architecture": "llama", "heads": 64}, "heads"),
         ({"architecture": "llama", "tied": 1}, "tied"),
+        ({"document_end": 0, "profile": "portable"}, "document_end"),
+        ({"document_end": 0, "profile": "bounded", "limits_digest": "ab" * 32}, "document_end"),
         ({"vocab": 255}, "vocab"),
     ],
     ids=str,
