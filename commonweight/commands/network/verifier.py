@@ -138,7 +138,7 @@ def run_(
 
 @app.command("jobs")
 def jobs(folder: Folder = Path("commonweight-verifier")) -> None:
-    """List the checks that ended after too many failures, with the last error. Their proofs stay undecided."""
+    """List the checks that were abandoned after too many failures, with the last error. Their proofs stay undecided."""
     from commonweight.kept import NoFolder
     from verifier.jobs.rows import FILE_NAME, JobRows, JobState
 
@@ -149,4 +149,4 @@ def jobs(folder: Folder = Path("commonweight-verifier")) -> None:
         line = {"proof": job.key.subject, "check": job.key.name, "why": job.reason()}
         tell(line, [f"{line['proof'][:18]}…  {line['check']}\n{line['why']}\n"])
     if not rows:
-        tell((), ["no check has ended after too many failures"])
+        tell((), ["no check was abandoned"])
