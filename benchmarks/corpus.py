@@ -17,7 +17,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from typing import Any
 from benchmarks.record import progress, write_result
 from contracts.protocol.run_config import RunConfig
 from contracts.protocol.sizes import fields_of
+from tests.between import listening
 from trainer.data.corpora import Corpora
 from trainer.data.draw import RoundDraw, Share
 from trainer.data.index import read_index
@@ -99,13 +99,8 @@ def serving(folder: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(functools.partial(Quiet, directory=str(folder))) as url:
+        yield url
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -31,11 +31,11 @@ def answering(status: int, body: bytes) -> AbstractContextManager[str]:
 
 
 @contextmanager
-def listening(kind: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def listening(kind: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
     """The address where requests are handled so, each in a thread of its own."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ import typer
 from commonweight.commands.network import hosts
 from commonweight.terminal.console import tell
 from commonweight.terminal.lifetime import heed_signals
-from commonweight.terminal.options import DEFAULT_API, Api, DeploymentFile, read_address, read_run
+from commonweight.terminal.options import DEFAULT_API, Api, DeploymentFile, read_address, read_run, read_url_or_none
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -126,9 +127,19 @@ def join(
     hours: Hours,
     deployment: DeploymentFile,
     package: Annotated[
-        str, typer.Option(help="Package that pip installs on a machine: a requirement, or the URL of a wheel.")
+        str,
+        typer.Option(
+            help="Package that pip installs on a machine: a requirement, the URL of a wheel, or a wheel on this disk."
+        ),
     ],
     package_sha256: Annotated[str, typer.Option(help="SHA-256 of the wheel, which is checked.")] = "",
+    package_url: Annotated[
+        str,
+        typer.Option(
+            parser=read_url_or_none, metavar="URL", help="Address of this machine, for a wheel that it serves."
+        ),
+    ] = "",
+    package_port: Annotated[int, typer.Option(min=0, max=65_535, help="Port that serves such a wheel.")] = 8871,
     api: Api = DEFAULT_API,
     rpc_url: Annotated[
         str, typer.Option("--rpc-url", help="JSON-RPC address of a chain node that the machines can reach.")
@@ -168,6 +179,7 @@ def join(
     from commonweight.market.hiring import LAST_SECONDS, Hiring, keep, keeper_of, new_fleet, wanted
     from commonweight.market.renting.bootstrap import IMAGE, Joining, joining, new_node_key
     from commonweight.market.run_side import RunSide
+    from commonweight.market.wheel import reachable
     from contracts.ids import as_address
 
     stop = heed_signals()
@@ -176,13 +188,17 @@ def join(
     accounts = open_providers(home, provider)
     journal = open_journal(home)
     fleet = new_fleet(journal, budget, hours, drain, run)
+    side = RunSide(api, run)
+    side.require_open()
+    served = ExitStack()
+    wheel = served.enter_context(reachable(package, package_sha256, package_url, package_port))
     terms = Joining(
         api=api,
         run=run,
         payout=as_address(payout),
         deployment=deployment.read_text(),
-        package=package,
-        package_sha256=package_sha256,
+        package=wheel.what,
+        package_sha256=wheel.sha256,
         rpc_url=rpc_url,
         device=device,
         image=image or IMAGE,
@@ -199,11 +215,10 @@ def join(
         lambda tag, keys: joining(terms, keys, seconds),  # noqa: ARG005
         lambda: new_node_key(home / "nodes"),
     )
-    side = RunSide(api, run)
-    side.require_open()
     keeper = keeper_of(journal, accounts, fleet, wants)
     keeper.proofs, keeper.is_over = side.first_proofs, side.is_over
-    keep(keeper, stop.watched(), fleet)
+    with served:
+        keep(keeper, stop.watched(), fleet)
 
 
 @app.command("rent")

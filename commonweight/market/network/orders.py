@@ -17,8 +17,12 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS orders (tag TEXT PRIMARY KEY, body TEXT NO
 @dataclass(frozen=True)
 class Ordered(Record):
     """An order, written before it was sent: `price` of the machine per hour, times in Unix seconds. `is_gone` once the
-    host does not have it any more."""
+    host does not have it any more. The model (0x-hex, chain and registry) is that of the host's market: its machines
+    are ended without a question to a server."""
 
+    model: str
+    chain_id: int
+    registry: str
     tag: str
     url: str
     supplier: str

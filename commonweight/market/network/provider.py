@@ -29,9 +29,11 @@ from commonweight.market.network.orders import Ordered, Orders
 from commonweight.market.offers import NETWORK, Level, Offer, OfferKind, Price, Query, Security
 from commonweight.market.provider import Bootstrap, Machine, MachineState, Noted, ProviderFacts
 from commonweight.model.trusted import trusted
-from contracts.ids import from_hex
+from contracts.hosts.signed import Model
+from contracts.ids import from_hex, to_hex
 from contracts.messages.for_market import NOTHING as UNSAID
 from contracts.messages.for_market import HostOffer
+from contracts.messages.signatures import Domain
 from contracts.mirrors.places import is_loopback
 
 DEPLOYMENT_VARIABLE = "COMMONWEIGHT_MARKET_NETWORK_DEPLOYMENT"
@@ -91,7 +93,8 @@ class Network:
 
     def launch(self, offer: Offer, bootstrap: Bootstrap, tag: str, noted: Noted) -> str:  # noqa: ARG002
         """Order it of the host itself, at the price that it names now."""
-        calls = self._calls()
+        model = self.board().model
+        calls = self._calls_of(model)
         host = calls.offer(offer.place)
         if host.supplier != offer.name or not host.rents:
             raise OutOfStock(f"{offer.place} is not offered by {offer.name} any more")
@@ -100,7 +103,19 @@ class Network:
         now = self.now()
         ends_at = now + (bootstrap.seconds or DAY_SECONDS)
         price = MicroUsd(host.price * max(1, host.gpus))
-        order = Ordered(tag, host.url, host.supplier, offer.gpu, offer.gpus, price, now, ends_at)
+        order = Ordered(
+            model=to_hex(model.model),
+            chain_id=model.domain.chain_id,
+            registry=model.domain.verifying_contract,
+            tag=tag,
+            url=host.url,
+            supplier=host.supplier,
+            gpu=offer.gpu,
+            gpus=offer.gpus,
+            price=price,
+            sent_at=now,
+            ends_at=ends_at,
+        )
         self._kept().keep(order)
         try:
             calls.order(host, tag, bootstrap.script, ends_at, host.price)
@@ -114,12 +129,10 @@ class Network:
         """Of each host that something was ordered of; one that does not answer is shown as it was, and lost after ten
         minutes. The prices are those that were agreed."""
         orders = [order for order in self._kept().all() if self.now() < order.ends_at + LAST_SECONDS]
-        places = sorted({(order.url, order.supplier) for order in orders})
-        if not places:
-            return []
-        calls = self._calls()
+        places = {(order.url, order.supplier): self._calls(order) for order in orders}
         with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
-            answers = dict(zip(places, pool.map(lambda place: _asked(calls, *place), places), strict=True))
+            found = pool.map(lambda place: _asked(places[place], *place), places)
+            answers = dict(zip(places, found, strict=True))
         shown = [self._machine(order, answers[order.url, order.supplier]) for order in orders]
         return [machine for machine in shown if machine is not None]
 
@@ -129,7 +142,7 @@ class Network:
         if order is None or self.now() >= order.ends_at + LAST_SECONDS:
             return
         try:
-            self._calls().end(order.url, order.supplier, machine)
+            self._calls(order).end(order.url, order.supplier, machine)
         except RequestRefused:  # the host has no such machine
             return
 
@@ -146,7 +159,7 @@ class Network:
         order = self._kept().named(machine)
         if order is None:
             raise RequestRefused(f"nothing was ordered under the name {machine[:64]}")
-        return self._calls().output(order.url, order.supplier, machine)
+        return self._calls(order).output(order.url, order.supplier, machine)
 
     def board(self) -> Board:
         """The server's list, and whose word counts for it."""
@@ -157,8 +170,12 @@ class Network:
             self._known_at = self.clock()
         return self._board
 
-    def _calls(self) -> HostCalls:
-        return HostCalls(self.board().model, from_hex(self.key), is_loopback(self.url), self.now)
+    def _calls(self, order: Ordered) -> HostCalls:
+        """As its order was signed, without a question to the server: it may be away while machines are to be ended."""
+        return self._calls_of(Model(from_hex(order.model), Domain(order.chain_id, order.registry)))
+
+    def _calls_of(self, model: Model) -> HostCalls:
+        return HostCalls(model, from_hex(self.key), is_loopback(self.url), self.now)
 
     def _kept(self) -> Orders:
         self._orders = self._orders or Orders(self.folder / "network.db")

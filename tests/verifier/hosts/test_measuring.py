@@ -22,6 +22,7 @@ from tests.contracts.hosts.offered import MODEL, NAMES, NOW, OTHER, SUPPLIER, VE
 from tests.holds import Threat, holds
 from tests.verifier.hosts.served import TINY, Served, answering, made, served
 from trainer.steps import standard_segment
+from trainer.steps.trajectory import run_inner
 from verifier.hosts import walking
 from verifier.hosts.challenged import Challenges
 from verifier.hosts.errors import ChallengeRefused, HostAway, HostBusy, HostFailed
@@ -92,6 +93,17 @@ class Skipping(Challenges):
         return {"entries": [to_hex(first)] * (one.config.segments + 1)}
 
 
+class OtherBatches(Challenges):
+    """It begins as it should, and its states are those that it named: only a replay tells that the steps are others."""
+
+    def segment(self, name: str) -> dict[str, object]:
+        one = self._named(name)
+        start = standard_segment.start_of(one.config, one.message.seed)
+        batches = standard_segment.batches_of(one.config, b"kinder text".ljust(32))
+        one.trajectory = run_inner(one.config, start, batches)
+        return {"entries": [to_hex(entry) for entry in one.trajectory.boundary_entries]}
+
+
 class WrongBits(Challenges):
     """One boundary is of other bits, and is shown as it was named."""
 
@@ -150,6 +162,7 @@ class FewPages(Challenges):
 LIES = {
     Precomputed: "does not begin",
     Skipping: "is not the state|other bits",
+    OtherBatches: "other bits",
     WrongBits: "is not the state|other bits",
     NoState: "no state",
     OtherDigest: "another digest",

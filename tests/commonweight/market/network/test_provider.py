@@ -23,9 +23,10 @@ from commonweight.market.renting.journal import Fleet, Journal
 from commonweight.market.renting.launching import launch
 from commonweight.market.renting.reconciling import reconcile
 from commonweight.market.renting.rental import Standing
+from contracts.ids import to_hex
 from tests.commonweight.market.network.world import Renter, measured_by
 from tests.contracts.hosts import offered
-from tests.contracts.hosts.offered import NOW, OTHER, RENTER, SUPPLIER
+from tests.contracts.hosts.offered import MODEL, NOW, OTHER, RENTER, SUPPLIER
 from tests.verifier.hosts.served import Served, answering, served
 
 pytestmark = pytest.mark.integration
@@ -135,13 +136,23 @@ def test_an_end_that_came_twice_is_an_end(renter: Renter, host: Served, offer: O
     assert network.machines() == []
 
 
+def test_a_machine_is_ended_while_the_server_is_away(renter: Renter, host: Served, offer: Offer) -> None:
+    renter.network().launch(offer, BOOTSTRAP, "cw-1-1", _noted)
+    network = renter.network()
+    network._board = None  # and nobody answers at its address
+    assert [machine.state for machine in network.machines()] == [MachineState.RUNNING]
+    network.terminate("cw-1-1")
+    assert network.machines() == []
+
+
 # -- hosts that lie, or are silent -------------------------------------------------------------------------------------
 
 
 def _ordered(renter: Renter, url: str, **changes: Any) -> Network:
     network = renter.network()
     given = {"sent_at": NOW, "ends_at": NOW + 3600} | changes
-    order = Ordered("cw-1-1", url, SUPPLIER.address, "4090", 1, MicroUsd(300_000), **given)
+    model = (to_hex(MODEL.model), MODEL.domain.chain_id, MODEL.domain.verifying_contract)
+    order = Ordered(*model, "cw-1-1", url, SUPPLIER.address, "4090", 1, MicroUsd(300_000), **given)
     network._kept().keep(order)
     return network
 
