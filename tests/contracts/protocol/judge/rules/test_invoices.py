@@ -187,6 +187,7 @@ def test_an_hour_is_on_one_invoice(again: dict[str, Any]) -> None:
     first = town.work()
     second = town.work()
     town.hand(N0, first, end=second + 1)
+    assert N0 not in town.state.runs[RUN].worked
     for hour in (first, second):
         with pytest.raises(AlreadySaid, match="is on another invoice"):
             town.hand(N0, hour, **again)
