@@ -30,6 +30,7 @@ CODES = frozenset(
         "blob-mismatch",
         "blob-too-large",
         "body-too-large",
+        "cap-full",
         "checkpoint-refused",
         "commonweight-error",
         "contract-account",
