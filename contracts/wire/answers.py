@@ -32,6 +32,7 @@ CODES = frozenset(
         "blob-too-large",
         "board-full",
         "body-too-large",
+        "cap-full",
         "checkpoint-refused",
         "commonweight-error",
         "contract-account",

@@ -14,6 +14,7 @@ from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, Ou
 from contracts.protocol.judge.rules import invoices
 from contracts.protocol.judge.rules.invoices import LARGEST_BILL, MOST_NODES
 from contracts.protocol.judge.snapshot import dump, restore
+from contracts.protocol.judge.state import PostedWork
 from contracts.protocol.judge.terms import MEMORY_HOURS
 from tests.contracts.protocol.judge.court import MAINTAINER, RUN, STRANGER, V0, V1
 from tests.contracts.protocol.judge.rented import CONFIG, RENTERS, TOKEN, USD, Paying, Rented
@@ -187,6 +188,7 @@ def test_an_hour_is_on_one_invoice(again: dict[str, Any]) -> None:
     first = town.work()
     second = town.work()
     town.hand(N0, first, end=second + 1)
+    assert N0 not in town.state.runs[RUN].worked
     for hour in (first, second):
         with pytest.raises(AlreadySaid, match="is on another invoice"):
             town.hand(N0, hour, **again)
@@ -330,6 +332,17 @@ def test_work_that_is_not_decided_holds_its_hour() -> None:
     town.block(seconds=3600)
     with pytest.raises(OutOfTime, match="is not decided"):
         town.hand(N0, hour)
+
+
+def test_work_that_is_posted_late_is_waited_for() -> None:
+    """Posted after its epoch had closed: the next epoch pays it, and only then is all of the hour's pay known."""
+    town = Rented()
+    hour = town.work()
+    late = PostedWork(N0, as_address("wallet of n0"), hour, 64, USD, True)
+    town.state.runs[RUN].posted.append(late)
+    with pytest.raises(OutOfTime, match="since the last epoch closed"):
+        town.hand(N0, hour)
+    town.hand(N1, hour)
 
 
 def test_a_node_that_is_paid_elsewhere_is_not_all_there() -> None:
