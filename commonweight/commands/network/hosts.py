@@ -72,6 +72,7 @@ def offer(
     from commonweight.terminal.serving import serve_until
     from contracts.process.hidden import hide
     from contracts.process.outage import Troubles
+    from contracts.process.own_folder import Owner, take_folder
     from trainer.model.device import choose_device
     from verifier.hosts.serving import host_app
 
@@ -96,10 +97,12 @@ def offer(
     )
     account = open_keystore(keystore)
     trust = trusted(api, deployment, rpc_url)
+    take_folder(folder, Owner.of("host", account.address, trust.deployment))
     verifiers = AdmittedVerifiers(verifiers_of(trust, rpc_url), time.monotonic)
     own = host_of(trust, account, terms, verifiers)
     challenges, renting = parts_of(own, folder, renters, most_hours, as_user, lend_memory * MEBIBYTE)
-    announcing = Announcing(own, trust.client, Troubles(complain_of_weather))
+    look = renting.look if renting is not None else lambda: None
+    announcing = Announcing(own, trust.client, Troubles(complain_of_weather), look)
     thread = threading.Thread(target=announcing.run, args=(stop,), name="announcing", daemon=True)
     thread.start()
     say(f"{own.supplier} offers {terms.url}; verifiers measure it by `commonweight market measure`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -48,17 +49,21 @@ class AdmittedVerifiers:
 
 @dataclass
 class Announcing:
-    """Keeps one host's offer and its reports on the server's list, and says when that fails."""
+    """Keeps one host's offer and its reports on the server's list, and says when that fails; `also` is done at each
+    look."""
 
     host: Host
     client: ApiClient
     troubles: Troubles
+    also: Callable[[], None] = lambda: None
     _told: Signed[HostOffer] | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; then the offer is withdrawn."""
         while not stop.is_set():
             self.look()
+            with suppress(OSError):
+                self.also()
             stop.wait(LOOK_SECONDS)
         if self._told is not None:
             self._hand(self.host.withdrawn())
