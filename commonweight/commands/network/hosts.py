@@ -126,7 +126,6 @@ def measure(
     every: Annotated[float, typer.Option(min=0, max=720, help="Hours from one round to the next; 0 for one.")] = 0,
     memory: Annotated[int, typer.Option(min=1, max=2**20, help="Mebibytes that the host has to fill.")] = 1_024,
     traffic: Annotated[int, typer.Option(min=1, max=64, help="Mebibytes that are sent each way.")] = 8,
-    replays: Annotated[int, typer.Option(min=1, max=8, help="Segments of eight that are replayed here.")] = 2,
 ) -> None:
     """Measure suppliers' hosts as a verifier: bits and speed by the standard segment, bandwidth, memory. Each report is
     signed, and goes to the server and to the host."""
@@ -140,7 +139,7 @@ def measure(
 
     stop = heed_signals()
     account = open_keystore(keystore)
-    extent = Extent(replays=replays, traffic=traffic * MEBIBYTE, memory=memory * MEBIBYTE)
+    extent = Extent(traffic=traffic * MEBIBYTE, memory=memory * MEBIBYTE)
     stop.watched()
     while not stop.is_set():
         board = Board(trusted(api, deployment, rpc_url), lambda: int(time.time()), is_loopback(api))
