@@ -31,6 +31,8 @@ MOST_SCRIPT = 2**18
 GRACE_SECONDS = 20.0
 LATE_SECONDS = 10
 """A keeper has so long besides the grace that its script has."""
+END_SECONDS = 5
+"""A renter that ends a machine waits for no more: its list says when it is gone."""
 LIST, END, LOGS = 1, 2, 3
 
 
@@ -81,7 +83,7 @@ class Renting:
         if machine is None or machine.renter != said.renter:
             raise RentRefused(f"{said.renter} has no machine {said.tag[:64]} here")
         if said.call == END:
-            self._end(said.tag)
+            self._end(said.tag, END_SECONDS)
             return {"ended": said.tag}
         if said.call == LOGS:
             return {"output": self._output(said.tag)}
@@ -153,13 +155,17 @@ class Renting:
         keeper = self._keepers.get(tag)
         return (keeper is not None and keeper.poll() is None) or self._machines.runs(tag)
 
-    def _end(self, tag: str) -> None:
-        keeper = self._keepers.get(tag)
+    def _end(self, tag: str, seconds: float = float("inf")) -> None:
+        """End a machine. After so many seconds its keeper goes on with it alone, and a look sees to that."""
+        keeper, patience = self._keepers.get(tag), self.grace + LATE_SECONDS
         if keeper is not None and keeper.poll() is None:
             keeper.terminate()
             try:
-                keeper.wait(self.grace + LATE_SECONDS)
+                keeper.wait(min(patience, seconds))
             except subprocess.TimeoutExpired:
+                if seconds < patience:
+                    self._deadlines[tag] = since_boot()
+                    return
                 self._force(keeper)
         if self._machines.runs(tag):
             kill(lambda: holders(self.folder / tag))

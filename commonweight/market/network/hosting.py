@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from random import random
 
-from commonweight.market.network.board import Board
+from commonweight.market.network.board import ALL, Board
 from contracts.errors import CommonweightError
 from contracts.hosts.signed import Signed
 from contracts.hosts.wire import HeldOffer, HeldReport, OfferBody, ReportBody
@@ -108,9 +109,13 @@ class Tried:
 def measured(measuring: Measuring, board: Board, url: str = "") -> Iterator[Tried]:
     """Measure the host at an address, or all of the list, one after another; each report goes to server and host.
 
-    One that fails keeps no other from its turn. Raises ApiProblem and ApiUnreachable where the list cannot be had.
+    One that fails keeps no other from its turn; those that k verifiers know come first, the others in a drawn order, so
+    that cheap offers of strangers put nobody's off for good. Raises ApiProblem and ApiUnreachable where the list cannot
+    be had.
     """
-    known = [(as_address(one.offer.supplier), one.offer.url) for one in board.hosts()] if not url else []
+    found = board.hosts(most=ALL) if not url else []
+    order = sorted(found, key=lambda host: (host.measured is None, random()))  # noqa: S311
+    known = [(as_address(one.offer.supplier), one.offer.url) for one in order]
     places: list[tuple[Address | None, str]] = [(None, url)] if url else [*known]
     for supplier, place in places:
         try:
