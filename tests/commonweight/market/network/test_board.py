@@ -104,7 +104,7 @@ def test_an_old_report_is_marked(renter: Renter) -> None:
 
 def test_two_measured_offers_of_one_host_name_are_marked(renter: Renter) -> None:
     """Under two keys at two ports, as two kinds: also where only one of them is asked for."""
-    at = {"url": "https://host.example.:8443"}
+    at: dict[str, Any] = {"url": "https://host.example.:8443"}
     renter.listing.add(offered.offer(), *measured_by(2))
     renter.listing.add(offered.offer(OTHER, gpu="H100", **at), *measured_by(2, OTHER, **at))
     assert {offer.name: offer.sharing for offer in renter.network().offers(Query())} == {
