@@ -105,6 +105,8 @@ def offer(
     announcing = Announcing(own, trust.client, Troubles(complain_of_weather), look)
     thread = threading.Thread(target=announcing.run, args=(stop,), name="announcing", daemon=True)
     thread.start()
+    if renters and not as_user:
+        complain_of_weather("renters' scripts run as this user, and can read its files and end this command: --as-user")
     say(f"{own.supplier} offers {terms.url}; verifiers measure it by `commonweight market measure`")
     try:
         serve_until(stop, host_app(own, challenges, renting), host, port)
