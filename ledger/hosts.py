@@ -1,7 +1,8 @@
 """The board of suppliers' hosts: one offer a key, one report a verifier and host, for as long as each counts.
 
 Nothing follows from it: no rule, no share and no pay. So it is no part of the log, and ends by itself. Strangers have a
-bounded part of it; keys with a stake, and hosts that a verifier has measured, are never put out by theirs.
+bounded part of it; keys with a stake, and hosts that k verifiers have measured, are never put out by theirs: one
+verifier alone lifts nobody out of the strangers' part.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, delete, func, select
 
 from contracts.hosts.errors import BoardFull, HostMessageOld, HostUnknown
-from contracts.hosts.signed import ENDED_SECONDS, Model, Signed, read_signed, require_offer, require_report
+from contracts.hosts.signed import (
+    ENDED_SECONDS,
+    LONGEST_OFFER,
+    Model,
+    Signed,
+    read_signed,
+    require_offer,
+    require_report,
+)
 from contracts.ids import Address, from_hex
 from contracts.messages.for_market import HostOffer, MeasuredHost
 from contracts.messages.signatures import Domain
@@ -24,6 +33,8 @@ from ledger.storage.tables import HostOfferRow, HostReportRow
 
 MOST_OFFERS, MOST_OF_STRANGERS = 1_024, 512
 """Offers in all, and of keys without a stake whose host nobody has measured."""
+MOST_ENDED = 4_096
+"""Ended offers that are remembered, so that no older one takes their place."""
 LEAST_PAUSE = 30
 """Seconds from one offer of a key to its next: each takes a writer's turn."""
 
@@ -78,7 +89,7 @@ def report(ledger: Ledger, one: Signed[MeasuredHost]) -> MeasuredHost:
     """
     now, said = ledger.now(), one.message
     with ledger.store.read() as session:
-        verifiers, _ = admitted(ledger, session)
+        verifiers, k = admitted(ledger, session)
         about = _offer_of(session, said.supplier, now)
         message = require_report(one, model_of(ledger), verifiers, now, about)
     with ledger.store.write(quiet=True) as session:
@@ -89,8 +100,9 @@ def report(ledger: Ledger, one: Signed[MeasuredHost]) -> MeasuredHost:
             supplier=message.supplier, verifier=message.verifier, measured_at=message.measuredAt, text=_text(one)
         )
         session.merge(row)
+        session.flush()
         listed = session.get(HostOfferRow, message.supplier)
-        if listed is not None:
+        if listed is not None and _is_measured(session, message.supplier, verifiers, k, now):
             listed.stands = True
             session.add(listed)
     return message
@@ -130,16 +142,18 @@ def _require_newer(held: HostOfferRow | None, message: HostOffer) -> None:
 
 
 def _stands(ledger: Ledger, session: Session, supplier: Address, now: int) -> bool:
-    measured = select(HostReportRow).where(
-        col(HostReportRow.supplier) == supplier, col(HostReportRow.measured_at) + ENDED_SECONDS > now
-    )
-    if session.exec(measured).first() is not None:
-        return True
-    verifiers, _ = admitted(ledger, session)
-    if supplier in verifiers:
+    verifiers, k = admitted(ledger, session)
+    if supplier in verifiers or _is_measured(session, supplier, verifiers, k, now):
         return True
     with ledger.judge.view(session) as state:
         return bool(state.stakes.get(supplier))
+
+
+def _is_measured(session: Session, supplier: str, verifiers: Sequence[str], k: int, now: int) -> bool:
+    own = select(HostReportRow).where(
+        col(HostReportRow.supplier) == supplier, col(HostReportRow.measured_at) + ENDED_SECONDS > now
+    )
+    return sum(row.verifier in verifiers for row in session.exec(own).all()) >= max(1, k)
 
 
 def _require_room(session: Session, supplier: str, stands: bool, now: int) -> None:
@@ -154,7 +168,14 @@ def _require_room(session: Session, supplier: str, stands: bool, now: int) -> No
 
 
 def _drop_ended(session: Session, now: int) -> None:
-    session.exec(delete(HostOfferRow).where(col(HostOfferRow.expires_at) <= now))
+    """An offer that has ended stays, unseen, for as long as an older one of its key could stand: whoever kept a copy of
+    that could bring it back. Of these the newest stay."""
+    ended = col(HostOfferRow.expires_at) <= now
+    session.exec(delete(HostOfferRow).where(ended, col(HostOfferRow.issued_at) + LONGEST_OFFER <= now))
+    newest = select(HostOfferRow.supplier).where(ended).order_by(col(HostOfferRow.issued_at).desc())
+    over = session.exec(newest.offset(MOST_ENDED).limit(MOST_ENDED)).all()
+    if over:
+        session.exec(delete(HostOfferRow).where(col(HostOfferRow.supplier).in_(over)))
     session.exec(delete(HostReportRow).where(col(HostReportRow.measured_at) + ENDED_SECONDS <= now))
 
 

@@ -47,7 +47,8 @@ class FolderUnwritable(CommonweightError):
 
 @dataclass(frozen=True)
 class Owner:
-    """`part` is node, verifier or server, `key` its address, `run` (0x-hex) empty where the folder serves all runs."""
+    """`part` is node, verifier, server or host, `key` its address; `run` (0x-hex) is empty where the folder serves all
+    runs."""
 
     part: str
     key: str

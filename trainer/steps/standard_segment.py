@@ -16,7 +16,7 @@ from trainer.data.batches import Batch, BatchSource
 from trainer.model.state import Tensors, start_tensors
 from trainer.portable.self_check import drawn_batch, drawn_theta
 from trainer.steps.determinism import profile_of
-from trainer.steps.trajectory import Trajectory, replay_segment, run_inner
+from trainer.steps.trajectory import Trajectory, run_inner
 
 _THREADS = torch.get_num_threads()
 """Of a process that has not been put into the exact profile, which takes one."""
@@ -27,11 +27,6 @@ def compute(config: RunConfig, seed: bytes) -> Trajectory:
     if config.profile == PORTABLE:
         torch.set_num_threads(_THREADS)
     return run_inner(config, start_of(config, seed), batches_of(config, seed))
-
-
-def replay(config: RunConfig, seed: bytes, start: Tensors, segment: int) -> Tensors:
-    """Where one segment ends that begins with this state. Raises StateMismatch and NonFiniteLoss."""
-    return replay_segment(config, start, segment, batches_of(config, seed))
 
 
 def start_of(config: RunConfig, seed: bytes) -> Tensors:

@@ -1,6 +1,7 @@
 """The host's side of a measurement: one at a time, begun by an admitted verifier's signed challenge.
 
-Each part is bounded by what the challenge named and the supplier allows, and a challenge ends by itself.
+Each part is bounded by what the challenge named and the supplier allows, comes once, and a challenge ends by itself.
+The longer one took, the longer its verifier waits for the next: nothing is rented beside it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from contracts.ids import to_hex
 from contracts.messages.for_market import HostChallenge
 from contracts.protocol.run_config import RunConfig
 from trainer.steps import standard_segment
-from trainer.steps.trajectory import Trajectory
 from verifier.hosts import walking
 from verifier.hosts.errors import ChallengeRefused, ChallengeUnknown, HostBusy
 from verifier.hosts.host import Host
@@ -29,8 +29,11 @@ CHALLENGE_SECONDS = 900.0
 """A challenge that was not ended by its verifier ends."""
 PAUSE_SECONDS = 3600.0
 """From one challenge of a verifier to its next: each costs the host minutes of work."""
+PAUSE_SHARE = 24.0
+"""And so many times as long as the one before was under way."""
 MOST_TRAFFIC = 2**26
 MOST_STEPS = 2**16
+MOST_WALKS = 8
 
 
 @dataclass
@@ -40,9 +43,10 @@ class Challenge:
     message: HostChallenge
     config: RunConfig
     began: float
-    trajectory: Trajectory | None = None
     traffic: bytes = b""
     buffer: bytearray | None = None
+    steps: int = MOST_STEPS
+    asked: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -57,7 +61,7 @@ class Challenges:
     clock: Callable[[], float] = time.monotonic
     pause: float = PAUSE_SECONDS
     _open: dict[str, Challenge] = field(default_factory=dict)
-    _last: dict[str, float] = field(default_factory=dict)
+    _next: dict[str, float] = field(default_factory=dict)
     _seeds: set[bytes] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -75,7 +79,7 @@ class Challenges:
             name = token_hex(16)
             config = standard_in(said.profile, self.standard)
             self._open = {name: Challenge(said, config, self.clock())}
-            self._last[said.verifier] = self.clock()
+            self._next[said.verifier] = self.clock() + self.pause + PAUSE_SHARE * CHALLENGE_SECONDS
             self._seeds.add(said.seed)
         return name
 
@@ -83,8 +87,8 @@ class Challenges:
         now = self.clock()
         if self.is_rented() or any(now - one.began < CHALLENGE_SECONDS for one in self._open.values()):
             raise HostBusy("a measurement or a rented machine is under way")
-        if now - self._last.get(said.verifier, -self.pause) < self.pause:
-            raise HostBusy(f"{said.verifier} measured it less than {self.pause:g} seconds ago")
+        if now < self._next.get(said.verifier, now):
+            raise HostBusy(f"{said.verifier} may measure again in {self._next[said.verifier] - now:.0f} seconds")
         if said.seed in self._seeds:
             raise ChallengeRefused("this seed was used before")
 
@@ -96,22 +100,21 @@ class Challenges:
     def end(self, name: str) -> None:
         """Let everything of it go."""
         with self._lock:
-            self._open.pop(name, None)
+            one = self._open.pop(name, None)
+            if one is not None:
+                took = min(self.clock() - one.began, CHALLENGE_SECONDS)
+                self._next[one.message.verifier] = self.clock() + max(self.pause, PAUSE_SHARE * took)
 
     def segment(self, name: str) -> dict[str, object]:
         """Compute the standard segment; the digests of all boundaries, and the profile."""
-        one = self._named(name)
-        _require_first(one.trajectory is None)
+        one = self._asked(name, "segment")
         profile = standard_segment.profile_digest(one.config)
-        one.trajectory = standard_segment.compute(one.config, one.message.seed)
-        return {"profile": to_hex(profile), "entries": [to_hex(entry) for entry in one.trajectory.boundary_entries]}
+        trajectory = standard_segment.compute(one.config, one.message.seed)
+        return {"profile": to_hex(profile), "entries": [to_hex(entry) for entry in trajectory.boundary_entries]}
 
-    def state(self, name: str, boundary: int) -> bytes:
-        """The packed state at a boundary."""
-        one = self._named(name)
-        if one.trajectory is None:
-            raise ChallengeRefused("the segment comes first")
-        return one.trajectory.packed_state(boundary)
+    def expected(self, name: str) -> int:
+        """How many bytes the verifier may send now, before any of them is read."""
+        return self._asked(name, "take").message.traffic
 
     def take(self, name: str, data: bytes) -> dict[str, object]:
         """Bytes that the verifier drew; their digest."""
@@ -123,12 +126,11 @@ class Challenges:
 
     def give(self, name: str) -> bytes:
         """The same bytes."""
-        return self._named(name).traffic
+        return self._asked(name, "give").traffic
 
     def fill(self, name: str) -> dict[str, object]:
         """Fill the buffer of the challenge's size."""
-        one = self._named(name)
-        _require_first(one.buffer is None)
+        one = self._asked(name, "fill")
         try:
             one.buffer = walking.filled(one.message.seed, one.message.memory, os.cpu_count() or 1)
         except MemoryError:
@@ -137,24 +139,25 @@ class Challenges:
 
     def walk(self, name: str, begin: bytes, steps: int) -> dict[str, object]:
         """Walk over the filled buffer."""
-        one = self._named(name)
-        if one.buffer is None or len(begin) != 32 or not 0 < steps <= MOST_STEPS:
-            raise ChallengeRefused("a walk begins with 32 bytes, in a filled buffer")
+        one = self._asked(name, "walk", MOST_WALKS)
+        if one.buffer is None or len(begin) != 32 or not 0 < steps <= one.steps:
+            raise ChallengeRefused("a walk begins with 32 bytes, in a filled buffer, and has so many steps in all")
+        one.steps -= steps
         pages = len(one.buffer) // walking.PAGE_BYTES
         return {"digest": to_hex(walking.walk(begin, pages, steps, walking.reader(one.buffer)))}
 
-    def require(self, name: str) -> None:
-        """Raises ChallengeUnknown."""
-        self._named(name)
+    def _asked(self, name: str, part: str, most: int = 1) -> Challenge:
+        """The challenge, of which a part is asked for. One that was before is refused, also while it is under way: its
+        time was measured, and many at once would take many times what the supplier lends."""
+        with self._lock:
+            one = self._named(name)
+            if one.asked.count(part) >= most:
+                raise ChallengeRefused("this part was asked for before")
+            one.asked.append(part)
+            return one
 
     def _named(self, name: str) -> Challenge:
         one = self._open.get(name)
         if one is None or self.clock() - one.began >= CHALLENGE_SECONDS:
             raise ChallengeUnknown("no such challenge is under way")
         return one
-
-
-def _require_first(is_first: bool) -> None:
-    """A part that is asked for a second time is refused: its time was measured already."""
-    if not is_first:
-        raise ChallengeRefused("this part was asked for before")

@@ -2,14 +2,14 @@
 
 Nothing here is paid: renter and supplier settle that between them, or the supplier is paid as the script's nodes are.
 An order is remembered by its tag, also after a restart, so that the same one, sent again by anybody, starts nothing.
+Its script's end is a keeper's; one that does not do it in time (it was stopped, or killed) is ended with the script.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
+import signal
 import subprocess
 import sys
 import threading
@@ -17,34 +17,23 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contracts.files.whole_file import create_file
 from contracts.hosts.signed import Signed, require, require_addressed
 from contracts.messages.for_market import HostCall, HostOrder
-from contracts.process.record import Record
+from contracts.process.clock_watch import since_boot
+from verifier.hosts.ending import below, holders, kill, tell
 from verifier.hosts.errors import HostBusy, RentPriceRose, RentRefused
 from verifier.hosts.host import Host
-from verifier.hosts.keeping import KEPT, OUTPUT, SCRIPT
+from verifier.hosts.keeping import KEPT, last_lines
+from verifier.hosts.machines import TAG, Machines, Rented
 
 ANYBODY = "anybody"
 MOST_SCRIPT = 2**18
-MOST_KEPT = 1_000
-"""Orders that are remembered; the host rents nothing more until its supplier makes room."""
 GRACE_SECONDS = 20.0
-LOG_BYTES = 16_384
+LATE_SECONDS = 10
+"""A keeper has so long besides the grace that its script has."""
+END_SECONDS = 5
+"""A renter that ends a machine waits for no more: its list says when it is gone."""
 LIST, END, LOGS = 1, 2, 3
-_TAG = re.compile(r"[A-Za-z0-9-]{1,64}")
-
-
-@dataclass(frozen=True)
-class Rented(Record):
-    """A machine as its renter sees it: times in Unix seconds, `ended_at` 0 while it runs; `ends_at` is its order's."""
-
-    tag: str
-    renter: str
-    price: int
-    began_at: int
-    ends_at: int
-    ended_at: int = 0
 
 
 @dataclass
@@ -60,7 +49,11 @@ class Renting:
     user: str = ""
     grace: float = GRACE_SECONDS
     _keepers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _deadlines: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._machines = Machines(self.folder, self.host.now)
 
     def order(self, one: Signed[HostOrder], script: bytes) -> Rented:
         """Start a script; the same order again is the machine that it made. Raises RentRefused, RentPriceRose,
@@ -73,7 +66,7 @@ class Renting:
                 if (held.renter, held.ends_at) != (said.renter, said.endsAt):
                     raise RentRefused(f"{said.tag} is the name of another machine")
                 return held
-            if self.is_measured() or self._running():
+            if self.is_measured() or any(map(self._runs, self._machines.tags())):
                 raise HostBusy("a machine is rented, or a measurement is under way")
             return self._started(said, script)
 
@@ -84,13 +77,13 @@ class Renting:
         require_addressed(said.supplier, said.url, said.issuedAt, host.now(), host.offer().message)
         require(one, host.model, said.renter)
         if said.call == LIST:
-            found = [self._seen(tag) for tag in self._tags()]
+            found = [self._seen(tag) for tag in self._machines.tags()]
             return {"machines": [machine.to_json() for machine in found if machine and machine.renter == said.renter]}
         machine = self._seen(said.tag)
         if machine is None or machine.renter != said.renter:
             raise RentRefused(f"{said.renter} has no machine {said.tag[:64]} here")
         if said.call == END:
-            self._end(said.tag)
+            self._end(said.tag, END_SECONDS)
             return {"ended": said.tag}
         if said.call == LOGS:
             return {"output": self._output(said.tag)}
@@ -99,12 +92,18 @@ class Renting:
     @property
     def is_rented(self) -> bool:
         """Whether a machine runs now."""
-        with self._lock:
-            return bool(self._running())
+        return bool(self._running())
+
+    def look(self) -> None:
+        """End what is over, and its keeper did not end; what a host of before left has no keeper that would."""
+        now, late = since_boot(), self.grace + LATE_SECONDS
+        for tag in self._running():
+            if now > self._deadlines.setdefault(tag, now) + late:
+                self._end(tag)
 
     def close(self) -> None:
         """End all machines."""
-        for tag in list(self._keepers):
+        for tag in self._running():
             self._end(tag)
 
     def _require_order(self, one: Signed[HostOrder], script: bytes) -> None:
@@ -114,7 +113,7 @@ class Renting:
         require(one, host.model, said.renter)
         if ANYBODY not in self.renters and said.renter not in self.renters:
             raise RentRefused(f"the supplier rents nothing to {said.renter}")
-        if not _TAG.fullmatch(said.tag) or len(script) > MOST_SCRIPT:
+        if not TAG.fullmatch(said.tag) or len(script) > MOST_SCRIPT:
             raise RentRefused(f"a tag has letters and digits, and a script {MOST_SCRIPT} bytes at most")
         if hashlib.sha256(script).digest() != said.script:
             raise RentRefused("the script is not the one that was ordered")
@@ -124,32 +123,60 @@ class Renting:
             raise RentPriceRose(f"it costs {offer.price} micro-USD an hour and GPU, not {said.price}")
 
     def _started(self, said: HostOrder, script: bytes) -> Rented:
-        if len(self._tags()) >= MOST_KEPT:
-            raise HostBusy(f"{MOST_KEPT} orders are remembered in {self.folder}")
         now = self.host.now()
         machine = Rented(said.tag, said.renter, said.price, now, said.endsAt)
-        place = self.folder / said.tag
-        place.mkdir(parents=True, mode=0o700)
-        create_file(place / SCRIPT, script, 0o600)
-        create_file(place / "machine.json", json.dumps(machine.to_json()).encode(), 0o600)
-        self._keepers[said.tag] = self._keeper(place, said.endsAt - now)
+        place = self._machines.keep(machine, script)
+        self._deadlines[said.tag] = since_boot() + said.endsAt - now
+        try:
+            self._keepers[said.tag] = self._keeper(place, said.endsAt - now)
+        except OSError:
+            self._machines.drop(said.tag)
+            raise
         return machine
 
     def _keeper(self, place: Path, seconds: int) -> subprocess.Popen[bytes]:
         """In a session of its own: a signal to this process's terminal is no end of the machine."""
-        words = [sys.executable, "-P", "-m", "verifier.hosts.keeping", str(place), str(seconds), str(self.grace)]
+        words = [sys.executable, "-P", "-m", "verifier.hosts.keeping", str(place.resolve()), str(seconds)]
         own = {name: os.environ[name] for name in (*KEPT, "PYTHONPATH") if name in os.environ}
-        return subprocess.Popen([*words, self.user], cwd="/", stdin=subprocess.DEVNULL, start_new_session=True, env=own)
+        return subprocess.Popen(
+            [*words, str(self.grace), str(os.getpid()), self.user],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=own,
+        )
 
     def _running(self) -> list[str]:
-        return [tag for tag, keeper in self._keepers.items() if keeper.poll() is None]
+        with self._lock:
+            return [tag for tag in self._machines.tags() if self._runs(tag)]
 
-    def _end(self, tag: str) -> None:
+    def _runs(self, tag: str) -> bool:
+        """By this process's keeper; or a keeper of before, or its script, is still there."""
         keeper = self._keepers.get(tag)
+        return (keeper is not None and keeper.poll() is None) or self._machines.runs(tag)
+
+    def _end(self, tag: str, seconds: float = float("inf")) -> None:
+        """End a machine. After so many seconds its keeper goes on with it alone, and a look sees to that."""
+        keeper, patience = self._keepers.get(tag), self.grace + LATE_SECONDS
         if keeper is not None and keeper.poll() is None:
             keeper.terminate()
-            keeper.wait(self.grace + 10)
+            try:
+                keeper.wait(min(patience, seconds))
+            except subprocess.TimeoutExpired:
+                if seconds < patience:
+                    self._deadlines[tag] = since_boot()
+                    return
+                self._force(keeper)
+        if self._machines.runs(tag):
+            kill(lambda: holders(self.folder / tag))
         self._seen(tag)
+
+    def _force(self, keeper: subprocess.Popen[bytes]) -> None:
+        """A script of the same user can stop its keeper."""
+        left = below(keeper.pid)
+        keeper.kill()
+        keeper.wait()
+        tell(left, signal.SIGKILL)
 
     def _seen(self, tag: str) -> Rented | None:
         """A machine as it stands; its end is noted when it is seen first."""
@@ -157,24 +184,10 @@ class Renting:
             return self._held(tag)
 
     def _held(self, tag: str) -> Rented | None:
-        place = self.folder / tag
-        if not _TAG.fullmatch(tag) or not (place / "machine.json").is_file():
-            return None
-        machine = Rented.from_json(json.loads((place / "machine.json").read_bytes()))
-        if tag in self._running():
-            return machine
-        if not (place / "ended").is_file():
-            create_file(place / "ended", str(min(self.host.now(), machine.ends_at + 60)).encode(), 0o600)
-        ended_at = int((place / "ended").read_text())
-        return Rented(machine.tag, machine.renter, machine.price, machine.began_at, machine.ends_at, ended_at)
-
-    def _tags(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir()) if self.folder.is_dir() else []
+        return self._machines.read(tag, self._runs(tag))
 
     def _output(self, tag: str) -> str:
-        path = self.folder / tag / OUTPUT
-        if not path.is_file():
+        try:
+            return last_lines(self.folder / tag).decode(errors="replace")
+        except OSError:
             return ""
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - LOG_BYTES))
-            return file.read(LOG_BYTES).decode(errors="replace")

@@ -16,7 +16,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -25,9 +25,10 @@ from contracts.hosts.errors import BadHostMessage
 from contracts.hosts.signed import parse_signed, read_signed
 from contracts.ids import from_hex
 from contracts.messages.for_market import HostCall, HostChallenge, HostOrder, MeasuredHost
+from contracts.mirrors.arrival import Arrival, TooSlow
 from contracts.recursion import bound_recursion
 from contracts.wire.answers import PROBLEM_TYPE
-from verifier.hosts.challenged import MOST_TRAFFIC, Challenges
+from verifier.hosts.challenged import Challenges
 from verifier.hosts.errors import RentRefused
 from verifier.hosts.host import Host
 from verifier.hosts.renting import MOST_SCRIPT, Renting
@@ -35,6 +36,8 @@ from verifier.hosts.renting import MOST_SCRIPT, Renting
 MOST_BODY = 8_192
 """Bytes of a signed message, and of a part's numbers."""
 Work = Callable[[Mapping[str, str], bytes], Any]
+Most = Callable[[Mapping[str, str]], int]
+"""The most bytes of a body, by the path; raises CommonweightError before any is read."""
 
 
 class BodyTooLarge(BadHostMessage):
@@ -42,6 +45,13 @@ class BodyTooLarge(BadHostMessage):
 
     code = "host-body-too-large"
     status = 413
+
+
+class BodySlow(BadHostMessage):
+    """A body that does not come, or hardly comes."""
+
+    code = "host-body-slow"
+    status = 408
 
 
 def host_app(host: Host, challenges: Challenges, renting: Renting | None) -> Starlette:
@@ -62,8 +72,8 @@ def host_app(host: Host, challenges: Challenges, renting: Renting | None) -> Sta
         challenges.end(at["name"])
         return {}
 
-    def known(at: Mapping[str, str]) -> None:
-        challenges.require(at["name"])
+    def sent(at: Mapping[str, str]) -> int:
+        return challenges.expected(at["name"])
 
     def take(at: Mapping[str, str], body: bytes) -> dict[str, Any]:
         return challenges.take(at["name"], body)
@@ -85,7 +95,7 @@ def host_app(host: Host, challenges: Challenges, renting: Renting | None) -> Sta
         script = asked.get("script")
         if not isinstance(script, str):
             raise BadHostMessage("an order comes with its script")
-        return renting.order(read_signed(HostOrder, asked.get("order")), script.encode()).to_json()
+        return renting.order(read_signed(HostOrder, asked.get("order")), _utf8(script)).to_json()
 
     def call(_: Mapping[str, str], body: bytes) -> dict[str, Any]:
         if renting is None:
@@ -98,29 +108,23 @@ def host_app(host: Host, challenges: Challenges, renting: Renting | None) -> Sta
             Route("/market/host", _answering(show)),
             Route("/market/challenges", _answering(begin), methods=["POST"]),
             Route(f"{part}/segment", _answering(lambda at, _: challenges.segment(at["name"])), methods=["POST"]),
-            Route(f"{part}/states/{{boundary:int}}", _answering(lambda at, _: _state(challenges, at))),
-            Route(f"{part}/traffic", _answering(take, MOST_TRAFFIC, known), methods=["POST"]),
+            Route(f"{part}/traffic", _answering(take, sent), methods=["POST"]),
             Route(f"{part}/traffic", _answering(lambda at, _: challenges.give(at["name"]))),
             Route(f"{part}/memory", _answering(lambda at, _: challenges.fill(at["name"])), methods=["POST"]),
             Route(f"{part}/walk", _answering(walk), methods=["POST"]),
             Route(f"{part}/end", _answering(end), methods=["POST"]),
             Route("/market/reports", _answering(report), methods=["POST"]),
-            Route("/market/orders", _answering(order, 2 * MOST_SCRIPT + MOST_BODY), methods=["POST"]),
+            Route("/market/orders", _answering(order, lambda _: 2 * MOST_SCRIPT + MOST_BODY), methods=["POST"]),
             Route("/market/calls", _answering(call), methods=["POST"]),
         ]
     )
 
 
-def _answering(
-    work: Work, most: int = MOST_BODY, first: Callable[[Mapping[str, str]], None] = lambda _: None
-) -> Callable[[Request], Awaitable[Response]]:
-    """A route; what `first` refuses is refused before a body is read."""
-
+def _answering(work: Work, most: Most = lambda _: MOST_BODY) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         at = {name: str(value) for name, value in request.path_params.items()}
         try:
-            first(at)
-            body = await _body(request, most)
+            body = await _body(request, most(at))
             found = await run_in_threadpool(work, at, body)
         except CommonweightError as error:
             problem = {"code": error.code, "detail": error.detail, "status": error.status, "title": error.code}
@@ -133,13 +137,27 @@ def _answering(
 
 
 async def _body(request: Request, most: int) -> bytes:
-    """Raises BodyTooLarge, before more than that is in memory."""
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
+    """Raises BodyTooLarge, before more than that is in memory, BodySlow and ClientDisconnect."""
+    arrival, data, more = Arrival(request.receive), bytearray(), True
+    while more:
+        try:
+            message = await arrival.next()
+        except TooSlow as error:
+            raise BodySlow(str(error)) from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        data += message.get("body", b"")
         if len(data) > most:
             raise BodyTooLarge(f"more than {most} bytes")
+        more = message.get("more_body", False)
     return bytes(data)
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise BadHostMessage("a script is text that UTF-8 has") from error
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
@@ -157,7 +175,3 @@ def _hex(text: str) -> bytes:
         return from_hex(text)
     except ValueError as error:
         raise BadHostMessage("that is not hexadecimal") from error
-
-
-def _state(challenges: Challenges, at: Mapping[str, str]) -> bytes:
-    return challenges.state(at["name"], int(at["boundary"]))

@@ -72,6 +72,7 @@ def offer(
     from commonweight.terminal.serving import serve_until
     from contracts.process.hidden import hide
     from contracts.process.outage import Troubles
+    from contracts.process.own_folder import Owner, take_folder
     from trainer.model.device import choose_device
     from verifier.hosts.serving import host_app
 
@@ -96,12 +97,16 @@ def offer(
     )
     account = open_keystore(keystore)
     trust = trusted(api, deployment, rpc_url)
+    take_folder(folder, Owner.of("host", account.address, trust.deployment))
     verifiers = AdmittedVerifiers(verifiers_of(trust, rpc_url), time.monotonic)
     own = host_of(trust, account, terms, verifiers)
     challenges, renting = parts_of(own, folder, renters, most_hours, as_user, lend_memory * MEBIBYTE)
-    announcing = Announcing(own, trust.client, Troubles(complain_of_weather))
+    look = renting.look if renting is not None else lambda: None
+    announcing = Announcing(own, trust.client, Troubles(complain_of_weather), look)
     thread = threading.Thread(target=announcing.run, args=(stop,), name="announcing", daemon=True)
     thread.start()
+    if renters and not as_user:
+        complain_of_weather("renters' scripts run as this user, and can read its files and end this command: --as-user")
     say(f"{own.supplier} offers {terms.url}; verifiers measure it by `commonweight market measure`")
     try:
         serve_until(stop, host_app(own, challenges, renting), host, port)
@@ -123,7 +128,6 @@ def measure(
     every: Annotated[float, typer.Option(min=0, max=720, help="Hours from one round to the next; 0 for one.")] = 0,
     memory: Annotated[int, typer.Option(min=1, max=2**20, help="Mebibytes that the host has to fill.")] = 1_024,
     traffic: Annotated[int, typer.Option(min=1, max=64, help="Mebibytes that are sent each way.")] = 8,
-    replays: Annotated[int, typer.Option(min=1, max=8, help="Segments of eight that are replayed here.")] = 2,
 ) -> None:
     """Measure suppliers' hosts as a verifier: bits and speed by the standard segment, bandwidth, memory. Each report is
     signed, and goes to the server and to the host."""
@@ -137,7 +141,7 @@ def measure(
 
     stop = heed_signals()
     account = open_keystore(keystore)
-    extent = Extent(replays=replays, traffic=traffic * MEBIBYTE, memory=memory * MEBIBYTE)
+    extent = Extent(traffic=traffic * MEBIBYTE, memory=memory * MEBIBYTE)
     stop.watched()
     while not stop.is_set():
         board = Board(trusted(api, deployment, rpc_url), lambda: int(time.time()), is_loopback(api))

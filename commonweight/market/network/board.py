@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from commonweight.model.trusted import Trusted
@@ -28,16 +28,20 @@ MOST_PAGES = 12
 """More than a server's list has (ledger/hosts.py)."""
 MOST_SHOWN = 200
 """Hosts whose signatures are checked for one view: those that verifiers measured first, then the cheapest."""
+ALL = 10**6
 
 
 @dataclass(frozen=True)
 class OfferedHost:
     """A host whose supplier signed the offer; `measured` is None where fewer than k verifiers signed what they
-    measured. `sharing` other offers have the same host name: one machine may be sold twice."""
+    measured. `sharing` other hosts that were measured have the same host name: one machine may be sold twice."""
 
     offer: HostOffer
     measured: Measured | None
     sharing: int = 0
+
+
+_Line = tuple[Signed[HostOffer], tuple[Signed[MeasuredHost], ...]]
 
 
 @dataclass
@@ -54,29 +58,60 @@ class Board:
         deployment = self.trusted.deployment
         return Model(from_hex(deployment.model), Domain(deployment.chain_id, deployment.model_registry))
 
-    def hosts(self, wanted: Callable[[HostOffer], bool] = lambda _: True) -> list[OfferedHost]:
-        """Those that are wanted. Raises ApiProblem, ApiUnreachable and AnswerMisfit."""
-        lines = [(one, line.reports) for line in self._lines() if (one := _read(line)) and wanted(one.message)]
-        lines.sort(key=lambda line: (-len(line[1]), line[0].message.price))
-        found = [host for one, reports in lines[:MOST_SHOWN] if (host := self.checked(one, reports))]
-        names = Counter(_name(host.offer) for host in found)
-        return [OfferedHost(one.offer, one.measured, names[_name(one.offer)] - 1) for one in found]
+    def hosts(self, wanted: Callable[[HostOffer], bool] = lambda _: True, most: int = MOST_SHOWN) -> list[OfferedHost]:
+        """Those that are wanted, `most` of them, each supplier's newest offer once. Raises ApiProblem, ApiUnreachable
+        and AnswerMisfit."""
+        lines = [(one, self._of_verifiers(line)) for line in self._lines() if (one := _read(line))]
+        lines.sort(key=lambda line: (-len(_names(line[1])), line[0].message.price))
+        found = self._newest([line for line in lines if wanted(line[0].message)][:most])
+        places = Counter(_name(host.offer) for host in self._beside(found, lines) if host.measured is not None)
+        return [replace(one, sharing=_others(one, places)) for one in found]
 
-    def checked(self, one: Signed[HostOffer], reports: Iterable[object]) -> OfferedHost | None:
+    def _newest(self, lines: Iterable[_Line]) -> list[OfferedHost]:
+        found: dict[str, OfferedHost] = {}
+        for one, reports in lines:
+            host, held = self.checked(one, reports), found.get(one.message.supplier)
+            if host is not None and (held is None or held.offer.issuedAt < host.offer.issuedAt):
+                found[one.message.supplier] = host
+        return list(found.values())
+
+    def _beside(self, found: Sequence[OfferedHost], lines: Iterable[_Line]) -> list[OfferedHost]:
+        """And measured hosts under the same host names that were not wanted: a machine may be offered twice, as two
+        things. An offer that nobody measured says nothing of the host whose name it has."""
+        places, known = {_name(host.offer) for host in found}, {host.offer.supplier for host in found}
+        k = self.trusted.quorum.k
+        others = [
+            line
+            for line in lines
+            if _name(line[0].message) in places and line[0].message.supplier not in known and len(_names(line[1])) >= k
+        ]
+        return [*found, *self._newest(others[:MOST_SHOWN])]
+
+    def _of_verifiers(self, line: HostLine) -> tuple[Signed[MeasuredHost], ...]:
+        """Reports that name a verifier of the chain, unchecked: what others signed takes no room of theirs."""
+        verifiers, found = self.trusted.quorum.verifiers, []
+        for body in line.reports:
+            try:
+                one = read_signed(MeasuredHost, body)
+            except CommonweightError:
+                continue
+            if one.message.verifier in verifiers:
+                found.append(one)
+        return tuple(found)
+
+    def checked(self, one: Signed[HostOffer], reports: Sequence[Signed[MeasuredHost]]) -> OfferedHost | None:
         """The host where its supplier signed this offer, and it stands."""
         try:
             offer = require_offer(one, self.model, self.now(), self.loopback)
         except CommonweightError as error:
             logger.warning("a host is left out: %s", error.detail)
             return None
-        quorum = self.trusted.quorum
-        return OfferedHost(offer, combined(self._reports(reports, offer), quorum.k))
+        return OfferedHost(offer, combined(self._reports(reports, offer), self.trusted.quorum.k))
 
-    def _reports(self, bodies: Iterable[object], offer: HostOffer) -> Iterator[MeasuredHost]:
+    def _reports(self, reports: Sequence[Signed[MeasuredHost]], offer: HostOffer) -> Iterator[MeasuredHost]:
         standards = standard_digests()
-        for body in list(bodies)[: 2 * len(self.trusted.quorum.verifiers)]:
+        for one in reports[: 2 * len(self.trusted.quorum.verifiers)]:
             try:
-                one = read_signed(MeasuredHost, body)
                 report = require_report(one, self.model, self.trusted.quorum.verifiers, self.now(), offer)
             except CommonweightError as error:
                 logger.warning("a report about %s is left out: %s", offer.supplier, error.detail)
@@ -104,4 +139,12 @@ def _read(line: HostLine) -> Signed[HostOffer] | None:
 
 
 def _name(offer: HostOffer) -> str:
-    return urlsplit(offer.url).hostname or ""
+    return (urlsplit(offer.url).hostname or "").rstrip(".")
+
+
+def _names(reports: Iterable[Signed[MeasuredHost]]) -> set[str]:
+    return {one.message.verifier for one in reports}
+
+
+def _others(host: OfferedHost, places: Mapping[str, int]) -> int:
+    return places.get(_name(host.offer), 0) - (host.measured is not None)

@@ -28,7 +28,16 @@ from verifier.hosts.errors import HostAway, HostFailed, HostSaysNo
 CALL_SECONDS = 10.0
 LIST, END, LOGS = 1, 2, 3
 """As `HostCall` counts them."""
+
+
+class NoSuchMachine(RequestRefused):
+    """The host says that the renter has no such machine there."""
+
+    code = "no-such-machine"
+
+
 _SAID: Mapping[str, type[ProviderError]] = {"host-busy": OutOfStock, "rent-price-rose": PriceRose}
+_SAID_OF_CALLS: Mapping[str, type[ProviderError]] = {"rent-refused": NoSuchMachine}
 
 
 class HostCalls:
@@ -68,7 +77,7 @@ class HostCalls:
             endsAt=ends_at,
         )
         body = {"order": signed(message, self._model, self._key).to_json(), "script": script}
-        answer = self._post(offer.url, "/market/orders", body, sent=True)
+        answer = self._post(offer.url, "/market/orders", body, True, _SAID)
         if answer.get("tag") != tag:
             raise ProviderAway(f"{offer.url} does not say that {tag} runs", sent=True)
 
@@ -80,7 +89,7 @@ class HostCalls:
         return found
 
     def end(self, url: str, supplier: str, tag: str) -> None:
-        """End a machine."""
+        """End a machine. Raises NoSuchMachine too."""
         self._call(url, supplier, END, tag)
 
     def output(self, url: str, supplier: str, tag: str) -> str:
@@ -97,13 +106,16 @@ class HostCalls:
             tag=tag,
             issuedAt=self._now(),
         )
-        return self._post(url, "/market/calls", signed(message, self._model, self._key).to_json(), sent=call == END)
+        body = signed(message, self._model, self._key).to_json()
+        return self._post(url, "/market/calls", body, call == END, _SAID_OF_CALLS)
 
-    def _post(self, url: str, path: str, body: Mapping[str, Any], sent: bool) -> Mapping[str, Any]:
+    def _post(
+        self, url: str, path: str, body: Mapping[str, Any], sent: bool, said: Mapping[str, type[ProviderError]]
+    ) -> Mapping[str, Any]:
         try:
             return asyncio.run(answered(self._peer(url).post(path, json.dumps(body).encode(), SHOWN_BYTES)))
         except HostSaysNo as error:
-            raise _SAID.get(error.said, RequestRefused)(error.detail) from error
+            raise said.get(error.said, RequestRefused)(error.detail) from error
         except (HostAway, HostFailed) as error:
             raise ProviderAway(error.detail, sent=sent) from error
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from random import random
 
-from commonweight.market.network.board import Board
+from commonweight.market.network.board import ALL, Board
 from contracts.errors import CommonweightError
 from contracts.hosts.signed import Signed
 from contracts.hosts.wire import HeldOffer, HeldReport, OfferBody, ReportBody
@@ -48,17 +50,21 @@ class AdmittedVerifiers:
 
 @dataclass
 class Announcing:
-    """Keeps one host's offer and its reports on the server's list, and says when that fails."""
+    """Keeps one host's offer and its reports on the server's list, and says when that fails; `also` is done at each
+    look."""
 
     host: Host
     client: ApiClient
     troubles: Troubles
+    also: Callable[[], None] = lambda: None
     _told: Signed[HostOffer] | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; then the offer is withdrawn."""
         while not stop.is_set():
             self.look()
+            with suppress(OSError):
+                self.also()
             stop.wait(LOOK_SECONDS)
         if self._told is not None:
             self._hand(self.host.withdrawn())
@@ -103,9 +109,13 @@ class Tried:
 def measured(measuring: Measuring, board: Board, url: str = "") -> Iterator[Tried]:
     """Measure the host at an address, or all of the list, one after another; each report goes to server and host.
 
-    One that fails keeps no other from its turn. Raises ApiProblem and ApiUnreachable where the list cannot be had.
+    One that fails keeps no other from its turn; those that k verifiers know come first, the others in a drawn order, so
+    that cheap offers of strangers put nobody's off for good. Raises ApiProblem and ApiUnreachable where the list cannot
+    be had.
     """
-    known = [(as_address(one.offer.supplier), one.offer.url) for one in board.hosts()] if not url else []
+    found = board.hosts(most=ALL) if not url else []
+    order = sorted(found, key=lambda host: (host.measured is None, random()))  # noqa: S311
+    known = [(as_address(one.offer.supplier), one.offer.url) for one in order]
     places: list[tuple[Address | None, str]] = [(None, url)] if url else [*known]
     for supplier, place in places:
         try:

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from commonweight.market.errors import (
 from commonweight.market.gpus import CPU, gpu_name
 from commonweight.market.money import MicroUsd, for_seconds
 from commonweight.market.network.board import Board, OfferedHost
-from commonweight.market.network.calling import HostCalls
+from commonweight.market.network.calling import HostCalls, NoSuchMachine
 from commonweight.market.network.orders import Ordered, Orders
 from commonweight.market.offers import NETWORK, Level, Offer, OfferKind, Price, Query, Security
 from commonweight.market.provider import Bootstrap, Machine, MachineState, Noted, ProviderFacts
@@ -45,8 +46,6 @@ DAY_SECONDS = 86_400
 LAG_SECONDS = 120
 LOST_SECONDS = 600
 """A host that has not answered for so long has lost its machines."""
-LAST_SECONDS = 60
-"""After its end a machine is gone, whatever its host says."""
 ASKED_AT_ONCE = 16
 
 FACTS = ProviderFacts(
@@ -98,6 +97,8 @@ class Network:
         host = calls.offer(offer.place)
         if host.supplier != offer.name or not host.rents:
             raise OutOfStock(f"{offer.place} is not offered by {offer.name} any more")
+        if not _still_is(offer_of(OfferedHost(host, None), self.now()), offer):
+            raise OutOfStock(f"{offer.place} offers another machine now, or on other terms")
         if host.price * max(1, host.gpus) > offer.price.total:
             raise PriceRose(f"{offer.place} costs {host.price} micro-USD an hour and GPU")
         now = self.now()
@@ -128,7 +129,7 @@ class Network:
     def machines(self) -> list[Machine]:
         """Of each host that something was ordered of; one that does not answer is shown as it was, and lost after ten
         minutes. The prices are those that were agreed."""
-        orders = [order for order in self._kept().all() if self.now() < order.ends_at + LAST_SECONDS]
+        orders = [order for order in self._kept().all() if not order.is_over(self.now())]
         places = {(order.url, order.supplier): self._calls(order) for order in orders}
         with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
             found = pool.map(lambda place: _asked(places[place], *place), places)
@@ -137,22 +138,21 @@ class Network:
         return [machine for machine in shown if machine is not None]
 
     def terminate(self, machine: str) -> None:
-        """End it. What was never ordered, or is gone, has ended."""
+        """End it. What was never ordered, or is gone, has ended; a host that took the end bills nothing more, whatever
+        it lists."""
         order = self._kept().named(machine)
-        if order is None or self.now() >= order.ends_at + LAST_SECONDS:
+        if order is None or order.is_over(self.now()):
             return
-        try:
+        with suppress(NoSuchMachine):
             self._calls(order).end(order.url, order.supplier, machine)
-        except RequestRefused:  # the host has no such machine
-            return
+        self._kept().told(order, self.now())
 
     def spent(self, machine: str) -> MicroUsd | None:
         """The agreed price for the time that the host says, no more than has passed: no host's word ends a fleet."""
         order = self._kept().named(machine)
         if order is None or machine not in self._ran:
             return None
-        most = min(self.now(), order.ends_at) - order.sent_at
-        return for_seconds(order.price, max(0, min(self._ran[machine], most)))
+        return for_seconds(order.price, min(self._ran[machine], order.most_seconds(self.now())))
 
     def logs(self, machine: str) -> str:
         """The last lines of its output, as the host has them."""
@@ -234,6 +234,18 @@ def offer_of(host: OfferedHost, now: int) -> Offer:
         measured=measured,
         sharing=host.sharing,
     )
+
+
+def _still_is(now: Offer, then: Offer) -> bool:
+    """Whether a host is no other than the one that was chosen: not what was measured, but all that it says."""
+    same = (now.gpu, now.gpus, now.country, now.variant) == (then.gpu, then.gpus, then.country, then.variant)
+    sizes = (
+        (now.gpu_memory_gb, then.gpu_memory_gb),
+        (now.cpus, then.cpus),
+        (now.memory_gb, then.memory_gb),
+        (now.disk_gb, then.disk_gb),
+    )
+    return same and all(present >= chosen for present, chosen in sizes)
 
 
 def _fits(query: Query, offer: Offer) -> bool:

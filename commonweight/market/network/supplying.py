@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
+import stat
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
@@ -112,10 +114,26 @@ def host_of(trust: Trusted, account: LocalAccount, terms: Terms, verifiers: Call
     return host
 
 
+def require_user(name: str, folder: Path) -> None:
+    """A user under whom renters' scripts can run, who passes through all folders above. Raises BadQuery."""
+    if not name:
+        return
+    try:
+        number = pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise BadQuery(f"--as-user {name[:60]!r}: this system has no such user") from None
+    if os.geteuid() != 0 or number == 0:
+        raise BadQuery("--as-user is another user than root, and needs root")
+    closed = [place for place in folder.resolve().parents if not place.stat().st_mode & stat.S_IXOTH]
+    if closed:
+        raise BadQuery(f"--as-user: {name} cannot pass through {closed[-1]}; give another --folder")
+
+
 def parts_of(
     host: Host, folder: Path, renters: tuple[str, ...], most_hours: float, user: str, most_memory: int
 ) -> tuple[Challenges, Renting | None]:
     """What the host does for verifiers, and for renters where it names any: never both at a time."""
+    require_user(user, folder)
     challenges = Challenges(host, most_memory)
     if not renters:
         return challenges, None

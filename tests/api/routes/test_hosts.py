@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from eth_account import Account
 from httpx import Response
+from sqlmodel import select
 
 from contracts.hosts.signed import LONGEST_OFFER, Model
 from contracts.messages.fields import to_json
 from ledger import hosts
+from ledger.storage.tables import HostOfferRow
 from tests.contracts.hosts import offered
 from tests.deployed import verifier_keys
 from tests.holds import Threat, holds
@@ -95,15 +97,40 @@ def test_reports_of_another_address_are_not_shown_with_an_offer(house: House) ->
     assert [line["reports"] for line in _listed(house)] == [[]]
 
 
+def test_an_offer_that_was_withdrawn_never_returns(house: House) -> None:
+    """Its row has ended, and others came since; somebody kept a copy of the offer, which would stand for hours."""
+    now = house.clock.now
+    accepted(_offer(house))
+    house.clock.now += 60
+    accepted(_offer(house, expiresAt=house.clock.now + 1))
+    house.clock.now += 60
+    accepted(_offer(house, offered.OTHER))
+    check_refused(_offer(house, issuedAt=now, expiresAt=now + 3600), 422, "host-message-old")
+    assert [line["offer"]["message"]["supplier"] for line in _listed(house)] == [offered.OTHER.address]
+
+
+def test_offers_that_ended_are_remembered_up_to_a_number(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "MOST_ENDED", 2)
+    for number in range(5):
+        now = house.clock.now
+        accepted(_offer(house, Account.from_key(bytes([6, number]) * 16), expiresAt=now + 1))
+        house.clock.now += 5
+    accepted(_offer(house))
+    with house.ledger.store.read() as session:
+        assert len(session.exec(select(HostOfferRow)).all()) == 3
+
+
 @holds(
     "Strangers' offers of hosts fill a part of the server's board, and displace nobody with a stake or a measured host",
     by="ledger/hosts.py:offer",
     against=Threat.FLOOD,
 )
 def test_strangers_fill_their_part_and_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has a stake, or was measured by k verifiers, is let in beside them."""
     monkeypatch.setattr(hosts, "MOST_OF_STRANGERS", 2)
     accepted(_offer(house))
-    accepted(_report(house, verifier_keys()[0]))
+    for verifier in verifier_keys()[:2]:
+        accepted(_report(house, verifier))
     strangers = [Account.from_key(bytes([9, number]) * 16) for number in range(3)]
     for stranger in strangers[:2]:
         accepted(_offer(house, stranger))
@@ -115,6 +142,18 @@ def test_strangers_fill_their_part_and_no_more(house: House, monkeypatch: pytest
     assert len(_listed(house)) == 4
     house.clock.now += 3600
     accepted(_offer(house, strangers[2]))
+
+
+def test_one_verifier_alone_lifts_no_stranger(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could sign reports for any number of keys of its own, and fill the part of those with a stake."""
+    monkeypatch.setattr(hosts, "MOST_OF_STRANGERS", 1)
+    first, second = (Account.from_key(bytes([5, number]) * 16) for number in range(2))
+    accepted(_offer(house, first))
+    accepted(_report(house, verifier_keys()[0], supplier=first.address))
+    accepted(_report(house, verifier_keys()[0], supplier=first.address, measuredAt=house.clock.now + 1))
+    check_refused(_offer(house, second), 429, "board-full")
+    accepted(_report(house, verifier_keys()[1], supplier=first.address))
+    accepted(_offer(house, second))
 
 
 def test_pages_of_hosts_follow_their_addresses(house: House) -> None:

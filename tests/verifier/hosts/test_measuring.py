@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -18,19 +23,19 @@ from contracts.hosts.errors import BadHostMessage
 from contracts.hosts.signed import require_report
 from contracts.hosts.standard import standard_in
 from contracts.ids import as_address, to_hex
-from tests.contracts.hosts.offered import MODEL, NAMES, NOW, OTHER, SUPPLIER, VERIFIERS, challenge, offer, report
+from tests.contracts.hosts.offered import MODEL, NAMES, NOW, OTHER, SUPPLIER, URL, VERIFIERS, challenge, offer, report
 from tests.holds import Threat, holds
 from tests.verifier.hosts.served import TINY, Served, answering, made, served
 from trainer.steps import standard_segment
 from trainer.steps.trajectory import run_inner
 from verifier.hosts import walking
-from verifier.hosts.challenged import Challenges
+from verifier.hosts.challenged import CHALLENGE_SECONDS, MOST_STEPS, MOST_WALKS, PAUSE_SHARE, Challenges
 from verifier.hosts.errors import ChallengeRefused, HostAway, HostBusy, HostFailed
 from verifier.hosts.measuring import Extent, Measuring
 from verifier.hosts.serving import host_app
 
 pytestmark = pytest.mark.integration
-SMALL = Extent(replays=TINY.segments, traffic=2**16, memory=2**20, steps=8, seconds=5.0)
+SMALL = Extent(traffic=2**16, memory=2**20, steps=8, seconds=5.0)
 
 
 def measuring(verifier: Any = VERIFIERS[0], **changes: Any) -> Measuring:
@@ -74,53 +79,43 @@ def test_a_host_of_another_supplier_is_not_measured_for_this_one(host: Served) -
 # -- lies --------------------------------------------------------------------------------------------------------------
 
 
+def _entries(one: Any, seed: bytes) -> list[str]:
+    found = standard_segment.compute(one.config, seed).boundary_entries
+    return [to_hex(entry) for entry in found]
+
+
 class Precomputed(Challenges):
     """Answers of another seed, computed before."""
 
     def segment(self, name: str) -> dict[str, object]:
-        one = self._named(name)
-        one.trajectory = standard_segment.compute(one.config, b"another seed".ljust(32))
-        return {"entries": [to_hex(entry) for entry in one.trajectory.boundary_entries]}
+        return {"entries": _entries(self._named(name), b"another seed".ljust(32))}
 
 
 class Skipping(Challenges):
     """The start is right, and the steps are not done."""
 
     def segment(self, name: str) -> dict[str, object]:
-        one = self._named(name)
-        one.trajectory = standard_segment.compute(one.config, one.message.seed)
-        first = one.trajectory.boundary_entries[0]
-        return {"entries": [to_hex(first)] * (one.config.segments + 1)}
+        first = _entries(self._named(name), self._named(name).message.seed)[0]
+        return {"entries": [first] * (TINY.segments + 1)}
 
 
 class OtherBatches(Challenges):
-    """It begins as it should, and its states are those that it named: only a replay tells that the steps are others."""
+    """It begins as it should: only who computes the same tells that the steps are others."""
 
     def segment(self, name: str) -> dict[str, object]:
         one = self._named(name)
         start = standard_segment.start_of(one.config, one.message.seed)
         batches = standard_segment.batches_of(one.config, b"kinder text".ljust(32))
-        one.trajectory = run_inner(one.config, start, batches)
-        return {"entries": [to_hex(entry) for entry in one.trajectory.boundary_entries]}
+        return {"entries": [to_hex(entry) for entry in run_inner(one.config, start, batches).boundary_entries]}
 
 
-class WrongBits(Challenges):
-    """One boundary is of other bits, and is shown as it was named."""
+class Lucky(Challenges):
+    """It leaves the last step out, and is fast: whoever compares a part of them would miss that now and then, and a
+    host that fails may be measured again in an hour."""
 
     def segment(self, name: str) -> dict[str, object]:
-        found = super().segment(name)
-        one = self._named(name)
-        assert one.trajectory is not None
-        entries = list(one.trajectory.boundary_entries)
-        entries[2] = entries[3]
-        return {"entries": [to_hex(entry) for entry in entries], "profile": found["profile"]}
-
-
-class NoState(Challenges):
-    """What it shows is no state."""
-
-    def state(self, name: str, boundary: int) -> bytes:
-        return b"\x00" * 100
+        entries = _entries(self._named(name), self._named(name).message.seed)
+        return {"entries": [*entries[:-1], to_hex(b"x" * 64)]}
 
 
 class OtherDigest(Challenges):
@@ -161,10 +156,9 @@ class FewPages(Challenges):
 
 LIES = {
     Precomputed: "does not begin",
-    Skipping: "is not the state|other bits",
-    OtherBatches: "other bits",
-    WrongBits: "is not the state|other bits",
-    NoState: "no state",
+    Skipping: "other bits at boundary 1",
+    OtherBatches: "other bits at boundary 1",
+    Lucky: "other bits at boundary 4",
     OtherDigest: "another digest",
     OtherBytes: "other bytes back",
     Gigabytes: "sent more than",
@@ -204,6 +198,37 @@ def test_a_host_that_makes_pages_on_demand_is_too_slow(tmp_path: Path) -> None:
 
     with served(tmp_path, kind=Making) as host, pytest.raises(HostFailed, match="does not hold them"):
         measuring(clock=clock).measure(host.url)
+
+
+def test_a_host_that_answers_late_buys_no_time(tmp_path: Path) -> None:
+    """It takes its time for the short walks, by which the way there and back is measured, and makes pages in it."""
+    passed = [0.0]
+
+    class Late(Challenges):
+        def fill(self, name: str) -> dict[str, object]:
+            return {"pages": walking.pages_of(self._named(name).message.memory)}
+
+        def walk(self, name: str, begin: bytes, steps: int) -> dict[str, object]:
+            one = self._named(name).message
+            passed[0] += 100 if steps == 1 else 5
+            pages = walking.pages_of(one.memory)
+            return {"digest": to_hex(walking.walk(begin, pages, steps, walking.maker(one.seed)))}
+
+    with served(tmp_path, kind=Late) as host, pytest.raises(HostFailed, match="does not hold them"):
+        measuring(clock=lambda: passed.__setitem__(0, passed[0] + 1e-3) or passed[0]).measure(host.url)
+
+
+def test_a_host_that_is_slow_in_each_part_ends_in_time(tmp_path: Path) -> None:
+    """Each part has its own time: together they would hold a verifier for an hour, and hundreds of hosts for weeks."""
+
+    class Slow(Challenges):
+        def take(self, name: str, data: bytes) -> dict[str, object]:
+            threading.Event().wait(1.5)
+            return super().take(name, data)
+
+    extent = Extent(traffic=2**10, memory=2**20, steps=8, seconds=30.0, whole=1.0)
+    with served(tmp_path, kind=Slow) as host, pytest.raises(HostAway, match="in all"):
+        measuring(extent=extent).measure(host.url)
 
 
 def test_a_host_that_drips_bytes_is_away(tmp_path: Path) -> None:
@@ -254,6 +279,100 @@ def test_only_admitted_verifiers_measure_and_each_after_a_pause(host: Served) ->
     with pytest.raises(HostAway, match="host-busy"):
         measuring().measure(host.url)
     measuring(VERIFIERS[1]).measure(host.url)
+
+
+def test_a_verifier_that_takes_long_waits_long(tmp_path: Path) -> None:
+    """Nothing is rented beside a measurement: without that, four verifiers keep a host from its renters for good."""
+    host = made(URL, tmp_path)
+    now = [0.0]
+    host.challenges.clock = lambda: now[0]
+    name = host.challenges.begin(challenge())
+    now[0] += 600
+    host.challenges.end(name)
+    now[0] += 600 * PAUSE_SHARE - 1
+    with pytest.raises(HostBusy):
+        host.challenges.begin(challenge(seed=b"e" * 32))
+    now[0] += 2
+    host.challenges.begin(challenge(seed=b"e" * 32))
+    now[0] += CHALLENGE_SECONDS * PAUSE_SHARE  # it never ended this one
+    with pytest.raises(HostBusy):
+        host.challenges.begin(challenge(seed=b"f" * 32))
+
+
+@pytest.mark.parametrize("part", ["segment", "fill", "give", "expected"])
+def test_a_part_that_is_asked_for_at_once_twice_is_done_once(tmp_path: Path, part: str) -> None:
+    """A verifier could have the memory that is lent filled forty times over."""
+    challenges = made(URL, tmp_path).challenges
+    name = challenges.begin(challenge())
+    ready, refused = threading.Barrier(4), []
+
+    def ask() -> None:
+        ready.wait()
+        try:
+            getattr(challenges, part)(name)
+        except ChallengeRefused as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 3
+
+
+def test_walks_have_an_end(tmp_path: Path) -> None:
+    challenges = made(URL, tmp_path).challenges
+    name = challenges.begin(challenge())
+    challenges.fill(name)
+    with pytest.raises(ChallengeRefused):
+        challenges.walk(name, b"x" * 32, MOST_STEPS + 1)
+    for _ in range(MOST_WALKS - 1):
+        challenges.walk(name, b"x" * 32, 1)
+    with pytest.raises(ChallengeRefused):
+        challenges.walk(name, b"x" * 32, 1)
+
+
+# -- strangers at the host ---------------------------------------------------------------------------------------------
+
+
+def _sent(url: str, path: str, body: bytes, more: bool = False) -> tuple[int, int]:
+    """The status, and how many bytes could be sent before it came; with `more`, a byte less than is announced."""
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), timeout=20) as line:
+        line.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + more}\r\n\r\n".encode())
+        sent = 0
+        with suppress(OSError):
+            while sent < len(body) and not select.select([line], [], [], 0)[0]:
+                sent += line.send(body[sent : sent + 2**16])
+        return int(line.recv(100).split()[1]), sent
+
+
+def test_a_strangers_gigabytes_are_not_read(host: Served) -> None:
+    """Only a challenge that is under way takes any; and its own verifier only as many as it named, once."""
+    assert _sent(host.url, "/market/challenges/none/traffic", b"x", more=True)[0] == 404
+    name = host.challenges.begin(challenge(url=host.url, traffic=2**16))
+    path = f"/market/challenges/{name}/traffic"
+    status, sent = _sent(host.url, path, bytes(2**26))
+    assert (status, sent < 2**25) == (413, True)
+    assert _sent(host.url, path, b"x", more=True)[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/market/orders", b'{"order": {}, "script": "\\ud800"}'),
+        ("/market/orders", b"[" * 8_000),
+        ("/market/calls", b'{"message": {}, "signature": "0x"}'),
+        ("/market/challenges", b"\xff"),
+        ("/market/challenges/x/walk", b'{"begin": "' + "é".encode() * 66 + b'", "steps": 1}'),
+        ("/market/reports", b"null"),
+    ],
+)
+def test_a_strangers_body_is_refused_in_words(tmp_path: Path, path: str, body: bytes) -> None:
+    """What is no such message must not end in a traceback: strangers would fill the log."""
+    with served(tmp_path, (OTHER.address,)) as host:
+        assert 400 <= _sent(host.url, path, body)[0] < 500
 
 
 def test_one_measurement_goes_on_at_a_time(host: Served) -> None:

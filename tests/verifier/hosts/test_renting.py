@@ -164,8 +164,9 @@ def test_a_machine_ends_with_its_host_however_that_ends(tmp_path: Path) -> None:
     place = tmp_path / "m"
     place.mkdir()
     (place / "script.sh").write_bytes(SLEEPS)
-    words = ["-m", "verifier.hosts.keeping", str(place), "600", "1", ""]
-    text = f"import subprocess, sys, time; subprocess.Popen([sys.executable, *{words!r}]); time.sleep(600)"
+    words = ["-m", "verifier.hosts.keeping", str(place), "600", "1"]
+    own = "str(os.getpid()), ''"
+    text = f"import os, subprocess as s, sys, time; s.Popen([sys.executable, *{words!r}, {own}]); time.sleep(600)"
     host = subprocess.Popen([sys.executable, "-c", text])
     try:
         file = place / "home" / "pid"

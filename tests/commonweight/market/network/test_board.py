@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from eth_account import Account
 
+from commonweight.market.network.hosting import measured
 from commonweight.market.network.provider import offer_of
 from commonweight.market.offers import OfferKind, Query, query_of
 from commonweight.market.provider import Provider
@@ -16,6 +18,8 @@ from tests.commonweight.market.network.world import STANDARD, Renter, measured_b
 from tests.contracts.hosts import offered
 from tests.contracts.hosts.offered import NOW, OTHER, SUPPLIER, VERIFIERS
 from tests.holds import Threat, holds
+from verifier.hosts.errors import HostAway
+from verifier.hosts.measuring import Measuring
 
 pytestmark = pytest.mark.unit
 EVERY = Query(kinds=frozenset(OfferKind))
@@ -98,13 +102,61 @@ def test_an_old_report_is_marked(renter: Renter) -> None:
     assert "old: " in str(next(iter(table([offer], {}, NOW).columns[-1].cells)))
 
 
-def test_offers_of_one_host_under_two_keys_are_marked(renter: Renter) -> None:
-    """Verifiers find one of the two keys there: the other is never measured."""
+def test_two_measured_offers_of_one_host_name_are_marked(renter: Renter) -> None:
+    """Under two keys at two ports, as two kinds: also where only one of them is asked for."""
+    at: dict[str, Any] = {"url": "https://host.example.:8443"}
+    renter.listing.add(offered.offer(), *measured_by(2))
+    renter.listing.add(offered.offer(OTHER, gpu="H100", **at), *measured_by(2, OTHER, **at))
+    assert {offer.name: offer.sharing for offer in renter.network().offers(Query())} == {
+        SUPPLIER.address: 1,
+        OTHER.address: 1,
+    }
+    assert [offer.sharing for offer in renter.network().offers(query_of("4090"))] == [1]
+
+
+def test_a_strangers_offer_at_ones_own_host_name_marks_nobody(renter: Renter) -> None:
+    """Anybody can sign one; verifiers find one key there, and the other is never measured."""
     renter.listing.add(offered.offer(), *measured_by(2))
     renter.listing.add(offered.offer(OTHER, price=1))
     found = {offer.name: offer for offer in renter.network().offers(EVERY)}
-    assert (found[SUPPLIER.address].sharing, found[OTHER.address].sharing) == (1, 1)
+    assert (found[SUPPLIER.address].sharing, found[OTHER.address].sharing) == (0, 1)
     assert found[OTHER.address].kind is OfferKind.UNMEASURED
+
+
+def test_a_server_that_repeats_an_offer_shows_one(renter: Renter) -> None:
+    """The newest counts, whatever the order; nobody's host shares its name with itself."""
+    newer = offered.offer(issuedAt=NOW + 60, price=400_000)
+    for one in (offered.offer(), newer, offered.offer(issuedAt=NOW - 60, price=1), newer):
+        renter.listing.add(one, *measured_by(2))
+    (offer,) = renter.network().offers(Query())
+    assert (offer.price.total, offer.sharing) == (400_000, 0)
+
+
+def test_reports_of_others_crowd_none_of_the_verifiers_out(renter: Renter) -> None:
+    """Verifiers that have left, or that a server made up."""
+    others = [offered.report(Account.from_key(bytes([8, number]) * 16), standard=STANDARD) for number in range(40)]
+    renter.listing.add(offered.offer(), *others, *measured_by(2))
+    (offer,) = renter.network().offers(Query())
+    assert offer.measured is not None
+
+
+def test_a_round_of_measuring_reaches_what_a_flood_would_hide(renter: Renter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cheap offers of strangers: measured hosts come first, and of the others each has its chance."""
+    monkeypatch.setattr("commonweight.market.network.board.MOST_SHOWN", 3)
+    for number in range(1, 6):
+        renter.listing.add(offered.offer(Account.from_key(bytes([9, number]) * 16), price=0))
+    renter.listing.add(offered.offer(OTHER), *measured_by(2, OTHER))
+    renter.listing.add(offered.offer())
+    asked: list[str] = []
+
+    class Asked:
+        def measure(self, place: str, supplier: str) -> Any:
+            asked.append(supplier)
+            raise HostAway("no")
+
+    list(measured(cast(Measuring, Asked()), renter.board))
+    assert asked[0] == OTHER.address
+    assert SUPPLIER.address in asked
 
 
 def test_a_machine_without_gpus_comes_only_to_who_asks_for_it(renter: Renter) -> None:

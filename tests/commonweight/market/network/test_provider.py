@@ -120,6 +120,24 @@ def test_a_price_that_rose_rents_nothing(renter: Renter, host: Served, offer: Of
         renter.network().launch(offer, BOOTSTRAP, "cw-1-1", _noted)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"gpu": "T4"}, {"gpus": 0}, {"country": "US"}, {"memory": 63}, {"disk": 1}, {"contact": "me"}],
+    ids=lambda changes: str(next(iter(changes))),
+)
+def test_a_host_that_is_another_now_rents_nothing(
+    renter: Renter, host: Served, offer: Offer, changes: dict[str, Any]
+) -> None:
+    """It changed its offer after it was chosen, at the same price."""
+    from dataclasses import replace
+
+    host.host.terms = replace(host.host.terms, **changes)
+    host.host._offer = None
+    with pytest.raises(OutOfStock):
+        renter.network().launch(offer, BOOTSTRAP, "cw-1-1", _noted)
+    assert renter.network().machines() == []
+
+
 def test_the_offer_of_another_key_for_this_host_rents_nothing(renter: Renter, host: Served, offer: Offer) -> None:
     from dataclasses import replace
 
@@ -177,6 +195,32 @@ def test_no_word_of_a_host_makes_a_bill(renter: Renter) -> None:
         renter.clock.now += 10**6
         assert network.machines() == [], "it goes on by its host's word only"
         assert network.spent("cw-1-1") == 50_000
+
+
+def test_a_host_that_never_ends_a_machine_bills_no_more(renter: Renter) -> None:
+    """It takes the end, and lists the machine as running: neither its renter's process nor its budget waits for it."""
+    with _host_that_says({"machines": [{"tag": "cw-1-1", "ended_at": 0}], "ended": "cw-1-1"}) as url:
+        network = _ordered(renter, url)
+        renter.clock.now += 600
+        network.machines()
+        network.terminate("cw-1-1")
+        renter.clock.now += 30
+        assert [machine.name for machine in network.machines()] == ["cw-1-1"]
+        network.terminate("cw-1-1")
+        renter.clock.now += 30
+        assert renter.network().machines() == []
+        assert network.spent("cw-1-1") == 50_000
+
+
+def test_an_end_that_is_refused_is_none(renter: Renter, host: Served, offer: Offer) -> None:
+    """The host's clock is six hours off: the machine runs on, and that is said."""
+    network = renter.network()
+    network.launch(offer, BOOTSTRAP, "cw-1-1", _noted)
+    host.clock.now += 6 * 3600
+    with pytest.raises(RequestRefused, match="host-message-old"):
+        network.terminate("cw-1-1")
+    host.clock.now -= 6 * 3600
+    assert [machine.name for machine in network.machines()] == ["cw-1-1"]
 
 
 def test_machines_that_a_host_makes_up_are_nobodys(renter: Renter) -> None:
