@@ -116,26 +116,41 @@ class PostedWork:
 
 @dataclass(slots=True)
 class PaidWork:
-    """A node's verified tokens of one hour that closed epochs paid, and the value (micro-USD) of that pay."""
+    """A node's verified tokens of one hour that closed epochs paid, and the value (micro-USD) of that pay; `priced`:
+    whether its rounds opened with a price of tokens, without which the value says nothing."""
 
     hour: int
     account: Address
     tokens: int
     value: int
     counts: bool
+    priced: bool
 
 
 @dataclass(slots=True)
 class InvoiceState:
-    """An invoice, the entry and the hour of its entry, and the tokens and the value (micro-USD) of its machine's work.
-    `open` until it is assessed; afterwards it gives others a price."""
+    """An invoice that waits for its assessment: the entry and the hour of its entry, and the tokens and the value
+    (micro-USD) of its machine's work."""
 
     fact: Invoiced
     entry: int
     hour: int
     tokens: int
     value: int
-    open: bool = True
+
+
+@dataclass(slots=True)
+class Price:
+    """What an invoice that was assessed, entered in an hour, says of the price of verified tokens. Its names
+    are in lower case: whoever shares one of them is no other."""
+
+    renter: str
+    account: str
+    machine: str
+    nodes: tuple[str, ...]
+    hour: int
+    amount: int
+    tokens: int
 
 
 @dataclass(slots=True)
@@ -179,6 +194,7 @@ class RunState:
     worked: dict[Address, list[PaidWork]] = field(default_factory=dict)
     """Work that no invoice has claimed, by node, of the hours that one may still name."""
     invoices: list[InvoiceState] = field(default_factory=list)
+    prices: list[Price] = field(default_factory=list)
     capital: dict[Address, int] = field(default_factory=dict)
     """Capital (micro-USD) that was credited and not paid in tokens yet, by account."""
     funded: int = 0
@@ -348,6 +364,8 @@ class State:
     credited: set[str] = field(default_factory=set)
     hired: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """Hours that invoices of whichever run have named, by node and by machine."""
+    priced: bool = False
+    """Whether any round opened with a price of tokens: work is remembered from then on."""
     runs: dict[RunId, RunState] = field(default_factory=dict)
     proofs: dict[ProofId, ProofState] = field(default_factory=dict)
     epochs: dict[int, EpochState] = field(default_factory=dict)

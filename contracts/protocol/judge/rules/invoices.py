@@ -9,17 +9,17 @@ Amounts are whole micro-USD. All that is assessed together is assessed alike, in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import accumulate
 
-from contracts.ids import RunId
+from contracts.ids import Address, RunId
 from contracts.protocol.judge.entries import Assessed, InvoicesAssessed
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, RunEnded
 from contracts.protocol.judge.facts import Invoiced
 from contracts.protocol.judge.rules.labour import HOUR, claimed, forget_claimed, hour_now
 from contracts.protocol.judge.rules.presence import live_run
-from contracts.protocol.judge.state import InvoiceState, RunState, State
+from contracts.protocol.judge.state import InvoiceState, Phase, Price, RoundState, RunState, State
 from contracts.protocol.judge.terms import LEAST_OTHERS, MEMORY_HOURS, MOST_FUNDED, MOST_INVOICES, MOST_OF_ONE
 from contracts.protocol.payout_shares import split
 
@@ -39,7 +39,7 @@ def take_invoice(state: State, fact: Invoiced) -> None:
     _check_hours(state, run, fact)
     _check_capital(state, run, fact)
     _check_room(run, fact)
-    for name in _names(fact):
+    for name in names_of(fact):
         _check_unused(state, name, fact)
     _check_settled(state, run, fact)
     _check_work(state, run, fact)
@@ -47,7 +47,7 @@ def take_invoice(state: State, fact: Invoiced) -> None:
     tokens = sum(part.tokens for part in work)
     value = sum(part.value for part in work)
     forget_claimed(run, fact)
-    for name in _names(fact):
+    for name in names_of(fact):
         state.hired.setdefault(name, []).append((fact.first, fact.end))
     run.invoices.append(InvoiceState(fact, state.size - 1, hour_now(state), tokens, value))
     state.touched_runs[fact.run] = None
@@ -94,7 +94,7 @@ def _check_capital(state: State, run: RunState, fact: Invoiced) -> None:
 
 
 def _check_room(run: RunState, fact: Invoiced) -> None:
-    waiting = [invoice for invoice in run.invoices if invoice.open]
+    waiting = run.invoices
     if len(waiting) >= MOST_INVOICES or sum(_is_own(fact, other.fact) for other in waiting) >= MOST_OF_ONE:
         raise OutOfTime(
             f"{MOST_INVOICES} invoices may wait, {MOST_OF_ONE} of them of one renter; the next epoch has room"
@@ -104,7 +104,7 @@ def _check_room(run: RunState, fact: Invoiced) -> None:
         raise OutOfTime(f"{MOST_FUNDED} accounts' capital is not paid yet")
 
 
-def _names(fact: Invoiced) -> list[str]:
+def names_of(fact: Invoiced) -> list[str]:
     """What an invoice is for: keys, and the machine as its provider calls it, however it is spelled."""
     return [*fact.nodes, f"{fact.provider}\n{fact.machine}".lower()]
 
@@ -117,17 +117,27 @@ def _check_unused(state: State, name: str, fact: Invoiced) -> None:
 
 
 def _check_settled(state: State, run: RunState, fact: Invoiced) -> None:
-    """All work of the hours is decided and in a closed epoch: who claims in between would leave out what it earned."""
+    """All work of the hours is decided and in a closed epoch: who claims in between would leave out what it earned.
+    Of another run as well, which may pay the same machine."""
     late = [n for n, current in run.rounds.items() if n > run.paid and current.opened_at // HOUR < fact.end]
     if late:
         raise OutOfTime(f"round {min(late)}, which opened in these hours, is in no closed epoch")
+    hours = range(fact.first, fact.end)
     nodes = set(fact.nodes)
     for proof in state.proofs.values():
-        mine = proof.commitment.run == fact.run and proof.commitment.node in nodes
-        if mine and not proof.done and state.round_of(proof).opened_at // HOUR < fact.end:
+        is_its = proof.commitment.node in nodes and state.round_of(proof).opened_at // HOUR in hours
+        if is_its and not proof.done:
             raise OutOfTime(f"proof {proof.commitment.proof} of these hours is not decided")
-    if any(work.node in nodes and work.hour < fact.end for work in run.posted):
-        raise OutOfTime("work of these hours was posted since the last epoch closed")
+    for name, other in state.runs.items():
+        if any(work.node in nodes and work.hour in hours for work in other.posted):
+            raise OutOfTime(f"work of these hours was posted in run {name} since its last epoch closed")
+        current = other.rounds.get(other.round)
+        if current is not None and current.opened_at // HOUR in hours and _may_commit(current, nodes):
+            raise OutOfTime(f"round {current.number} of run {name} opened in these hours, and takes its nodes' work")
+
+
+def _may_commit(current: RoundState, nodes: set[Address]) -> bool:
+    return current.phase is Phase.OPEN and any(node in current.listed for node in nodes - current.proofs.keys())
 
 
 def _check_work(state: State, run: RunState, fact: Invoiced) -> None:
@@ -139,22 +149,25 @@ def _check_work(state: State, run: RunState, fact: Invoiced) -> None:
     for work in claimed(run.worked, fact):
         if work.account.lower() != fact.account.lower():
             raise NotBound(f"work of hour {work.hour} was paid at {work.account}")
+        if not work.priced:
+            raise NotBound(f"a token had no price when work of hour {work.hour} began")
         if not fact.payback and not work.counts:
             raise NotBound(f"capital had no weight when work of hour {work.hour} began")
     for name, other in state.runs.items():
-        posted = (w for w in other.posted if w.node in fact.nodes and fact.first <= w.hour < fact.end)
-        if name != fact.run and (claimed(other.worked, fact) or any(posted)):
+        if name != fact.run and claimed(other.worked, fact):
             raise NotBound(f"a node worked for run {name}, too, in these hours")
 
 
 def due_assessment(state: State, name: RunId, run: RunState) -> InvoicesAssessed | None:
     """What is assessed before an epoch closes: invoices with a price of others, and those that waited in vain."""
     too_old = hour_now(state) - MEMORY_HOURS
+    waiting = [each for each in run.invoices if each.fact.payback or not _credits_nothing(state, run)]
+    if not waiting:
+        return None
+    medians = Medians(run)
     lines: list[Assessed] = []
-    for invoice in run.invoices:
-        if not invoice.open or (_credits_nothing(state, run) and not invoice.fact.payback):
-            continue
-        median = median_of_others(run.invoices, invoice)
+    for invoice in waiting:
+        median = medians.of_others(invoice.fact)
         if median is not None:
             lines.append(_assessed(invoice, median))
         elif invoice.hour < too_old:
@@ -170,11 +183,12 @@ def due_assessment(state: State, name: RunId, run: RunState) -> InvoicesAssessed
 
 
 def on_assessed(state: State, entry: InvoicesAssessed) -> None:
-    """Capital is paid from the epoch on that closes next; a payback is the holders' to vote on."""
+    """Capital is paid from the epoch on that closes next; a payback is the holders' to vote on. The invoices go on
+    giving others a price."""
     run = state.runs[entry.run]
     assessed = {line.entry for line in entry.lines}
-    for invoice in run.invoices:
-        invoice.open = invoice.open and invoice.entry not in assessed
+    run.prices += [_price_of(invoice) for invoice in run.invoices if invoice.entry in assessed]
+    run.invoices = [invoice for invoice in run.invoices if invoice.entry not in assessed]
     for line in entry.lines:
         if line.credited and not line.payback:
             run.capital[line.account] = run.capital.get(line.account, 0) + line.credited
@@ -183,31 +197,56 @@ def on_assessed(state: State, entry: InvoicesAssessed) -> None:
     state.touched_runs[entry.run] = None
 
 
-def median_of_others(invoices: Iterable[InvoiceState], own: InvoiceState) -> tuple[int, int] | None:
-    """The price (micro-USD, tokens; in lowest terms) at which or below half of the others' verified tokens were bought;
-    None where the others are too few, or have less work than the renter itself.
+def _price_of(invoice: InvoiceState) -> Price:
+    fact = invoice.fact
+    *nodes, machine = (name.lower() for name in names_of(fact))
+    return Price(
+        fact.renter.lower(), fact.account.lower(), machine, tuple(nodes), invoice.hour, fact.amount, invoice.tokens
+    )
 
-    Tokens have the weight, and not invoices: who splits a bill, or makes up renters, moves nothing without work.
-    """
-    invoices = list(invoices)
-    others = [invoice for invoice in invoices if not _is_own(own.fact, invoice.fact)]
-    weight = sum(invoice.tokens for invoice in others)
-    accounts = {invoice.fact.account.lower() for invoice in others}
-    renters = {invoice.fact.renter.lower() for invoice in others}
-    if min(len(accounts), len(renters)) < LEAST_OTHERS or 2 * weight < sum(invoice.tokens for invoice in invoices):
-        return None
-    below = 0
-    for price, tokens in sorted((Fraction(other.fact.amount, other.tokens), other.tokens) for other in others):
-        below += tokens
-        if 2 * below >= weight:
-            return price.numerator, price.denominator
-    raise AssertionError("a sum reaches half of itself")
+
+class Medians:
+    """The prices of a run in their order: sorted once, however many invoices wait."""
+
+    def __init__(self, run: RunState) -> None:
+        prices = [*run.prices, *map(_price_of, run.invoices)]
+        self._prices = sorted(((Fraction(one.amount, one.tokens), one) for one in prices), key=lambda priced: priced[0])
+        self._tokens = sum(one.tokens for one in prices)
+
+    def of_others(self, own: Invoiced) -> tuple[int, int] | None:
+        """The price (micro-USD, tokens; in lowest terms) at which or below half of the others' verified tokens were
+        bought; None where the others are too few, or have less work than the renter itself.
+
+        Tokens have the weight, and not invoices: who splits a bill, or makes up renters, moves nothing without work.
+        """
+        mine = _parties(own)
+        others = [(price, one) for price, one in self._prices if mine.isdisjoint(_named(one))]
+        weight = sum(one.tokens for _, one in others)
+        if _least_parties([one for _, one in others]) < LEAST_OTHERS or 2 * weight < self._tokens:
+            return None
+        below = accumulate(one.tokens for _, one in others)
+        price = next(price for (price, _), tokens in zip(others, below, strict=True) if 2 * tokens >= weight)
+        return price.numerator, price.denominator
+
+
+def _least_parties(prices: list[Price]) -> int:
+    """Parties that there are at least names of in each kind: a new key or wallet an hour makes no second one."""
+    kinds = ({one.renter for one in prices}, {one.account for one in prices}, {one.machine for one in prices})
+    return min(*map(len, kinds), len({node for one in prices for node in one.nodes}))
+
+
+def _named(one: Price) -> tuple[str, ...]:
+    return one.renter, one.account, one.machine, *one.nodes
+
+
+def _parties(one: Invoiced) -> set[str]:
+    """All by which an invoice may be somebody's own, in lower case."""
+    return {one.renter.lower(), one.account.lower(), *(name.lower() for name in names_of(one))}
 
 
 def _is_own(first: Invoiced, second: Invoiced) -> bool:
-    """Whether two invoices are of one party: whoever signs or is paid in both."""
-    parties = {second.renter.lower(), second.account.lower()}
-    return first.renter.lower() in parties or first.account.lower() in parties
+    """Whether two invoices may be of one party: of one renter, wallet, node key or machine."""
+    return not _parties(first).isdisjoint(_parties(second))
 
 
 def _assessed(invoice: InvoiceState, median: tuple[int, int]) -> Assessed:
