@@ -58,7 +58,7 @@ class Trained(NamedTuple):
 def config_of(steps: int) -> RunConfig:
     """The named 1 M llama over bytes, at a constant rate."""
     constant = {"schedule": "constant", "warmup_steps": 0, "inner_lr": "0.001", "vocab": 256}
-    return RunConfig(**{**SIZES["1M"], **constant, "steps": steps, "segment": min(SEGMENT, steps)})
+    return RunConfig(**{**SIZES["1M"], **constant, "steps": steps, "segment": steps if steps % SEGMENT else SEGMENT})
 
 
 class Clock:
@@ -145,7 +145,7 @@ def hugging_face(config: RunConfig, batches: list[Batch]) -> Trained:
         def _get_train_sampler(self, *_: Any) -> Any:
             return torch.utils.data.SequentialSampler(self.train_dataset)
 
-    rows = [_row(x, y) for batch in batches for x, y in zip(batch.x, batch.y, strict=True)]
+    rows = [labelled(x, y) for batch in batches for x, y in zip(batch.x, batch.y, strict=True)]
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
@@ -172,7 +172,7 @@ def hugging_face(config: RunConfig, batches: list[Batch]) -> Trained:
     return Trained(clock.seconds(), losses)
 
 
-def _row(x: NDArray[np.int64], y: NDArray[np.int64]) -> dict[str, torch.Tensor]:
+def labelled(x: NDArray[np.int64], y: NDArray[np.int64]) -> dict[str, torch.Tensor]:
     """A window as the library wants it: it predicts each label from the tokens before, and so nothing of the first."""
     window = np.append(x, y[-1])
     labels = window.copy()
