@@ -64,7 +64,7 @@ def test_two_at_a_provider_without_tags_take_a_machine_each(tmp_path: Path) -> N
         assert server.rented == {}
 
 
-def test_a_join_killed_in_its_drain_leaves_nothing_that_is_billed(stage: Stage, tmp_path: Path) -> None:
+def test_a_join_killed_in_its_drain_leaves_nothing_billed(stage: Stage, tmp_path: Path) -> None:
     """Its machines would answer what they owe for ten minutes; with nobody left to end them then, a look ends them."""
     server = Quick()
     deployment = tmp_path / "deployment.json"

@@ -14,7 +14,7 @@ from contracts.messages.for_market import HostOffer, MeasuredHost
 LASTS = 3600
 """Seconds that an offer lasts: half of it later it is signed anew."""
 MOST_REPORTS = 64
-"""More verifiers than a model has (contracts/solidity)."""
+"""Reports that a host keeps; beyond them the oldest goes."""
 
 Clock = Callable[[], int]
 
