@@ -34,8 +34,8 @@ from trainer.model.device import choose_offload
 from trainer.model.recompute import choose_recompute
 from trainer.node.answering import Answers
 from trainer.node.pen import Pen
-from trainer.node.plan import standing
 from trainer.node.pulse import Heartbeat
+from trainer.node.retention import standing
 from trainer.node.rounds import Rounds
 from trainer.node.settings import NodeProgress, NodeSettings, Report
 from trainer.node.states import States

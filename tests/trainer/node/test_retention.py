@@ -8,7 +8,7 @@ from contracts.ids import ProofId, RunId, as_address
 from contracts.messages import for_log as messages
 from contracts.protocol.judge.state import Stage
 from tests.contracts.protocol.log.signed_run import SignedRun
-from trainer.node.plan import OVER, Retention, standing
+from trainer.node.retention import OVER, Retention, standing
 
 pytestmark = pytest.mark.unit
 
