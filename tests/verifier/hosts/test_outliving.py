@@ -166,7 +166,7 @@ def test_a_script_of_another_user_has_none_of_roots_rights() -> None:
 
 
 @LINUX
-def test_a_host_that_comes_back_finds_the_machine_that_still_runs(renting: Renting) -> None:
+def test_a_host_that_comes_back_finds_what_still_runs(renting: Renting) -> None:
     """It is not counted as ended, nor is another one put beside it, until its keeper has ended it."""
     pid = _begun(renting, SLEEPS)
     again = Renting(renting.host, renting.folder, renting.renters, renting.most_seconds, grace=1.0)
@@ -179,7 +179,7 @@ def test_a_host_that_comes_back_finds_the_machine_that_still_runs(renting: Renti
     assert not again.is_rented
 
 
-def test_a_host_that_was_killed_before_its_keeper_looked_is_missed(tmp_path: Path) -> None:
+def test_a_host_killed_before_its_keeper_looked_is_missed(tmp_path: Path) -> None:
     (tmp_path / "script.sh").write_bytes(SLEEPS)
     dead = subprocess.Popen(["true"])
     dead.wait()
