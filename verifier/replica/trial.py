@@ -16,6 +16,7 @@ from contracts.protocol.judge.errors import NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import Fact
 from contracts.protocol.judge.held import proof_of, require_speaker, round_of
 from contracts.protocol.judge.machine import apply
+from contracts.protocol.judge.rules.invoices import names_of
 from contracts.protocol.judge.rules.presence import live_run
 from contracts.protocol.judge.rules.seats import check_opening
 from contracts.protocol.judge.state import Phase, RoundState, RunState, State
@@ -130,5 +131,6 @@ def _with_run(state: State, fact: Fact) -> State:
     if isinstance(fact, facts.Credited):
         found.credited = set(state.credited)
     if isinstance(fact, facts.Invoiced):
-        found.hired = {name: list(hours) for name, hours in state.hired.items()}
+        named = {name: list(state.hired[name]) for name in names_of(fact) if name in state.hired}
+        found.hired = {**state.hired, **named}
     return found

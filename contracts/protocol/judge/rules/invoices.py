@@ -39,7 +39,7 @@ def take_invoice(state: State, fact: Invoiced) -> None:
     _check_hours(state, run, fact)
     _check_capital(state, run, fact)
     _check_room(run, fact)
-    for name in _names(fact):
+    for name in names_of(fact):
         _check_unused(state, name, fact)
     _check_settled(state, run, fact)
     _check_work(state, run, fact)
@@ -47,7 +47,7 @@ def take_invoice(state: State, fact: Invoiced) -> None:
     tokens = sum(part.tokens for part in work)
     value = sum(part.value for part in work)
     forget_claimed(run, fact)
-    for name in _names(fact):
+    for name in names_of(fact):
         state.hired.setdefault(name, []).append((fact.first, fact.end))
     run.invoices.append(InvoiceState(fact, state.size - 1, hour_now(state), tokens, value))
     state.touched_runs[fact.run] = None
@@ -104,7 +104,7 @@ def _check_room(run: RunState, fact: Invoiced) -> None:
         raise OutOfTime(f"{MOST_FUNDED} accounts' capital is not paid yet")
 
 
-def _names(fact: Invoiced) -> list[str]:
+def names_of(fact: Invoiced) -> list[str]:
     """What an invoice is for: keys, and the machine as its provider calls it, however it is spelled."""
     return [*fact.nodes, f"{fact.provider}\n{fact.machine}".lower()]
 
