@@ -116,13 +116,15 @@ class PostedWork:
 
 @dataclass(slots=True)
 class PaidWork:
-    """A node's verified tokens of one hour that closed epochs paid, and the value (micro-USD) of that pay."""
+    """A node's verified tokens of one hour that closed epochs paid, and the value (micro-USD) of that pay; `priced`:
+    whether its rounds opened with a price of tokens, without which the value says nothing."""
 
     hour: int
     account: Address
     tokens: int
     value: int
     counts: bool
+    priced: bool
 
 
 @dataclass(slots=True)
@@ -348,6 +350,8 @@ class State:
     credited: set[str] = field(default_factory=set)
     hired: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """Hours that invoices of whichever run have named, by node and by machine."""
+    priced: bool = False
+    """Whether any round opened with a price of tokens: work is remembered from then on."""
     runs: dict[RunId, RunState] = field(default_factory=dict)
     proofs: dict[ProofId, ProofState] = field(default_factory=dict)
     epochs: dict[int, EpochState] = field(default_factory=dict)

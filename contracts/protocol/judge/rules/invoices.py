@@ -13,13 +13,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 
-from contracts.ids import RunId
+from contracts.ids import Address, RunId
 from contracts.protocol.judge.entries import Assessed, InvoicesAssessed
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, RunEnded
 from contracts.protocol.judge.facts import Invoiced
 from contracts.protocol.judge.rules.labour import HOUR, claimed, forget_claimed, hour_now
 from contracts.protocol.judge.rules.presence import live_run
-from contracts.protocol.judge.state import InvoiceState, RunState, State
+from contracts.protocol.judge.state import InvoiceState, Phase, RoundState, RunState, State
 from contracts.protocol.judge.terms import LEAST_OTHERS, MEMORY_HOURS, MOST_FUNDED, MOST_INVOICES, MOST_OF_ONE
 from contracts.protocol.payout_shares import split
 
@@ -117,17 +117,27 @@ def _check_unused(state: State, name: str, fact: Invoiced) -> None:
 
 
 def _check_settled(state: State, run: RunState, fact: Invoiced) -> None:
-    """All work of the hours is decided and in a closed epoch: who claims in between would leave out what it earned."""
+    """All work of the hours is decided and in a closed epoch: who claims in between would leave out what it earned.
+    Of another run as well, which may pay the same machine."""
     late = [n for n, current in run.rounds.items() if n > run.paid and current.opened_at // HOUR < fact.end]
     if late:
         raise OutOfTime(f"round {min(late)}, which opened in these hours, is in no closed epoch")
+    hours = range(fact.first, fact.end)
     nodes = set(fact.nodes)
     for proof in state.proofs.values():
-        mine = proof.commitment.run == fact.run and proof.commitment.node in nodes
-        if mine and not proof.done and state.round_of(proof).opened_at // HOUR < fact.end:
+        is_its = proof.commitment.node in nodes and state.round_of(proof).opened_at // HOUR in hours
+        if is_its and not proof.done:
             raise OutOfTime(f"proof {proof.commitment.proof} of these hours is not decided")
-    if any(work.node in nodes and work.hour < fact.end for work in run.posted):
-        raise OutOfTime("work of these hours was posted since the last epoch closed")
+    for name, other in state.runs.items():
+        if any(work.node in nodes and work.hour in hours for work in other.posted):
+            raise OutOfTime(f"work of these hours was posted in run {name} since its last epoch closed")
+        current = other.rounds.get(other.round)
+        if current is not None and current.opened_at // HOUR in hours and _may_commit(current, nodes):
+            raise OutOfTime(f"round {current.number} of run {name} opened in these hours, and takes its nodes' work")
+
+
+def _may_commit(current: RoundState, nodes: set[Address]) -> bool:
+    return current.phase is Phase.OPEN and any(node in current.listed for node in nodes - current.proofs.keys())
 
 
 def _check_work(state: State, run: RunState, fact: Invoiced) -> None:
@@ -139,11 +149,12 @@ def _check_work(state: State, run: RunState, fact: Invoiced) -> None:
     for work in claimed(run.worked, fact):
         if work.account.lower() != fact.account.lower():
             raise NotBound(f"work of hour {work.hour} was paid at {work.account}")
+        if not work.priced:
+            raise NotBound(f"a token had no price when work of hour {work.hour} began")
         if not fact.payback and not work.counts:
             raise NotBound(f"capital had no weight when work of hour {work.hour} began")
     for name, other in state.runs.items():
-        posted = (w for w in other.posted if w.node in fact.nodes and fact.first <= w.hour < fact.end)
-        if name != fact.run and (claimed(other.worked, fact) or any(posted)):
+        if name != fact.run and claimed(other.worked, fact):
             raise NotBound(f"a node worked for run {name}, too, in these hours")
 
 

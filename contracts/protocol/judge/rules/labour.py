@@ -2,7 +2,8 @@
 
 posted ── the epoch closes, its pay is valued ──▶ worked ── an invoice names the hour, or it is too old ──▶ forgotten
 
-The hour is that of the round's opening, in chain time. A run without a price of tokens remembers none of it.
+The hour is that of the round's opening, in chain time. A model in which no run had a price of tokens remembers none of
+it.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ def hour_now(state: State) -> int:
 
 
 def note_posted(state: State, run: RunState, proof: ProofState, account: Address, tokens: int) -> None:
-    """Work that the next epoch pays, by what its round opened with."""
+    """Work that the next epoch pays, by what its round opened with. Also work without a price, once a round of the
+    model had one: no invoice may be for its hour."""
     current = state.round_of(proof)
     terms = state.functions.capital(current.config)
-    if terms.price:
+    if state.priced:
         node = proof.commitment.node
         hour = current.opened_at // HOUR
         run.posted.append(PostedWork(node, account, hour, tokens, terms.price, terms.weight > 0))
@@ -43,7 +45,8 @@ def value_posted(run: RunState, entitled: Units) -> None:
         units = _of(entitled, work.account)
         tokens = sum(n for name, n in run.earned[COMPUTE].items() if name.lower() == work.account.lower())
         value = -(-units * work.tokens * work.price // (tokens * TOKEN))
-        _add(run.worked.setdefault(work.node, []), PaidWork(work.hour, work.account, work.tokens, value, work.counts))
+        worth = PaidWork(work.hour, work.account, work.tokens, value, work.counts, work.price > 0)
+        _add(run.worked.setdefault(work.node, []), worth)
     run.posted = []
 
 
@@ -53,11 +56,15 @@ def _of(entitled: Units, account: Address) -> int:
 
 def _add(paid: list[PaidWork], work: PaidWork) -> None:
     for known in paid:
-        if (known.hour, known.account, known.counts) == (work.hour, work.account, work.counts):
+        if _terms(known) == _terms(work):
             known.tokens += work.tokens
             known.value += work.value
             return
     paid.append(work)
+
+
+def _terms(work: PaidWork) -> tuple[int, Address, bool, bool]:
+    return work.hour, work.account, work.counts, work.priced
 
 
 def claimed(worked: Mapping[Address, list[PaidWork]], fact: Invoiced) -> list[PaidWork]:

@@ -69,6 +69,7 @@ def on_opened(state: State, entry: RoundOpened) -> None:
     run.newcomers = 0
     run.rounds[entry.round] = current
     run.began = run.began or current.opened_at
+    state.priced = state.priced or state.functions.capital(entry.config).price > 0
     if entry.round == run.paid + 1:
         run.paying = entry.config
     for member in run.nodes.values():

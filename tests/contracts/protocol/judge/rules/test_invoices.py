@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 import pytest
 
-from contracts.ids import NO_PROOF, RunId, as_address
+from contracts.ids import NO_PROOF, ProofId, RunId, as_address
 from contracts.protocol.judge import chain_events, facts
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, Refused
 from contracts.protocol.judge.rules import invoices
 from contracts.protocol.judge.rules.invoices import LARGEST_BILL, MOST_NODES
+from contracts.protocol.judge.rules.labour import note_posted
 from contracts.protocol.judge.snapshot import dump, restore
-from contracts.protocol.judge.state import PostedWork
+from contracts.protocol.judge.state import PaidWork, Phase, PostedWork, ProofState, RunState, Stage
 from contracts.protocol.judge.terms import MEMORY_HOURS
 from tests.contracts.protocol.judge.court import MAINTAINER, RUN, STRANGER, V0, V1
 from tests.contracts.protocol.judge.rented import CONFIG, RENTERS, TOKEN, USD, Paying, Rented
@@ -210,15 +212,70 @@ def test_an_hour_is_on_one_invoice_in_all_runs() -> None:
         town.hand(N0, hour, run=RunId("other"))
 
 
+def beside(town: Rented) -> RunState:
+    """A second run of the model, which no invoice is for."""
+    created = next(entry for entry in town.log if isinstance(entry, facts.RunCreated))
+    town.enter(replace(created, run=RunId("other"), nonce=2))
+    return town.state.runs[RunId("other")]
+
+
 def test_all_of_a_machines_work_is_of_one_run() -> None:
     """Half of its tokens in another run would be pay that nothing takes off."""
     town = Rented()
     hour = town.work()
-    created = next(entry for entry in town.log if isinstance(entry, facts.RunCreated))
-    town.enter(replace(created, run=RunId("other"), nonce=2))
-    town.state.runs[RunId("other")].worked = {N0: list(town.state.runs[RUN].worked[N0])}
+    beside(town).worked = {N0: list(town.state.runs[RUN].worked[N0])}
     with pytest.raises(NotBound, match="run other"):
         town.hand(N0, hour)
+
+
+def test_another_runs_work_to_come_holds_the_hour() -> None:
+    """Posted after the invoice it would be pay beside it: a node waits until its other run's round is decided."""
+    town = Rented()
+    mine = deepcopy(town.round)
+    hour = town.work()
+    other = beside(town)
+    other.round = 1
+    other.rounds[1] = replace(mine, run=RunId("other"))
+    with pytest.raises(OutOfTime, match="run other opened"):
+        town.hand(N0, hour)
+    pending = ProofState(commitment=replace(town.commitment(N0), run=RunId("other"), proof=ProofId("p"), round=1))
+    town.state.proofs[ProofId("p")] = pending
+    other.rounds[1] = replace(other.rounds[1], phase=Phase.CLOSED)
+    with pytest.raises(OutOfTime, match="proof p"):
+        town.hand(N0, hour)
+    pending.stage = Stage.POSTED
+    note_posted(town.state, other, pending, as_address("wallet of n0"), 64)
+    with pytest.raises(OutOfTime, match="posted in run other"):
+        town.hand(N0, hour)
+
+
+def test_a_run_without_a_price_pays_a_machine_too() -> None:
+    """Its hours are remembered where another run has a price, and no invoice may be for them."""
+    town = Rented(config=replace(CONFIG, token_price=0))
+    beside(town).config = CONFIG.to_json()
+    town.state.priced = True
+    hour = town.work()
+    assert [work.priced for work in town.state.runs[RUN].worked[N0]] == [False]
+    town.state.runs[RunId("other")].began = 1
+    town.state.runs[RunId("other")].worked = {N0: [PaidWork(hour, as_address("wallet of n0"), 64, 0, True, True)]}
+    with pytest.raises(NotBound, match="run r, too"):
+        town.hand(N0, hour, run=RunId("other"))
+
+
+def test_work_without_a_price_is_on_no_invoice() -> None:
+    """Its pay has no value: named, it would be taken off as nothing; left out, the bill would be for it as well."""
+    town = Rented()
+    first = town.work()
+    town.block(chain_events.Decided(1, "token_price", "0"), seconds=1)
+    town.work()
+    town.work()
+    town.block(chain_events.Decided(2, "token_price", "1000000"), seconds=1)
+    town.work()
+    last = town.work()
+    for start, end in ((first, last + 1), (first + 2, first + 3), (first + 1, first + 3)):
+        with pytest.raises(NotBound, match="had no price"):
+            town.hand(N0, start, end=end)
+    town.hand(N0, first, end=first + 2)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], type[Refused]]] = {
@@ -340,7 +397,7 @@ def test_work_that_is_posted_late_is_waited_for() -> None:
     hour = town.work()
     late = PostedWork(N0, as_address("wallet of n0"), hour, 64, USD, True)
     town.state.runs[RUN].posted.append(late)
-    with pytest.raises(OutOfTime, match="since the last epoch closed"):
+    with pytest.raises(OutOfTime, match="since its last epoch closed"):
         town.hand(N0, hour)
     town.hand(N1, hour)
 

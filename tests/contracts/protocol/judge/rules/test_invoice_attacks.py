@@ -1,0 +1,100 @@
+"""Attacks on money spent on a run (ADR 61): votes, limits, restarts and forged entries around invoices."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields, replace
+
+import pytest
+
+from contracts.protocol.judge import chain_events
+from contracts.protocol.judge.entries import EpochClosed, InvoicesAssessed
+from contracts.protocol.judge.errors import Differs, Refused
+from contracts.protocol.judge.machine import replay
+from contracts.protocol.judge.snapshot import dump, restore
+from tests.contracts.protocol.judge.court import RUN
+from tests.contracts.protocol.judge.rented import CONFIG, RENTERS, TOKEN, USD, Paying, Rented
+
+pytestmark = pytest.mark.unit
+
+VOTES = {
+    "capital_weight": ("0", "1", "30", "1000000"),
+    "token_price": ("0", "1", "1000000", "1000000000000"),
+    "payback_budget": ("0", "1", "5000000", "9007199254740991"),
+    "compute_weight": ("1", "70"),
+}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_votes_and_limits_leave_every_sum_whole(seed: int) -> None:
+    """An epoch with work is due its whole emission, whatever is voted, cut or struck down; a restart changes nothing."""
+    rng = random.Random(seed)
+    emission = rng.choice([0, 1, 7, 100, 100 * TOKEN, 2**128 - 1])
+    town = Rented(emission=emission, config=replace(CONFIG, capital_cap=rng.choice([1, 10**7, 2**53 - 1])))
+    hours: list[int] = []
+    sequence = 0
+    limit: int | None = None
+    for _ in range(7):
+        events: list[chain_events.ChainEvent] = []
+        for _ in range(rng.randint(0, 2)):
+            sequence += 1
+            key = rng.choice(list(VOTES))
+            events.append(chain_events.Decided(sequence, key, rng.choice(VOTES[key])))
+        if rng.random() < 0.3:
+            limit = rng.choice([0, emission // 2, 2**128])
+            events.append(chain_events.EpochLimit(limit))
+        town.block(*events, seconds=1)
+        hours.append(town.work(*sorted(rng.sample(RENTERS, rng.randint(3, 5)))))
+        for _ in range(12):
+            node, first = rng.choice(RENTERS), rng.choice(hours)
+            amount = rng.choice([1, 30 * USD, 10**13])
+            try:
+                town.hand(node, first, amount=amount, payback=rng.random() < 0.3)
+            except Refused:
+                pass
+        text = dump(town.state)
+        town.state = restore(text, Paying())
+        assert dump(town.state) == text
+    closed = [entry for entry in town.log if isinstance(entry, EpochClosed) and not entry.attempt]
+    run = town.state.runs[RUN]
+    assert all(entry.total == sum(line.amount for line in entry.lines) for entry in closed)
+    owed = 0
+    for entry in {entry.epoch: entry for entry in reversed(closed)}.values():
+        assert entry.due >= emission
+    assert all(amount > 0 for amount in run.capital.values())
+    assert run.funded <= 2**53 - 1
+    assert owed == 0
+    town.audit()
+
+
+def test_every_field_of_an_assessment_is_recomputed() -> None:
+    """Whoever changes one number of it, or leaves it out, or writes it twice, is found by the audit."""
+    town = Rented()
+    hour = town.work()
+    for node in RENTERS:
+        town.hand(node, hour, payback=node == RENTERS[0])
+    town.work()
+    town.audit()
+    index = next(i for i, entry in enumerate(town.log) if isinstance(entry, InvoicesAssessed))
+    entry = town.log[index]
+    assert isinstance(entry, InvoicesAssessed)
+    forged = [replace(entry, **{name: _other(getattr(entry, name))}) for name in ("run", "capital", "payable")]
+    forged.append(replace(entry, lines=entry.lines[1:]))
+    forged.append(replace(entry, lines=entry.lines[::-1]))
+    for field in fields(entry.lines[0]):
+        line = replace(entry.lines[0], **{field.name: _other(getattr(entry.lines[0], field.name))})
+        forged.append(replace(entry, lines=(line, *entry.lines[1:])))
+    logs = [[*town.log[:index], other, *town.log[index + 1 :]] for other in forged]
+    logs.append([*town.log[:index], *town.log[index + 1 :]])
+    logs.append([*town.log[:index], entry, *town.log[index:]])
+    logs.append([*town.log[:index], town.log[index + 1], entry, *town.log[index + 2 :]])
+    for log in logs:
+        with pytest.raises(Differs) as found:
+            replay(log, Paying())
+        assert found.value is not None
+
+
+def _other(value: object) -> object:
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int) else f"{value}x"
