@@ -129,15 +129,25 @@ class PaidWork:
 
 @dataclass(slots=True)
 class InvoiceState:
-    """An invoice, the entry and the hour of its entry, and the tokens and the value (micro-USD) of its machine's work.
-    `open` until it is assessed; afterwards it gives others a price."""
+    """An invoice that waits for its assessment: the entry and the hour of its entry, and the tokens and the value
+    (micro-USD) of its machine's work."""
 
     fact: Invoiced
     entry: int
     hour: int
     tokens: int
     value: int
-    open: bool = True
+
+
+@dataclass(slots=True)
+class Price:
+    """What an invoice that was assessed, entered in an hour, says of the price of verified tokens."""
+
+    renter: Address
+    account: Address
+    hour: int
+    amount: int
+    tokens: int
 
 
 @dataclass(slots=True)
@@ -181,6 +191,7 @@ class RunState:
     worked: dict[Address, list[PaidWork]] = field(default_factory=dict)
     """Work that no invoice has claimed, by node, of the hours that one may still name."""
     invoices: list[InvoiceState] = field(default_factory=list)
+    prices: list[Price] = field(default_factory=list)
     capital: dict[Address, int] = field(default_factory=dict)
     """Capital (micro-USD) that was credited and not paid in tokens yet, by account."""
     funded: int = 0

@@ -9,9 +9,9 @@ Amounts are whole micro-USD. All that is assessed together is assessed alike, in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import accumulate
 
 from contracts.ids import Address, RunId
 from contracts.protocol.judge.entries import Assessed, InvoicesAssessed
@@ -19,7 +19,7 @@ from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, Ou
 from contracts.protocol.judge.facts import Invoiced
 from contracts.protocol.judge.rules.labour import HOUR, claimed, forget_claimed, hour_now
 from contracts.protocol.judge.rules.presence import live_run
-from contracts.protocol.judge.state import InvoiceState, Phase, RoundState, RunState, State
+from contracts.protocol.judge.state import InvoiceState, Phase, Price, RoundState, RunState, State
 from contracts.protocol.judge.terms import LEAST_OTHERS, MEMORY_HOURS, MOST_FUNDED, MOST_INVOICES, MOST_OF_ONE
 from contracts.protocol.payout_shares import split
 
@@ -94,7 +94,7 @@ def _check_capital(state: State, run: RunState, fact: Invoiced) -> None:
 
 
 def _check_room(run: RunState, fact: Invoiced) -> None:
-    waiting = [invoice for invoice in run.invoices if invoice.open]
+    waiting = run.invoices
     if len(waiting) >= MOST_INVOICES or sum(_is_own(fact, other.fact) for other in waiting) >= MOST_OF_ONE:
         raise OutOfTime(
             f"{MOST_INVOICES} invoices may wait, {MOST_OF_ONE} of them of one renter; the next epoch has room"
@@ -161,11 +161,13 @@ def _check_work(state: State, run: RunState, fact: Invoiced) -> None:
 def due_assessment(state: State, name: RunId, run: RunState) -> InvoicesAssessed | None:
     """What is assessed before an epoch closes: invoices with a price of others, and those that waited in vain."""
     too_old = hour_now(state) - MEMORY_HOURS
+    waiting = [each for each in run.invoices if each.fact.payback or not _credits_nothing(state, run)]
+    if not waiting:
+        return None
+    medians = Medians(run)
     lines: list[Assessed] = []
-    for invoice in run.invoices:
-        if not invoice.open or (_credits_nothing(state, run) and not invoice.fact.payback):
-            continue
-        median = median_of_others(run.invoices, invoice)
+    for invoice in waiting:
+        median = medians.of_others(invoice.fact)
         if median is not None:
             lines.append(_assessed(invoice, median))
         elif invoice.hour < too_old:
@@ -181,11 +183,12 @@ def due_assessment(state: State, name: RunId, run: RunState) -> InvoicesAssessed
 
 
 def on_assessed(state: State, entry: InvoicesAssessed) -> None:
-    """Capital is paid from the epoch on that closes next; a payback is the holders' to vote on."""
+    """Capital is paid from the epoch on that closes next; a payback is the holders' to vote on. The invoices go on
+    giving others a price."""
     run = state.runs[entry.run]
     assessed = {line.entry for line in entry.lines}
-    for invoice in run.invoices:
-        invoice.open = invoice.open and invoice.entry not in assessed
+    run.prices += [_price_of(invoice) for invoice in run.invoices if invoice.entry in assessed]
+    run.invoices = [invoice for invoice in run.invoices if invoice.entry not in assessed]
     for line in entry.lines:
         if line.credited and not line.payback:
             run.capital[line.account] = run.capital.get(line.account, 0) + line.credited
@@ -194,31 +197,44 @@ def on_assessed(state: State, entry: InvoicesAssessed) -> None:
     state.touched_runs[entry.run] = None
 
 
-def median_of_others(invoices: Iterable[InvoiceState], own: InvoiceState) -> tuple[int, int] | None:
-    """The price (micro-USD, tokens; in lowest terms) at which or below half of the others' verified tokens were bought;
-    None where the others are too few, or have less work than the renter itself.
+def _price_of(invoice: InvoiceState) -> Price:
+    fact = invoice.fact
+    return Price(fact.renter, fact.account, invoice.hour, fact.amount, invoice.tokens)
 
-    Tokens have the weight, and not invoices: who splits a bill, or makes up renters, moves nothing without work.
-    """
-    invoices = list(invoices)
-    others = [invoice for invoice in invoices if not _is_own(own.fact, invoice.fact)]
-    weight = sum(invoice.tokens for invoice in others)
-    accounts = {invoice.fact.account.lower() for invoice in others}
-    renters = {invoice.fact.renter.lower() for invoice in others}
-    if min(len(accounts), len(renters)) < LEAST_OTHERS or 2 * weight < sum(invoice.tokens for invoice in invoices):
-        return None
-    below = 0
-    for price, tokens in sorted((Fraction(other.fact.amount, other.tokens), other.tokens) for other in others):
-        below += tokens
-        if 2 * below >= weight:
-            return price.numerator, price.denominator
-    raise AssertionError("a sum reaches half of itself")
+
+class Medians:
+    """The prices of a run in their order: sorted once, however many invoices wait."""
+
+    def __init__(self, run: RunState) -> None:
+        prices = [*run.prices, *map(_price_of, run.invoices)]
+        self._prices = sorted((Fraction(one.amount, one.tokens), _parties(one), one.tokens) for one in prices)
+        self._tokens = sum(one.tokens for one in prices)
+
+    def of_others(self, own: Invoiced) -> tuple[int, int] | None:
+        """The price (micro-USD, tokens; in lowest terms) at which or below half of the others' verified tokens were
+        bought; None where the others are too few, or have less work than the renter itself.
+
+        Tokens have the weight, and not invoices: who splits a bill, or makes up renters, moves nothing without work.
+        """
+        mine = {*_parties(own)}
+        others = [(price, parties, tokens) for price, parties, tokens in self._prices if mine.isdisjoint(parties)]
+        weight = sum(tokens for _, _, tokens in others)
+        renters = {renter for _, (renter, _), _ in others}
+        accounts = {account for _, (_, account), _ in others}
+        if min(len(accounts), len(renters)) < LEAST_OTHERS or 2 * weight < self._tokens:
+            return None
+        below = accumulate(tokens for _, _, tokens in others)
+        price = next(price for (price, _, _), sum_ in zip(others, below, strict=True) if 2 * sum_ >= weight)
+        return price.numerator, price.denominator
+
+
+def _parties(one: Invoiced | Price) -> tuple[str, str]:
+    return one.renter.lower(), one.account.lower()
 
 
 def _is_own(first: Invoiced, second: Invoiced) -> bool:
     """Whether two invoices are of one party: whoever signs or is paid in both."""
-    parties = {second.renter.lower(), second.account.lower()}
-    return first.renter.lower() in parties or first.account.lower() in parties
+    return not {*_parties(first)}.isdisjoint(_parties(second))
 
 
 def _assessed(invoice: InvoiceState, median: tuple[int, int]) -> Assessed:

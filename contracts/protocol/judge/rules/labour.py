@@ -87,7 +87,7 @@ def forget_old(state: State, run: RunState) -> None:
         run.worked[node] = [work for work in run.worked[node] if work.hour >= oldest]
         if not run.worked[node]:
             del run.worked[node]
-    run.invoices = [invoice for invoice in run.invoices if invoice.open or invoice.hour >= oldest]
+    run.prices = [price for price in run.prices if price.hour >= oldest]
     for name in list(state.hired):
         state.hired[name] = [(first, end) for first, end in state.hired[name] if end > oldest]
         if not state.hired[name]:

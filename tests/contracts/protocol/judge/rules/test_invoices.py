@@ -145,7 +145,7 @@ def test_who_has_most_of_the_work_waits_for_others_prices() -> None:
     town.work()
     credited = {line.account for line in town.assessed()[0].lines}
     assert credited == {"wallet of n1", "wallet of n2", "wallet of n3"}
-    assert [invoice.fact.account for invoice in town.state.runs[RUN].invoices if invoice.open] == ["wallet of n0"]
+    assert [invoice.fact.account for invoice in town.state.runs[RUN].invoices] == ["wallet of n0"]
 
 
 def test_splitting_a_bill_moves_no_median() -> None:
@@ -349,7 +349,7 @@ def test_work_is_forgotten_after_its_days() -> None:
     town.work()
     hour = town.work()
     run = town.state.runs[RUN]
-    assert (run.invoices, town.state.hired) == ([], {})
+    assert (run.invoices, run.prices, town.state.hired) == ([], [], {})
     assert {work.hour for paid in run.worked.values() for work in paid} == {hour}
 
 
