@@ -77,7 +77,7 @@ NO_BLOB = "00" * 32
 """No file: first weights are drawn from the seed."""
 _MAX_JSON_LENGTH, _MAX_NUMBER_LENGTH = 10_000, 20  # 19 digits and a sign
 
-VOTABLE_KEYS: tuple[str, ...] = (
+_TOLD_KEYS: tuple[str, ...] = (
     "inner_lr",
     "outer_lr",
     "outer_momentum",
@@ -87,11 +87,10 @@ VOTABLE_KEYS: tuple[str, ...] = (
     "compute_weight",
     "code_weight",
     "data_weight",
-    "capital_weight",
-    "token_price",
-    "payback_budget",
     *_TEXTS,
 )
+"""Votable keys that a refusal names: its sentence is in logs, which are derived anew, and so it never changes."""
+VOTABLE_KEYS = (*_TOLD_KEYS, "capital_weight", "token_price", "payback_budget")
 """The keys that a governance decision may set."""
 
 
@@ -320,7 +319,7 @@ class RunConfig:
         Whatever holders wrote: spelling and length are checked before a number is read.
         """
         if key not in VOTABLE_KEYS:
-            raise _invalid(key, f"cannot be voted on; votable are {', '.join(VOTABLE_KEYS)}")
+            raise _invalid(key, f"cannot be voted on; votable are {', '.join(_TOLD_KEYS)}")
         if key in _INTEGER_RANGES:
             return replace(self, **{key: _whole(key, value)})  # type: ignore[arg-type]
         if key in _TEXTS:

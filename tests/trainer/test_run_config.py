@@ -75,6 +75,16 @@ def test_a_decision_sets_votable_keys_only_and_in_range() -> None:
     assert "corpus_digest" not in VOTABLE_KEYS
 
 
+def test_a_refused_decision_keeps_its_sentence() -> None:
+    """Logs of runs contain it, and whoever replays them derives it anew: another word would make them false."""
+    with pytest.raises(InvalidRunConfig) as refused:
+        RunConfig().with_decision("payback", "1")
+    assert refused.value.detail == (
+        "payback cannot be voted on; votable are inner_lr, outer_lr, outer_momentum, weight_decay, clip, rounds, "
+        "compute_weight, code_weight, data_weight, maintainers, mixture, corpus_url, weights_url, merge"
+    )
+
+
 def test_the_config_loads_without_torch() -> None:
     code = "import sys, contracts.protocol.run_config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -37,9 +37,11 @@ def ended_costs(rentals: Iterable[Rental], workers: Collection[Address], first_h
             continue
         began = rental.sent_at // HOUR
         first = max(began, first_hour)
-        end = max(first + 1, -(-rental.ended_at // HOUR))
+        end = max(began + 1, -(-rental.ended_at // HOUR))
+        if first >= end:
+            continue
         amount = rental.billed or rental.cost(rental.ended_at)
-        part = MicroUsd(amount * (end - first) // max(1, end - began))
+        part = MicroUsd(amount * (end - first) // (end - began))
         if part:
             found.append(MachineCost(rental.tag, rental.provider, rental.machine, nodes, first, end, part))
     return found

@@ -49,3 +49,9 @@ def test_hours_before_the_run_leave_their_part_out() -> None:
 def test_machines_that_run_on_or_never_worked_have_no_invoice() -> None:
     assert ended_costs([rental(), rental(*ENDED)], set()) == []
     assert ended_costs([rental()], {ADA}) == []
+
+
+def test_a_machine_that_ended_before_the_run_has_no_invoice() -> None:
+    """Nor has it an hour after its end, in which its key may work on another machine."""
+    assert ended_costs([rental(*ENDED)], {ADA}, first_hour=103) == []
+    assert ended_costs([rental(*ENDED)], {ADA}, first_hour=500) == []
