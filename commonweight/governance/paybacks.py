@@ -43,6 +43,11 @@ class Paybacks:
         self._treasury = as_address(deployment.timelock)
         self._currency = Currency(w3, currency)
 
+    @property
+    def currency(self) -> str:
+        """The ERC-20."""
+        return self._currency.address
+
     def open(self, paybacks: Sequence[Payback]) -> list[Payback]:
         """Those that no executed proposal has paid, and that are worth a unit of the currency."""
         return [one for one in paybacks if not self.is_paid(one.invoice) and self.units(one)]
@@ -53,7 +58,7 @@ class Paybacks:
 
     def units(self, payback: Payback) -> int:
         """Smallest units of the currency, rounded down."""
-        decimals = self._currency.decimals()
+        decimals = self._currency.read_decimals()
         return int(payback.amount * 10**decimals // 10**MICRO)
 
     def calls(self, paybacks: Sequence[Payback]) -> list[Action]:
@@ -80,18 +85,17 @@ class Paybacks:
         return Action.of(mark), Action.of(self._currency.transfer(payback.account, units))
 
 
-def currency_of(actions: Sequence[Action]) -> Address:
-    """The currency in which a proposal of paybacks pays: the target of its second call. Raises PaybackRefused."""
-    if len(actions) < 2 or len(actions) % 2:
-        raise PaybackRefused("the proposal is no list of decisions with a payment each")
-    return as_address(actions[1].target)
-
-
 def check(paybacks: Paybacks, actions: Sequence[Action], settled: Sequence[Payback]) -> list[Payback]:
-    """What a proposal pays back, if it is nothing else than what the log says of these invoices.
+    """What a proposal pays back, if it is nothing else than what the log says of these invoices, in the currency that
+    its reader names: the proposal's own word for a dollar may be a dearer token.
 
     Raises PaybackRefused, which names the first call that is another one.
     """
+    if len(actions) < 2 or len(actions) % 2:
+        raise PaybackRefused("the proposal is no list of decisions with a payment each")
+    for action in actions[1::2]:
+        if as_address(action.target).lower() != paybacks.currency.lower():
+            raise PaybackRefused(f"it pays in {action.target}, and not in {paybacks.currency}")
     known = {one.invoice: one for one in settled}
     named = [to_hex(action.data[_ID]) for action in actions[::2]]
     for invoice in named:

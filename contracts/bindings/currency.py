@@ -35,6 +35,10 @@ class Currency:
         """Digits behind the point that its maker shows; 0 where it tells none. Nothing is computed with it."""
         return int(self._told("decimals", 0))
 
+    def read_decimals(self) -> int:
+        """The same, to compute with: a currency that tells none, or a read that fails, is no 0."""
+        return int(self._call.decimals().call())
+
     def _told(self, name: str, default: str | int) -> str | int:
         """ERC-20 leaves both open, and some currencies answer otherwise."""
         try:

@@ -28,6 +28,12 @@ if TYPE_CHECKING:  # commands load what they need when they run, so that --help 
     from verifier.log.settled_paybacks import Payback
 
 app = typer.Typer(no_args_is_help=True, help="Decide together what the run does next.")
+Dollars = Annotated[
+    str,
+    typer.Option(
+        "--currency", parser=read_address, metavar="ADDRESS", help="ERC-20 of the treasury whose whole is a US dollar."
+    ),
+]
 BEFORE = {"waiting": ": handed in already, and on its way", "counted": ": counted already"}
 """By the state of an earlier ballot, the end of the line about it."""
 LONGEST_DESCRIPTION = 3_900
@@ -70,10 +76,7 @@ def propose(
 def payback(
     keystore: Keystore,
     run: RunId,
-    currency: Annotated[
-        str,
-        typer.Option(parser=read_address, metavar="ADDRESS", help="ERC-20 of the treasury whose whole is a US dollar."),
-    ],
+    currency: Dollars,
     description: Annotated[str, typer.Option(help="What and why; make it unique, ids follow from it.")],
     invoice: Annotated[
         list[str] | None, typer.Option(help="Id of an invoice; repeat for more; default: all that are open.")
@@ -103,16 +106,22 @@ def payback(
 
 
 @app.command("check-payback")
-def check_payback(proposal: ProposalId, run: RunId, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC) -> None:
-    """Check that a proposal pays back what the log says of a run's invoices, and does nothing else."""
+def check_payback(
+    proposal: ProposalId, run: RunId, currency: Dollars, api: Api = DEFAULT_API, rpc_url: Rpc = DEFAULT_RPC
+) -> None:
+    """Check that a proposal pays back what the log says of a run's invoices, in this currency, and does nothing else.
+
+    Take the currency's address from elsewhere than the proposal: who wrote that may have named a token that is worth
+    more than a dollar.
+    """
     from commonweight.governance.ballots import GovernanceClient
-    from commonweight.governance.paybacks import Paybacks, check, currency_of
+    from commonweight.governance.paybacks import Paybacks, check
     from verifier.log.settled_paybacks import settled_paybacks
 
     client = GovernanceClient(api, rpc_url)
     w3 = client.governor.w3
     actions = client.asked(proposal).actions
-    paybacks = Paybacks(w3, client.deployment, currency_of(actions))
+    paybacks = Paybacks(w3, client.deployment, as_address(currency))
     found = check(paybacks, actions, settled_paybacks(client.client, client.deployment, w3, ids.RunId(run)))
     tell({"proposal": proposal, "invoices": [one.invoice for one in found]}, [_payback_line(one) for one in found])
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from commonweight.governance.paybacks import PaybackRefused, Paybacks, check, currency_of
+from commonweight.governance.paybacks import PaybackRefused, Paybacks, check
 from commonweight.keystore import write_keystore
 from contracts.bindings.currency import Currency
 from contracts.bindings.governor import Action
@@ -114,7 +114,7 @@ def test_renters_are_paid_back_once(tmp_path: Path, commonweight: Command) -> No
         first = asked(place, money, tmp_path / "0.json", "--invoice", ids[0]).objects[0]["proposal"]
         rival = asked(place, money, tmp_path / "1.json", "--invoice", ids[0], "--invoice", ids[1])
         assert asked(place, money, tmp_path / "2.json").err.count("payback-refused") == 1, "12 of 20"
-        checked = place("gov", "check-payback", first, "--run", run)
+        checked = place("gov", "check-payback", first, "--run", run, "--currency", money.address)
         assert checked.out.startswith(f"5 US dollars to {house.wallets[0].address} for invoice {ids[0]}"), checked
         house.step()
         house.carry(str(first), str(rival.objects[0]["proposal"]))
@@ -131,7 +131,17 @@ def check_forged(house: House, money: Currency, settled: list[Payback]) -> None:
     paybacks = Paybacks(house.place.w3, house.place.deployment, money.address)
     good = paybacks.calls(settled[:2])
     assert check(paybacks, good, settled) == settled[:2]
-    assert currency_of(good).lower() == money.address.lower()
+    dearer = deploy_currency(house.place.w3, house.wallets[0], "PermitCurrency", 10**24).address
+    send(
+        house.place.w3,
+        house.wallets[0],
+        Currency(house.place.w3, dearer).transfer(house.place.deployment.timelock, 9**21),
+    )
+    with pytest.raises(PaybackRefused, match="it pays in"):
+        check(paybacks, Paybacks(house.place.w3, house.place.deployment, dearer).calls(settled[:2]), settled)
+    with pytest.MonkeyPatch.context() as failing:
+        failing.setattr(Currency, "_told", lambda _, __, default: default)
+        assert paybacks.units(settled[0]) == 5 * DOLLAR, "a read that fails is no currency without decimals"
     to = settled[0].account
     forged: list[list[Action]] = [
         [good[0], Action.of(money.transfer(to, 5 * DOLLAR + 1))],
