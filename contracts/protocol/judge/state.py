@@ -141,10 +141,13 @@ class InvoiceState:
 
 @dataclass(slots=True)
 class Price:
-    """What an invoice that was assessed, entered in an hour, says of the price of verified tokens."""
+    """What an invoice that was assessed, entered in an hour, says of the price of verified tokens. Its names
+    are in lower case: whoever shares one of them is no other."""
 
-    renter: Address
-    account: Address
+    renter: str
+    account: str
+    machine: str
+    nodes: tuple[str, ...]
     hour: int
     amount: int
     tokens: int

@@ -17,13 +17,13 @@ MOST_PAID = MOST_LINES + MOST_CREDITED
 MOST_INVOICES = 100
 """Invoices of a run that wait to be assessed: the assessment of all has to fit into one entry."""
 MOST_OF_ONE = 25
-"""Of them of one account or renter: one that waits for a price keeps nobody else from giving it."""
+"""Of them of one party: one that waits for a price keeps nobody else from giving it."""
 MOST_FUNDED = 100
 """Accounts whose capital is not paid yet."""
 MEMORY_HOURS = 45 * 24
 """So long after its first hour an invoice is taken, and so long it waits for others' prices, or gives one."""
 LEAST_OTHERS = 3
-"""Accounts beside one's own that a median price needs."""
+"""Renters, wallets, machines and node keys beside one's own that a median price needs."""
 RANGES: dict[str, tuple[int, int]] = {
     "emission": (0, LARGEST_AMOUNT),
     "rounds_per_epoch": (1, MOST_LINES),

@@ -199,7 +199,10 @@ def on_assessed(state: State, entry: InvoicesAssessed) -> None:
 
 def _price_of(invoice: InvoiceState) -> Price:
     fact = invoice.fact
-    return Price(fact.renter, fact.account, invoice.hour, fact.amount, invoice.tokens)
+    *nodes, machine = (name.lower() for name in names_of(fact))
+    return Price(
+        fact.renter.lower(), fact.account.lower(), machine, tuple(nodes), invoice.hour, fact.amount, invoice.tokens
+    )
 
 
 class Medians:
@@ -207,7 +210,7 @@ class Medians:
 
     def __init__(self, run: RunState) -> None:
         prices = [*run.prices, *map(_price_of, run.invoices)]
-        self._prices = sorted((Fraction(one.amount, one.tokens), _parties(one), one.tokens) for one in prices)
+        self._prices = sorted(((Fraction(one.amount, one.tokens), one) for one in prices), key=lambda priced: priced[0])
         self._tokens = sum(one.tokens for one in prices)
 
     def of_others(self, own: Invoiced) -> tuple[int, int] | None:
@@ -216,25 +219,34 @@ class Medians:
 
         Tokens have the weight, and not invoices: who splits a bill, or makes up renters, moves nothing without work.
         """
-        mine = {*_parties(own)}
-        others = [(price, parties, tokens) for price, parties, tokens in self._prices if mine.isdisjoint(parties)]
-        weight = sum(tokens for _, _, tokens in others)
-        renters = {renter for _, (renter, _), _ in others}
-        accounts = {account for _, (_, account), _ in others}
-        if min(len(accounts), len(renters)) < LEAST_OTHERS or 2 * weight < self._tokens:
+        mine = _parties(own)
+        others = [(price, one) for price, one in self._prices if mine.isdisjoint(_named(one))]
+        weight = sum(one.tokens for _, one in others)
+        if _least_parties([one for _, one in others]) < LEAST_OTHERS or 2 * weight < self._tokens:
             return None
-        below = accumulate(tokens for _, _, tokens in others)
-        price = next(price for (price, _, _), sum_ in zip(others, below, strict=True) if 2 * sum_ >= weight)
+        below = accumulate(one.tokens for _, one in others)
+        price = next(price for (price, _), tokens in zip(others, below, strict=True) if 2 * tokens >= weight)
         return price.numerator, price.denominator
 
 
-def _parties(one: Invoiced | Price) -> tuple[str, str]:
-    return one.renter.lower(), one.account.lower()
+def _least_parties(prices: list[Price]) -> int:
+    """Parties that there are at least names of in each kind: a new key or wallet an hour makes no second one."""
+    kinds = ({one.renter for one in prices}, {one.account for one in prices}, {one.machine for one in prices})
+    return min(*map(len, kinds), len({node for one in prices for node in one.nodes}))
+
+
+def _named(one: Price) -> tuple[str, ...]:
+    return one.renter, one.account, one.machine, *one.nodes
+
+
+def _parties(one: Invoiced) -> set[str]:
+    """All by which an invoice may be somebody's own, in lower case."""
+    return {one.renter.lower(), one.account.lower(), *(name.lower() for name in names_of(one))}
 
 
 def _is_own(first: Invoiced, second: Invoiced) -> bool:
-    """Whether two invoices are of one party: whoever signs or is paid in both."""
-    return not {*_parties(first)}.isdisjoint(_parties(second))
+    """Whether two invoices may be of one party: of one renter, wallet, node key or machine."""
+    return not _parties(first).isdisjoint(_parties(second))
 
 
 def _assessed(invoice: InvoiceState, median: tuple[int, int]) -> Assessed:

@@ -10,18 +10,20 @@ from fractions import Fraction
 
 import pytest
 
+from contracts.ids import as_address
 from contracts.protocol.judge import chain_events
 from contracts.protocol.judge.entries import EpochClosed, InvoicesAssessed
 from contracts.protocol.judge.errors import Differs, Refused
 from contracts.protocol.judge.machine import replay
 from contracts.protocol.judge.rules import invoices
 from contracts.protocol.judge.snapshot import dump, restore
+from contracts.protocol.judge.state import InvoiceState
 from tests.contracts.protocol.judge.court import RUN
 from tests.contracts.protocol.judge.rented import CONFIG, RENTERS, TOKEN, USD, Paying, Rented
 
 pytestmark = pytest.mark.unit
 
-PRICE = {"renter", "account", "hour", "amount", "tokens"}
+PRICE = {"renter", "account", "machine", "nodes", "hour", "amount", "tokens"}
 VOTES = {
     "capital_weight": ("0", "1", "30", "1000000"),
     "token_price": ("0", "1", "1000000", "1000000000000"),
@@ -111,6 +113,57 @@ def test_many_invoices_cost_an_epoch_little(monkeypatch: pytest.MonkeyPatch) -> 
     run = town.state.runs[RUN]
     assert run.invoices == []
     assert all(set(json.loads(dump(town.state))["runs"][0][1]["prices"][0]) == PRICE for _ in run.prices)
+
+
+def test_one_node_under_many_names_is_no_market() -> None:
+    """A new renter's key and a new wallet in each hour cost nothing: an invoice that shares a node key is one's own."""
+    town = Rented()
+    for number in range(5):
+        town.enrol(RENTERS[0], f"purse {number}", town.state.runs[RUN].round + 1, number + 2)
+        town.work()
+    paid = [(work.hour, work.account) for work in town.state.runs[RUN].worked[RENTERS[0]]]
+    assert len({account for _, account in paid}) == 5
+    for number, (hour, account) in enumerate(paid):
+        renter = as_address(f"renter {number}")
+        town.hand(RENTERS[0], hour, 900, renter=renter, account=account, machine=f"i-{number}")
+    town.work()
+    assert town.assessed() == []
+
+
+def test_one_machine_under_many_names_is_no_market() -> None:
+    """Nor is one rental that has another node key in each hour."""
+    town = Rented()
+    hours = [town.work() for _ in RENTERS]
+    for node, hour in zip(RENTERS, hours, strict=True):
+        town.hand(node, hour, 900, machine="i-1")
+    town.work()
+    assert town.assessed() == []
+
+
+@pytest.mark.parametrize("shared", ["renter", "account", "nodes", "machine"])
+def test_three_others_have_to_differ_in_all(shared: str) -> None:
+    """Two machines whose hours are spread over many names are two, to whoever else asks for a price."""
+    town = Rented()
+    names = {name: len(RENTERS) for name in ("renter", "account", "nodes", "machine")} | {shared: 2}
+    others = [
+        InvoiceState(
+            replace(
+                town.invoice(RENTERS[0], 0),
+                renter=as_address(f"r{number % names['renter']}"),
+                account=as_address(f"a{number % names['account']}"),
+                nodes=(as_address(f"k{number % names['nodes']}"),),
+                machine=f"m{number % names['machine']}",
+            ),
+            number,
+            0,
+            64,
+            0,
+        )
+        for number in range(len(RENTERS))
+    ]
+    town.state.runs[RUN].invoices = others
+    mine = town.invoice(RENTERS[0], 0)
+    assert invoices.Medians(town.state.runs[RUN]).of_others(mine) is None
 
 
 def _other(value: object) -> object:
