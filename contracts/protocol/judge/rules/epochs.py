@@ -194,10 +194,13 @@ def on_epoch(state: State, entry: EpochClosed) -> None:
 
 
 def on_over(state: State, entry: RunOver) -> None:
-    """The run credits nothing from here on, and owes nobody anything."""
+    """The run credits nothing from here on, and owes nobody anything. Its hours are remembered for other runs."""
     run = state.runs[entry.run]
     run.over = True
     run.pending.clear()
+    run.invoices.clear()
+    run.prices.clear()
+    run.capital.clear()
 
 
 def due_ending(state: State) -> EpochEnded | EpochClosed | None:

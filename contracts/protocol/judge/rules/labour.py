@@ -80,13 +80,18 @@ def forget_claimed(run: RunState, fact: Invoiced) -> None:
             del run.worked[node]
 
 
-def forget_old(state: State, run: RunState) -> None:
-    """No invoice may name these hours any more, and prices of these invoices are too old to count."""
-    oldest = hour_now(state) - MEMORY_HOURS
+def _forget_work(run: RunState, oldest: int) -> None:
     for node in list(run.worked):
         run.worked[node] = [work for work in run.worked[node] if work.hour >= oldest]
         if not run.worked[node]:
             del run.worked[node]
+
+
+def forget_old(state: State, run: RunState) -> None:
+    """No invoice may name these hours any more, and prices of these invoices are too old to count."""
+    oldest = hour_now(state) - MEMORY_HOURS
+    for each in (run, *(other for other in state.runs.values() if other.over)):
+        _forget_work(each, oldest)
     run.prices = [price for price in run.prices if price.hour >= oldest]
     for name in list(state.hired):
         state.hired[name] = [(first, end) for first, end in state.hired[name] if end > oldest]

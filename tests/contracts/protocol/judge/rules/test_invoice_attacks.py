@@ -16,8 +16,10 @@ from contracts.protocol.judge.entries import EpochClosed, InvoicesAssessed
 from contracts.protocol.judge.errors import Differs, Refused
 from contracts.protocol.judge.machine import replay
 from contracts.protocol.judge.rules import invoices
+from contracts.protocol.judge.rules.labour import forget_old
 from contracts.protocol.judge.snapshot import dump, restore
-from contracts.protocol.judge.state import InvoiceState
+from contracts.protocol.judge.state import InvoiceState, RunState
+from contracts.protocol.judge.terms import MEMORY_HOURS
 from tests.contracts.protocol.judge.court import RUN
 from tests.contracts.protocol.judge.rented import CONFIG, RENTERS, TOKEN, USD, Paying, Rented
 
@@ -164,6 +166,25 @@ def test_three_others_have_to_differ_in_all(shared: str) -> None:
     town.state.runs[RUN].invoices = others
     mine = town.invoice(RENTERS[0], 0)
     assert invoices.Medians(town.state.runs[RUN]).of_others(mine) is None
+
+
+def test_a_run_that_is_over_leaves_little_behind() -> None:
+    """A state is for runs that go on: of the others it has the hours alone, as long as any invoice may name them."""
+    town = Rented(config=replace(CONFIG, rounds=2))
+    for hour in (town.work(), town.work()):
+        for node in RENTERS:
+            with suppress(Refused):
+                town.hand(node, hour)
+    for number, epoch in list(town.state.epochs.items()):
+        town.block(chain_events.EpochFinal(number, 0, epoch.closed.root))
+    run = town.state.runs[RUN]
+    assert run.over
+    assert (run.invoices, run.prices, run.capital) == ([], [], {})
+    assert run.worked
+    town.block(seconds=(MEMORY_HOURS + 2) * 3600)
+    forget_old(town.state, RunState(run.created, run.config, "", ""))
+    assert run.worked == {}
+    town.audit()
 
 
 def _other(value: object) -> object:
