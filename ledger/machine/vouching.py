@@ -31,11 +31,16 @@ def renter_of(envelope: Envelope) -> tuple[str, ...]:
 
 def check_first(envelope: Envelope, domain: Domain, members: tuple[str, ...]) -> None:
     """A contribution has no more signatures than its run has maintainers, and the first is one of theirs; of an invoice
-    it may be the renter's, who signs beside them. Whether all are, the machine says. Raises NotBound and
-    BadSignature."""
-    allowed = {*members, *renter_of(envelope)}
-    if len(envelope.signatures) > len(allowed):
+    it may be the renter's, who signs beside them, and then the second is one. Whether all are, the machine says. Raises
+    NotBound and BadSignature."""
+    renter = renter_of(envelope)
+    if len(envelope.signatures) > len({*members, *renter}):
         raise NotBound(f"{len(envelope.signatures)} signatures, and the run has {len(members)} maintainers")
-    first = recover(envelope.message, domain, envelope.signatures[0])
-    if first not in allowed:
-        raise NotBound(f"{first} is no maintainer; the holders vote on `maintainers`")
+    for signature in envelope.signatures[: 1 + len(renter)]:
+        signer = recover(envelope.message, domain, signature)
+        if signer in members and signer not in renter:
+            return
+        if signer not in renter:
+            raise NotBound(f"{signer} is no maintainer; the holders vote on `maintainers`")
+    if len(envelope.signatures) > len(renter):
+        raise NotBound("the renter signs once, and maintainers beside it")

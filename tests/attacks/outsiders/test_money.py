@@ -72,6 +72,28 @@ def test_a_stranger_has_one_signature_read(vouched: Script, monkeypatch: pytest.
     assert vouched.offer(signed_by_all(vouched, said)).status_code == 200
 
 
+@pytest.mark.parametrize("repeats", [False, True])
+def test_who_calls_itself_a_renter_has_two_read(
+    vouched: Script, monkeypatch: pytest.MonkeyPatch, repeats: bool
+) -> None:
+    """An invoice's renter signs beside the maintainers, and anybody may say that it is one."""
+    read: list[bytes] = []
+
+    def counted(message: Message, domain: Domain, signature: bytes) -> str:
+        read.append(signature)
+        return recover(message, domain, signature)
+
+    strangers = sorted((key(f"stranger {number}") for number in range(3)), key=lambda found: found.address)
+    names = (strangers[0].address, AUTHOR, "lambda", "i-7", b"\7" * 32, (AUTHOR,))
+    said = messages.Invoice(vouched.run, *names, 0, 1, 5, False)
+    by = [strangers[0]] * 3 if repeats else strangers
+    signatures = tuple(sign(said, vouched.service.domain, bytes(stranger.key)) for stranger in by)
+    for module in (vouching, signed):
+        monkeypatch.setattr(module, "recover", counted)
+    assert refusal(vouched, Envelope(said, signatures, {})) == "not-bound"
+    assert read == list(signatures[:2])
+
+
 def test_a_used_nonce_makes_no_second_run(tmp_path: Path) -> None:
     """F12: no two runs ask for one trajectory. The same terms again are the same run."""
     with script(tmp_path, nodes=1) as run:
