@@ -7,6 +7,7 @@ import random
 from contextlib import suppress
 from dataclasses import fields, replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -187,7 +188,7 @@ def test_a_run_that_is_over_leaves_little_behind() -> None:
     town.audit()
 
 
-def _other(value: object) -> object:
+def _other(value: Any) -> Any:
     if isinstance(value, bool):
         return not value
     return value + 1 if isinstance(value, int) else f"{value}x"

@@ -397,7 +397,7 @@ def test_work_that_is_posted_late_is_waited_for() -> None:
     hour = town.work()
     late = PostedWork(N0, as_address("wallet of n0"), hour, 64, USD, True)
     town.state.runs[RUN].posted.append(late)
-    with pytest.raises(OutOfTime, match="since the last epoch closed"):
+    with pytest.raises(OutOfTime, match="since its last epoch closed"):
         town.hand(N0, hour)
     town.hand(N1, hour)
 
