@@ -24,6 +24,8 @@ SECONDS = 10.0
 """For so long processes that go on making others are killed again and again."""
 _PR_SET_CHILD_SUBREAPER = 36
 _PROC = Path("/proc")
+_ENDED = "Z"
+"""State of a process that nobody has waited for, by proc(5)."""
 
 
 def adopt() -> None:
@@ -35,7 +37,7 @@ def adopt() -> None:
 def reap(child: int) -> None:
     """Let go of adopted processes that ended; `child` has another who waits for it."""
     for pid, (parent, state) in _table().items():
-        if parent == os.getpid() and state == "Z" and pid != child:
+        if parent == os.getpid() and state == _ENDED and pid != child:
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
 
@@ -46,7 +48,7 @@ def below(root: int) -> list[int]:
     found, level = [], {root}
     while level:
         level = {pid for pid, (parent, _) in table.items() if parent in level}
-        found += [pid for pid in level if table[pid][1] != "Z"]
+        found += [pid for pid in level if table[pid][1] != _ENDED]
     return found
 
 

@@ -61,7 +61,7 @@ def test_a_machine_that_nobody_reaches_serves_nothing(file: Path, monkeypatch: p
         def getsockname(self) -> tuple[str, int]:
             return "10.1.2.3", 1
 
-    monkeypatch.setattr(wheel.socket, "socket", Private)
+    monkeypatch.setattr("commonweight.market.wheel.socket.socket", Private)
     with pytest.raises(WheelUnserved, match="--package-url"), reachable(str(file), "", "", 0):
         pass
 

@@ -61,17 +61,23 @@ def _is_over(group: int) -> bool:
     return False
 
 
+def _only(renting: Renting) -> dict[str, Any]:
+    found: Any = renting.call(call(1))["machines"]
+    (shown,) = found
+    return dict(shown)
+
+
 def test_a_machine_runs_its_script_until_its_renter_ends_it(renting: Renting) -> None:
     machine = renting.order(order(SLEEPS), SLEEPS)
     group = _pid(renting)
     assert renting.is_rented
-    (shown,) = renting.call(call(1))["machines"]  # type: ignore[misc]
+    shown = _only(renting)
     assert (shown["tag"], shown["ended_at"], shown["ends_at"]) == (machine.tag, 0, NOW + 3600)
     assert "began" in str(renting.call(call(3, machine.tag))["output"])
     renting.call(call(2, machine.tag))
     assert _is_over(group)
     assert not renting.is_rented
-    (shown,) = renting.call(call(1))["machines"]  # type: ignore[misc]
+    shown = _only(renting)
     assert shown["ended_at"] == NOW
 
 
