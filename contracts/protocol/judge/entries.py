@@ -265,8 +265,9 @@ class Line:
 class Assessed:
     """The worth of one invoice, entered at `entry`, in micro-USD: `credited` is at most the smaller of its amount and
     its `tokens` at the median price (`median_amount` for `median_tokens`), less `earned`, the value of the tokens that
-    the same work was paid as compute. With `payback` it is what the holders may pay back. Both of the median are 0
-    where others never had enough work of their own to give one."""
+    the same work was paid as compute, and less what the machine's other hours were paid beyond that. With `payback` it
+    is what the holders may pay back. Both of the median are 0 where others never had enough work of their own to give
+    one."""
 
     key: str
     entry: int

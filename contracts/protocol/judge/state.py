@@ -197,6 +197,9 @@ class RunState:
     prices: list[Price] = field(default_factory=list)
     capital: dict[Address, int] = field(default_factory=dict)
     """Capital (micro-USD) that was credited and not paid in tokens yet, by account."""
+    overpaid: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By machine, what its hours were paid (micro-USD) beyond their cost and was taken off nothing yet, and since which
+    hour."""
     funded: int = 0
     """All capital (micro-USD) that was ever credited."""
     payable: int = 0

@@ -200,6 +200,7 @@ def on_over(state: State, entry: RunOver) -> None:
     run.pending.clear()
     run.invoices.clear()
     run.prices.clear()
+    run.overpaid.clear()
     run.capital.clear()
 
 

@@ -9,6 +9,7 @@ Amounts are whole micro-USD. All that is assessed together is assessed alike, in
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
@@ -175,8 +176,11 @@ def due_assessment(state: State, name: RunId, run: RunState) -> InvoicesAssessed
     if not lines:
         return None
     terms = state.functions.capital(run.config)
-    lines = _within(lines, max(0, terms.cap - run.funded), payback=False)
-    lines = _within(lines, max(0, terms.budget - run.payable), payback=True)
+    lines = _netted(run, lines)
+    paybacks = {line.entry for line in lines if line.payback}
+    capitals = {line.entry for line in lines if not line.payback}
+    lines = _within(lines, max(0, terms.cap - run.funded), capitals)
+    lines = _within(lines, max(0, terms.budget - run.payable), paybacks)
     capital = run.funded + sum(line.credited for line in lines if not line.payback)
     payable = run.payable + sum(line.credited for line in lines if line.payback)
     return InvoicesAssessed(name, tuple(lines), capital, payable)
@@ -187,6 +191,11 @@ def on_assessed(state: State, entry: InvoicesAssessed) -> None:
     giving others a price."""
     run = state.runs[entry.run]
     assessed = {line.entry for line in entry.lines}
+    for machine, lines in _by_machine(run, entry.lines).items():
+        overpaid = -_balance(run, machine, lines)
+        run.overpaid.pop(machine, None)
+        if overpaid > 0:
+            run.overpaid[machine] = (overpaid, hour_now(state))
     run.prices += [_price_of(invoice) for invoice in run.invoices if invoice.entry in assessed]
     run.invoices = [invoice for invoice in run.invoices if invoice.entry not in assessed]
     for line in entry.lines:
@@ -258,10 +267,32 @@ def _assessed(invoice: InvoiceState, median: tuple[int, int]) -> Assessed:
     return Assessed(*facts, invoice.tokens, amount, tokens, invoice.value, credited)
 
 
-def _within(lines: list[Assessed], left: int, payback: bool) -> list[Assessed]:
-    """Where the manifest's cap, or the holders' budget, is reached, all that are assessed together have their part of
-    what is left."""
-    wanted = {str(line.entry): line.credited for line in lines if line.payback == payback}
+def _netted(run: RunState, lines: list[Assessed]) -> list[Assessed]:
+    """A machine's hours that were paid more than they cost are taken off its other ones: who bills each hour by itself
+    is credited no more than who bills them together."""
+    for machine, own in _by_machine(run, lines).items():
+        lines = _within(lines, max(0, _balance(run, machine, own)), {line.entry for line in own})
+    return lines
+
+
+def _by_machine(run: RunState, lines: Iterable[Assessed]) -> dict[str, list[Assessed]]:
+    machines = {invoice.entry: names_of(invoice.fact)[-1] for invoice in run.invoices}
+    found: dict[str, list[Assessed]] = {}
+    for line in lines:
+        found.setdefault(machines[line.entry], []).append(line)
+    return found
+
+
+def _balance(run: RunState, machine: str, lines: list[Assessed]) -> int:
+    """The cost at others' price, less all that the work was paid (micro-USD), of these and of earlier invoices."""
+    bought = [min(line.amount, line.tokens * line.median_amount // (line.median_tokens or 1)) for line in lines]
+    earned = sum(line.earned for line in lines if line.median_tokens)
+    return sum(bought) - earned - run.overpaid.get(machine, (0, 0))[0]
+
+
+def _within(lines: list[Assessed], left: int, entries: Container[int]) -> list[Assessed]:
+    """Where less is left than is wanted, these invoices have their part of it."""
+    wanted = {str(line.entry): line.credited for line in lines if line.entry in entries}
     if sum(wanted.values()) <= left:
         return lines
     parts = split(left, wanted)

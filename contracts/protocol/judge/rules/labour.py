@@ -92,6 +92,7 @@ def forget_old(state: State, run: RunState) -> None:
     oldest = hour_now(state) - MEMORY_HOURS
     for each in (run, *(other for other in state.runs.values() if other.over)):
         _forget_work(each, oldest)
+    run.overpaid = {name: owed for name, owed in run.overpaid.items() if owed[1] >= oldest}
     run.prices = [price for price in run.prices if price.hour >= oldest]
     for name in list(state.hired):
         state.hired[name] = [(first, end) for first, end in state.hired[name] if end > oldest]

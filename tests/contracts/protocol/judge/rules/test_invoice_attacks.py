@@ -188,6 +188,31 @@ def test_a_run_that_is_over_leaves_little_behind() -> None:
     town.audit()
 
 
+@pytest.mark.parametrize("lines", [((0, 2),), ((0, 1), (1, 2)), ((1, 2), (0, 1))])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_bill_in_lines_is_worth_no_more(lines: tuple[tuple[int, int], ...], apart: bool) -> None:
+    """Two hours cost 60 dollars and were paid 70: 20 of the first, and 50 of the second, in which few worked."""
+    town = Rented()
+    first, second = town.work(), town.work(*RENTERS[:2])
+    for node in RENTERS[2:]:
+        town.hand(node, first)
+    town.hand(RENTERS[1], first, 60, end=second + 1)
+    for start, end in lines:
+        town.hand(RENTERS[0], first + start, 30 * (end - start), end=first + end, machine="i-1")
+        if apart and lines[0] != (0, 1):
+            town.work()
+    last = town.work()
+    credited = sum(line.credited for entry in town.assessed() for line in entry.lines if line.account == "wallet of n0")
+    assert credited == 0
+    assert town.state.runs[RUN].overpaid["lambda\ni-1"][0] == 10 * USD
+    town.hand(RENTERS[0], last, machine="i-1")
+    town.work()
+    (line,) = town.assessed()[-1].lines
+    assert line.credited == 30 * USD - line.earned - 10 * USD, "a third hour's, less 10 of those before"
+    assert "lambda\ni-1" not in town.state.runs[RUN].overpaid
+    town.audit()
+
+
 def _other(value: Any) -> Any:
     if isinstance(value, bool):
         return not value
