@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.model import evaluation, held, resign, stake, unstake
+from commonweight.commands.model import eval, held, resign, stake, unstake
 from commonweight.keystore import open_keystore
 from commonweight.terminal.console import tell
 from commonweight.terminal.options import (
@@ -77,7 +77,7 @@ app.command("stake")(stake.stake)
 app.command("unstake")(unstake.unstake)
 app.command("resign")(resign.resign)
 app.command("held")(held.held)
-app.command("eval")(evaluation.evaluate)
+app.command("eval")(eval.evaluate)
 
 
 @app.command("check")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from commonweight.commands.network import hosts
+from commonweight.commands.network import measure, offer
 from commonweight.terminal.console import tell
 from commonweight.terminal.lifetime import heed_signals
 from commonweight.terminal.options import DEFAULT_API, Api, DeploymentFile, read_address, read_run, read_url_or_none
@@ -376,5 +376,5 @@ def ssh(rental: RentalName, folder: Place = None) -> None:
     tell({"rental": rental, "reach": found.reach}, [found.reach])
 
 
-app.command("offer")(hosts.offer)
-app.command("measure")(hosts.measure)
+app.command("offer")(offer.offer)
+app.command("measure")(measure.measure)

@@ -76,7 +76,7 @@ def test_a_stranger_has_one_signature_read(vouched: Script, monkeypatch: pytest.
 def test_who_calls_itself_a_renter_has_two_read(
     vouched: Script, monkeypatch: pytest.MonkeyPatch, repeats: bool
 ) -> None:
-    """An invoice's renter signs beside the maintainers, and anybody may say that it is one."""
+    """X7: An invoice's renter signs beside the maintainers, and anybody may say that it is one."""
     read: list[bytes] = []
 
     def counted(message: Message, domain: Domain, signature: bytes) -> str:
