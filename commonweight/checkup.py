@@ -253,7 +253,7 @@ def _run(target: CheckTargets) -> Result:
     if not target.run:
         raise Skip("no --run is given")
     run = target.client.read(Run, f"/runs/{target.run}")
-    if run.phase is RunPhase.OVER:
+    if run.phase == RunPhase.OVER:
         return CheckResult.FAILED, "the run is over", "choose another run: `commonweight run list`"
     return CheckResult.FINE, f"round {run.round}, {run.phase}", ""
 

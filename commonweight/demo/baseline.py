@@ -37,11 +37,11 @@ def _closed(client: ApiClient, run: str, number: int) -> Round | None:
     if client.read(Run, f"/runs/{run}").round < number:
         return None
     view = client.read(Round, f"/runs/{run}/rounds/{number}")
-    return view if view.phase is RoundPhase.CLOSED else None
+    return view if view.phase == RoundPhase.CLOSED else None
 
 
 def _public(view: Round) -> PublicRound:
-    accepted = [p.node for p in view.proofs if p.state is ProofState.POSTED]
+    accepted = [p.node for p in view.proofs if p.state == ProofState.POSTED]
     listed = [as_address(node.node) for node in view.nodes]
     return PublicRound(RunConfig.from_json(view.config), from_hex(view.data_seed), listed, accepted)
 

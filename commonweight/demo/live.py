@@ -92,8 +92,8 @@ def _note(node: RoundNode, proofs: Mapping[str, ProofLine]) -> str:
     proof = proofs.get(node.node)
     if proof is None:
         return "[yellow]fell silent" if node.lapsed else "trains"
-    if proof.state is ProofState.POSTED:
+    if proof.state == ProofState.POSTED:
         return "[green]verified"
-    if proof.state is ProofState.VOIDED:
+    if proof.state == ProofState.VOIDED:
         return f"[red]voided: {proof.reason}"
-    return "before the full bench" if proof.stage is ProofStage.BENCH else str(proof.stage)
+    return "before the full bench" if proof.stage == ProofStage.BENCH else str(proof.stage)

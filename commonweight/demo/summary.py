@@ -95,7 +95,7 @@ def _chain(source: Source, epoch: Epoch) -> ChainOutcome:
 def _node(source: Source, name: str, rounds: list[Round], chain: ChainOutcome) -> NodeOutcome:
     proofs = [p for r in rounds for p in r.proofs if p.node == source.cast.address(name)]
     steps = {r.round: RunConfig.from_json(r.config).steps for r in rounds}
-    counted = {state: sum(steps[p.round] for p in proofs if p.state is state) for state in ProofState}
+    counted = {state: sum(steps[p.round] for p in proofs if p.state == state) for state in ProofState}
     units = int(chain.balances[name])
     return NodeOutcome(
         name=name,
@@ -181,7 +181,7 @@ def _checks(source: Source, findings: Findings) -> dict[str, bool]:
         "the API counts the votes as the Governor does": findings.tally.api == findings.tally.governor,
         "the next round trained with what was voted": by_number[last].config_digest != by_number[last - 1].config_digest
         and any(d.key == "inner_lr" and d.value == by_number[last].inner_lr for d in findings.decisions)
-        and any(proof.state is ProofState.POSTED for proof in changed),
+        and any(proof.state == ProofState.POSTED for proof in changed),
         "at least a quorum spoke on every proof": all(
             set(VERIFIERS) >= proof.speakers() and len(proof.speakers()) >= 2 for proof in findings.verdicts
         ),

@@ -209,7 +209,7 @@ class Contributions:
         run = self._client.read(Run, f"/runs/{to_hex(file.message.run)}")
         config = RunConfig.from_json(run.config)
         signing = signing_of(file, Maintainers.parse(config.maintainers), self._client)
-        state = state_of(signing, over=run.phase is RunPhase.OVER, taken=bool(same))
+        state = state_of(signing, over=run.phase == RunPhase.OVER, taken=bool(same))
         values = {
             "run": run.run,
             "quorum": signing.quorum,

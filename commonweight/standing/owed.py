@@ -119,7 +119,7 @@ class _Look:
 
     def coming(self, epochs: dict[int, Epoch]) -> list[Claim]:
         """The epochs that are open yet, of the runs that name the account."""
-        live = [run for run in self._runs if run.shown.phase is not RunPhase.OVER]
+        live = [run for run in self._runs if run.shown.phase != RunPhase.OVER]
         paying_runs = [run for run in live if self._names(run)]
         if paying_runs:
             return [self._open(run, epochs) for run in paying_runs]
@@ -136,7 +136,7 @@ class _Look:
 
     def _open(self, run: SeenRun, epochs: dict[int, Epoch]) -> Claim:
         paid = max((epoch.last_round for epoch in epochs.values() if epoch.run == run.shown.run), default=0)
-        merged = run.shown.round - (run.shown.phase is RunPhase.TRAINING)
+        merged = run.shown.round - (run.shown.phase == RunPhase.TRAINING)
         state = claims.state_without_epochs(1, is_payee=True, merged=max(0, merged))
         last = paid + from_json(RunTerms, run.shown.manifest).roundsPerEpoch
         return Claim(

@@ -28,7 +28,7 @@ def _final(stage: DemoStage) -> bool:
         signers = ", ".join(sorted(stage.cast.name_of(as_address(s)) for s in epoch.signatures))
         stage.once("epoch 1", f"payout root rebuilt from the log and signed by {signers}")
     stage.once("epoch 1", f"is {epoch.state}")
-    return epoch.state is EpochStage.FINAL
+    return epoch.state == EpochStage.FINAL
 
 
 def _cheat_claims(stage: DemoStage) -> None:

@@ -27,7 +27,7 @@ def watch(stage: DemoStage) -> int:
         _kill_when_due(stage, current)
     stage.board.busy(f"round {current.round}: {current.phase}")
     stage.board.show(bars(current, stage.cast.name_of, lambda name: stage.steps(name, current.round)))
-    return int(state.round if current.phase is RoundPhase.CLOSED else state.round - 1)
+    return int(state.round if current.phase == RoundPhase.CLOSED else state.round - 1)
 
 
 def _kill_when_due(stage: DemoStage, current: Round) -> None:
@@ -64,11 +64,11 @@ def _tell_node(stage: DemoStage, topic: str, node: RoundNode) -> None:
 def _tell_proof(stage: DemoStage, topic: str, proof: ProofLine) -> None:
     name = stage.cast.name_of(as_address(proof.node))
     stage.once(topic, f"{name} committed {proof.proof[:12]}…")
-    if proof.stage is ProofStage.BENCH:
+    if proof.stage == ProofStage.BENCH:
         stage.once(topic, f"{name} is disputed; the full bench replays the segment")
-    if proof.state is ProofState.POSTED:
+    if proof.state == ProofState.POSTED:
         stage.once(topic, f"{name} verified: {proof.work:,} tokens of work posted")
-    if proof.state is ProofState.VOIDED:
+    if proof.state == ProofState.VOIDED:
         measured = int(proof.measured) / 1e18
         limit = int(proof.limit) / 1e18
         stage.once(topic, f"{name} VOIDED: {proof.reason}, error {measured:.3g}, limit {limit:.3g}")
