@@ -29,6 +29,7 @@ def test_what_is_credited_stands_in_the_runs_document(place: Town) -> None:
         "account": AUTHOR,
         "weight": "5",
         "signers": sorted(key_of(name).address for name in MAINTAINERS),
+        "invoice": None,
     }
 
 

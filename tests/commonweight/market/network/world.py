@@ -31,7 +31,7 @@ DEPLOYMENT = replace(
 
 def _supplier(line: HostLine) -> str:
     message = line.offer.get("message", {})
-    return str(message["supplier"]) if isinstance(message, dict) else ""
+    return str(message.get("supplier", "")) if isinstance(message, dict) else ""
 
 
 @dataclass
