@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from web3 import Web3
 
+from commonweight.model.currency import CurrencyTerms
 from contracts.bindings.currency import Currency
 from contracts.bindings.governor import Action
 from contracts.bindings.model_registry import ModelRegistry
@@ -73,9 +74,8 @@ class Paybacks:
         total = sum(self.units(one) for one in paybacks)
         held = self._currency.balance_of(self._treasury)
         if held < total:
-            raise PaybackRefused(
-                f"the treasury has {held} units of {self._currency.address}, and {total} are to be paid"
-            )
+            terms = CurrencyTerms.of(self._currency)
+            raise PaybackRefused(f"the treasury has {terms.text(held)}, and {terms.text(total)} are to be paid")
         return [action for one in paybacks for action in self._pair(one)]
 
     def _pair(self, payback: Payback) -> tuple[Action, Action]:
