@@ -29,7 +29,7 @@ def test_a_corpus_is_made_shown_and_compared(commonweight: Command, tmp_path: Pa
     code, spoken, held_out, vocabulary, digest = made.out.splitlines()
     assert code.startswith("code: ")
     assert code.endswith(f"of 1 documents with {(text / 'two.txt').stat().st_size:,} bytes; licence: GPL-2.0")
-    assert spoken.endswith("licence: not said")
+    assert spoken.endswith("licence: not given")
     assert held_out.startswith("held out: ")
     assert vocabulary == "vocabulary: 300 tokens"
     shown = commonweight("corpus", "show", out, "--json")
