@@ -48,6 +48,9 @@ VALUES = dict.fromkeys(
         "free",
         "epochs",
         "stake",
+        "cost",
+        "worth",
+        "use",
     ),
     "7 TEST",
 ) | {"id": "7", "account": "0x" + "11" * 20, "currency": "0x" + "22" * 20}
@@ -102,7 +105,8 @@ CONTRIBUTIONS = {
     ContributionState.TAKEN: signing(2, taken=True, over=True),
     ContributionState.RUN_OVER: signing(2, over=True),
 }
-"""The last two states are read from the log: tests/commonweight/standing/test_contributions.py."""
+"""The other states are read from the log: tests/commonweight/standing/test_contributions.py, and of invoices
+tests/commonweight/commands/holder/test_payback.py."""
 
 
 def stake(seated: bool = False, wei: int = 5, epochs: int = 0, now: int = 50, signed: bool = False) -> DepartureState:
@@ -123,7 +127,8 @@ def test_every_state_is_reached() -> None:
         assert {state: state for state in states} == reached
     for several, found in ((DepositState, DEPOSITS), (DepartureState, DEPARTURES)):
         assert {state: {state} for state in several} == found
-    on_the_log = {ContributionState.CREDITED, ContributionState.IN_EPOCH}
+    of_credits = {ContributionState.CREDITED, ContributionState.IN_EPOCH}
+    on_the_log = of_credits | {ContributionState.INVOICED, ContributionState.ASSESSED}
     assert {state: state for state in ContributionState if state not in on_the_log} == CONTRIBUTIONS
 
 

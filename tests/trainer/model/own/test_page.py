@@ -35,7 +35,7 @@ def test_training_without_a_chain_learns(place: Path, monkeypatch: pytest.Monkey
     )
     monkeypatch.chdir(place)
     found: dict[str, Any] = {}
-    (code,) = blocks("Train your own model, without chain")
+    (code,) = blocks("Train your own model without a chain")
     exec(code, found)
     assert len(found["losses"]) == 4
     assert found["losses"][-1] < found["losses"][0] - 0.3
@@ -54,7 +54,7 @@ def test_exported_weights_load_into_the_package(place: Path, monkeypatch: pytest
     monkeypatch.chdir(place)
     found: dict[str, Any] = {}
     forgotten()
-    (code,) = blocks("Take its weights home")
+    (code,) = blocks("Export its weights")
     exec(code, found)
     weights = load_file(place / "out" / "model.safetensors")
     assert {f"theta.{name}" for name in weights} == theta.keys()
