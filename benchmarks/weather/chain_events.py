@@ -26,7 +26,7 @@ from contracts.chain.connection import connect, send
 
 PATIENCE = 60.0
 KIND = '"node-stake"'
-WEI = STAKE // 1_000
+WEI = STAKE // 100
 LOOK_SECONDS = 0.02
 
 
