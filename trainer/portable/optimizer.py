@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from contracts.protocol.run_config import RunConfig
+from trainer.model.decay import begin_step
 from trainer.model.state import TrainState
 from trainer.portable.exact_gemm import exact_square_sum, square_root_
 
@@ -29,12 +30,9 @@ def adamw(config: RunConfig, state: TrainState, gradients: list[Tensor], rate_sh
     theta = list(state.theta.values())
     m = list(state.m.values())
     v = list(state.v.values())
-    lr = config.rate("inner_lr") * rate_share
     beta1 = config.rate("beta1")
     beta2 = config.rate("beta2")
-    state.step += 1
-    if decayed := [value for value in theta if value.dim() > 1]:
-        torch._foreach_mul_(decayed, 1.0 - lr * config.rate("weight_decay"))
+    lr = begin_step(config, state, rate_share)
     _average(m, torch._foreach_mul(gradients, 1.0 - beta1), beta1)
     torch._foreach_mul_(gradients, gradients)
     torch._foreach_mul_(gradients, 1.0 - beta2)

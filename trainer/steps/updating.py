@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from contracts.protocol.run_config import RunConfig
+from trainer.model.decay import begin_step
 from trainer.model.state import TrainState
 from trainer.portable.optimizer import adamw as portable_adamw
 from trainer.portable.optimizer import square_sums
@@ -71,12 +72,9 @@ def _adamw(config: RunConfig, state: TrainState, gradients: list[Tensor], rate_s
     theta = list(state.theta.values())
     m = list(state.m.values())
     v = list(state.v.values())
-    lr = config.rate("inner_lr") * rate_share
     beta1 = config.rate("beta1")
     beta2 = config.rate("beta2")
-    state.step += 1
-    if decayed := [value for value in theta if value.dim() > 1]:
-        torch._foreach_mul_(decayed, 1.0 - lr * config.rate("weight_decay"))
+    lr = begin_step(config, state, rate_share)
     torch._foreach_lerp_(m, gradients, 1.0 - beta1)
     torch._foreach_mul_(v, beta2)
     torch._foreach_addcmul_(v, gradients, gradients, 1.0 - beta2)
