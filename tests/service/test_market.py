@@ -123,20 +123,26 @@ def _settings(host: Host, folder: Path) -> dict[str, str]:
     return {"COMMONWEIGHT_MARKET_VAST_URL": host.url, "PYTHONPATH": str(ROOT)}
 
 
-def _command(stage: Stage, folder: Path) -> list[str]:
+def join_options(stage: Stage, folder: Path) -> dict[str, str]:
+    """Options of `market join` at Vast.ai's stand-in; its drain takes no time."""
     deployment = folder / "deployment.json"
     deployment.write_text(stage.deployment.to_json())
-    options = {
+    return {
         "--payout": wallet("renter"),
         "--budget": "50USD",
         "--hours": "2",
         "--deployment": str(deployment),
         "--package": "commonweight",
         "--api": stage.api,
-        "--device": "cpu",
         "--drain": "0",
         "--look": "1",
         "--provider": "vast",
+    }
+
+
+def _command(stage: Stage, folder: Path) -> list[str]:
+    options = join_options(stage, folder) | {
+        "--device": "cpu",
         "--folder": str(folder / "market"),
         "--node-option": f"--data={stage.text}",
     }

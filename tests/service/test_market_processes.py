@@ -18,7 +18,8 @@ from commonweight.market.renting.rental import Standing
 from tests.commonweight.market.stand_ins.akash import AkashStandIn, Bidder, model
 from tests.commonweight.market.stand_ins.stand_in import standing
 from tests.commonweight.market.stand_ins.vast import Answer, VastStandIn
-from tests.service.stage import Stage, staged, wallet
+from tests.service.stage import Stage, staged
+from tests.service.test_market import join_options
 from tests.sources import ROOT
 
 pytestmark = pytest.mark.integration
@@ -67,19 +68,7 @@ def test_two_at_a_provider_without_tags_take_a_machine_each(tmp_path: Path) -> N
 def test_a_join_killed_in_its_drain_leaves_nothing_billed(stage: Stage, tmp_path: Path) -> None:
     """Its machines would answer what they owe for ten minutes; with nobody left to end them then, a look ends them."""
     server = Quick()
-    deployment = tmp_path / "deployment.json"
-    deployment.write_text(stage.deployment.to_json())
-    options = {
-        "--payout": wallet("renter"),
-        "--budget": "50USD",
-        "--hours": "2",
-        "--deployment": str(deployment),
-        "--package": "commonweight",
-        "--api": stage.api,
-        "--drain": "600",
-        "--look": "1",
-        "--provider": "vast",
-    }
+    options = join_options(stage, tmp_path) | {"--drain": "600"}
     words = [word for pair in options.items() for word in pair]
     with standing(server):
         own = _own(tmp_path, "vast", server.key, COMMONWEIGHT_MARKET_VAST_URL=server.url)
