@@ -80,13 +80,13 @@ def parse_signed(kind: type[M], data: bytes) -> Signed[M]:
 
 
 def require(one: Signed[M], model: Model, signer: Address) -> M:
-    """The message, of this model and by this signer, whose address has one spelling. Raises BadHostMessage and
-    BadSignature."""
+    """The message, of this model and by this signer, whose address has one spelling. Raises BadSignature (first: of
+    what nobody signed nothing else is said) and BadHostMessage."""
+    require_signer(one.message, model.domain, one.signature, signer)
     if signer != to_checksum_address(signer):
         raise BadHostMessage("addresses are written with their checksum")
     if getattr(one.message, "model", None) != model.model:
         raise BadHostMessage("it is of another model")
-    require_signer(one.message, model.domain, one.signature, signer)
     return one.message
 
 
@@ -95,7 +95,7 @@ def require_offer(one: Signed[HostOffer], model: Model, now: int, loopback: bool
 
     Raises BadHostMessage, HostMessageOld and BadSignature.
     """
-    offer = one.message
+    offer = require(one, model, one.message.supplier)
     require_url(offer.url, loopback)
     if not (len(offer.country) == _CODE and offer.country.isascii() and offer.country.isupper()):
         raise BadHostMessage("the country is an ISO 3166 code, as DE")
@@ -105,7 +105,7 @@ def require_offer(one: Signed[HostOffer], model: Model, now: int, loopback: bool
         raise BadHostMessage("an offer lasts a day at most")
     if not offer.issuedAt - SKEW_SECONDS <= now < offer.expiresAt:
         raise HostMessageOld("the offer has ended, or begins later; are the clocks right?")
-    return require(one, model, offer.supplier)
+    return offer
 
 
 def require_report(

@@ -74,6 +74,12 @@ def test_an_offer_that_cannot_stand_is_refused(changes: dict[str, Any], error: t
         require_offer(offer(**changes), MODEL, NOW)
 
 
+def test_of_an_offer_that_nobody_signed_nothing_else_is_said() -> None:
+    wrong = offer(url="a few words", country="Sweden")
+    with pytest.raises(BadSignature):
+        require_offer(Signed(wrong.message, b"\x1f" * 64 + b"\x1b"), MODEL, NOW)
+
+
 def test_an_offer_of_another_chain_is_refused() -> None:
     elsewhere = Model(MODEL.model, Domain(1, MODEL.domain.verifying_contract))
     with pytest.raises(BadSignature):
