@@ -255,10 +255,13 @@ bench-http: install  ## 20,000 requests made up from /openapi.json, on SQLite an
 bench-writers: install  ## messages a second from 32 writers: one a transaction, and many
 	$(BIN)/python -m benchmarks.writers
 
+bench-pages: install  ## CPU of each page beside another checkout's, in turns: make bench-pages before=FOLDER
+	$(BIN)/python -m benchmarks.pages_beside $(before)
+
 bench-idle: install  ## what a server costs that has nothing to do, over ten finished runs
 	$(BIN)/python -m benchmarks.idle
 
-.PHONY: bench-writers bench-idle
+.PHONY: bench-writers bench-idle bench-pages
 
 bench-stops: install  ## 200 SIGKILL and 50 SIGSTOP of nodes at random moments (an hour)
 	$(BIN)/python -m benchmarks.weather.stops
