@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import progress, write_result
-from benchmarks.weather import clocks
-from benchmarks.weather.facts import Facts, facts
-from benchmarks.weather.gusts import MACHINE, Schedule, schedule
+from benchmarks.weather.lines import clocks
+from benchmarks.weather.lines.gusts import MACHINE, Schedule, schedule
 from benchmarks.weather.network import VERIFIERS, Network, lines_of
+from benchmarks.weather.outcome.facts import Facts, facts
+from benchmarks.weather.outcome.verdict import is_good, verdict
 from benchmarks.weather.playing import WORKER, Played, Player
-from benchmarks.weather.verdict import is_good, verdict
 
 BACK_BAR = 60.0
 POSTED_SECONDS = 900.0

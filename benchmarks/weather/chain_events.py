@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import progress, write_result
-from benchmarks.weather.back import entries_with
 from benchmarks.weather.network import BLOCK_SECONDS, STAKE, Network
+from benchmarks.weather.outcome.back import entries_with
 from contracts.bindings.node_stakes import NodeStakes
 from contracts.chain.connection import connect, send
 

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import progress, write_result
-from benchmarks.weather.back import entries_with
-from benchmarks.weather.facts import Facts, facts
 from benchmarks.weather.network import NODES, STAKE, Network, NotReady
-from benchmarks.weather.verdict import is_good, verdict
+from benchmarks.weather.outcome.back import entries_with
+from benchmarks.weather.outcome.facts import Facts, facts
+from benchmarks.weather.outcome.verdict import is_good, verdict
 from commonweight.model.terms import RunRules
 
 CHURN_RULES = RunRules(

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import progress, write_result
-from benchmarks.weather.facts import facts
 from benchmarks.weather.network import CONFIG, RULES, Network
-from benchmarks.weather.said import said_by
-from benchmarks.weather.verdict import is_good, verdict
+from benchmarks.weather.outcome.facts import facts
+from benchmarks.weather.outcome.said import said_by
+from benchmarks.weather.outcome.verdict import is_good, verdict
 
 ORDINARY = {**CONFIG, "layers": 4, "d_model": 256, "heads": 8, "context": 128, "steps": 500, "segment": 10}
 LINES_BAR = 200

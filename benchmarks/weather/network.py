@@ -17,11 +17,11 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 from sqlalchemy import make_url
 
-from benchmarks.weather import clocks
-from benchmarks.weather.gusts import Line
+from benchmarks.weather.lines import clocks
+from benchmarks.weather.lines.gusts import Line
+from benchmarks.weather.lines.relay import Listening, Relay
+from benchmarks.weather.lines.sky import Sky
 from benchmarks.weather.parties import Party
-from benchmarks.weather.relay import Listening, Relay
-from benchmarks.weather.sky import Sky
 from commonweight.demo.processes import Processes, free_port
 from commonweight.keystore import PASSPHRASE_VARIABLE, write_keystore
 from commonweight.model.terms import RunRules, RunText, open_run

@@ -14,10 +14,10 @@ from functools import partial
 from itertools import count
 
 from benchmarks.record import progress
-from benchmarks.weather import clocks
-from benchmarks.weather.back import Calm, log_size
-from benchmarks.weather.gusts import MACHINE, Gust, Schedule, Storm
+from benchmarks.weather.lines import clocks
+from benchmarks.weather.lines.gusts import MACHINE, Gust, Schedule, Storm
 from benchmarks.weather.network import Network
+from benchmarks.weather.outcome.back import Calm, log_size
 from benchmarks.weather.parties import Party
 
 TICK, SIZE_EVERY = 0.1, 5.0

@@ -20,11 +20,11 @@ from typing import Any
 
 from benchmarks.record import progress, write_result
 from benchmarks.weather.__main__ import POSTED_SECONDS, posted
-from benchmarks.weather.facts import Facts, facts
-from benchmarks.weather.gusts import Gust, Schedule, Storm
+from benchmarks.weather.lines.gusts import Gust, Schedule, Storm
 from benchmarks.weather.network import NODES, RULES, Network
+from benchmarks.weather.outcome.facts import Facts, facts
+from benchmarks.weather.outcome.verdict import is_good, verdict
 from benchmarks.weather.playing import Played, Player
-from benchmarks.weather.verdict import is_good, verdict
 
 RUNS = (2.0, 45.0)
 """Seconds that a node runs between two deeds: starting takes some of them, a round takes most."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.weather.churn import lost_rounds, plan, unpaid
-from benchmarks.weather.facts import Facts, Proof
 from benchmarks.weather.network import NODES
+from benchmarks.weather.outcome.facts import Facts, Proof
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.weather.__main__ import plan, weather
-from benchmarks.weather.verdict import is_good
+from benchmarks.weather.outcome.verdict import is_good
 
 pytestmark = [pytest.mark.integration, pytest.mark.longest, pytest.mark.timeout(3_600)]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.weather.facts import Facts
+from benchmarks.weather.outcome.facts import Facts
+from benchmarks.weather.outcome.said import said_by
+from benchmarks.weather.outcome.verdict import MUST_BE_NONE, is_good
 from benchmarks.weather.parties import Party
 from benchmarks.weather.playing import Played
-from benchmarks.weather.said import said_by
 from benchmarks.weather.stops import STARTING, away, courses, unproven
-from benchmarks.weather.verdict import MUST_BE_NONE, is_good
 from contracts.ids import NO_PROOF, Address, ProofId, RunId, as_address
 from contracts.process.outage import Outage
 from contracts.protocol.judge import entries

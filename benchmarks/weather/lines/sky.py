@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from benchmarks.weather.gusts import Gust
+from benchmarks.weather.lines.gusts import Gust
 
 
 class Sky:

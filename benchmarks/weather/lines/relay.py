@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.weather.answers import answer, bad_gateway
-from benchmarks.weather.callers import caller
-from benchmarks.weather.gusts import Gust
-from benchmarks.weather.sky import Sky
+from benchmarks.weather.lines.answers import answer, bad_gateway
+from benchmarks.weather.lines.callers import caller
+from benchmarks.weather.lines.gusts import Gust
+from benchmarks.weather.lines.sky import Sky
 from contracts.mirrors.loop import EventThread
 
 SLOW_RATE = 23_000

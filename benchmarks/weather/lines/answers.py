@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from benchmarks.weather.gusts import Gust
+from benchmarks.weather.lines.gusts import Gust
 
 PAGE = "<html><head><title>{said}</title></head><body><h1>{said}</h1><hr>a proxy in between</body></html>\r\n"
 SIGN_IN = "<!doctype html><html><body><form action=/login>Sign in to use this network</form></body></html>\r\n"

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.weather.facts import Facts
 from benchmarks.weather.network import STAKE, Network
-from benchmarks.weather.said import said_by
+from benchmarks.weather.outcome.facts import Facts
+from benchmarks.weather.outcome.said import said_by
 
 AUDIT_SECONDS = 1_800.0
 MUST_BE_NONE = (

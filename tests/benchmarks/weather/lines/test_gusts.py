@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from benchmarks.weather.__main__ import plan
-from benchmarks.weather.gusts import LONGEST, MACHINE, PLAIN, WEB, Schedule, schedule
+from benchmarks.weather.lines.gusts import LONGEST, MACHINE, PLAIN, WEB, Schedule, schedule
 from benchmarks.weather.network import lines_of
 
 pytestmark = pytest.mark.unit

@@ -13,10 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from benchmarks.weather.callers import caller
-from benchmarks.weather.gusts import WEB, Gust
-from benchmarks.weather.relay import Listening, Relay
-from benchmarks.weather.sky import Sky
+from benchmarks.weather.lines.callers import caller
+from benchmarks.weather.lines.gusts import WEB, Gust
+from benchmarks.weather.lines.relay import Listening, Relay
+from benchmarks.weather.lines.sky import Sky
 
 pytestmark = pytest.mark.integration
 BODY = b"x" * 5_000
@@ -208,7 +208,7 @@ def test_a_line_of_bytes_is_broken_while_it_stands() -> None:
 
 
 def test_requests_in_chunks_are_read_whole(place: Place) -> None:
-    from benchmarks.weather.relay import _request
+    from benchmarks.weather.lines.relay import _request
 
     async def read(data: bytes) -> bytes | None:
         reader = asyncio.StreamReader()
