@@ -135,7 +135,7 @@ def test_a_process_that_computes_otherwise_does_not_train(
     before = list(place.village.leaves)
     place.progress.clear()
     here = configure_determinism("exact")
-    monkeypatch.setattr("trainer.node.answering.profile_of", lambda _: replace(here, computed="other bits"))
+    monkeypatch.setattr("trainer.steps.computable.profile_of", lambda _: replace(here, computed="other bits"))
     with place.node():
         place.until(lambda: place.events("unjudged"))
         looks(place)
