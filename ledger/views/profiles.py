@@ -26,7 +26,9 @@ def admitted_profiles(ledger: Ledger, run: RunId) -> list[wire.ProfileLine]:
 
 
 def _line(state: State, run: RunState, digest: str, counted: list[Address]) -> wire.ProfileLine:
-    nodes = sorted(name for name, node in run.nodes.items() if node.enrolled.profile == digest and not node.left)
+    nodes: list[str] = sorted(
+        name for name, node in run.nodes.items() if node.enrolled.profile == digest and not node.left
+    )
     return wire.ProfileLine(
         profile=digest,
         name=_name(run, digest),
