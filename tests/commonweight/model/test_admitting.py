@@ -20,7 +20,7 @@ CREATOR = as_address("0x" + "11" * 20)
 TINY = RunConfig(layers=1, d_model=16, heads=2, context=16)
 
 
-def test_words_become_a_list_in_their_order_and_the_terms_have_it() -> None:
+def test_words_become_the_list_that_the_terms_have() -> None:
     config = admitting(TINY, ("portable", "exact", f"exact:0x{OTHER}"))
     assert config.profile == "several"
     portable, exact = (to_hex(profile_of(replace(TINY, profile=name)).digest()) for name in ("portable", "exact"))

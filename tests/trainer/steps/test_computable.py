@@ -56,7 +56,7 @@ def test_threads_are_left_as_they_were(own: tuple[AdmittedProfile, AdmittedProfi
     assert torch.get_num_threads() == 2
 
 
-def test_a_machine_without_the_portable_arithmetic_has_its_exact_one(
+def test_a_machine_without_portable_arithmetic_is_exact(
     own: tuple[AdmittedProfile, AdmittedProfile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def mismatch(*_: object) -> None:

@@ -22,11 +22,11 @@ def anchored(monkeypatch: pytest.MonkeyPatch, *own: str, listed: tuple[AdmittedP
     return to_hex(anchor._first_readable(config))
 
 
-def test_the_exact_profile_comes_first_since_all_read_the_portable_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_exact_profile_comes_before_the_portable_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert anchored(monkeypatch, P, B) == B
 
 
-def test_a_machine_that_the_run_does_not_list_reads_portable_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unlisted_machine_reads_portable_work(monkeypatch: pytest.MonkeyPatch) -> None:
     assert anchored(monkeypatch, P) == P
 
 
@@ -37,9 +37,7 @@ def test_who_lacks_the_portable_arithmetic_anchors_nothing(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("profile", "listed"), [("portable", (B,)), ("exact", (B,)), ("exact", (A, B))])
-def test_a_machine_that_a_run_of_one_profile_does_not_list_anchors_nothing(
-    profile: str, listed: tuple[str, ...]
-) -> None:
+def test_a_machine_unlike_a_runs_one_profile_anchors_nothing(profile: str, listed: tuple[str, ...]) -> None:
     digests = [from_hex(name) for name in listed]
     with pytest.raises(NotPrepared, match="no replay here would stand"):
         anchor._check_listed(RunConfig(profile=profile), from_hex(A), digests)

@@ -142,7 +142,7 @@ def test_a_node_that_nobody_reads_does_not_count_for_min_nodes() -> None:
     assert {node.profile for node in found[-1].nodes} == {"a", "b"}
 
 
-def test_readers_that_have_lapsed_open_no_round_for_their_profile() -> None:
+def test_lapsed_readers_open_no_round_for_their_profile() -> None:
     """The round opens for the others: n counts all who are bound, and k of each profile have to be there."""
     court = court_of(nodes="ab", panel=3)
     proofs = drawn(court)
@@ -173,7 +173,7 @@ def test_a_profile_is_not_changed_between_listing_and_commitment() -> None:
     assert court.commit(N0)
 
 
-def test_another_profile_begins_the_record_anew_and_counts_next_round() -> None:
+def test_another_profile_begins_the_record_anew() -> None:
     court = court_of(nodes="ab", audit_floor=100_000)
     court.enter(facts.Enrolled(RUN, N0, WALLET, 1, "p", 2))
     for proof in drawn(court).values():
