@@ -31,12 +31,14 @@ from contracts.ids import NO_RUN, RunId, to_hex
 from contracts.mirrors.places import is_loopback
 from contracts.process.clock_watch import LIMIT_SECONDS
 from contracts.process.outage import duration
+from contracts.protocol.configuration.profiles import SEVERAL
 from contracts.protocol.run_config import RunConfig
-from contracts.wire.runs import Run
+from contracts.wire.runs import ProfileLine, Run
 from contracts.wire.states import RunPhase
 from trainer.client import ApiClient
 from trainer.data.corpora import Corpora
 from trainer.data.place import CorpusSettings
+from trainer.steps.computable import computable
 from trainer.steps.determinism import configure_determinism, profile_of
 
 LEAST_FREE = 2**30
@@ -267,7 +269,10 @@ def _corpus(target: CheckTargets) -> Result:
 
 
 def _self_test(target: CheckTargets) -> Result:
-    """This machine's profile, and whether a verifier of the run has the same."""
+    """This machine's profile, and whether a verifier of the run has the same; in a run of several whether one of them
+    is read by enough."""
+    if target.run and target.config.profile == SEVERAL:
+        return _several(target)
     profile = target.config.profile if target.run else "exact"
     digest = to_hex((profile_of(target.config) if target.run else configure_determinism()).digest())
     says = f"this machine computes as profile {digest} ({profile})"
@@ -277,6 +282,19 @@ def _self_test(target: CheckTargets) -> Result:
     if not alike:
         return CheckResult.FAILED, f"{says}, but no verifier of the run has this profile", _OTHER_MACHINE
     return CheckResult.FINE, f"{says}, like {len(alike)} verifiers of the run", ""
+
+
+def _several(target: CheckTargets) -> Result:
+    own = computable(target.config)
+    lines = target.client.read_list(ProfileLine, f"/runs/{target.run}/profiles")
+    here = [line for line in lines if line.profile in own]
+    if not here:
+        listed = ", ".join(f"{line.name} {line.profile}" for line in lines)
+        return CheckResult.FAILED, f"this machine computes none of the run's profiles ({listed})", _OTHER_MACHINE
+    says = "; ".join(f"{line.name} {line.profile}, read by {len(line.verifiers)} of {line.needed}" for line in here)
+    if not any(line.is_read for line in here):
+        return CheckResult.FAILED, f"this machine computes as {says}: too few verifiers", "wait until more are bound"
+    return CheckResult.FINE, f"this machine computes as {says}", ""
 
 
 _OTHER_MACHINE = "use a machine and a torch version like theirs, or join a run of the portable profile"

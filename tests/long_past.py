@@ -430,6 +430,7 @@ def pages(past: Past) -> dict[str, tuple[str, dict[str, Any]]]:
         "decisions of a run": (f"/v1/runs/{RUN}/decisions", {"after": entries - 2 * last, **limit}),
         "contributions of a run": (f"/v1/runs/{RUN}/contributions", {"after": entries - 2 * last, **limit}),
         "faults of a run": (f"/v1/runs/{RUN}/faults", {"after": entries - 2 * last, **limit}),
+        "profiles of a run": (f"/v1/runs/{RUN}/profiles", {}),
         "what a run waits for": (f"/v1/runs/{RUN}/waiting", {}),
         "round": (f"/v1/runs/{RUN}/rounds/{quarter}", {}),
         "proofs": (f"/v1/runs/{RUN}/proofs", {"first": 2, **limit}),

@@ -41,7 +41,8 @@ def data_parallel(rounds: Iterable[PublicRound], corpus: Corpus, theta: Tensors)
     without nodes trains nothing. `rounds` starts at round 1 and is read one at a time; `theta` is the run's start.
     """
     state = TrainState.joiner(theta)
-    for number, (config, seed, listed, present) in enumerate(rounds, start=1):
+    for number, (agreed, seed, listed, present) in enumerate(rounds, start=1):
+        config = agreed.leading
         configure_determinism(config.profile)
         model = build_model(config)
         shares = [share_of(as_address(node), listed) for node in present]

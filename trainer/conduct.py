@@ -61,7 +61,8 @@ class Surroundings(Protocol):
 
 @dataclass(frozen=True)
 class RoundTask:
-    """One round of one node; `text` gives the run's corpus, and `start` is the full state."""
+    """One round of one node: its `config` is that by which a node of its profile computes, `text` gives the run's
+    corpus, and `start` is the full state."""
 
     client: Surroundings
     round: CoveredRound
@@ -170,7 +171,7 @@ def commitment(task: RoundTask, trajectory: Trajectory, pledge: Pledge) -> Made:
         gradientBlob=blake3(gradient).digest(),
         gradientSize=len(gradient),
         dataSeed=task.data_seed,
-        config=task.config.digest(),
+        config=from_hex(task.round.config),
         profile=profile_of(task.config).digest(),
         pledge=pledge.seal(task.node),
         tokens=task.config.tokens_per_round,

@@ -15,12 +15,13 @@ from contracts.ids import RunId
 from contracts.wire.fields import LARGEST, PAGE
 from contracts.wire.proofs import Proof
 from contracts.wire.rounds import LineageRound, ProofLine, Round
-from contracts.wire.runs import Credit, NodeLine, Run, RunLine, TakenDecision, VerifierFaultLine, Waiting
+from contracts.wire.runs import Credit, NodeLine, ProfileLine, Run, RunLine, TakenDecision, VerifierFaultLine, Waiting
 from ledger.context import Ledger
 from ledger.errors import NotFound
 from ledger.storage.tables import CreditView, FaultView, NodeView, ProofView, RoundView, RunView, TakenView
 from ledger.storage.tables.columns import Document
 from ledger.views.lineage import lineage
+from ledger.views.profiles import admitted_profiles
 from ledger.views.projection import catch_up
 from ledger.views.waiting import waiting
 
@@ -95,6 +96,12 @@ def list_run_faults(
 def show_waiting(run: Hash, ledger: Ledger = Depends(get_ledger)) -> Waiting:
     """Show the messages that a run awaits at the end of the log, and the obstacles to its next round."""
     return waiting(ledger, RunId(run))
+
+
+@router.get("/runs/{run}/profiles")
+def list_profiles(run: Hash, ledger: Ledger = Depends(get_ledger)) -> list[ProfileLine]:
+    """List the numerics profiles that a run admits, each with the verifiers that read it and the nodes that use it."""
+    return admitted_profiles(ledger, RunId(run))
 
 
 @router.get("/runs/{run}/rounds/{number}", response_model=Round)

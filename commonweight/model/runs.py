@@ -13,7 +13,7 @@ from contracts.process.outage import duration
 from contracts.protocol.judge.facts import What
 from contracts.wire.fields import Object
 from contracts.wire.rounds import Round
-from contracts.wire.runs import NodeLine, Run, RunLine, Waiting
+from contracts.wire.runs import NodeLine, ProfileLine, Run, RunLine, Waiting
 from contracts.wire.states import ProofStage, ProofState, RoundPhase, RunPhase
 from trainer.client import ApiClient, ApiProblem
 
@@ -78,9 +78,11 @@ def read_run(client: ApiClient, run: RunId) -> Object:
     document = client.read(Run, f"/runs/{run}")
     waits = client.read(Waiting, f"/runs/{run}/waiting")
     nodes = client.read_list(NodeLine, f"/runs/{run}/nodes", limit=PAGE)
+    profiles = client.read_list(ProfileLine, f"/runs/{run}/profiles")
     return {
         "run": document.to_json(),
         "nodes": [node.to_json() for node in nodes],
+        "profiles": [profile.to_json() for profile in profiles],
         "waiting": waits.to_json(),
         "round": _round(client, run, document.round),
     }
@@ -109,6 +111,7 @@ def lines_of(document: Document) -> Iterator[str]:
     if document["round"] is not None:
         yield from _round_lines(document["round"])
     yield from _people(run, document["nodes"])
+    yield from _profiles(document["profiles"])
     yield from _awaited(document["waiting"])
     yield from _next(run)
 
@@ -153,6 +156,19 @@ def _people(run: Document, nodes: Sequence[Document]) -> Iterator[str]:
     for verifier in run["verifiers"]:
         last = verifier["first_round"] + verifier["rounds"] - 1
         yield f"  {verifier['verifier']} rounds {verifier['first_round']} to {last}, profile {verifier['profile']}"
+
+
+def _profiles(profiles: Sequence[Document]) -> Iterator[str]:
+    """The profiles that the run admits, each with its readers and its nodes."""
+    yield f"profiles that the run admits: {len(profiles)}"
+    for profile in profiles:
+        readers = profile["verifiers"]
+        state = "is read" if profile["is_read"] else "is not read by enough: its nodes take part in no round"
+        yield f"  {profile['name']} {profile['profile']} {state}; {len(readers)} verifiers of {profile['needed']}"
+        yield from (f"    read by {verifier}" for verifier in readers)
+        yield from (f"    used by {node}" for node in profile["nodes"])
+        if profile["count"] > len(profile["nodes"]):
+            yield f"    and by {profile['count'] - len(profile['nodes'])} more nodes"
 
 
 def _awaited(waits: Document) -> Iterator[str]:

@@ -11,8 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from commonweight.model.admitting import admitting
 from contracts.ids import Address, RunId, from_hex
 from contracts.messages.for_log import RunTerms
+from contracts.protocol.configuration.field_checks import invalid
+from contracts.protocol.configuration.profiles import SEVERAL
 from contracts.protocol.limits import LimitTable
 from contracts.protocol.own_model import settings_text
 from contracts.protocol.run_config import RunConfig
@@ -36,7 +39,8 @@ from trainer.steps.determinism import profile_of
 @dataclass(frozen=True)
 class RunRules:
     """The numbers of a run's terms: `emission` in token units an epoch, times in seconds, `node_stake` in wei,
-    `least_rate` in bytes a second; `profiles` are digests (0x-hex) beside this machine's own."""
+    `least_rate` in bytes a second; `profiles` are digests (0x-hex) beside this machine's own, and `admit` the words for
+    those of a run of several (commonweight/model/admitting.py): one of both at most."""
 
     emission: int
     rounds_per_epoch: int = 4
@@ -56,6 +60,7 @@ class RunRules:
     least_rate: int = 100_000
     nonce: int = 1
     profiles: tuple[str, ...] = ()
+    admit: tuple[str, ...] = ()
 
 
 class RunText(NamedTuple):
@@ -83,7 +88,7 @@ def open_run(
     InvalidModelPackage, ApiProblem and ApiUnreachable.
     """
     model = dict(fields_of(size) if size else {}) | _weights_fields(text.weights)
-    config = _config(overrides, model | _text_fields(text, model | dict(overrides)), limits)
+    config = admitting(_config(overrides, model | _text_fields(text, model | dict(overrides)), limits), rules.admit)
     client = ApiClient(api_url, key)
     deployed = from_hex(client.network.deployment.model)
     beside = {"config": config.to_json()} | ({} if limits is None else {"limits": limits.to_json()})
@@ -92,10 +97,9 @@ def open_run(
 
 
 def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) -> RunTerms:
-    """The terms that the creator signs: every node that joins computes their digests anew."""
+    """The terms that the creator signs: every node that joins computes their digests anew. Raises InvalidRunConfig."""
     theta = first_theta(config)
     zero = {name: np.zeros_like(value) for name, value in theta.items()}
-    profile = profile_of(config).digest()
     return RunTerms(
         model=model,
         creator=creator,
@@ -117,11 +121,20 @@ def terms(model: bytes, creator: Address, config: RunConfig, rules: RunRules) ->
         periodSeconds=rules.period_seconds,
         leaseSeconds=rules.lease_seconds,
         leastRate=rules.least_rate,
-        profiles=tuple(dict.fromkeys((profile, *map(from_hex, rules.profiles)))),
+        profiles=_profiles(config, rules),
         momentum=state_digest(zero),
         inner=inner_digest(start_tensors(theta, None)),
         nonce=rules.nonce,
     )
+
+
+def _profiles(config: RunConfig, rules: RunRules) -> tuple[bytes, ...]:
+    """Those that the configuration lists, or this machine's and those of the rules. Raises InvalidRunConfig."""
+    if config.profile != SEVERAL:
+        return tuple(dict.fromkeys((profile_of(config).digest(), *map(from_hex, rules.profiles))))
+    if rules.profiles:
+        raise invalid("profiles", "are listed in the configuration: none is named beside them")
+    return tuple(from_hex(profile.digest) for profile in config.admitted)
 
 
 def _text_fields(text: RunText, model: Mapping[str, Any]) -> dict[str, Any]:

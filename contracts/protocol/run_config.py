@@ -22,6 +22,7 @@ from contracts.protocol.configuration.field_checks import (
     check_url,
     invalid,
 )
+from contracts.protocol.configuration.profiles import EXACT, SEVERAL, AdmittedProfile, parse_profiles
 from contracts.protocol.own_model import InvalidOwnModel, check_own_model
 
 _INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
@@ -71,13 +72,14 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "architecture": ("gpt", "llama", "own"),
     "schedule": ("constant", "cosine", "wsd"),
     "merge": ("mean", "clip", "trimmed", "median"),
-    "profile": ("exact", "portable", "bounded"),
+    "profile": (EXACT, "portable", "bounded", SEVERAL),
     "precision": ("float32", "bf16"),
 }
 _OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied")
 _OF_OURS = ("layers", "d_model", "heads", "document_end")
 _OF_OWN = ("model_package", "model_digest", "model_config", "weights_size", "state_size")
-_LATER = (*_OF_OWN, "ranks", "precision", "capital_weight", "capital_cap", "token_price", "payback_budget")
+_OF_MONEY = ("capital_weight", "capital_cap", "token_price", "payback_budget")
+_LATER = (*_OF_OWN, "ranks", "precision", *_OF_MONEY, "profiles")
 """They stand in the text only where they are not their default, so that a run without them keeps its digest."""
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
 _WHOLE = re.compile(r"[0-9]{1,19}")
@@ -114,7 +116,7 @@ class RunConfig:
     sequences of a block go through the model at once (0: all), in float32 or, with the `precision` bf16, in bfloat16
     where torch's autocast has it. The learning rate follows `schedule` (contracts/protocol/schedule.py), and
     pseudo-gradients are averaged by `merge` (trainer/steps/averaging.py). A bounded run names its table of limits
-    (contracts/protocol/limits.py) by digest.
+    (contracts/protocol/limits.py) by digest; a run of `several` profiles lists them (configuration/profiles.py).
     `corpus_digest` names the text: the digest of an index of token shards (trainer/data/index.py), or of plain text.
     `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama or gpt, the token
     `document_end` ends a document, and no position looks beyond it (-1: documents are not told apart). First weights
@@ -158,7 +160,8 @@ class RunConfig:
     outer_momentum: str = "0.9"
     merge: str = "mean"
     seed: int = 1
-    profile: str = "exact"
+    profile: str = EXACT
+    profiles: str = ""
     precision: str = "float32"
     corpus_digest: str = "00" * 32
     corpus_url: str = ""
@@ -189,6 +192,8 @@ class RunConfig:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise invalid(name, f"must be one of {', '.join(choices)}")
+        if (self.profile == SEVERAL) != bool(parse_profiles(self.profiles)):
+            raise invalid("profiles", f"are given by a run of {SEVERAL} profiles, and by no other")
         self._check_model()
         self._check_schedule()
         self._check_batch()
@@ -215,7 +220,7 @@ class RunConfig:
             raise invalid("kv_heads", "must divide heads")
         if self.document_end >= self.vocab:
             raise invalid("document_end", "must be a token of the vocabulary, or -1")
-        if self.document_end >= 0 and self.architecture == "gpt" and self.profile != "exact":
+        if self.document_end >= 0 and self.architecture == "gpt" and not self._is_exact:
             raise invalid("document_end", "must be -1 in a gpt unless its profile is exact")
         if self.architecture != "own":
             self._check_default(_OF_OWN, "an own model's")
@@ -236,7 +241,7 @@ class RunConfig:
     def _check_own(self) -> None:
         """Raises InvalidRunConfig."""
         self._check_default(_OF_OURS, "the gpt's and the llama's")
-        if self.profile != "exact":
+        if not self._is_exact:
             raise invalid("profile", "must be exact for a model of one's own")
         sizes = {"weights_size": self.weights_size, "state_size": self.state_size}
         try:
@@ -260,8 +265,33 @@ class RunConfig:
         if self.profile == "bounded" and (self.micro_batch or self.ranks != 1):
             name = "micro_batch" if self.micro_batch else "ranks"
             raise invalid(name, "must be left as it is in a bounded run, where each node has its own")
-        if self.precision != "float32" and self.profile != "exact":
+        if self.precision != "float32" and not self._is_exact:
             raise invalid("precision", f"must be float32 in a run of the profile {self.profile}")
+
+    @property
+    def admitted(self) -> tuple[AdmittedProfile, ...]:
+        """The profiles that a run of several lists; none in any other, whose profile its manifest alone names."""
+        return parse_profiles(self.profiles)
+
+    @property
+    def _is_exact(self) -> bool:
+        """Whether all work of the run is in some machine's own arithmetic."""
+        return {profile.name for profile in self.admitted} == {EXACT} if self.profiles else self.profile == EXACT
+
+    def under(self, profile: str) -> RunConfig:
+        """The configuration by which a node of this profile (0x-hex) computes: a run of several as a run of this one,
+        any other as it is. Raises InvalidRunConfig."""
+        if self.profile != SEVERAL:
+            return self
+        name = next((admitted.name for admitted in self.admitted if admitted.digest == profile), None)
+        if name is None:
+            raise invalid("profiles", f"do not hold {profile}")
+        return replace(self, profile=name, profiles="")
+
+    @property
+    def leading(self) -> RunConfig:
+        """The configuration by which a node of the first of several profiles computes; any other as it is."""
+        return self.under(self.admitted[0].digest) if self.admitted else self
 
     @property
     def block(self) -> int:

@@ -111,6 +111,22 @@ class NodeLine(Part):
     entry: Entry = Field(description="Index of the log entry with the newest enrolment.")
 
 
+class ProfileLine(Part):
+    """A numerics profile that a run admits: who reads it, and who computes in it."""
+
+    profile: Digest = Field(description="Digest of the numerics profile.")
+    name: Annotated[str, Field(examples=["exact"])] = Field(
+        description="Arithmetic of the profile: exact, portable or bounded."
+    )
+    verifiers: list[Address] = Field(description="Verifiers of the run that can judge work of the profile.")
+    needed: Count = Field(description="Number of such verifiers that a node of the profile needs: 2k - 1.")
+    is_read: Flag = Field(description="Whether nodes of the profile can take part in the next round.")
+    nodes: list[Address] = Field(
+        description="Nodes that are enrolled under the profile and have not left; 500 at most.", max_length=500
+    )
+    count: Count = Field(description="Number of all these nodes, listed or not.")
+
+
 class TakenDecision(Part):
     """A run's answer to a decision of the holders: applied, or refused."""
 

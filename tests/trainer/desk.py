@@ -61,7 +61,8 @@ def job_of(config: RunConfig, corpus: Corpus, around: Alone | None = None, numbe
     around = around or Alone()
     start = start_tensors(initial_theta(config), None)
     theta = to_hex(theta_digest(start))
-    view = CoveredRound(RUN, number, SEED, theta, BlobName(""), (around.address, VICTIM), ())
+    digest = to_hex(config.digest())
+    view = CoveredRound(RUN, number, digest, SEED, theta, BlobName(""), (around.address, VICTIM), ())
     return RoundTask(around, view, config, lambda: corpus, start)
 
 

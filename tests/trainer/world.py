@@ -105,7 +105,7 @@ class Village(SignedRun):
     def send(self, message: Message, author: LocalAccount, **beside: Any) -> list[Derived]:
         """As it is, anchors with a key of cosignatures."""
         if isinstance(message, messages.VerifierAnchor):
-            profile = self.judged or configure_determinism(self.config.profile).digest()
+            profile = self.judged or configure_determinism(self.config.leading.profile).digest()
             message = replace(message, logKey=log_key(message.verifier).public, profile=profile)
         return super().send(message, author, **beside)
 
@@ -150,7 +150,7 @@ class Village(SignedRun):
             "genesis": state_digest(theta),
             "momentum": state_digest(zero_momentum(theta)),
             "inner": inner_digest(start_tensors(theta, None)),
-            "profiles": (configure_determinism(self.config.profile).digest(),),
+            "profiles": (configure_determinism(self.config.leading.profile).digest(),),
         }
         super()._create(start | changes)
 

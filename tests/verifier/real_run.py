@@ -32,6 +32,7 @@ from contracts.messages import for_log as messages
 from contracts.messages.signatures import digest, sign
 from contracts.mirrors.tickets import Tickets
 from contracts.mirrors.urls import NOWHERE
+from contracts.protocol.configuration.profiles import SEVERAL, AdmittedProfile, profiles_text
 from contracts.protocol.judge.facts import Block
 from contracts.protocol.judge.state import Phase, Stage, State
 from contracts.protocol.log.codec import canonical, slug
@@ -64,9 +65,11 @@ from verifier.settings import BLOBS, MERGED, VerifierSettings
 
 
 class RealRun(SignedRun):
-    """Nodes train; verifiers anchor themselves."""
+    """Nodes train; verifiers anchor themselves. In a `mixed` run the first node computes in this machine's exact
+    profile and all others in the portable one."""
 
-    def __init__(self, text: Path, **options: Any) -> None:
+    def __init__(self, text: Path, mixed: bool = False, **options: Any) -> None:
+        self.mixed = mixed
         self.corpus: Corpus = load_corpus([text])
         self.trained: dict[tuple[str, int], Trajectory] = {}
         super().__init__(**options)
@@ -74,7 +77,11 @@ class RealRun(SignedRun):
     def _create(self, changes: dict[str, Any]) -> None:
         self.config = replace(TINY, corpus_digest=self.corpus.digest, rounds=self.config.rounds)
         self.theta = initial_theta(self.config)
-        self.profile = configure_determinism("exact").digest()
+        names = ("exact", "portable") if self.mixed else ("exact",)
+        self.profiles = tuple(configure_determinism(name).digest() for name in names)
+        if self.mixed:
+            listed = map(AdmittedProfile, names, map(to_hex, self.profiles))
+            self.config = replace(self.config, profile=SEVERAL, profiles=profiles_text(listed))
         joiner = start_tensors(self.theta, None)
         terms = messages.RunTerms(
             model=MODEL,
@@ -97,7 +104,7 @@ class RealRun(SignedRun):
             periodSeconds=60,
             leaseSeconds=20,
             leastRate=10**6,
-            profiles=(self.profile,),
+            profiles=self.profiles,
             momentum=state_digest(zero_momentum(self.theta)),
             inner=inner_digest(joiner),
             nonce=1,
@@ -106,7 +113,11 @@ class RealRun(SignedRun):
         self.send(replace(terms, **changes), self.creator, config=self.config.to_json())
         for node in self.nodes:
             payout = key(f"wallet of {node.address}").address
-            self.send(messages.Enrolment(self.run, node.address, payout, 1, self.profile, 1), node)
+            self.send(messages.Enrolment(self.run, node.address, payout, 1, self.profile(node), 1), node)
+
+    def profile(self, node: LocalAccount) -> bytes:
+        """The profile in which a node computes."""
+        return self.profiles[min(self.nodes.index(node), len(self.profiles) - 1)]
 
     def _share(self, node: LocalAccount) -> Share:
         return share_of(node.address, list(self.round.listed))
@@ -117,7 +128,8 @@ class RealRun(SignedRun):
         if place not in self.trained:
             seed = bytes.fromhex(self.round.data_seed[2:])
             batches = batch_source(self.corpus, self.config, seed, self.round.number, self._share(node))
-            done = run_inner(self.config, start_tensors(self.theta, None), batches)
+            config = self.config.under(to_hex(self.profile(node)))
+            done = run_inner(config, start_tensors(self.theta, None), batches)
             self.trained[place] = settle(self.theta, done)
         return self.trained[place]
 
@@ -131,7 +143,7 @@ class RealRun(SignedRun):
             gradient=self.work(node).pseudo_gradient_digest,
             gradientBlob=name_of(data),
             gradientSize=len(data),
-            profile=self.profile,
+            profile=self.profile(node),
         )
 
     def opening(self, proof: ProofId, boundary: int, entries: list[bytes]) -> messages.StateOpening:

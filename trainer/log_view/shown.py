@@ -29,11 +29,12 @@ class CoveredProofLine:
 
 @dataclass(frozen=True)
 class CoveredRound:
-    """A round: the digest of its first weights, a file of them (empty where nobody named one), the listed nodes, and
-    the proofs."""
+    """A round: the digest of its configuration, that of its first weights, a file of them (empty where nobody named
+    one), the listed nodes, and the proofs."""
 
     run: RunId
     number: int
+    config: str
     data_seed: str
     theta: str
     theta_blob: BlobName

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from blake3 import blake3
 
-from contracts.ids import ProofId, from_hex, to_hex
+from contracts.ids import ProofId, RunId, from_hex
 from contracts.messages.for_log import Enrolment, Leave, PledgeReveal, Return, StateOpening
+from contracts.protocol.configuration.profiles import SEVERAL
 from contracts.protocol.judge.rules.duties import ComeBack, NodeDuty, Open, OpenPledge
 from contracts.protocol.judge.state import NodeState, ProofState, RunState, State
 from contracts.protocol.run_config import RunConfig
@@ -15,13 +16,13 @@ from trainer.data.corpus import CorpusUnreachable
 from trainer.log_view.covered import CoveredLog
 from trainer.model.memory import require_room
 from trainer.node.boundaries import Key
-from trainer.node.joining import obstacle
+from trainer.node.joining import Choice, choose
 from trainer.node.pen import Pen, hexes
 from trainer.node.settings import NodeProgress, NodeSettings, Report
 from trainer.node.surroundings import Around
 from trainer.node.work import TaskResult, key_of
 from trainer.ranks.running import require_ranks
-from trainer.steps.determinism import profile_of
+from trainer.steps.computable import computable
 from trainer.steps.profile import BOUNDED
 from trainer.steps.trajectory import BoundaryLost
 
@@ -49,6 +50,7 @@ class Answers:
         self._shown: set[tuple[str, int]] = set()
         self._told = ""
         self._fits = False
+        self._computable: dict[RunId, frozenset[str]] = {}
         self.is_hindered = False
         """Whether the node does not enrol, since its work would not be decided."""
 
@@ -71,21 +73,37 @@ class Answers:
         require_ranks(config)
         if not self._has_text(config):
             return
-        profile = profile_of(config).digest()
-        enrolment = None if member is None or member.left else (member.enrolled.payout, member.enrolled.profile)
-        if enrolment != (payout, to_hex(profile)) and self._may_join(run, config, to_hex(profile)):
-            self._check_room(config)
+        enrolled = None if member is None or member.left else member.enrolled
+        ways = self._ways(run, config)
+        before = enrolled.profile if enrolled is not None else ""
+        choice = choose(self._log.state, run, ways, before, self._settings.numerics)
+        place = None if enrolled is None else (enrolled.payout, enrolled.profile)
+        if place == (payout, choice.profile):
+            self._tell_unread(run, choice)
+        elif self._may_join(choice):
+            self._check_room(choice.config)
             from_round = self._settings.from_round
-            self._pen.keep(f"enrolment-{short}", Enrolment(name, node, payout, from_round, profile, nonce))
+            message = Enrolment(name, node, payout, from_round, from_hex(choice.profile), nonce)
+            self._pen.keep(f"enrolment-{short}", message)
+
+    def _ways(self, run: RunState, config: RunConfig) -> dict[str, RunConfig]:
+        """The profiles of the run in which this process computes. Of several they are tried once, before a step is
+        computed: each try sets the process's threads, and no vote changes them."""
+        if config.profile != SEVERAL:
+            return computable(config)
+        name = run.created.run
+        if name not in self._computable:
+            self._computable[name] = frozenset(computable(config))
+        return {p.digest: config.under(p.digest) for p in config.admitted if p.digest in self._computable[name]}
 
     def computes_as_listed(self, run: RunState) -> bool:
-        """Whether the open round has this node under the profile of this process: under another one its commitment
+        """Whether the open round has this node under a profile of this process: under another one its commitment
         would be refused."""
         current = run.rounds.get(run.round)
         listed = current.listed.get(self._around.address) if current is not None else None
         if listed is None:
             return True
-        return listed.profile == to_hex(profile_of(RunConfig.from_json(run.config)).digest())
+        return listed.profile in self._ways(run, RunConfig.from_json(run.config))
 
     def _nonce(self, member: NodeState | None) -> int:
         """One more than the nonce that the log took last. For a member that the log forgot, or never had, the log's
@@ -113,12 +131,17 @@ class Answers:
             self._report(NodeProgress(event, 0, detail=why))
         self._told = why
 
-    def _may_join(self, run: RunState, config: RunConfig, profile: str) -> bool:
+    def _may_join(self, choice: Choice) -> bool:
         """Whether a verifier could decide the work; the obstacle is reported when it changes."""
-        why = obstacle(self._log.state, run, profile)
-        self._tell("unjudged", why)
-        self.is_hindered = bool(why) and not self._settings.unjudged and config.profile != BOUNDED
+        self._tell("unjudged", choice.obstacle)
+        heeded = not self._settings.unjudged and choice.config.profile != BOUNDED
+        self.is_hindered = not choice.profile or (bool(choice.obstacle) and heeded)
         return not self.is_hindered
+
+    def _tell_unread(self, run: RunState, choice: Choice) -> None:
+        """A member of one of several profiles learns that too few verifiers are left to read it."""
+        if run.created.terms.several:
+            self._tell("unjudged", choice.obstacle)
 
     def give(self, state: State, duty: NodeDuty, works: dict[Key, TaskResult]) -> None:
         """Answer a duty from the works that are here; a work whose states the disk has lost is taken out."""

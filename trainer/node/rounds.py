@@ -90,9 +90,10 @@ class Rounds:
         current = run.rounds[number]
         roots = (from_hex(proof.commitment.root) for proof in proofs if proof.commitment.round == number)
         view = self._around.view(state, current)
-        config = RunConfig.from_json(current.config)
+        listed = current.listed[self._around.address]
+        config = RunConfig.from_json(current.config).under(listed.profile)
         genesis = current.theta == run.created.theta
-        inner = current.listed[self._around.address].inner
+        inner = listed.inner
         theta = current.theta
         root = next(roots, None)
         return Task(view, config, theta, inner, genesis, lambda: list(self._log.gleaned.blobs.get(theta, ())), root)

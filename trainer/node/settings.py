@@ -25,9 +25,10 @@ class NodeSettings(ProcessSettings):
     two looks at the log. `data` are plain texts, `corpus` is the folder or address of an index; of shards from
     elsewhere `corpus_limit` bytes are kept; `weights` is where the file of the run's first weights lies.
     `give_up_after` are the seconds after which a node ends to which neither the server nor any mirror answers; with 0
-    it waits for ever. `unjudged` enrols also where no verifier computes as this machine does. A round is computed in
-    `ranks` processes; with `recompute` what is inside a model's blocks is computed twice, and not kept; with
-    `offload` the optimizer's moments are in the host's memory between steps.
+    it waits for ever. `unjudged` enrols also where no verifier computes as this machine does. `numerics` is the
+    arithmetic to compute in, exact or portable; empty: of several the first that enough verifiers read. A round is
+    computed in `ranks` processes; with `recompute` what is inside a model's blocks is computed twice, and not kept;
+    with `offload` the optimizer's moments are in the host's memory between steps.
     """
 
     model_config = SettingsConfigDict(env_prefix="COMMONWEIGHT_NODE_")
@@ -49,6 +50,7 @@ class NodeSettings(ProcessSettings):
     look_seconds: Seconds = 1.0
     give_up_after: Seconds = 0.0
     unjudged: bool = False
+    numerics: str = ""
     ranks: Count = 1
     recompute: bool = False
     offload: bool = False

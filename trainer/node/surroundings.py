@@ -129,6 +129,7 @@ class Around:
         return CoveredRound(
             run=current.run,
             number=current.number,
+            config=state.functions.digest(current.config),
             data_seed=current.data_seed,
             theta=current.theta,
             theta_blob=BlobName(blobs[0]),

@@ -41,7 +41,8 @@ class WorkAbandoned(CommonweightError):
 
 @dataclass(frozen=True)
 class Task:
-    """A round as the covered log has it: its view, its configuration, and the digests that it starts from.
+    """A round as the covered log has it: its view, its configuration under the node's profile, and the digests that it
+    starts from.
 
     `genesis`: whether its weights are the run's first ones; `blobs` are names of files of them; `root` is that of the
     commitment in the log, None before there is one.

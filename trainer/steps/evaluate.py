@@ -32,14 +32,15 @@ def held_out_loss(
     held_out: NDArray[np.uint8],
     windows: int = DEFAULT_WINDOWS,
 ) -> float:
-    """Mean loss in nats per byte of the weights `theta.*` in `tensors`, over `windows` evenly spaced windows.
+    """Mean loss in nats per byte of the weights `theta.*` in `tensors`, over `windows` evenly spaced windows; in a run
+    of several profiles under the first of them.
 
     Raises HeldOutTooShort.
     """
     last = len(held_out) - config.context - 1
     if last < 0:
         raise HeldOutTooShort(f"{len(held_out)} bytes, at least {config.context + 1} are needed")
-    configure_determinism(config.profile)
+    configure_determinism(config.leading.profile)
     starts = [last * index // max(windows - 1, 1) for index in range(windows)]
     text = np.stack([held_out[start : start + config.context + 1] for start in starts]).astype(np.int64)
     model = build_model(config)

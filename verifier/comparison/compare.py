@@ -1,9 +1,11 @@
 """How a claimed segment end is compared with the replayed one: chosen by the pair of numerics profiles.
 
-- exact: both computed under one deterministic profile, or the run is portable: the boundary entries must be equal;
+- exact: both computed under one deterministic profile, or in one portable arithmetic: the boundary entries must be
+  equal;
 - bounded: two profiles for which the run's table holds limits (verifier/comparison/bounded.py,
 contracts/protocol/limits.py);
-- otherwise no judgement: in an exact run the node broke the run's rule, in a bounded one the verifier abstains.
+- otherwise no judgement: in an exact or portable run one of the two broke the run's rule, in a bounded one the verifier
+  abstains.
 """
 
 from __future__ import annotations
@@ -49,9 +51,9 @@ def limits_for(
 ) -> PairLimits | None:
     """None for exact comparison, else the pair's limits. Raises ProfileMismatch and CannotJudge."""
     alike = node_profile == own.digest()
-    if config.profile == "portable" or (alike and own.deterministic):
+    if alike and own.deterministic:
         return None
-    if config.profile == "exact":
+    if config.profile in ("exact", "portable"):
         raise ProfileMismatch(
             f"the node computed under the profile {to_hex(node_profile)}, and this process computes as "
             f"{to_hex(own.digest())}: unset what changes arithmetic here, or compare the versions of torch"

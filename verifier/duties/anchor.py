@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from contracts.ids import RunId, from_hex, to_hex
 from contracts.messages.for_log import RunTerms, VerifierAnchor
+from contracts.protocol.configuration.profiles import SEVERAL
 from contracts.protocol.judge.facts import Anchored
 from contracts.protocol.limits import LimitTable, PairLimits
 from contracts.protocol.run_config import RunConfig
@@ -17,6 +18,7 @@ from trainer.data.corpora import Corpora
 from trainer.data.corpus import OtherVocabulary, UnusableCorpus, WrongCorpus
 from trainer.genesis.first_weights import choose_weights, first_theta
 from trainer.model.own.errors import ModelPackageUnusable
+from trainer.steps.computable import computable
 from trainer.steps.determinism import profile_of
 from trainer.steps.outer import zero_momentum
 from trainer.steps.profile import BOUNDED, PORTABLE, NumericsProfile
@@ -56,17 +58,14 @@ def prepare(world: World) -> PreparedRun | None:
     Corpora(world.settings.text()).of(config).require_windows(config.context)
     choose_weights(world.settings.first_weights())
     _check_start(terms, config)
+    if config.profile == SEVERAL:
+        return PreparedRun(run, _first_readable(config))
     machine = profile_of(config)
     if config.profile == BOUNDED:
         _check_limits(limits, machine, terms.profiles)
-    own = machine.digest()
-    if config.profile not in (PORTABLE, BOUNDED) and set(terms.profiles) != {own}:
-        raise NotPrepared(
-            f"this machine computes as the profile {to_hex(own)}, and the run's nodes may compute as "
-            f"{', '.join(to_hex(profile) for profile in terms.profiles)}: no replay here would stand. Unset what "
-            "changes arithmetic (MKL_CBWR, ATEN_CPU_CAPABILITY and their like), or use a machine like the creator's"
-        )
-    return PreparedRun(run, own)
+    else:
+        _check_listed(config, machine.digest(), terms.profiles)
+    return PreparedRun(run, machine.digest())
 
 
 def anchor(world: World, prepared: PreparedRun) -> None:
@@ -100,6 +99,34 @@ def _check_start(terms: RunTerms, config: RunConfig) -> None:
             raise NotPrepared(
                 f"the run's first {name} are 0x{declared.hex()[:16]}…, they follow as 0x{computed.hex()[:16]}…"
             )
+
+
+def _check_listed(config: RunConfig, own: bytes, listed: Collection[bytes]) -> None:
+    """All nodes of an exact run compute as this machine, and those of a portable one may. Raises NotPrepared."""
+    if own in listed and (config.profile == PORTABLE or len(set(listed)) == 1):
+        return
+    raise NotPrepared(
+        f"this machine computes as the profile {to_hex(own)}, and the run's nodes may compute as "
+        f"{', '.join(to_hex(profile) for profile in listed)}: no replay here would stand. Unset what "
+        "changes arithmetic (MKL_CBWR, ATEN_CPU_CAPABILITY and their like), or use a machine like the creator's"
+    )
+
+
+def _first_readable(config: RunConfig) -> bytes:
+    """The profile under which this machine judges in a run of several: its own where the run lists it, else the
+    portable one. The rules seat every verifier for portable work, so one that cannot compute it judges nothing.
+
+    Raises NotPrepared.
+    """
+    own = computable(config)
+    portable = [profile.digest for profile in config.admitted if profile.name == PORTABLE]
+    if not set(portable) <= own.keys():
+        raise NotPrepared("this machine does not compute in the run's portable arithmetic, which each verifier reads")
+    exact = [digest for digest in own if digest not in portable]
+    if not own:
+        listed = ", ".join(f"{name} {digest}" for name, digest in config.admitted)
+        raise NotPrepared(f"this machine computes as none of the run's profiles ({listed}): use one like the creator's")
+    return from_hex((exact or portable)[0])
 
 
 def _check_limits(limits: str, own: NumericsProfile, profiles: Iterable[bytes]) -> None:

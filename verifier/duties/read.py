@@ -28,7 +28,7 @@ from verifier.duties.world import World
 from verifier.replay import asking
 from verifier.replay.pace import Effort
 from verifier.replay.question import ReplayRequest
-from verifier.replay.replaying import JUDGE, UNSERVED, Said, Segment
+from verifier.replay.replaying import JUDGE, UNSERVED, Said, Segment, computed_by
 
 MOST_WORDS = 128
 """Words in one message: a leaf of the log holds twice as many, each as long as it may be."""
@@ -148,7 +148,7 @@ def _replayed(world: World, reading: Reading, number: int) -> Said | None:
         return None
     needs = _needs(segment, reading.exact)
     starts = (segment.theta_blobs,) if number == reading.last else ()
-    effort = Effort(segment.config, reading.time)
+    effort = Effort(computed_by(segment.config, segment.profile).to_json(), reading.time)
     return world.work.ask(_request(reading, number, segment), needs, starts, effort)
 
 

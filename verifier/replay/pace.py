@@ -21,7 +21,7 @@ REMEMBERED = 32
 
 @dataclass(frozen=True)
 class Effort:
-    """A replay's kind (the configuration of its round), and the seconds that one may take at most."""
+    """A replay's kind (the configuration by which its node computed), and the seconds that one may take at most."""
 
     kind: str
     most: float

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,12 @@ class Said(Record):
     detail: str = ""
 
 
+@lru_cache(maxsize=64)
+def computed_by(config: str, profile: str) -> RunConfig:
+    """The configuration by which a node of this profile (0x-hex) computed. Raises InvalidRunConfig."""
+    return RunConfig.from_json(config).under(profile)
+
+
 JUDGE = ReplayTask("duty.replay", Segment, Said)
 
 
@@ -118,7 +125,7 @@ def judge_segment(
     Raises BytesMissing, CannotCompare, WrongCorpus, ModelPackageUnusable, and TookTooLong where a step begins after so
     many seconds: then there is no word.
     """
-    config = RunConfig.from_json(segment.config)
+    config = computed_by(segment.config, segment.profile)
     corpus.require(config.corpus_digest)
     pair = _pair(config, segment)
     batches = Bounded(config, _batches(config, segment, corpus), seconds)

@@ -246,6 +246,12 @@ def train(
         list[str] | None,
         typer.Option(help="Digest of another numerics profile under which nodes may compute, besides this machine's."),
     ] = None,
+    admit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Profile of a run of several: exact or portable as this machine computes, or exact:DIGEST; repeatable."
+        ),
+    ] = None,
     nonce: Annotated[
         int, typer.Option(help="Any number; with another number, the same configuration is another run.")
     ] = 1,
@@ -276,6 +282,7 @@ def train(
         least_rate=least_rate,
         nonce=nonce,
         profiles=tuple(profile or ()),
+        admit=tuple(admit or ()),
     )
     overrides = read_object(config, "--config")
     account = open_keystore(keystore)

@@ -46,6 +46,7 @@ Node = with_variables(
     "cheat",
     "give_up_after",
     "unjudged",
+    "numerics",
     "ranks",
     "recompute",
     "offload",
@@ -104,6 +105,13 @@ def node(
         bool,
         typer.Option("--unjudged", help="Enrol even if no verifier has this machine's numerics profile."),
     ] = False,
+    numerics: Annotated[
+        str,
+        typer.Option(
+            metavar="exact|portable",
+            help="Arithmetic to compute in, if the run admits several. Default: the first that enough verifiers read.",
+        ),
+    ] = "",
     ranks: Annotated[
         int,
         typer.Option(
@@ -152,6 +160,7 @@ def node(
         cheat=cheat,
         give_up_after=give_up_after,
         unjudged=unjudged,
+        numerics=numerics,
         ranks=ranks,
         recompute=recompute,
         offload=offload,

@@ -115,9 +115,10 @@ class Terms:
     """Terms of a run's manifest. Rates in parts per million, stakes in wei, `span` in seconds of chain time.
 
     `panel` verifiers read each audited proof (0: all), `samples` segments each. `max_nodes` take part at most.
-    `exact` says whether replays are bit for bit. `pairs` are the (node profile, verifier profile) with measured limits,
-    None where no limits are needed. A canary is excused at most `canaries` times in `canary_window` rounds. A verifier
-    that the full bench overruled sits behind the others for `behind_rounds` rounds.
+    `exact` says whether replays are bit for bit. `pairs` are the (node profile, verifier profile) that can judge: those
+    with measured limits, or in an exact run of several profiles those that give the same bits; None where all judge
+    all. A canary is excused at most `canaries` times in `canary_window` rounds. A verifier that the full bench
+    overruled sits behind the others for `behind_rounds` rounds.
     """
 
     emission: int
@@ -136,6 +137,11 @@ class Terms:
     exact: bool
     profiles: tuple[str, ...]
     pairs: frozenset[tuple[str, str]] | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether each proof is judged bit for bit by the verifiers that read its own profile (ADR 67)."""
+        return self.exact and self.pairs is not None
 
 
 @dataclass(frozen=True, slots=True)

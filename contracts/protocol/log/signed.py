@@ -19,6 +19,7 @@ from contracts.messages import for_log as messages
 from contracts.messages.fields import field_types, from_json, to_json
 from contracts.messages.for_contracts import Message
 from contracts.messages.signatures import Domain, digest, recover
+from contracts.protocol.configuration.profiles import SEVERAL, readers_of
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Fact, Reason, SegmentWord, What, Word
@@ -129,12 +130,13 @@ def _text(beside: Beside, name: str) -> str:
 
 
 def _pairs(config: RunConfig, text: str, profiles: tuple[bytes, ...]) -> frozenset[tuple[str, str]] | None:
-    """Pairs that can judge each other in a run with limits: those of its table that tell cheats from honest work, and
-    machines that compute alike, which compare exactly. None in any other run. Raises BadField and InvalidLimits."""
+    """Pairs (node, verifier) that can judge in a run with limits: those of its table that tell cheats from honest work,
+    and machines that compute alike, which compare exactly. In a run of several profiles those of `readers_of`; None in
+    any other run. Raises BadField and InvalidLimits."""
     if config.profile != "bounded":
         if text:
             raise BadField("limits stand beside a run with limits only")
-        return None
+        return _readers(config, profiles) if config.profile == SEVERAL else None
     table = LimitTable.from_json(text)
     if table.to_json() != text or table.digest().hex() != config.limits_digest:
         raise BadField("limits is not the canonical text of the manifest's table")
@@ -143,6 +145,13 @@ def _pairs(config: RunConfig, text: str, profiles: tuple[bytes, ...]) -> frozens
         (f"0x{first}", f"0x{second}") for first, second in (pair.profiles for pair in table.pairs if pair.separates)
     ]
     return frozenset({*alike, *separable, *((second, first) for first, second in separable)})
+
+
+def _readers(config: RunConfig, profiles: tuple[bytes, ...]) -> frozenset[tuple[str, str]]:
+    """Raises BadField where configuration and manifest list other profiles, or in another order."""
+    if [profile.digest for profile in config.admitted] != [to_hex(profile) for profile in profiles]:
+        raise BadField("profiles are not those that the configuration lists, in its order")
+    return readers_of(config.admitted)
 
 
 def _run(message: messages.RunTerms, name: RunId, beside: Beside, _: tuple[Address, ...]) -> Fact:

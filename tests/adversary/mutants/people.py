@@ -67,8 +67,8 @@ MUTANTS: dict[str, Mutant] = {
     "a node takes part that too few can judge": Mutant(
         "J4",
         "presence",
-        "s.enrolled.profile)) >= 2 * state.k - 1]",
-        "s.enrolled.profile)) >= 0]",
+        "if len(able) < 2 * state.k - 1:",
+        "if False:",
         ("I5", "I8"),
         ("few-pairs",),
         seeds=11,

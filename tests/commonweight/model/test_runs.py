@@ -26,7 +26,13 @@ def found(phase: str = "training", current: dict[str, Any] | None = None, **wait
     counts = {"nodes": 1, "active_nodes": 1}
     run = {"run": RUN, "creator": "0xCreator", "phase": phase, "round": 3, "verifiers": [verifier], "counts": counts}
     waiting = {"obstacles": [], "awaited": [], "count": 0, "now": 1_000, **waits}
-    return {"run": run, "nodes": [node], "waiting": waiting, "round": current}
+    profiles = [profile_line()]
+    return {"run": run, "nodes": [node], "profiles": profiles, "waiting": waiting, "round": current}
+
+
+def profile_line(**changes: Any) -> dict[str, Any]:
+    line = {"profile": "0x33", "name": "exact", "verifiers": [VERIFIER], "needed": 1, "is_read": True}
+    return {**line, "nodes": [NODE], "count": 1, **changes}
 
 
 def a_round(phase: str, *proofs: dict[str, Any], lapsed: bool = False) -> dict[str, Any]:
@@ -113,6 +119,21 @@ def looks(*seen: str) -> Look:
     """One after the other, the last is the end."""
     rest = iter(seen)
     return lambda: WatchedState({"seen": (one := next(rest))}, list(one), one == seen[-1] and one != seen[0])
+
+
+def test_who_reads_and_who_uses_each_profile_is_said() -> None:
+    known = found()
+    unread = profile_line(profile="0x44", name="portable", verifiers=[], needed=3, is_read=False, nodes=[], count=7)
+    known["profiles"].append(unread)
+    lines = list(lines_of(known))
+    start = lines.index("profiles that the run admits: 2")
+    assert lines[start + 1 : start + 6] == [
+        "  exact 0x33 is read; 1 verifiers of 1",
+        f"    read by {VERIFIER}",
+        f"    used by {NODE}",
+        "  portable 0x44 is not read by enough: its nodes take part in no round; 0 verifiers of 3",
+        "    and by 7 more nodes",
+    ]
 
 
 def test_a_run_with_more_nodes_than_a_page_says_how_many() -> None:

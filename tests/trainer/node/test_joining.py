@@ -12,18 +12,24 @@ import pytest
 
 from contracts.ids import RunId, as_address, to_hex
 from contracts.messages import for_log as messages
+from contracts.protocol.configuration.profiles import AdmittedProfile, profiles_text
 from contracts.protocol.judge import chain_events
 from contracts.protocol.judge.rules import presence
 from tests.contracts.protocol.log.signed_run import hashed, key
 from tests.holds import Threat, holds
 from tests.trainer.node.test_node import Place
 from tests.trainer.world import NODE, PAYOUT, Village, kind_of, write_text
+from trainer.data.batches import batch_source
 from trainer.data.corpus import WrongCorpus
+from trainer.data.draw import share_of
 from trainer.data.text import load_corpus
 from trainer.model import memory
 from trainer.model.memory import DoesNotFit
+from trainer.model.state import initial_theta, start_tensors
 from trainer.node.joining import obstacle
 from trainer.steps.determinism import configure_determinism
+from trainer.steps.settled import settle
+from trainer.steps.trajectory import run_inner
 from verifier.mirror.store import database
 
 OTHER = hashed("another machine")
@@ -135,12 +141,30 @@ def test_a_process_that_computes_otherwise_does_not_train(
     before = list(place.village.leaves)
     place.progress.clear()
     here = configure_determinism("exact")
-    monkeypatch.setattr("trainer.node.answering.profile_of", lambda _: replace(here, computed="other bits"))
+    monkeypatch.setattr("trainer.steps.computable.profile_of", lambda _: replace(here, computed="other bits"))
     with place.node():
         place.until(lambda: place.events("unjudged"))
         looks(place)
     assert not place.events("training")
     assert [kind_of(t) for t in place.village.leaves[len(before) :] if "enrolment" in t] == []
+
+
+@pytest.mark.integration
+def test_of_several_profiles_a_node_trains_in_one_that_is_read(tmp_path: Path, stack: ExitStack) -> None:
+    """It computes in both of the run's, and no verifier in its exact one, which is the first of the list."""
+    own = {name: configure_determinism(name).digest() for name in ("exact", "portable")}
+    text = profiles_text(AdmittedProfile(name, to_hex(digest)) for name, digest in own.items())
+    several = {"profile": "several", "profiles": text}
+    place = Place(tmp_path, stack, judged=own["portable"], config=several, profiles=tuple(own.values()))
+    with place.node():
+        place.until(place.posted)
+    (proof,) = place.village.state.proofs.values()
+    assert proof.commitment.profile == to_hex(own["portable"])
+    config = place.village.config.under(proof.commitment.profile)
+    seed, share = bytes.fromhex(proof.commitment.data_seed[2:]), share_of(NODE.address, [NODE.address])
+    start = start_tensors(initial_theta(config), None)
+    done = settle(start, run_inner(config, start, batch_source(place.village.corpus, config, seed, 1, share)))
+    assert to_hex(done.root) == proof.commitment.root, "in the arithmetic that it names"
 
 
 @pytest.fixture

@@ -124,7 +124,10 @@ def test_the_pair_of_profiles_chooses_the_mode(limits: PairLimits) -> None:
     table = LimitTable((replace(limits, profiles=pair_key(own.digest(), other)),))
     bounded = replace(CONFIG, profile="bounded", limits_digest="ab" * 32)
     assert limits_for(CONFIG, own.digest(), own, None) is None
-    assert limits_for(replace(CONFIG, profile="portable"), other, own, None) is None
+    portable = configure_determinism("portable")
+    assert limits_for(replace(CONFIG, profile="portable"), portable.digest(), portable, None) is None
+    with pytest.raises(ProfileMismatch):
+        limits_for(replace(CONFIG, profile="portable"), other, portable, None)
     assert limits_for(bounded, own.digest(), own, table) is None
     assert limits_for(bounded, other, own, table) is not None
     with pytest.raises(ProfileMismatch):

@@ -54,6 +54,25 @@ def test_an_honest_round_is_posted_merged_and_signed_for(tmp_path: Path) -> None
         assert not [line for line in said if line.event in ("lapse", "log failed", "refused")], said
 
 
+def test_two_profiles_are_judged_each_in_its_own_and_merged(tmp_path: Path) -> None:
+    """One node is exact, one portable; each verifier anchors its exact profile, and reads both in one process."""
+    with town(tmp_path, mixed=True, nodes=2, verifiers=3) as found:
+        for _ in range(40):
+            found.turn()
+            if len(found.signatures) == 3:
+                break
+        else:
+            pytest.fail(f"after 40 turns: {found.run.round.phase}, {found.said}")
+        proofs = found.run.state.proofs.values()
+        assert [proof.stage for proof in proofs] == [Stage.POSTED, Stage.POSTED]
+        assert {proof.commitment.profile for proof in proofs} == {to_hex(name) for name in found.run.profiles}
+        words = [w.word for p in proofs for s in p.segments.values() for w in s.words.values()]
+        assert set(words) == {Word.TRUE}
+        run = found.run.state.runs[RunId(to_hex(found.run.run))]
+        assert {anchors[-1].profile for anchors in run.anchors.values()} == {to_hex(found.run.profiles[0])}
+        assert run.merged == 1
+
+
 @holds(
     "A message that the log omits keeps every epoch unsigned",
     by="verifier/duties/epochs.py:sign",

@@ -65,6 +65,8 @@ def take_anchor(state: State, fact: Anchored) -> None:
         raise OutOfTime(f"an anchor of {fact.verifier} counts from round {earliest} at the earliest")
     if anchors and anchors[-1].profile != fact.profile:
         raise NotBound(f"{fact.verifier} judges under profile {anchors[-1].profile} in this run")
+    if run.created.terms.several and fact.profile not in run.created.terms.profiles:
+        raise NotBound(f"profile {fact.profile} is not on the manifest's list, and reads none that is")
     ahead = [anchor for anchor in anchors if anchor.first > run.round]
     if len(ahead) >= MOST_ANCHORS:
         raise AlreadySaid(f"{fact.verifier} has {MOST_ANCHORS} anchors for rounds to come")
@@ -197,12 +199,27 @@ def speakers(state: State, run: RunState, counted: list[Address], number: int) -
 
 
 def judges(run: RunState, verifiers: list[Address], profile: str) -> list[Address]:
-    """The verifiers that can judge a profile: all, or in a run with limits those with a calibrated pair."""
+    """The verifiers that can judge a profile: all, in a run with limits those with a calibrated pair, and in one of
+    several profiles those whose bits are the same."""
     pairs = run.created.terms.pairs
     if pairs is None:
         return verifiers
     profiles = {name: run.anchors[name][-1].profile for name in verifiers if run.anchors.get(name)}
     return [name for name, judged in profiles.items() if (profile, judged) in pairs]
+
+
+def is_read(state: State, run: RunState, profile: str, counted: list[Address], number: int) -> bool:
+    """Whether enough of the `counted` members judge a profile in a round for a node of it to take part.
+
+    Each profile of several has what the whole run needs: 2k - 1, of whom k speak and have not lapsed. So fewer than k
+    corrupt ones decide nothing, though all of them chose one profile.
+    """
+    able = judges(run, counted, profile)
+    if len(able) < 2 * state.k - 1:
+        return False
+    if not run.created.terms.several:
+        return True
+    return sum(name not in run.away for name in speakers(state, run, able, number)) >= state.k
 
 
 def free_stake(state: State, node: Address) -> int:
@@ -235,7 +252,7 @@ def listing(state: State, run: RunState, number: int, verifiers: list[Address]) 
     """The nodes that take part, in order: one that delivered last round keeps its place, then stake decides (J4)."""
     terms = run.created.terms
     enrolled = [(n, s) for n, s in run.nodes.items() if not s.left and s.enrolled.first_round <= number]
-    able = [(n, s) for n, s in enrolled if len(judges(run, verifiers, s.enrolled.profile)) >= 2 * state.k - 1]
+    able = [(n, s) for n, s in enrolled if is_read(state, run, s.enrolled.profile, verifiers, number)]
     able.sort(key=lambda x: (not x[1].delivered, x[1].away is not None, -free_stake(state, x[0]), x[1].place))
     return tuple(_listed(state, run, n, s) for n, s in sorted(able[: terms.max_nodes], key=lambda x: x[0].lower()))
 

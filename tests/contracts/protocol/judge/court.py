@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -137,22 +137,33 @@ class Plain:
 class Court:
     """One run, `r`, in the machine."""
 
-    def __init__(self, config: str = "rounds=1", stakes: int = 100, k: int = 2, **terms: Any) -> None:
+    def __init__(
+        self,
+        config: str = "rounds=1",
+        stakes: int = 100,
+        k: int = 2,
+        anchored: Mapping[Address, str] | None = None,
+        enrolled: Mapping[Address, str] | None = None,
+        **terms: Any,
+    ) -> None:
+        """`anchored` and `enrolled` are other verifiers and nodes, with their profiles."""
         self.state = State(Plain())
         self.log: list[Fact | Derived] = []
         self.fakes: dict[str, int | None] = {}
         self.time = 1000
-        self.verifiers = tuple(as_address(f"v{i}") for i in range(2 * k - 1))
+        anchored = anchored or {as_address(f"v{i}"): "exact" for i in range(2 * k - 1)}
+        enrolled = dict.fromkeys(NODES, "exact") if enrolled is None else enrolled
+        self.verifiers = tuple(anchored)
         self.enter(facts.Rules(VERSION))
         events: list[chain_events.ChainEvent] = [chain_events.Quorum(k, 10)]
         events += [chain_events.VerifierStands(v, True, 10) for v in self.verifiers]
         events += [chain_events.NodeStake(n, stakes) for n in NODES]
         self.block(*events)
         self.enter(facts.RunCreated(RUN, CREATOR, 1, replace(TERMS, **terms), config, "theta0", "momentum0", "zero"))
-        for verifier in self.verifiers:
-            self.enter(facts.Anchored(RUN, verifier, verifier, 10, "exact", 1))
-        for node in NODES:
-            self.enter(facts.Enrolled(RUN, node, as_address(f"wallet of {node}"), 1, "exact", 1))
+        for verifier, profile in anchored.items():
+            self.enter(facts.Anchored(RUN, verifier, verifier, 10, profile, 1))
+        for node, profile in enrolled.items():
+            self.enter(facts.Enrolled(RUN, node, as_address(f"wallet of {node}"), 1, profile, 1))
 
     def enter(self, fact: Fact) -> list[Derived]:
         """Enter a fact; what follows."""
@@ -199,7 +210,7 @@ class Court:
             size=10,
             data_seed=current.data_seed,
             config=current.config,
-            profile="exact",
+            profile=current.listed[node].profile,
             pledge=Plain().seal_pledge(node, "salt", fake),
             segments=4,
             tokens=64,
