@@ -7,6 +7,8 @@ one. The same steps show whether the package can be replayed at all.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,7 +17,9 @@ from blake3 import blake3
 from torch.func import functional_call
 
 from contracts.protocol.run_config import RunConfig
+from trainer.model.binding import bind
 from trainer.model.building import build_model
+from trainer.model.objective import loss_shares
 from trainer.model.own.errors import InvalidModelPackage, ModelPackageUnusable
 from trainer.model.own.interface import OwnModel, own_model
 from trainer.model.own.loading import LOCK
@@ -55,7 +59,11 @@ def _digest(config: RunConfig) -> str:
 
 def _tried(config: RunConfig) -> str:
     """Raises InvalidModelPackage."""
-    _check_logits(config, own_model(config))
+    own = own_model(config)
+    if own.summed_loss() is None:
+        _check_logits(config, own)
+    else:
+        _check_held_out(config, own)
     before = torch.get_rng_state()
     first = _steps(config, anew=False)
     if not torch.equal(before, torch.get_rng_state()):
@@ -80,6 +88,18 @@ def _steps(config: RunConfig, anew: bool) -> str:
             for value in group.values():
                 hasher.update(value.detach().contiguous().numpy().tobytes())
     return str(hasher.hexdigest())
+
+
+def _check_held_out(config: RunConfig, own: OwnModel) -> None:
+    """Verifiers sign the mean loss as the module's `eval()` leaves it. Raises InvalidModelPackage."""
+    batch = drawn_batch(np.random.Philox(key=59), config)
+    x, y = torch.from_numpy(batch.x), torch.from_numpy(batch.y)
+    model = own.module().eval()
+    bind(model, own.initial(config.seed))
+    with torch.no_grad():
+        loss = loss_shares(replace(config, precision="float32"), x, y)(model, slice(0, SEQUENCES)).item()
+    if not math.isfinite(loss):
+        raise InvalidModelPackage(f"loss_sum of {config.model_package} begins with {loss}, which is no number")
 
 
 def _check_logits(config: RunConfig, own: OwnModel) -> None:
