@@ -20,6 +20,7 @@ from trainer.data.batches import Batch
 from trainer.model.binding import bind
 from trainer.model.objective import loss_shares
 from trainer.model.state import TrainState
+from trainer.portable.own.step import own_gradients
 from trainer.portable.step import portable_gradients
 from trainer.steps.profile import BOUNDED, PORTABLE
 from trainer.steps.updating import global_norm, tensor_norms, update
@@ -81,8 +82,10 @@ def block_share(
     rows = slice(block * size, (block + 1) * size)
     if config.profile != PORTABLE:
         return _autograd_share(config, model, theta, batch, rows)
-    own = Batch(batch.x[rows], batch.y[rows], batch.rate_share)
     parts = size // config.micro_batch if config.micro_batch else micro_batches
+    if config.architecture == "own":
+        return Share(*own_gradients(config, model, theta, batch, rows, parts))
+    own = Batch(batch.x[rows], batch.y[rows], batch.rate_share)
     loss, gradients = portable_gradients(config, theta, own, parts)
     if config.ranks > 1:
         torch._foreach_mul_(gradients, 1.0 / config.ranks)

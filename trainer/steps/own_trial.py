@@ -26,6 +26,9 @@ from trainer.model.own.loading import LOCK
 from trainer.model.state import TrainState, initial_theta
 from trainer.portable.self_check import drawn_batch
 from trainer.steps.inner_step import NonFiniteLoss, inner_step
+from trainer.steps.portable_trial import check_portable, drawn_state
+from trainer.steps.profile import ANY_LIMITS, BOUNDED, PORTABLE
+from trainer.steps.variants import Variant, chosen
 
 STEPS, SEQUENCES = 2, 2
 
@@ -40,12 +43,16 @@ def trial_digest(config: RunConfig) -> str:
     told = {"model_config": own.told, "vocab": own.vocab, "context": own.context}
     sizes = {"weights_size": config.weights_size, "state_size": config.state_size}
     named = {"model_package": config.model_package, "model_digest": config.model_digest}
-    shared = {"seed": config.seed, "precision": config.precision}
-    return _digest(RunConfig(architecture="own", batch=SEQUENCES, **shared, **told, **sizes, **named))  # type: ignore[arg-type]
+    shared = {"seed": config.seed, "precision": config.precision, "profile": config.profile}
+    is_bounded = config.profile == BOUNDED
+    limits = {"limits_digest": ANY_LIMITS} if is_bounded else {}
+    small = RunConfig(architecture="own", batch=SEQUENCES, **shared, **limits, **told, **sizes, **named)  # type: ignore[arg-type]
+    return _digest(small, chosen() if is_bounded else None)
 
 
 @lru_cache(maxsize=8)
-def _digest(config: RunConfig) -> str:
+def _digest(config: RunConfig, _: Variant | None) -> str:
+    """Once for each way to compute."""
     try:
         with LOCK:
             return _tried(config)
@@ -64,6 +71,8 @@ def _tried(config: RunConfig) -> str:
         _check_logits(config, own)
     else:
         _check_held_out(config, own)
+    if config.profile == PORTABLE:
+        check_portable(config)
     before = torch.get_rng_state()
     first = _steps(config, anew=False)
     if not torch.equal(before, torch.get_rng_state()):
@@ -78,7 +87,8 @@ def _tried(config: RunConfig) -> str:
 def _steps(config: RunConfig, anew: bool) -> str:
     """The digest of two steps; `anew`: each with a module that was just built, as a replay has it."""
     words = np.random.Philox(key=59)
-    state = TrainState.joiner(initial_theta(config))
+    is_portable = config.profile == PORTABLE
+    state = drawn_state(words, config) if is_portable else TrainState.joiner(initial_theta(config))
     model = build_model(config)
     hasher = blake3()
     for _ in range(STEPS):
@@ -86,7 +96,7 @@ def _steps(config: RunConfig, anew: bool) -> str:
         inner_step(config, model, state, drawn_batch(words, config))
         for group in (state.theta, state.m, state.v):
             for value in group.values():
-                hasher.update(value.detach().contiguous().numpy().tobytes())
+                hasher.update(value.detach().cpu().contiguous().numpy().tobytes())
     return str(hasher.hexdigest())
 
 
