@@ -36,7 +36,7 @@ class _Computed(Function):
     @staticmethod
     @portable
     def forward(ctx: Any, kernel: Kernel, *inputs: Tensor) -> Tensor:
-        result, ctx.back = kernel(*inputs)
+        result, ctx.back = kernel(*(value.detach() for value in inputs))  # what waits keeps no graph alive
         return result
 
     @staticmethod
@@ -194,7 +194,7 @@ def _flat(x: Tensor) -> Tensor:
 
 
 def _operand(weight: Tensor, use: Use | None, forward: bool) -> Operand:
-    return operand(weight, forward) if use is None else use.step.operand(weight, forward)
+    return operand(weight, forward) if use is None else use.step.operand(use.key, weight, forward)
 
 
 def _shared(use: Use | None, shares: Tensor, shape: torch.Size) -> Tensor | None:

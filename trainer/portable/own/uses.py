@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from trainer.model.own.errors import InvalidModelPackage
@@ -49,14 +50,15 @@ class Uses:
         self._keys[key] = name
         return Use(self, key)
 
-    def operand(self, weight: Tensor, forward: bool) -> Operand:
-        """The weight (out, in) as the right operand of a product with rows of (in) or, on the way back, of (out)."""
-        key = (self._names[id(weight)], forward)
-        if key not in self._operands:
-            self._operands[key] = operand(weight, forward)
-        return self._operands[key]
+    def operand(self, key: str, weight: Tensor, forward: bool) -> Operand:
+        """A used weight (out, in) as the right operand of a product with rows of (in) or, on the way back, of (out)."""
+        place = (self._keys[key], forward)
+        if place not in self._operands:
+            self._operands[place] = operand(weight, forward)
+        return self._operands[place]
 
     @portable
+    @torch.no_grad()
     def gradients(self) -> Weights:
         """Gradient of every weight that was used."""
         parts = self.waiting.gradients({key: self._weights[name] for key, name in self._keys.items()})
