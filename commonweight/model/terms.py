@@ -85,10 +85,13 @@ def open_run(
     that before a named size.
 
     Raises InvalidRunConfig, WrongCorpus, UnusableCorpus, CorpusUnreachable, ModelPackageMissing, ModelPackageDiffers,
-    InvalidModelPackage, ApiProblem and ApiUnreachable.
+    InvalidModelPackage, ApiProblem and ApiUnreachable; and for one's own model InvalidLimits and PairRefused.
     """
     model = dict(fields_of(size) if size else {}) | _weights_fields(text.weights)
-    config = admitting(_config(overrides, model | _text_fields(text, model | dict(overrides)), limits), rules.admit)
+    fields = model | _text_fields(text, model | dict(overrides))
+    config = admitting(config_of(overrides, fields, limits), rules.admit)
+    if limits is not None and config.architecture == "own":
+        limits.require_measured(profile_of(config).digest())
     client = ApiClient(api_url, key)
     deployed = from_hex(client.network.deployment.model)
     beside = {"config": config.to_json()} | ({} if limits is None else {"limits": limits.to_json()})
@@ -172,9 +175,15 @@ def _is_http(place: str) -> bool:
     return place.startswith(("http://", "https://"))
 
 
-def _config(overrides: Mapping[str, Any], base: Mapping[str, Any], limits: LimitTable | None) -> RunConfig:
+def config_of(
+    overrides: Mapping[str, Any], base: Mapping[str, Any] | None = None, limits: LimitTable | None = None
+) -> RunConfig:
+    """The configuration of these fields, overrides first, with the sizes of one's own model measured.
+
+    Raises InvalidRunConfig, ModelPackageMissing, ModelPackageDiffers and InvalidModelPackage.
+    """
     bounded = {} if limits is None else {"profile": "bounded", "limits_digest": limits.digest().hex()}
-    fields = asdict(RunConfig()) | dict(base) | bounded | dict(overrides)
+    fields = asdict(RunConfig()) | dict(base or {}) | bounded | dict(overrides)
     if fields["architecture"] != "own":
         return RunConfig.from_json(json.dumps(fields))
     own = {**fields, **UNMEASURED, **overrides, "model_config": _settings(fields["model_config"])}

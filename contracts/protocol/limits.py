@@ -87,6 +87,20 @@ class LimitTable:
         limits.check_separation()
         return limits
 
+    def require_measured(self, profile: bytes) -> None:
+        """Check that a machine of this profile can be judged by these limits.
+
+        Raises InvalidLimits without a pair of it, and PairRefused if none of its pairs tells cheats from honest work.
+        """
+        own = [pair for pair in self.pairs if profile.hex() in pair.profiles]
+        if not own:
+            raise InvalidLimits(
+                f"no limits for the profile {profile.hex()[:12]}…, which one's own model has on this machine: measure "
+                "them with `commonweight calibrate` and this run's very configuration"
+            )
+        if not any(pair.separates for pair in own):
+            own[0].check_separation()
+
     def to_json(self) -> str:
         """Canonical JSON."""
         return json.dumps([asdict(p) for p in self.pairs], sort_keys=True, separators=(",", ":"))

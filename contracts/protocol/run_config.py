@@ -241,8 +241,8 @@ class RunConfig:
     def _check_own(self) -> None:
         """Raises InvalidRunConfig."""
         self._check_default(_OF_OURS, "the gpt's and the llama's")
-        if not self._is_exact:
-            raise invalid("profile", "must be exact for a model of one's own")
+        if self.profile == SEVERAL and not self._is_exact:
+            raise invalid("profiles", "must all be exact for a model of one's own")
         sizes = {"weights_size": self.weights_size, "state_size": self.state_size}
         try:
             check_own_model(self.model_package, self.model_digest, self.model_config, sizes)

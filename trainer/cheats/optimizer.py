@@ -17,7 +17,8 @@ from trainer.model.state import TrainState
 from trainer.steps.inner_step import StepResult, inner_step
 from trainer.steps.trajectory import InnerRunner
 
-_FROZEN = "blocks.0."
+_FROZEN = ("blocks.0.", "model.layers.0.")
+"""Names in the first block of a gpt and of a llama; of one's own model only the first weight is frozen."""
 
 
 def configured(change: Callable[[RunConfig], RunConfig]) -> InnerRunner:
@@ -37,7 +38,8 @@ def learning_rate(factor: str) -> InnerRunner:
 def frozen_layer(config: RunConfig, model: nn.Module, state: TrainState, batches: BatchSource, step: int) -> StepResult:
     """A step after which the first block is as before, moments included."""
     groups = (state.theta, state.m, state.v)
-    copies = [{name: value.clone() for name, value in g.items() if name.startswith(_FROZEN)} for g in groups]
+    names = [name for name in state.theta if name.startswith(_FROZEN)] or [min(state.theta)]
+    copies = [{name: group[name].clone() for name in names} for group in groups]
     result = inner_step(config, model, state, batches(step))
     for group, copy in zip(groups, copies, strict=True):
         group |= copy

@@ -3,67 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils._pytree import tree_map
 
 from contracts.protocol.run_config import RunConfig
 from trainer.cheats.stepping import Build
-from trainer.model.gpt import GPT
+from trainer.model.building import build_model
 
 Rounding = Callable[[Tensor], Tensor]
 _FP8_LARGEST = 448.0
 
 
-class AutocastModel(GPT):
-    """The model under torch autocast; logits come back as float32."""
-
-    def __init__(self, config: RunConfig, dtype: torch.dtype) -> None:
-        super().__init__(config)
-        self._low = dtype
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """As GPT's."""
-        with torch.autocast("cpu", self._low):
-            return super().forward(tokens).float()
-
-
-class RoundedModel(GPT):
-    """The model with its matrices rounded before they are used, gradients passed straight through."""
-
-    def __init__(self, config: RunConfig, rounding: Rounding) -> None:
-        super().__init__(config)
-        self._rounding, self._plain = rounding, (GPT(config),)  # in a tuple, so that its parameters are not ours
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """As GPT's."""
-        rounded = {name: self._round(value) for name, value in self.named_parameters()}
-        logits: Tensor = functional_call(self._plain[0], rounded, (tokens,))
-        return logits
-
-    def _round(self, value: Tensor) -> Tensor:
-        return value + (self._rounding(value) - value).detach() if value.dim() > 1 else value
-
-
 def autocast(dtype: torch.dtype) -> Build:
-    """Builds the model in that compute type."""
+    """Builds the run's model with its forward in that compute type; what comes back is float32."""
 
     def build(config: RunConfig) -> nn.Module:
-        with torch.device("meta"):
-            return AutocastModel(config, dtype)
+        model = build_model(config)
+        forward = model.forward
+
+        def lowered(*inputs: Any) -> Any:
+            with torch.autocast("cpu", dtype):
+                return tree_map(_as_float32, forward(*inputs))
+
+        return _with_forward(model, lowered)
 
     return build
 
 
 def rounded(rounding: Rounding) -> Build:
-    """Builds the model with weights rounded that way."""
+    """Builds the run's model with its matrices rounded before they are used, gradients passed straight through."""
 
     def build(config: RunConfig) -> nn.Module:
-        with torch.device("meta"):
-            return RoundedModel(config, rounding)
+        model, plain = build_model(config), build_model(config)
+
+        def coarse(*inputs: Any) -> Any:
+            weights = {name: _rounded(rounding, value) for name, value in model.named_parameters()}
+            return functional_call(plain, weights, inputs)
+
+        return _with_forward(model, coarse)
 
     return build
+
+
+def _with_forward(model: nn.Module, forward: Callable[..., Any]) -> nn.Module:
+    model.forward = forward  # type: ignore[method-assign]
+    return model
+
+
+def _as_float32(value: Any) -> Any:
+    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def _rounded(rounding: Rounding, value: Tensor) -> Tensor:
+    return value + (rounding(value) - value).detach() if value.dim() > 1 else value
 
 
 def to_int8(value: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ from contracts.protocol.run_config import RunConfig
 from trainer.model.gpt import GPT
 from trainer.model.layout import weight_shapes
 from trainer.model.llama import Llama
-from trainer.model.own.interface import Loss, cross_entropy, own_model
+from trainer.model.own.interface import own_model
+from trainer.model.own.losses import Loss, cross_entropy
 
 _KINDS: Mapping[str, Callable[[RunConfig], nn.Module]] = {"gpt": GPT, "llama": Llama}
 _ENDS = ("out.weight", "down.weight", "o_proj.weight", "down_proj.weight")
@@ -32,7 +33,7 @@ def build_model(config: RunConfig) -> nn.Module:
 
 
 def loss_of(config: RunConfig) -> Loss:
-    """What a step descends along: cross-entropy, or the loss of one's own model."""
+    """The mean loss of logits: cross-entropy, or the loss of one's own model."""
     return own_model(config).loss() if config.architecture == "own" else cross_entropy
 
 

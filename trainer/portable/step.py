@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from contracts.protocol.run_config import RunConfig
@@ -63,8 +64,12 @@ def _pass(model: _Model, weights: Scope, targets: Tensor, count: int) -> Tensor:
     return losses
 
 
+def one_order(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The places of samples (R, T) when they are sorted by their bytes."""
+    return np.lexsort(np.concatenate([x, y], axis=1).T)
+
+
 def _in_one_order(batch: Batch) -> tuple[Tensor, Tensor]:
-    """The batch with its samples sorted by their bytes."""
     x, y, _ = batch
-    order = np.lexsort(np.concatenate([x, y], axis=1).T)
+    order = one_order(x, y)
     return torch.from_numpy(x[order]), torch.from_numpy(y[order])

@@ -12,7 +12,7 @@ from trainer.model.device import device_of
 from trainer.portable.self_check import PORTABLE_DIGEST, check_arithmetic
 from trainer.portable.tables import check_tables
 from trainer.steps.own_trial import trial_digest
-from trainer.steps.profile import BOUNDED, PORTABLE, NumericsProfile, UnknownProfile
+from trainer.steps.profile import ANY_LIMITS, BOUNDED, PORTABLE, NumericsProfile, UnknownProfile
 from trainer.steps.self_test import bf16_digest, exact_digest, variant_digest
 from trainer.steps.variants import chosen
 
@@ -64,6 +64,14 @@ def profile_of(config: RunConfig) -> NumericsProfile:
     if config.architecture == "own":
         found = replace(found, computed=_joined(found.computed, trial_digest(config)))
     return found
+
+
+def bounded_profile(config: RunConfig) -> NumericsProfile:
+    """What `profile_of` says in a bounded run of the model of `config`, whose limits are still to be measured.
+
+    Limits of one's own model are keyed by it, so no limits of another package, or of other settings, are taken for it.
+    """
+    return profile_of(replace(config, profile=BOUNDED, limits_digest=ANY_LIMITS, micro_batch=0, ranks=1))
 
 
 def _joined(computed: str, more: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from torch.nn import functional as F
 
 from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
+from trainer.model.binding import bind
 from trainer.model.building import build_model
+from trainer.model.objective import loss_shares, summed_loss
 from trainer.steps.determinism import configure_determinism
 
 DEFAULT_WINDOWS = 64
@@ -35,6 +38,8 @@ def held_out_loss(
     """Mean loss in nats per byte of the weights `theta.*` in `tensors`, over `windows` evenly spaced windows; in a run
     of several profiles under the first of them.
 
+    It is the cross-entropy of logits, and of one's own model with a `loss_sum` that: the mean over the targets that
+    count, of the module as `eval()` leaves it, so that a package can leave out terms that only training needs.
     Raises HeldOutTooShort.
     """
     last = len(held_out) - config.context - 1
@@ -43,14 +48,23 @@ def held_out_loss(
     configure_determinism(config.leading.profile)
     starts = [last * index // max(windows - 1, 1) for index in range(windows)]
     text = np.stack([held_out[start : start + config.context + 1] for start in starts]).astype(np.int64)
-    model = build_model(config)
     prefix = "theta."
     theta = {
         name.removeprefix(prefix): torch.tensor(value) for name, value in tensors.items() if name.startswith(prefix)
     }
     with torch.no_grad():
-        sums = [_loss_sum(model, theta, part) for part in torch.split(torch.from_numpy(text), _BATCH)]
-    return sum(sums) / (windows * config.context)
+        return _mean_loss(replace(config, precision="float32"), theta, torch.from_numpy(text))
+
+
+def _mean_loss(config: RunConfig, theta: dict[str, Tensor], text: Tensor) -> float:
+    """Of windows (W, T + 1), which pass some at a time."""
+    model = build_model(config)
+    if summed_loss(config) is None:
+        sums = [_loss_sum(model, theta, part) for part in torch.split(text, _BATCH)]
+        return sum(sums) / (len(text) * config.context)
+    bind(model.eval(), theta)
+    share = loss_shares(config, text[:, :-1], text[:, 1:])
+    return sum(share(model, slice(first, first + _BATCH)).item() for first in range(0, len(text), _BATCH))
 
 
 def _loss_sum(model: torch.nn.Module, theta: dict[str, Tensor], text: Tensor) -> float:

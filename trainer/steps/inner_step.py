@@ -18,8 +18,9 @@ from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch
 from trainer.model.binding import bind
-from trainer.model.building import logits_of, loss_of
+from trainer.model.objective import loss_shares
 from trainer.model.state import TrainState
+from trainer.portable.own.step import own_gradients
 from trainer.portable.step import portable_gradients
 from trainer.steps.profile import BOUNDED, PORTABLE
 from trainer.steps.updating import global_norm, tensor_norms, update
@@ -79,10 +80,12 @@ def block_share(
     """The share of one of the batch's `config.ranks` blocks, from 0, computed by itself."""
     size = len(batch.x) // config.ranks
     rows = slice(block * size, (block + 1) * size)
-    own = Batch(batch.x[rows], batch.y[rows], batch.rate_share)
     if config.profile != PORTABLE:
-        return _autograd_share(config, model, theta, own, len(batch.x))
+        return _autograd_share(config, model, theta, batch, rows)
     parts = size // config.micro_batch if config.micro_batch else micro_batches
+    if config.architecture == "own":
+        return Share(*own_gradients(config, model, theta, batch, rows, parts))
+    own = Batch(batch.x[rows], batch.y[rows], batch.rate_share)
     loss, gradients = portable_gradients(config, theta, own, parts)
     if config.ranks > 1:
         torch._foreach_mul_(gradients, 1.0 / config.ranks)
@@ -112,28 +115,21 @@ def _added(blocks: Iterable[Share]) -> Share:
     return Share(loss, total)
 
 
-def _autograd_share(config: RunConfig, model: nn.Module, theta: dict[str, Tensor], block: Batch, whole: int) -> Share:
-    """Of a block of a batch of `whole` sequences; its parts are added in the order of the sequences."""
-    x, y = torch.from_numpy(block.x), torch.from_numpy(block.y)
-    at_once = config.micro_batch or len(x)
+def _autograd_share(config: RunConfig, model: nn.Module, theta: dict[str, Tensor], batch: Batch, rows: slice) -> Share:
+    """Of some rows of a batch; their parts are added in the order of the sequences."""
+    share = loss_shares(config, torch.from_numpy(batch.x), torch.from_numpy(batch.y))
+    at_once = config.micro_batch or rows.stop - rows.start
     parameters = bind(model, theta)
     loss = 0.0
     try:
-        for first in range(0, len(x), at_once):
-            loss += _part(config, model, whole, x[first : first + at_once], y[first : first + at_once])
+        for first in range(rows.start, rows.stop, at_once):
+            part = share(model, slice(first, min(first + at_once, rows.stop)))
+            part.backward()  # type: ignore[no-untyped-call]
+            loss += part.item()
         return Share(loss, [_gradient(parameter) for parameter in parameters])
     finally:
         for parameter in parameters:
             parameter.grad = None
-
-
-def _part(config: RunConfig, model: nn.Module, whole: int, x: Tensor, y: Tensor) -> float:
-    """Loss of some of `whole` sequences, as a part of the mean over all; its gradient is added to that of before."""
-    loss = loss_of(config)(logits_of(config, model, x), y)
-    if len(x) < whole:
-        loss = loss * (len(x) / whole)
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.item()
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

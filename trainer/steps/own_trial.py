@@ -7,6 +7,8 @@ one. The same steps show whether the package can be replayed at all.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,13 +17,18 @@ from blake3 import blake3
 from torch.func import functional_call
 
 from contracts.protocol.run_config import RunConfig
+from trainer.model.binding import bind
 from trainer.model.building import build_model
+from trainer.model.objective import loss_shares
 from trainer.model.own.errors import InvalidModelPackage, ModelPackageUnusable
 from trainer.model.own.interface import OwnModel, own_model
 from trainer.model.own.loading import LOCK
 from trainer.model.state import TrainState, initial_theta
 from trainer.portable.self_check import drawn_batch
 from trainer.steps.inner_step import NonFiniteLoss, inner_step
+from trainer.steps.portable_trial import check_portable, drawn_state
+from trainer.steps.profile import ANY_LIMITS, BOUNDED, PORTABLE
+from trainer.steps.variants import Variant, chosen
 
 STEPS, SEQUENCES = 2, 2
 
@@ -36,12 +43,16 @@ def trial_digest(config: RunConfig) -> str:
     told = {"model_config": own.told, "vocab": own.vocab, "context": own.context}
     sizes = {"weights_size": config.weights_size, "state_size": config.state_size}
     named = {"model_package": config.model_package, "model_digest": config.model_digest}
-    shared = {"seed": config.seed, "precision": config.precision}
-    return _digest(RunConfig(architecture="own", batch=SEQUENCES, **shared, **told, **sizes, **named))  # type: ignore[arg-type]
+    shared = {"seed": config.seed, "precision": config.precision, "profile": config.profile}
+    is_bounded = config.profile == BOUNDED
+    limits = {"limits_digest": ANY_LIMITS} if is_bounded else {}
+    small = RunConfig(architecture="own", batch=SEQUENCES, **shared, **limits, **told, **sizes, **named)  # type: ignore[arg-type]
+    return _digest(small, chosen() if is_bounded else None)
 
 
 @lru_cache(maxsize=8)
-def _digest(config: RunConfig) -> str:
+def _digest(config: RunConfig, _: Variant | None) -> str:
+    """Once for each way to compute."""
     try:
         with LOCK:
             return _tried(config)
@@ -55,7 +66,13 @@ def _digest(config: RunConfig) -> str:
 
 def _tried(config: RunConfig) -> str:
     """Raises InvalidModelPackage."""
-    _check_logits(config, own_model(config))
+    own = own_model(config)
+    if own.summed_loss() is None:
+        _check_logits(config, own)
+    else:
+        _check_held_out(config, own)
+    if config.profile == PORTABLE:
+        check_portable(config)
     before = torch.get_rng_state()
     first = _steps(config, anew=False)
     if not torch.equal(before, torch.get_rng_state()):
@@ -70,7 +87,8 @@ def _tried(config: RunConfig) -> str:
 def _steps(config: RunConfig, anew: bool) -> str:
     """The digest of two steps; `anew`: each with a module that was just built, as a replay has it."""
     words = np.random.Philox(key=59)
-    state = TrainState.joiner(initial_theta(config))
+    is_portable = config.profile == PORTABLE
+    state = drawn_state(words, config) if is_portable else TrainState.joiner(initial_theta(config))
     model = build_model(config)
     hasher = blake3()
     for _ in range(STEPS):
@@ -78,8 +96,20 @@ def _steps(config: RunConfig, anew: bool) -> str:
         inner_step(config, model, state, drawn_batch(words, config))
         for group in (state.theta, state.m, state.v):
             for value in group.values():
-                hasher.update(value.detach().contiguous().numpy().tobytes())
+                hasher.update(value.detach().cpu().contiguous().numpy().tobytes())
     return str(hasher.hexdigest())
+
+
+def _check_held_out(config: RunConfig, own: OwnModel) -> None:
+    """Verifiers sign the mean loss as the module's `eval()` leaves it. Raises InvalidModelPackage."""
+    batch = drawn_batch(np.random.Philox(key=59), config)
+    x, y = torch.from_numpy(batch.x), torch.from_numpy(batch.y)
+    model = own.module().eval()
+    bind(model, own.initial(config.seed))
+    with torch.no_grad():
+        loss = loss_shares(replace(config, precision="float32"), x, y)(model, slice(0, SEQUENCES)).item()
+    if not math.isfinite(loss):
+        raise InvalidModelPackage(f"loss_sum of {config.model_package} begins with {loss}, which is no number")
 
 
 def _check_logits(config: RunConfig, own: OwnModel) -> None:

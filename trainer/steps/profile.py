@@ -18,6 +18,8 @@ from contracts.errors import CommonweightError
 
 PORTABLE = "portable"
 BOUNDED = "bounded"
+ANY_LIMITS = "11" * 32
+"""The digest of no table, for a bounded configuration whose limits nobody reads, or are still to be measured."""
 
 
 class UnknownProfile(CommonweightError):

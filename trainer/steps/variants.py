@@ -10,9 +10,10 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -24,11 +25,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from contracts.errors import CommonweightError
 from contracts.protocol.run_config import RunConfig
 from trainer.data.batches import Batch, BatchSource
+from trainer.model.binding import bind
 from trainer.model.building import build_model
+from trainer.model.objective import loss_shares
 from trainer.model.state import Tensors, TrainState
 from trainer.steps.profile import NumericsProfile
 
 CAPABILITY_VARIABLE = "ATEN_CPU_CAPABILITY"
+
+_Loss = tuple[Sequence[Tensor], Callable[[slice], Tensor]]
 
 
 class UnknownVariant(CommonweightError):
@@ -112,7 +117,7 @@ def step_as(
 
     Where one of them is not finite, `state` is left as it was.
     """
-    loss, gradients = _gradients(model, state.theta, batch, variant.micro_batches)
+    loss, gradients = _gradients(config, model, state.theta, batch, variant.micro_batches)
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients])).item()
     if not (math.isfinite(loss) and math.isfinite(norm)):
         return loss, norm
@@ -122,18 +127,37 @@ def step_as(
     return loss, norm
 
 
-def _gradients(model: nn.Module, theta: dict[str, Tensor], batch: Batch, parts: int) -> tuple[float, list[Tensor]]:
-    weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
+def _gradients(
+    config: RunConfig, model: nn.Module, theta: dict[str, Tensor], batch: Batch, parts: int
+) -> tuple[float, list[Tensor]]:
+    weights, share = (_of_own if config.architecture == "own" else _of_ours)(config, model, theta, batch)
     total: list[Tensor] = []
     mean = 0.0
-    pairs = zip(np.array_split(batch.x, parts), np.array_split(batch.y, parts), strict=True)
-    for x, y in pairs:
-        logits: Tensor = functional_call(model, weights, (torch.from_numpy(x),))
-        loss = F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(y).flatten(), reduction="sum") / batch.y.size
-        found = torch.autograd.grad(loss, list(weights.values()))
+    ends = np.cumsum([0, *(len(part) for part in np.array_split(batch.y, parts))]).tolist()
+    for first, end in pairwise(ends):
+        loss = share(slice(first, end))
+        found = torch.autograd.grad(loss, weights)
         total = [a + b for a, b in zip(total, found, strict=True)] if total else list(found)
         mean += loss.item()
     return mean, total
+
+
+def _of_ours(config: RunConfig, model: nn.Module, theta: dict[str, Tensor], batch: Batch) -> _Loss:  # noqa: ARG001
+    """Fresh leaves, and the loss of some rows as a share of the batch's mean loss."""
+    weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
+
+    def share(rows: slice) -> Tensor:
+        logits: Tensor = functional_call(model, weights, (torch.from_numpy(batch.x[rows]),))
+        targets = torch.from_numpy(batch.y[rows]).flatten()
+        return F.cross_entropy(logits.flatten(0, 1), targets, reduction="sum") / batch.y.size
+
+    return list(weights.values()), share
+
+
+def _of_own(config: RunConfig, model: nn.Module, theta: dict[str, Tensor], batch: Batch) -> _Loss:
+    """The same of one's own model, whose package says what a step descends along."""
+    of_rows = loss_shares(config, torch.from_numpy(batch.x), torch.from_numpy(batch.y))
+    return bind(model, theta), lambda rows: of_rows(model, rows)
 
 
 def _optimizer_step(

@@ -28,8 +28,7 @@ from trainer import cheats
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import Corpus
 from trainer.model.state import initial_theta, layout, start_tensors
-from trainer.steps.determinism import configure_determinism
-from trainer.steps.profile import BOUNDED
+from trainer.steps.determinism import bounded_profile
 from trainer.steps.variants import Variant, segment_end
 from verifier.comparison.bounded import LONGEST_SEGMENT, Distance, distance
 from verifier.planning.calibration_worker import Computer, Measurement, Request, boundary_file
@@ -86,7 +85,7 @@ def calibrate(plan: CalibrationPlan, corpus: Corpus, report: Report) -> tuple[Li
         reference(plan, corpus, folder, report)
         measured = [measure(plan, variant, folder, report) for variant in plan.variants]
         distances = list(cheat_distances(plan, corpus, folder, report))
-    profile = configure_determinism(BOUNDED).digest()
+    profile = bounded_profile(plan.config).digest()
     return LimitTable(tuple(_limits(plan, profile, honest, distances) for honest in measured)), measured
 
 

@@ -17,8 +17,7 @@ from contracts.tensors.tensorfile import unpack
 from trainer.data.batches import batch_source
 from trainer.data.text import corpus_of
 from trainer.model.state import layout
-from trainer.steps.determinism import configure_determinism
-from trainer.steps.profile import BOUNDED
+from trainer.steps.determinism import bounded_profile
 from trainer.steps.variants import Variant, choose, segment_end
 from verifier.comparison.bounded import distance, residual
 from verifier.comparison.drift import Drift
@@ -70,7 +69,7 @@ def main() -> None:
     folder = Path(request.folder)
     drift = Drift.none()
     choose(variant)
-    profile = configure_determinism(BOUNDED)
+    profile = bounded_profile(config)
     state = unpack(boundary_file(folder, 0).read_bytes(), layout(config))
     for segment in range(request.segments):
         expected = unpack(boundary_file(folder, segment + 1).read_bytes(), layout(config))

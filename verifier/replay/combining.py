@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,8 +72,11 @@ def combine(basis: Basis, files: Files, corpus: Corpus, folder: Path) -> Step:
 
 
 def _scaled(loss: float) -> int:
-    """Loss in 1e-9 nats; the largest number where it is not finite, or too large: a merge is signed with any loss."""
-    return round(loss * LOSS_SCALE) if loss < LARGEST_LOSS / LOSS_SCALE else LARGEST_LOSS
+    """Loss in 1e-9 nats; the largest number where it is not finite, or too large: a merge is signed with any loss.
+
+    One's own loss may be below zero, which no message can say: it is told as zero.
+    """
+    return max(0, round(loss * LOSS_SCALE)) if -math.inf < loss < LARGEST_LOSS / LOSS_SCALE else LARGEST_LOSS
 
 
 def _gradient(files: Files, config: RunConfig, digest: str, blob: str) -> Tensors:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,9 +63,10 @@ def calibrate(
     """Measure the errors of honest machines and of cheats, and write the limits that follow from them.
 
     A limit is ten times the largest honest error; a pair is refused if a cheat exceeds its limit by less than ten.
+    Limits of one's own model are of its very package and settings: give the configuration of the run.
     """
+    from commonweight.model.terms import config_of
     from contracts.files.whole_file import save_file
-    from contracts.protocol.run_config import RunConfig
     from trainer.data.text import corpus_of
     from trainer.steps.variants import Variant
     from verifier.planning.calibration import CalibrationPlan
@@ -76,7 +76,7 @@ def calibrate(
     variants += [Variant(capability=name) for name in (capability if capability is not None else ["default"])]
     variants += [Variant(threads=threads)] if threads > 1 else []
     corpus = corpus_of(data or ())
-    chosen = RunConfig.from_json(json.dumps(asdict(RunConfig()) | read_object(config, "--config")))
+    chosen = config_of(read_object(config, "--config"))
     plan = CalibrationPlan(chosen, tuple(variants), segments, 10, cheat_segments, MILD, tuple(data or ()))
     progress = Progress("")
 

@@ -62,7 +62,6 @@ def test_a_run_with_its_own_model_says_all_of_it() -> None:
         ("weights_size", 0, "model train"),
         ("state_size", 0, "model train"),
         ("layers", 3, "must be 2 in a run of own"),
-        ("profile", "portable", "must be exact"),
     ],
     ids=lambda value: str(value)[:20],
 )

@@ -1,9 +1,9 @@
-"""What a model package gives: `build(config)`, and if it likes `loss` and `initial`; here it is asked and checked.
+"""What a model package gives: `build(config)`, and if it likes a loss and `initial`; here it is asked and checked.
 
 - `build(config) -> torch.nn.Module`. It gets a dict: the run's `model_config`, and its `vocab` and `context`. The
-  module's forward takes tokens (B, T) int64 and returns logits (B, T, V) float32. The names and shapes of its
-  parameters are the layout of the run's weights.
-- `loss(logits, targets) -> Tensor`: one number, the mean over what it is given. Without it: cross-entropy.
+  module's forward takes tokens (B, T) int64 and returns logits (B, T, V) float32, or what its `loss_sum` makes use of.
+  The names and shapes of its parameters are the layout of the run's weights.
+- `loss`, or `loss_sum` and `mask`: see trainer/model/own/losses.py.
 - `initial(name, shape, generator) -> Tensor`: a parameter at round 0. Without it: matrices are drawn with a deviation
   of 0.02, vectors are one, and those whose name ends in "bias" are zero.
 
@@ -13,7 +13,7 @@ State beside the parameters (buffers) is refused: no commitment would cover it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import ModuleType
@@ -21,7 +21,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from contracts.protocol.own_model import parse_settings, settings_text
 from contracts.protocol.run_config import RunConfig
@@ -29,11 +28,10 @@ from contracts.tensors.state_layout import full_layout
 from contracts.tensors.tensorfile import MAX_HEADER, header_of, packed_size
 from trainer.model.own.errors import InvalidModelPackage
 from trainer.model.own.loading import LOCK, package
+from trainer.model.own.losses import Loss, SummedLoss, cross_entropy, require_one_loss
 from trainer.model.own.source import installed
 
 Shapes = dict[str, tuple[int, ...]]
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""Logits (B, T, V) and targets (B, T) to the mean loss, a tensor of one number."""
 _NAME = re.compile(r"[A-Za-z0-9_.]{1,200}")
 UNMEASURED: Mapping[str, int] = {"weights_size": 1, "state_size": 1}
 """Sizes of a run's files before its package was asked: no file is so small."""
@@ -55,8 +53,12 @@ class OwnModel:
         return _built(self.package, self.told, self.vocab, self.context)
 
     def loss(self) -> Loss:
-        """The package's loss, or cross-entropy."""
+        """The package's loss of logits, or cross-entropy."""
         return getattr(self.package, "loss", cross_entropy)
+
+    def summed_loss(self) -> SummedLoss | None:
+        """The package's `loss_sum`, if it gives one."""
+        return SummedLoss(self.package) if hasattr(self.package, "loss_sum") else None
 
     def initial(self, seed: int) -> dict[str, Tensor]:
         """Parameters at round 0, drawn in the order of the names from one generator. Raises InvalidModelPackage."""
@@ -120,11 +122,6 @@ def measured(config: RunConfig) -> RunConfig:
     return replace(config, **known)  # type: ignore[arg-type]
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean over all tokens, in nats."""
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-
-
 def _model(config: RunConfig) -> OwnModel:
     return _described(config.model_package, config.model_digest, config.model_config, config.vocab, config.context)
 
@@ -132,6 +129,7 @@ def _model(config: RunConfig) -> OwnModel:
 @lru_cache(maxsize=8)
 def _described(name: str, digest: str, told: str, vocab: int, context: int) -> OwnModel:
     loaded = package(name, digest)
+    require_one_loss(loaded)
     module = _built(loaded, told, vocab, context)
     shapes = {name: tuple(value.shape) for name, value in module.named_parameters()}
     return OwnModel(loaded, told, vocab, context, tuple(sorted(shapes.items())))

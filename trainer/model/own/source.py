@@ -23,6 +23,8 @@ from trainer.model.own.errors import InvalidModelPackage, ModelPackageMissing
 
 MOST_FILES, MOST_BYTES = 1_000, 4_000_000
 _DOMAIN = b"commonweight model package 1\n"
+OPERATIONS = "trainer.portable.operations"
+"""What portable models are made of; the numerics profile covers it."""
 _ALLOWED = sys.stdlib_module_names | {"torch", "numpy"}
 """What a package may import beside itself: the digest covers nothing else, and the numerics profile covers torch."""
 _FIRST = "__init__.py"
@@ -75,10 +77,10 @@ def require_model(source: PackageSource) -> None:
         raise InvalidModelPackage(f"{source.name} is no model package: its {_FIRST} has no function build")
     for path, tree in trees.items():
         for imported in _imports(tree):
-            if imported not in _ALLOWED | {source.name}:
+            if imported.partition(".")[0] not in _ALLOWED | {source.name} and imported != OPERATIONS:
                 raise InvalidModelPackage(
-                    f"{source.name}/{path} imports {imported}, which the digest does not cover: use torch, numpy and "
-                    "Python's own library, and copy what else it needs into the package"
+                    f"{source.name}/{path} imports {imported}, which the digest does not cover: use torch, numpy, "
+                    f"Python's own library and {OPERATIONS}, and copy what else it needs into the package"
                 )
 
 
@@ -146,9 +148,9 @@ def _bound(tree: ast.Module) -> set[str]:
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
-    """Top-level packages that a module imports by absolute names."""
+    """What a module imports by absolute names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield str(node.module).partition(".")[0]
+            yield str(node.module)

@@ -40,6 +40,13 @@ def example(folder: Path) -> Path:
     return folder / "own_model"
 
 
+def portable_example(folder: Path) -> Path:
+    """A copy of the portable example's package."""
+    source = EXAMPLE.with_name("portable_model") / "portable_model"
+    shutil.copytree(source, folder / "portable_model", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder / "portable_model"
+
+
 def written(folder: Path, text: str, name: str = "odd_model") -> None:
     """A package of one file."""
     (folder / name).mkdir(exist_ok=True)

@@ -19,8 +19,9 @@ from tests.trainer.model.own.packages import PLAIN, example, forgotten, written
 from trainer.model.building import build_model, initial_parameters, loss_of
 from trainer.model.layout import weight_shapes
 from trainer.model.own.errors import InvalidModelPackage, ModelPackageDiffers, ModelPackageMissing
-from trainer.model.own.interface import cross_entropy, named, own_model
+from trainer.model.own.interface import named, own_model
 from trainer.model.own.loading import package
+from trainer.model.own.losses import cross_entropy
 from trainer.model.own.source import installed
 from trainer.model.state import TrainState, initial_theta
 from trainer.portable.self_check import drawn_batch

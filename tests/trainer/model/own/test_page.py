@@ -41,8 +41,9 @@ def test_training_without_a_chain_learns(place: Path, monkeypatch: pytest.Monkey
     assert found["losses"][-1] < found["losses"][0] - 0.3
 
 
-def test_the_smallest_package_is_one(place: Path) -> None:
-    written(place, blocks("The package")[0])
+@pytest.mark.parametrize("block", [0, 1])
+def test_the_packages_of_the_page_are_models(place: Path, block: int) -> None:
+    written(place, blocks("The package")[block])
     profile_of(named("odd_model", {}, context=8))
 
 
@@ -71,5 +72,5 @@ def test_a_single_number_keeps_its_shape(place: Path) -> None:
 def test_the_page_has_the_digest_of_the_example(place: Path) -> None:
     example(place)
     text = (ROOT / "docs" / "own-model.md").read_text()
-    (said,) = re.findall(r'"model_digest": "([0-9a-f]+)…"', text)
+    (said,) = {*re.findall(r'"model_digest": "([0-9a-f]+)…"', text)}
     assert installed("own_model").digest.startswith(said)
