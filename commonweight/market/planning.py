@@ -110,9 +110,15 @@ def _tokens(config: RunConfig, way: Way, device: Device, share: float) -> float 
     return step * way.processes / seconds
 
 
+def _least(config: RunConfig, device: Device) -> Bytes:
+    """The least memory of any way: on the card, or without one on the host."""
+    found = [needs(*way) for way in _ways(replace(config, profile=device.profile), device)]
+    return min(found, key=lambda need: (need.card or 0, need.host or 0))
+
+
 def document(size: str, config: RunConfig, device: Device, found: Fit | None) -> dict[str, Any]:
-    """A row for scripts; memory in bytes, of the way that fits or else of the run as it is named."""
-    need = needs(found.config, found.way) if found else needs(replace(config, profile=device.profile), _plain(device))
+    """A row for scripts; memory in bytes, of the way that fits or else of the one that takes least."""
+    need = needs(found.config, found.way) if found else _least(config, device)
     return {
         "device": device.title,
         "card": None if device.card is None else asdict(device.card),

@@ -89,6 +89,8 @@ def _lines(rows: list[dict[str, Any]], mfu: float, devices: list[Device]) -> Ite
             "pass; measured on an H100 only. A card counts 10^9 bytes a GB, and has no other work."
         )
         yield "In a run of ranks N: the run's creator sets the field `ranks` to N, and so a batch waits in N parts."
+    if not all(row["fits"] for row in rows):
+        yield "Where nothing fits, the memory is that of the way which takes least."
     for device in devices:
         if device.flops is not None:
             yield (

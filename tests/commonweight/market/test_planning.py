@@ -94,6 +94,15 @@ def test_what_the_plan_says_of_each_card_the_node_says(host: Path) -> None:
             assert found is None or not refused(found, host, device.room)
 
 
+def test_what_does_not_fit_is_told_with_the_least_it_takes() -> None:
+    config, device = sized("1.1B", "exact"), device_of_card(CARD, None)
+    row = document("1.1B", config, device, fit(config, device))
+    assert not row["fits"]
+    enough = fit(config, replace(device, room=Bytes(None, row["card_bytes"])))
+    assert enough is not None
+    assert fit(config, replace(device, room=Bytes(None, row["card_bytes"] - 1))) is None
+
+
 def test_each_remedy_is_told_where_it_is_the_first() -> None:
     on_card = [fit(sized(name, "portable"), device_of_card(CARD, None)) for name in ("1M", "150M", "10B")]
     assert [found and found.words[:21] for found in on_card] == ["fits", "fits in a run of rank", None]
