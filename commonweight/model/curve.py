@@ -90,13 +90,13 @@ def _drawn(points: Sequence[RoundLoss], own: Own) -> Iterator[str]:
     losses = [loss for _, loss in own]
     places = [*(float(point.round) for point in points), *(place for place, _ in own)]
     low, high, values = _ticks(min([*losses, *(p.least for p in points)]), max([*losses, *(p.largest for p in points)]))
-    first, last = floor(min(places)), ceil(max(places))
-    frame = _Frame(first, last, low, high)
+    first = floor(min(places))
+    frame = _Frame(first, max(places), low, high)
     for value in values:
         y = frame.y(value)
         yield f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}" stroke="{_GRID}"/>'
         yield _text(_LEFT - 8, y + 4, f"{value:g}", anchor="end")
-    for number in _rounds(first, last):
+    for number in _rounds(first, floor(frame.last)):
         yield _text(frame.x(number), _HEIGHT - _BOTTOM + 20, str(number), anchor="middle")
     yield _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, "round", anchor="middle")
     yield from _legend(bool(own))
@@ -129,7 +129,9 @@ def _signed(points: Sequence[RoundLoss], frame: _Frame) -> Iterator[str]:
             f'<circle cx="{x(point.round)}" cy="{y(point.loss)}" r="3" fill="{_LINE}"><title>{said}</title></circle>'
         )
     for point in dict.fromkeys((points[0], points[-1])):
-        yield _text(x(point.round) + 8, y(point.loss) - 6, f"{point.loss:.4f}", colour=_INK, halo=True)
+        anchor, beside = ("end", 16) if point is points[-1] else ("start", 8)
+        place = x(point.round) + beside, y(point.loss) - 10
+        yield _text(*place, f"{point.loss:.4f}", anchor, colour=_INK, halo=True)
 
 
 def _thinned(own: Own) -> Own:
