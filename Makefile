@@ -168,6 +168,11 @@ bench-diloco: install  ## the DiLoCo experiment: H = 500, 50, 10 beside data par
 bench-corpus: install  ## a gigabyte of text to shards, and what a joining node fetches: make bench-corpus text=FOLDER
 	$(BIN)/python -m benchmarks.corpus $(text)
 
+bench-step-memory: install  ## memory of a portable step as a card computes it, beside the formula of `plan` and of a node's refusal
+	$(BIN)/python -m benchmarks.step_memory
+
+.PHONY: bench-step-memory
+
 bench-growth: install  ## digest, opening, replay and merge from 1 M to 400 M parameters: seconds a parameter (12 GB of memory)
 	$(BIN)/python -m benchmarks.growth
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from commonweight.commands.holder import contribution, fund, gov, holders, keys, receipt, revenue, wallet
-from commonweight.commands.model import audit, audit_plan, model
+from commonweight.commands.model import audit, audit_plan, model, plan
 from commonweight.commands.network import (
     calibrate,
     chain,
@@ -64,6 +64,7 @@ app.command("disk")(disk.disk)
 app.command("verify")(verify.verify)
 app.command("audit")(audit.audit)
 app.command("fsck", cls=fsck.Fsck)(fsck.fsck)
+app.command("plan")(plan.plan)
 app.command("audit-plan")(audit_plan.audit_plan)
 app.command("calibrate")(calibrate.calibrate)
 for_scripts(app)

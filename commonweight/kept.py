@@ -38,6 +38,7 @@ RULES = (
     Rule("states/", "start weights and optimizer states of rounds", WITH_ROUND),
     Rule("boundaries/", "boundary states of large rounds", "until the proof is decided"),
     Rule("outbox/", "signed messages and their bytes", "until the log shows them and verifiers hold the bytes"),
+    Rule("losses/", "training losses of this node, by its own word", "the newest 100,000 rows of a run"),
     Rule("told.json", "results of proofs that were reported", "the last 4,096"),
     Rule("mirrors.json", "addresses of mirrors", ALWAYS),
     Rule("mirror/log.db", "copy of the log", WITH_LOG),

@@ -23,6 +23,7 @@ from contracts.process.settings import (
     Port,
     ProcessSettings,
     Seconds,
+    Texts,
     Url,
     Urls,
 )
@@ -65,6 +66,7 @@ class WorkerSettings(ProcessSettings):
     folder: FilePath
     data: Paths = ()
     corpus: str = ""
+    corpus_mirrors: Texts = ()
     corpus_limit: Count = DEFAULT_LIMIT
     weights: str = ""
     loopback: bool = True
@@ -94,7 +96,9 @@ class WorkerSettings(ProcessSettings):
 
     def text(self) -> CorpusSettings:
         """Where the run's text is."""
-        return CorpusSettings(self.data, self.corpus, self.folder / "corpus", self.corpus_limit, self.loopback)
+        return CorpusSettings(
+            self.data, self.corpus, self.folder / "corpus", self.corpus_limit, self.loopback, self.corpus_mirrors
+        )
 
     def first_weights(self) -> WeightsPlace:
         """Where the run's first weights are, if they are another model's."""

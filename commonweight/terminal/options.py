@@ -185,6 +185,13 @@ FinalityDepth = Annotated[
         help="Number of blocks after which a block counts as final, on a chain that names no final block.",
     ),
 ]
+CorpusMirrors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--corpus-mirror",
+        help="Another folder or address with the same corpus, asked where the ones before fail; repeat for several.",
+    ),
+]
 ChainRpc = Annotated[
     str,
     typer.Option(

@@ -20,6 +20,7 @@ from contracts.protocol.configuration.field_checks import (
     check_mixture,
     check_rate,
     check_url,
+    check_urls,
     invalid,
 )
 from contracts.protocol.configuration.profiles import EXACT, SEVERAL, AdmittedProfile, parse_profiles
@@ -79,7 +80,7 @@ _OF_LLAMA = ("kv_heads", "mlp_width", "rotary_base", "norm_eps", "tied")
 _OF_OURS = ("layers", "d_model", "heads", "document_end")
 _OF_OWN = ("model_package", "model_digest", "model_config", "weights_size", "state_size")
 _OF_MONEY = ("capital_weight", "capital_cap", "token_price", "payback_budget")
-_LATER = (*_OF_OWN, "ranks", "precision", *_OF_MONEY, "profiles")
+_LATER = (*_OF_OWN, "ranks", "precision", *_OF_MONEY, "profiles", "corpus_mirrors")
 """They stand in the text only where they are not their default, so that a run without them keeps its digest."""
 _LONGEST_BOUNDED_SEGMENT = 10  # a cheat in one step of a longer one is diluted below honest noise
 _WHOLE = re.compile(r"[0-9]{1,19}")
@@ -101,7 +102,7 @@ _TOLD_KEYS: tuple[str, ...] = (
     *_TEXTS,
 )
 """Votable keys that a refusal names: its sentence is in logs, which are derived anew, and so it never changes."""
-VOTABLE_KEYS = (*_TOLD_KEYS, "capital_weight", "token_price", "payback_budget")
+VOTABLE_KEYS = (*_TOLD_KEYS, "capital_weight", "token_price", "payback_budget", "corpus_mirrors")
 """The keys that a governance decision may set."""
 
 
@@ -118,11 +119,12 @@ class RunConfig:
     pseudo-gradients are averaged by `merge` (trainer/steps/averaging.py). A bounded run names its table of limits
     (contracts/protocol/limits.py) by digest; a run of `several` profiles lists them (configuration/profiles.py).
     `corpus_digest` names the text: the digest of an index of token shards (trainer/data/index.py), or of plain text.
-    `corpus_url` is a hint where the index lies, `mixture` the weights of its sources; of a llama or gpt, the token
-    `document_end` ends a document, and no position looks beyond it (-1: documents are not told apart). First weights
-    are drawn from `seed`, or read from the file `weights_blob`, which lies at `weights_url`. An own model is the Python
-    package `model_package`, whose files have the `model_digest`; it is told `model_config` (canonical JSON), and its
-    weights and states are files of `weights_size` and `state_size` bytes.
+    `corpus_url` and `corpus_mirrors` (addresses with a space between) are hints where the index and its shards lie,
+    `mixture` is the weights of its sources; of a llama or gpt, the token `document_end` ends a document, and no
+    position looks beyond it (-1: documents are not told apart). First weights are drawn from `seed`, or read from the
+    file `weights_blob`, which lies at `weights_url`. An own model is the Python package `model_package`, whose files
+    have the `model_digest`; it is told `model_config` (canonical JSON), and its weights and states are files of
+    `weights_size` and `state_size` bytes.
     An epoch's emission is split over the kinds of contribution by their weights. `maintainers` vouch for code, data and
     invoices: "k:" and n addresses, sorted and joined by commas, or nothing. With a `token_price` a run takes invoices
     (judge/rules/invoices.py): `capital_cap` of them at most is capital, `payback_budget` paid back (all in micro-USD).
@@ -165,6 +167,7 @@ class RunConfig:
     precision: str = "float32"
     corpus_digest: str = "00" * 32
     corpus_url: str = ""
+    corpus_mirrors: str = ""
     mixture: str = ""
     document_end: int = -1
     weights_blob: str = NO_BLOB
@@ -203,6 +206,7 @@ class RunConfig:
         for name in ("corpus_digest", "weights_blob", "model_digest", "limits_digest"):
             check_digest(name, getattr(self, name))
         check_url("corpus_url", self.corpus_url)
+        check_urls("corpus_mirrors", self.corpus_mirrors)
         check_url("weights_url", self.weights_url)
         check_mixture(self.mixture)
         if (self.profile == "bounded") != (self.limits_digest != "00" * 32):
@@ -364,7 +368,7 @@ class RunConfig:
             raise invalid(key, f"cannot be voted on; votable are {', '.join(_TOLD_KEYS)}")
         if key in _INTEGER_RANGES:
             return replace(self, **{key: _whole(key, value)})  # type: ignore[arg-type]
-        if key in _TEXTS:
+        if key in (*_TEXTS, "corpus_mirrors"):
             return replace(self, **{key: value})  # type: ignore[arg-type]
         check_rate(key, value, *(Decimal(bound) for bound in _RATE_RANGES[key]))
         return replace(self, **{key: value})  # type: ignore[arg-type]

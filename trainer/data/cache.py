@@ -16,7 +16,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from contracts.files.blob_files import BlobFiles
 from trainer.data.corpus import CorpusUnreachable, WrongCorpus
 from trainer.data.index import IndexedFile
-from trainer.data.origins import FolderOrigin, Origin
+from trainer.data.mirrors import Mirrors, mirrors_of
+from trainer.data.origins import Origin
 from trainer.data.place import DEFAULT_LIMIT
 
 TRIES = 3
@@ -25,12 +26,12 @@ logger = logging.getLogger(__name__)
 
 
 class CorpusFiles:
-    """The files of an origin elsewhere. They come into the folder `cache`, of which `limit` bytes are kept: what
-    was used longest ago goes first, and never what is being asked for. An origin that gives other bytes is as good as
-    one that gives none: whoever holds an address ends no process by it."""
+    """The files of an origin elsewhere, or of several. They come into the folder `cache`, of which `limit` bytes are
+    kept: what was used longest ago goes first, and never what is being asked for. An origin that gives other bytes is
+    as good as one that gives none: whoever holds an address ends no process by it."""
 
-    def __init__(self, origin: Origin, cache: Path, limit: int = DEFAULT_LIMIT) -> None:
-        self._origin = origin
+    def __init__(self, origin: Origin | Mirrors, cache: Path, limit: int = DEFAULT_LIMIT) -> None:
+        self._mirrors = mirrors_of(origin)
         self._limit = limit
         self._files = BlobFiles(cache)
         self._files.start()
@@ -50,26 +51,26 @@ class CorpusFiles:
         for attempt in Retrying(
             retry=retry_if_exception_type(CorpusUnreachable),
             wait=wait_random_exponential(multiplier=FIRST_WAIT, max=10),
-            stop=stop_after_attempt(TRIES),
+            stop=stop_after_attempt(-(-TRIES // len(self._mirrors))),
             before_sleep=_note,
             reraise=True,
         ):
             with attempt:
-                self._fetch_once(file)
+                self._mirrors.first(lambda origin: self._fetch_once(origin, file))
 
-    def _fetch_once(self, file: IndexedFile) -> None:
+    def _fetch_once(self, origin: Origin, file: IndexedFile) -> None:
         with self._files.arriving() as arriving:
 
             def take(chunk: bytes) -> None:
                 if arriving.count + len(chunk) > file.size:
-                    raise CorpusUnreachable(f"{file.blob} of {self._origin} has more than the index' {file.size} bytes")
+                    raise CorpusUnreachable(f"{file.blob} of {origin} has more than the index' {file.size} bytes")
                 arriving.write(chunk)
 
-            self._origin.read(file.blob, file.size, take)
+            origin.read(file.blob, file.size, take)
             if arriving.count < file.size:
-                raise CorpusUnreachable(f"{file.blob} of {self._origin} broke off after {arriving.count} bytes")
+                raise CorpusUnreachable(f"{file.blob} of {origin} broke off after {arriving.count} bytes")
             if arriving.name != file.blob:
-                raise CorpusUnreachable(f"{file.blob} of {self._origin} has other bytes than the index names")
+                raise CorpusUnreachable(f"{file.blob} of {origin} has other bytes than the index names")
             arriving.stay(self._files.folder)
 
     def _make_room(self, file: IndexedFile) -> None:
@@ -120,9 +121,11 @@ class FolderFiles:
         self.path(file)
 
 
-def files_at(origin: Origin, cache: Path, limit: int) -> CorpusFiles | FolderFiles:
-    """The files of an origin."""
-    return FolderFiles(origin.folder) if isinstance(origin, FolderOrigin) else CorpusFiles(origin, cache, limit)
+def files_at(origin: Origin | Mirrors, cache: Path, limit: int) -> CorpusFiles | FolderFiles:
+    """The files of an origin, or of several."""
+    mirrors = mirrors_of(origin)
+    folder = mirrors.only_folder()
+    return CorpusFiles(mirrors, cache, limit) if folder is None else FolderFiles(folder.folder)
 
 
 def _note(state: RetryCallState) -> None:

@@ -12,12 +12,17 @@ DEFAULT_LIMIT = 20 * 2**30
 
 @dataclass(frozen=True)
 class CorpusSettings:
-    """Where a process has its text: plain files `data`, or `corpus`, the folder or address of an index; shards from
-    elsewhere come into the folder `cache`, of at most `limit` bytes. `loopback` lets a run's own address mean this
-    machine."""
+    """Where a process has its text: plain files `data`, or `corpus`, the folder or address of an index, and `mirrors`,
+    which have the same files; shards from elsewhere come into the folder `cache`, of at most `limit` bytes. `loopback`
+    lets a run's own address mean this machine."""
 
     data: Sequence[Path] = ()
     corpus: str = ""
     cache: Path = Path("corpus")
     limit: int = DEFAULT_LIMIT
     loopback: bool = False
+    mirrors: Sequence[str] = ()
+
+    def places(self) -> tuple[str, ...]:
+        """Folders and addresses of the index that its user chose, in the order in which they are asked."""
+        return tuple(filter(None, (self.corpus, *self.mirrors)))

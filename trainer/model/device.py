@@ -55,6 +55,14 @@ def moments_device_of(profile: str) -> torch.device:
     return torch.device(CPU) if _offloads else device_of(profile)
 
 
+def free_card_bytes(profile: str, processes: int) -> list[int]:
+    """Free memory of each GPU on which so many processes compute a run under `profile`; none where the CPU does."""
+    if device_of(profile).type != CUDA:
+        return []
+    cards = min(processes, torch.cuda.device_count())
+    return [int(torch.cuda.mem_get_info(index)[0]) for index in range(cards)]
+
+
 def chosen_device() -> str:
     """The name that `choose_device` was told."""
     return _chosen.type

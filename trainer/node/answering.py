@@ -14,7 +14,8 @@ from trainer.conduct import Conduct, Disclosure, NothingToCopy, RoundTask
 from trainer.data.corpora import Corpora
 from trainer.data.corpus import CorpusUnreachable
 from trainer.log_view.covered import CoveredLog
-from trainer.model.memory import require_room
+from trainer.model.device import free_card_bytes
+from trainer.model.memory import Way, require_room
 from trainer.node.boundaries import Key
 from trainer.node.joining import Choice, choose
 from trainer.node.pen import Pen, hexes
@@ -112,8 +113,13 @@ class Answers:
 
     def _check_room(self, config: RunConfig) -> None:
         """Once, before anything is signed: what a round takes later is not missing. Raises DoesNotFit."""
-        if not self._fits:
-            require_room(config, self._settings.ranks, self._settings.recompute)
+        if self._fits:
+            return
+        settings = self._settings
+        free = free_card_bytes(config.profile, settings.ranks)
+        require_room(
+            config, Way(settings.ranks, settings.recompute, settings.offload, len(free)), min(free, default=None)
+        )
         self._fits = True
 
     def _has_text(self, config: RunConfig) -> bool:

@@ -11,7 +11,18 @@ from pydantic_settings import SettingsConfigDict
 
 from contracts.chain.deployment_setting import DeploymentSetting
 from contracts.ids import Address, RunId
-from contracts.process.settings import Count, FilePath, Key, Paths, Ppm, ProcessSettings, Seconds, Url, UrlOrNothing
+from contracts.process.settings import (
+    Count,
+    FilePath,
+    Key,
+    Paths,
+    Ppm,
+    ProcessSettings,
+    Seconds,
+    Texts,
+    Url,
+    UrlOrNothing,
+)
 from trainer.data.place import DEFAULT_LIMIT, CorpusSettings
 from trainer.genesis.place import WeightsPlace
 
@@ -22,8 +33,9 @@ class NodeSettings(ProcessSettings):
 
     `cheat` names one of trainer.cheats, for tests and the demo; `canary_ppm` is the share of rounds, in parts per
     million, in which it keeps verifiers honest instead of being paid (trainer/canary.py). `look_seconds` lie between
-    two looks at the log. `data` are plain texts, `corpus` is the folder or address of an index; of shards from
-    elsewhere `corpus_limit` bytes are kept; `weights` is where the file of the run's first weights lies.
+    two looks at the log. `data` are plain texts, `corpus` is the folder or address of an index, and `corpus_mirrors`
+    have the same files; of shards from elsewhere `corpus_limit` bytes are kept; `weights` is where the file of the
+    run's first weights lies.
     `give_up_after` are the seconds after which a node ends to which neither the server nor any mirror answers; with 0
     it waits for ever. `unjudged` enrols also where no verifier computes as this machine does. `numerics` is the
     arithmetic to compute in, exact or portable; empty: of several the first that enough verifiers read. A round is
@@ -42,6 +54,7 @@ class NodeSettings(ProcessSettings):
     rpc_url: UrlOrNothing = ""
     data: Paths = ()
     corpus: str = ""
+    corpus_mirrors: Texts = ()
     corpus_limit: Count = DEFAULT_LIMIT
     weights: str = ""
     from_round: Count = 1
@@ -57,7 +70,9 @@ class NodeSettings(ProcessSettings):
 
     def text(self) -> CorpusSettings:
         """Where this node has its text."""
-        return CorpusSettings(self.data, self.corpus, self.folder / "corpus", self.corpus_limit, self.loopback())
+        return CorpusSettings(
+            self.data, self.corpus, self.folder / "corpus", self.corpus_limit, self.loopback(), self.corpus_mirrors
+        )
 
     def first_weights(self) -> WeightsPlace:
         """Where the run's first weights are, if they are another model's."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.errors import CommonweightError
+from contracts.files.whole_file import DiskFull
 from contracts.ids import from_hex
 from contracts.protocol.judge.state import ProofState
 from contracts.protocol.run_config import RunConfig
@@ -24,6 +25,7 @@ from trainer.genesis.first_weights import WeightsUnreachable
 from trainer.log_view.shown import CoveredRound
 from trainer.model.state import Tensors
 from trainer.node.boundaries import Boundaries, Key
+from trainer.node.curves import LOSSES, OwnLosses
 from trainer.node.settings import NodeProgress, Report
 from trainer.node.states import States
 from trainer.steps.inner_step import StepResult
@@ -96,6 +98,7 @@ class Workshop:
         self._corpora = corpora
         self._states = states
         self._boundaries = Boundaries(folder)
+        self._losses = OwnLosses(folder.with_name(LOSSES))
         self._report = report
         self._running: _Running | None = None
         self._told = ""
@@ -167,6 +170,8 @@ class Workshop:
         folder = self._boundaries.folder(task.key, task.config)
         trajectory = self._conduct.work(round_task, self._on_step(running, round_task.number), folder)
         self._boundaries.keep(task.key, trajectory)
+        with suppress(DiskFull, OSError):  # a curve is not worth a round
+            self._losses.add(task.view.run, round_task.number, trajectory.losses, task.config.segment)
         return trajectory
 
     def _text(self, running: _Running) -> Corpus:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from commonweight.terminal.console import tell
 from commonweight.terminal.lifetime import heed_signals
 from commonweight.terminal.options import DEFAULT_API, Api, read_run
 from contracts.ids import RunId
+
+if TYPE_CHECKING:
+    from trainer.node.curves import OwnLoss
 
 app = typer.Typer(no_args_is_help=True, help="List runs, and show a run's state and the parties that it waits for.")
 Run = Annotated[str, typer.Argument(parser=read_run, metavar="RUN", help="Id of the run, 0x and 64 hex digits.")]
@@ -54,14 +57,33 @@ def show(run: Run, api: Api = DEFAULT_API, watch: Watch = False) -> None:
 def curve(
     run: Run,
     out: Annotated[Path, typer.Option(dir_okay=False, help="Picture to write, as SVG.")] = Path("loss.svg"),
+    node: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder of a node; its own training losses are drawn behind."),
+    ] = None,
     api: Api = DEFAULT_API,
 ) -> None:
-    """Draw a run's held-out loss by round: what its verifiers signed with each merge, by the server's word."""
+    """Draw a run's held-out loss by round: what its verifiers signed with each merge, by the server's word.
+
+    With --node the training losses of a node are drawn too, from its folder. Nobody signs or checks those.
+    """
     from commonweight.model.curve import losses_of, svg
     from contracts.files.whole_file import replace_file
     from trainer.client import ApiClient
 
+    own = [] if node is None else _own_losses(node, RunId(run))
     points = list(losses_of(ApiClient(api), RunId(run)))
-    replace_file(out, svg(f"run {run[:10]}…", points).encode())
+    replace_file(out, svg(f"run {run[:10]}…", points, [(row.place, row.loss) for row in own]).encode())
     lines = [f"round {point.round}: {point.loss:.4f} nats a token" for point in points]
-    tell({"run": run, "file": str(out), "rounds": [point._asdict() for point in points]}, [*lines, str(out)])
+    if own:
+        lines.append(
+            f"this node's own word, unverified: {own[-1].loss:.4f} nats a token in training, round {own[-1].round}"
+        )
+    document = {"run": run, "file": str(out), "rounds": [point._asdict() for point in points]}
+    tell({**document, "own_unverified": [row._asdict() for row in own]}, [*lines, str(out)])
+
+
+def _own_losses(node: Path, run: RunId) -> list[OwnLoss]:
+    from trainer.node.curves import LOSSES, OwnLosses
+
+    return OwnLosses(node / LOSSES).of(run)

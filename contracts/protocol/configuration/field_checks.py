@@ -13,6 +13,7 @@ _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,24})?")
 _MAX_RATE_LENGTH = 24
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?")
 _LONGEST_URL = 200
+_MOST_URLS = 8
 
 
 class InvalidRunConfig(CommonweightError):
@@ -80,3 +81,14 @@ def check_url(name: str, value: object) -> None:
         raise invalid(
             name, f"must be empty, or an http or https address of at most {_LONGEST_URL} characters, no query"
         )
+
+
+def check_urls(name: str, value: object) -> None:
+    """Nothing, or several such addresses with one space between, each once: one list has one spelling."""
+    addresses = value.split(" ", _MOST_URLS) if isinstance(value, str) and value else []
+    if not isinstance(value, str) or len(addresses) > _MOST_URLS or len(set(addresses)) < len(addresses):
+        raise invalid(name, f"must be empty, or at most {_MOST_URLS} addresses, each once, with one space between")
+    for address in addresses:
+        if not address:
+            raise invalid(name, "must have one space between addresses")
+        check_url(name, address)

@@ -61,7 +61,7 @@ ODD = (
     "0." + ENDLESS,
     "0" * 5_000 + "1",
 )
-MAY_BE_EMPTY = ("maintainers", "mixture", "corpus_url", "weights_url")
+MAY_BE_EMPTY = ("maintainers", "mixture", "corpus_url", "corpus_mirrors", "weights_url")
 ODD_IN_JSON = ("1e999999", "-" + ENDLESS, ENDLESS, "[" * 9_000, "0." + ENDLESS, "Infinity", "NaN", '"0e-99999999"')
 ON_CHAIN = (
     ("rounds", ENDLESS),

@@ -7,7 +7,7 @@ import pytest
 from contracts.protocol.run_config import RunConfig
 from contracts.protocol.sizes import SIZES
 from trainer.model import memory
-from trainer.model.memory import DoesNotFit, available_bytes, needed_bytes, require_room
+from trainer.model.memory import DoesNotFit, Way, available_bytes, needed_bytes, require_room
 
 pytestmark = pytest.mark.unit
 MEASURED = {("15M", 1, 16): 749e6, ("15M", 8, 256): 2041e6, ("150M", 1, 16): 7521e6, ("1M", 16, 128): 210e6}
@@ -41,9 +41,9 @@ def test_a_run_that_does_not_fit_is_refused_with_the_number(tmp_path: Path, monk
     (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:    4000000 kB\n")
     monkeypatch.setattr(memory, "_MEMORY", tmp_path / "meminfo")
     assert available_bytes() == 4_096_000_000
-    require_room(RunConfig(**SIZES["1M"]))
+    require_room(RunConfig(**SIZES["1M"]), Way())
     with pytest.raises(DoesNotFit, match=r"1,100.0 M parameters, .* takes about [\d,.]+ GB of memory, .* 4.1 GB free"):
-        require_room(RunConfig(**SIZES["1.1B"]))
+        require_room(RunConfig(**SIZES["1.1B"]), Way())
 
 
 @pytest.mark.parametrize("text", [None, "", "MemTotal: 9 kB\n"])
@@ -53,7 +53,7 @@ def test_a_system_that_does_not_say_is_passed(
     if text is not None:
         (tmp_path / "meminfo").write_text(text)
     monkeypatch.setattr(memory, "_MEMORY", tmp_path / "meminfo")
-    require_room(RunConfig(**SIZES["10B"]))
+    require_room(RunConfig(**SIZES["10B"]), Way())
 
 
 def test_recomputing_takes_less_and_processes_take_more() -> None:
