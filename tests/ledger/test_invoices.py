@@ -75,18 +75,34 @@ def test_the_door_refuses_what_the_rule_refuses(tmp_path: Path) -> None:
     with House(tmp_path / "house") as house:
         opened(house)
         hour = worked(house)
-        renter = key_of("renter 0")
+        renter, wallet = key_of("renter 0"), house.wallets[0]
         message = invoice(house, 0, hour)
         before = house.get("/log/size")["size"]
-        check_refused(hand(house, message, MIA, MO), 403, "not-asked")
-        check_refused(hand(house, message, MIA, renter), 422, "not-bound")
-        check_refused(hand(house, message, key_of("stranger"), renter), 422, "not-bound")
-        check_refused(hand(house, replace(message, toHour=hour + 2), MIA, MO, renter), 409, "out-of-time")
+        check_refused(hand(house, message, MIA, MO, wallet), 403, "not-asked")
+        check_refused(hand(house, message, MIA, MO, renter), 403, "not-asked")
+        check_refused(hand(house, message, MIA, renter, wallet), 422, "not-bound")
+        check_refused(hand(house, message, key_of("stranger"), renter, wallet), 422, "not-bound")
+        check_refused(hand(house, replace(message, toHour=hour + 2), MIA, MO, renter, wallet), 409, "out-of-time")
         check_refused(hand(house, replace(message, account=renter.address), MIA, MO, renter), 422, "not-bound")
         assert house.get("/log/size")["size"] == before
-        assert hand(house, message, MIA, MO, renter).status_code < 300
+        assert hand(house, message, MIA, MO, renter, wallet).status_code < 300
         other = replace(message, payback=True, machine="another")
-        check_refused(hand(house, other, MIA, MO, renter), 409, "already-said")
+        check_refused(hand(house, other, MIA, MO, renter, wallet), 409, "already-said")
+        require_sound(house.ledger)
+
+
+def test_all_maintainers_sign_beside_renter_and_account(tmp_path: Path) -> None:
+    """Thirty-two of thirty-two: with renter and account an invoice has thirty-four signatures."""
+    crowd = [key_of(f"maintainer {number}") for number in range(32)]
+    names = ",".join(sorted(key.address for key in crowd))
+    with House(tmp_path / "house") as house:
+        opened(house, maintainers=f"32:{names}")
+        message = invoice(house, 0, worked(house))
+        own = (key_of("renter 0"), house.wallets[0])
+        check_refused(hand(house, message, *crowd[1:], *own), 422, "not-bound")
+        check_refused(hand(house, message, *crowd, *own, key_of("stranger")), 422, "malformed")
+        answer = hand(house, message, *crowd, *own)
+        assert answer.status_code < 300, answer.text
         require_sound(house.ledger)
 
 

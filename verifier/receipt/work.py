@@ -111,8 +111,8 @@ class ReceiptReader:
     def _invoice(self, index: int, entry: Invoiced) -> None:
         if entry.account.lower() != self._account or entry.run != self._closed.run or entry.payback:
             raise WorkDiffers("an invoice is another account's or another run's, or is no capital")
-        if entry.renter not in entry.signers:
-            raise WorkDiffers(f"entry {index} is an invoice that its renter has not signed")
+        if not {entry.renter, entry.account} <= set(entry.signers):
+            raise WorkDiffers(f"entry {index} is an invoice that its renter or its account has not signed")
         vouched = self._vouchers.check(index, entry)
         self._invoices[index] = entry
         cost = f"{entry.amount} micro-USD for hours {entry.first} to {entry.end} of {entry.machine} at {entry.provider}"
