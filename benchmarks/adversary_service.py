@@ -21,17 +21,19 @@ from typing import Any
 from benchmarks.record import progress, write_result
 from tests.adversary.service import Different, Served, serve
 from tests.adversary.sim import STRATEGIES
+from tests.adversary.sim.strategies import RENTED
 
 ROUNDS = 2
 """Seeds of each strategy at least."""
-LEAST = ROUNDS * len(STRATEGIES) + 16
+NAMED = [name for name in STRATEGIES if name not in RENTED]
+LEAST = ROUNDS * len(NAMED) + 16
 TELL = 10.0
 """Seconds between two lines."""
 
 
 def seeds(start: int, count: int) -> Iterator[tuple[int, str | None]]:
     """As many histories: each strategy twice, and what the seeds themselves choose."""
-    named = [(seed, name) for seed in range(start, start + ROUNDS) for name in STRATEGIES]
+    named = [(seed, name) for seed in range(start, start + ROUNDS) for name in NAMED]
     yield from named[:count]
     for seed in range(start + ROUNDS, start + ROUNDS + count - len(named)):
         yield seed, None

@@ -18,7 +18,7 @@ from contracts.ids import Address, RunId, as_address, from_hex, to_hex
 from contracts.messages.for_contracts import from_json, to_json
 from contracts.messages.for_log import Contribution, Invoice
 from contracts.messages.signatures import recover, sign
-from contracts.protocol.contribution import NotMaintainer
+from contracts.protocol.contribution import NotMaintainer, own_signers
 from contracts.protocol.log.leaf import write
 from contracts.protocol.log.signed import Envelope
 from contracts.protocol.log_audit import PayoutKind
@@ -98,10 +98,10 @@ class ContributionFile:
         return {"message": to_json(self.message), "signatures": dict(self.signatures)}
 
     def signed(self, client: ApiClient, account: LocalAccount) -> ContributionFile:
-        """The file with the signature of `account`. Raises NotMaintainer for an account that is none, nor an invoice's
-        renter."""
+        """The file with the signature of `account`. Raises NotMaintainer for one that is none, nor an invoice's renter
+        or payee."""
         maintainers = self.maintainers(client)
-        if account.address not in {*maintainers.members, self.renter}:
+        if account.address not in {*maintainers.members, *self.own}:
             names = ", ".join(maintainers.members) or "none: the holders name maintainers by a decision"
             raise NotMaintainer(f"{account.address} is not a maintainer of the run; its maintainers are {names}")
         signature = sign(self.message, client.domain, bytes(account.key))
@@ -113,14 +113,13 @@ class ContributionFile:
         return len(set(self.signatures) & set(self.vouching(maintainers))), maintainers.quorum
 
     @property
-    def renter(self) -> str:
-        """The renter of an invoice, who signs beside the maintainers; empty of a contribution."""
-        return to_checksum_address(self.message.renter) if isinstance(self.message, Invoice) else ""
+    def own(self) -> tuple[Address, ...]:
+        """Renter and payee of an invoice, who sign beside the maintainers; of a contribution nobody."""
+        return own_signers(self.message)
 
     def vouching(self, maintainers: Maintainers) -> tuple[Address, ...]:
         """The maintainers whose word counts: of an invoice neither its renter nor its payee."""
-        own = {self.renter, to_checksum_address(self.message.account)} if self.renter else set()
-        return tuple(name for name in maintainers.members if name not in own)
+        return tuple(name for name in maintainers.members if name not in self.own)
 
     def maintainers(self, client: ApiClient) -> Maintainers:
         """The run's maintainers, by the server's word: the log decides. Raises ApiProblem."""
@@ -136,13 +135,15 @@ class ContributionFile:
         """
         maintainers = self.maintainers(client)
         vouching = self.vouching(maintainers)
-        signers = [name for name in sorted(self.signatures) if name in {*vouching, self.renter}]
+        signers = [name for name in sorted(self.signatures) if name in {*vouching, *self.own}]
         signatures = {name: from_hex(self.signatures[name]) for name in signers}
         for name, signature in signatures.items():
             if recover(self.message, client.domain, signature) != name:
                 raise BadField(f"the signature of {name} is not valid: this signer has to sign again")
-        if self.renter and self.renter not in signatures:
-            raise NotMaintainer(f"the renter {self.renter} has not signed: `commonweight contribution sign`")
+        for name in self.own:
+            if name not in signatures:
+                detail = "renter and account of an invoice sign it, too: `commonweight contribution sign`"
+                raise NotMaintainer(f"{name} has not signed; {detail}")
         vouched = sum(name in signatures for name in vouching)
         if vouched < maintainers.quorum or not signatures:
             missing = ", ".join(name for name in vouching if name not in signatures)

@@ -105,7 +105,8 @@ class Signing:
     missing: tuple[str, ...]
     strangers: tuple[str, ...]
     missigned: tuple[str, ...]
-    needs_renter: bool = False
+    needs_own: bool = False
+    """Whether an invoice's renter or account has not signed."""
 
 
 def state_of(signing: Signing, *, over: bool, taken: bool) -> ContributionState:
@@ -118,7 +119,7 @@ def state_of(signing: Signing, *, over: bool, taken: bool) -> ContributionState:
         return ContributionState.NO_MAINTAINERS
     if signing.missigned:
         return ContributionState.MISSIGNED
-    if len(signing.signed) >= signing.quorum and not signing.needs_renter:
+    if len(signing.signed) >= signing.quorum and not signing.needs_own:
         return ContributionState.READY
     return ContributionState.MISSING if signing.signed else ContributionState.UNSIGNED
 
@@ -129,10 +130,10 @@ def signing_of(file: ContributionFile, maintainers: Maintainers, client: ApiClie
     signers = [name for name in file.signatures if name not in missigned]
     vouching = file.vouching(maintainers)
     signed = tuple(name for name in vouching if name in signers)
-    renter = (file.renter,) if file.renter and file.renter not in signers else ()
-    missing = renter + tuple(name for name in vouching if name not in signed)
-    strangers = tuple(name for name in signers if name not in {*vouching, file.renter})
-    return Signing(maintainers.quorum, signed, missing, strangers, missigned, bool(renter))
+    own = tuple(name for name in file.own if name not in signers)
+    missing = own + tuple(name for name in vouching if name not in signed)
+    strangers = tuple(name for name in signers if name not in {*vouching, *file.own})
+    return Signing(maintainers.quorum, signed, missing, strangers, missigned, bool(own))
 
 
 @dataclass(frozen=True)

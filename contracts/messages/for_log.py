@@ -308,9 +308,9 @@ class Invoice(Message):
     whole hours from `fromHour` on and before `toHour` (hours since 1970, UTC), by a provider's bill whose bytes have
     the SHA-256 `bill`.
 
-    `nodes`, in ascending order, are the node keys that worked on it, all paid at `account`. `machine` is the provider's
-    name of the rental. With `payback` the holders are asked to pay the cost back, else it counts as capital
-    (docs/adr/0061-money-spent-on-a-run.md).
+    `nodes`, in ascending order, are the node keys that worked on it, all paid at `account`, which signs, too.
+    `machine` is the provider's name of the rental. With `payback` the holders are asked to pay the cost back, else it
+    counts as capital (docs/adr/0061-money-spent-on-a-run.md).
     """
 
     run: Bytes32

@@ -178,7 +178,7 @@ class Credit(Part):
         json_schema_extra=unit("weight"),
     )
     signers: list[Address] = Field(
-        description="Addresses of the maintainers that signed, and the renter of an invoice."
+        description="Addresses of the maintainers that signed, and of an invoice's renter and account."
     )
     invoice: InvoiceTerms | None = Field(None, description="Terms of the invoice; null for code and data.")
 

@@ -24,6 +24,7 @@ from ledger import cosign
 from ledger.books import log
 from ledger.context import Ledger
 from ledger.epochs import settlement
+from ledger.epochs.carried import carried_from
 from ledger.errors import NotFound
 from ledger.machine.effects import payouts_of
 from ledger.public_log import maintainers
@@ -78,9 +79,11 @@ def _lines(ledger: Ledger, session: Session, epoch: Epoch, account: str) -> list
 
 
 def _entries(session: Session, epoch: Epoch, account: Address) -> set[int]:
-    """Indices of the entries that the epoch decides about: the account's proofs and contributions."""
+    """Indices of the entries that the epoch decides about: the account's proofs and contributions, and what
+    its capital comes from."""
     span = _span(session, epoch)
-    indices = set(_credited(session, epoch, account, span))
+    invoices, carried = carried_from(session, epoch, account)
+    indices = set(_credited(session, epoch, account, span)) | invoices
     for credit in list(indices):
         indices |= set(maintainers.maintainers_before(session, RunId(epoch.run), credit))
     assessed = _assessed(session, epoch, span)
@@ -88,7 +91,7 @@ def _entries(session: Session, epoch: Epoch, account: Address) -> set[int]:
         indices.add(assessed["entry"])
     for proof in _proofs(session, epoch, account, span):
         indices |= set(_about(session, proof))
-    return indices
+    return indices | carried
 
 
 def _span(session: Session, epoch: Epoch) -> range:

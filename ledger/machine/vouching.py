@@ -3,11 +3,9 @@ recovery."""
 
 from __future__ import annotations
 
-from eth_utils import to_checksum_address
-
 from contracts.ids import RunId
-from contracts.messages.for_log import Invoice
 from contracts.messages.signatures import Domain, recover
+from contracts.protocol.contribution import own_signers
 from contracts.protocol.judge.errors import NotBound
 from contracts.protocol.judge.rules.presence import live_run
 from contracts.protocol.judge.state import State
@@ -24,23 +22,18 @@ def maintainers(state: State, run: RunId) -> tuple[str, ...]:
         raise NotBound(error.detail) from error
 
 
-def renter_of(envelope: Envelope) -> tuple[str, ...]:
-    """The renter of an invoice, if it is one."""
-    return (to_checksum_address(envelope.message.renter),) if isinstance(envelope.message, Invoice) else ()
-
-
 def check_first(envelope: Envelope, domain: Domain, members: tuple[str, ...]) -> None:
-    """A contribution has no more signatures than its run has maintainers, and the first is one of theirs; of an invoice
-    it may be the renter's, who signs beside them, and then the second is one. Whether all are, the machine says. Raises
-    NotBound and BadSignature."""
-    renter = renter_of(envelope)
-    if len(envelope.signatures) > len({*members, *renter}):
+    """A contribution has no more signatures than its run has maintainers, and the first is one of theirs. Of an invoice
+    renter and account sign beside them, each once, so that the third at the latest is one. Whether all are, the machine
+    says. Raises NotBound and BadSignature."""
+    own = set(own_signers(envelope.message))
+    if len(envelope.signatures) > len({*members, *own}):
         raise NotBound(f"{len(envelope.signatures)} signatures, and the run has {len(members)} maintainers")
-    for signature in envelope.signatures[: 1 + len(renter)]:
+    for signature in envelope.signatures:
         signer = recover(envelope.message, domain, signature)
-        if signer in members and signer not in renter:
+        if signer in own:
+            own.remove(signer)
+            continue
+        if signer in members:
             return
-        if signer not in renter:
-            raise NotBound(f"{signer} is no maintainer; the holders vote on `maintainers`")
-    if len(envelope.signatures) > len(renter):
-        raise NotBound("the renter signs once, and maintainers beside it")
+        raise NotBound(f"{signer} is no maintainer, or signs twice; the holders vote on `maintainers`")

@@ -86,6 +86,8 @@ class History:
     """(proof, verifier) → the trace that it sealed."""
     maintainers: frozenset[str] = frozenset()
     """Whose word a contribution needs, if anybody's."""
+    capital: tuple[int, int, int] | None = None
+    """Weight of capital, cap and budget of paybacks (micro-USD, of which a unit is worth one); None: none is taken."""
     deviations: list[Deviation] = field(default_factory=list)
     messages: int = 0
     """Facts from nodes and verifiers that were entered."""

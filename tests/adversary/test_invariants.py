@@ -18,6 +18,7 @@ from tests.adversary.invariants.core import Condition
 from tests.adversary.invariants.earnings import LEAST_HISTORIES, nodes_gain, verifiers_gain
 from tests.adversary.invariants.ends import bound_of_a_round
 from tests.adversary.invariants.examples import (
+    broken_invoices,
     broken_money,
     broken_paid,
     broken_people,
@@ -32,7 +33,7 @@ from tests.adversary.invariants.examples.stories_of_money import STORIES
 
 pytestmark = pytest.mark.unit
 
-BREAKS = (broken_paid, broken_people, broken_money, broken_rounds, broken_settling, broken_proofs)
+BREAKS = (broken_paid, broken_people, broken_money, broken_invoices, broken_rounds, broken_settling, broken_proofs)
 CASES: tuple[Case, ...] = tuple(case for module in BREAKS for case in module.CASES)
 OWNER: dict[Condition, Invariant] = {
     condition: invariant for invariant in INVARIANTS for condition in invariant.conditions

@@ -55,7 +55,7 @@ def honest_losses(history: History, found: Ends) -> set[tuple[str, ...]]:
 def test_only_named_races_change_how_things_end(block: int) -> None:
     for seed in SEEDS[block::6]:
         history = simulate(seed)
-        if history.deviations:
+        if history.deviations or history.capital:  # an invoice comes in time for one epoch, or for the next
             continue
         before = ends(history.entries)
         for place in chosen(history):

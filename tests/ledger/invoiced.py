@@ -76,8 +76,10 @@ def hand(house: House, message: Invoice, *keys: LocalAccount) -> Any:
 
 
 def handed(house: House, hour: int, nodes: range = range(4), **changes: Any) -> None:
-    """Each renter's own, with both maintainers' signatures."""
+    """Each renter's own, with its account's and both maintainers' signatures."""
     for node in nodes:
-        answer = hand(house, invoice(house, node, hour, **changes), MIA, MO, key_of(f"renter {node}"))
+        answer = hand(
+            house, invoice(house, node, hour, **changes), MIA, MO, key_of(f"renter {node}"), house.wallets[node]
+        )
         assert answer.status_code < 300, answer.text
     house.run.read_on()

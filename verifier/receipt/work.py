@@ -18,6 +18,7 @@ from contracts.protocol.judge.entries import (
 )
 from contracts.protocol.judge.facts import Block, Committed, Credited, Enrolled, Invoiced, RunCreated
 from contracts.protocol.log.leaf import Entry
+from verifier.receipt.capital import Capital
 from verifier.receipt.errors import WorkDiffers
 from verifier.receipt.vouched import Vouchers
 
@@ -32,19 +33,20 @@ class ReceiptReader:
         self._commitments: dict[str, Committed] = {}
         self._ends: dict[str, str] = {}
         self._credited: list[str] = []
-        self._invoices: dict[int, Invoiced] = {}
         self._vouchers = Vouchers(closed.run)
+        self._capital = Capital(self._account, closed)
 
     @property
     def unchecked(self) -> list[str]:
         """Claims that the entries leave open."""
-        return self._vouchers.unchecked
+        return self._vouchers.unchecked + self._capital.unchecked
 
     def check(self, entries: Mapping[int, Entry], closing: int) -> list[str]:
-        """A line for each proof and contribution. Raises WorkDiffers."""
+        """A line for each proof, contribution and credit. Raises WorkDiffers."""
         for index in sorted(entries):
             self._take(index, entries[index], closing)
-        return [self._line(name, commitment) for name, commitment in self._commitments.items()] + self._credited
+        work = [self._line(name, commitment) for name, commitment in self._commitments.items()]
+        return work + self._credited + self._capital.check(closing)
 
     def _take(self, index: int, entry: Entry, closing: int) -> None:
         if isinstance(entry, Enrolled):
@@ -61,9 +63,14 @@ class ReceiptReader:
             self._assess(index, entry)
         elif isinstance(entry, RunCreated | RoundOpened | Block | DecisionTaken):
             self._vouchers.note(index, entry)
+            if isinstance(entry, RoundOpened):
+                self._capital.note_opening(entry)
         elif isinstance(entry, (Posted, Voided, Undecided, FaultDerived)):
             self._end(index, entry, closing)
-        elif not isinstance(entry, EpochClosed):
+        elif isinstance(entry, EpochClosed):
+            if index != closing:
+                self._capital.note_closing(index, entry)
+        else:
             raise WorkDiffers(f"entry {index} is a {type(entry).__name__}, which no receipt shows")
 
     def _commit(self, index: int, entry: Committed) -> None:
@@ -111,10 +118,10 @@ class ReceiptReader:
     def _invoice(self, index: int, entry: Invoiced) -> None:
         if entry.account.lower() != self._account or entry.run != self._closed.run or entry.payback:
             raise WorkDiffers("an invoice is another account's or another run's, or is no capital")
-        if entry.renter not in entry.signers:
-            raise WorkDiffers(f"entry {index} is an invoice that its renter has not signed")
+        if not {entry.renter, entry.account} <= set(entry.signers):
+            raise WorkDiffers(f"entry {index} is an invoice that its renter or its account has not signed")
         vouched = self._vouchers.check(index, entry)
-        self._invoices[index] = entry
+        self._capital.note_invoice(index, entry)
         cost = f"{entry.amount} micro-USD for hours {entry.first} to {entry.end} of {entry.machine} at {entry.provider}"
         self._credited.append(f"invoice: {cost}, vouched for by {vouched}")
 
@@ -122,13 +129,7 @@ class ReceiptReader:
         """The amounts are the machine's: they follow from the log before, and whoever reads it all recomputes them."""
         if entry.run != self._closed.run:
             raise WorkDiffers(f"entry {index} is about another run than the epoch")
-        for line in entry.lines:
-            invoice = self._invoices.get(line.entry)
-            if invoice is None:
-                continue
-            if (line.key, line.account, line.amount) != (invoice.key, invoice.account, invoice.amount):
-                raise WorkDiffers(f"entry {index} assesses another invoice than entry {line.entry}")
-            self._credited.append(f"capital: {line.credited} micro-USD of the invoice of entry {line.entry}")
+        self._credited += self._capital.note_assessment(index, entry)
 
     def _line(self, name: str, commitment: Committed) -> str:
         end = self._ends.get(name, "no end is shown")

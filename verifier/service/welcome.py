@@ -196,12 +196,12 @@ def _check(state: State, claim: Asked) -> None:
 
 
 def _check_vouching(state: State, claim: Vouching) -> None:
-    """Check a contribution or an invoice as if all had signed who may: maintainers, and its renter. Its signer must be
-    one of them. Raises Refused."""
+    """Check a contribution or an invoice as if all had signed who may: maintainers, its renter and its payee. Its
+    signer must be one of them. Raises Refused."""
     run = live_run(state, claim.fact.run)
     maintainers = Maintainers.parse(RunConfig.from_json(run.config).maintainers).members
-    renter = (claim.fact.renter,) if isinstance(claim.fact, facts.Invoiced) else ()
-    allowed = {*maintainers, *renter}
+    own = (claim.fact.renter, claim.fact.account) if isinstance(claim.fact, facts.Invoiced) else ()
+    allowed = {*maintainers, *own}
     if claim.signer and claim.signer not in allowed:
         raise NotSeated(f"{claim.signer} is no maintainer")
     check_entry(state, replace(claim.fact, signers=tuple(sorted(allowed))))

@@ -88,7 +88,10 @@ def invoice(
     run: RunId,
     renter: Annotated[str, typer.Option(parser=read_address, metavar="ADDRESS", help="Who paid, and signs.")],
     account: Annotated[
-        str, typer.Option(parser=read_address, metavar="ADDRESS", help="Address that the machine's nodes are paid at.")
+        str,
+        typer.Option(
+            parser=read_address, metavar="ADDRESS", help="Address that the machine's nodes are paid at; signs."
+        ),
     ],
     provider: Annotated[str, typer.Option(help="Who was paid, in lower case: vast, lambda.")],
     machine: Annotated[str, typer.Option(help="The provider's name of the rental.")],
@@ -99,7 +102,7 @@ def invoice(
     bill: Bill,
     payback: Payback = False,
 ) -> None:
-    """Write the cost of one rented machine to a file, for its renter and maintainers to sign."""
+    """Write the cost of one rented machine to a file, for its renter, the account and maintainers to sign."""
     from commonweight.contribution_file import ContributionFile, Machine
     from commonweight.market.money import micro_usd
 
@@ -116,7 +119,10 @@ def rented(
     run: RunId,
     renter: Annotated[str, typer.Option(parser=read_address, metavar="ADDRESS", help="Who paid, and signs.")],
     account: Annotated[
-        str, typer.Option(parser=read_address, metavar="ADDRESS", help="Address that `market join` paid the nodes at.")
+        str,
+        typer.Option(
+            parser=read_address, metavar="ADDRESS", help="Address that `market join` paid the nodes at; signs."
+        ),
     ],
     bill: Bill,
     provider: Annotated[str, typer.Option(help="Only this provider's machines, whose bill it is.")],

@@ -20,6 +20,7 @@ from contracts.messages.fields import field_types, from_json, to_json
 from contracts.messages.for_contracts import Message
 from contracts.messages.signatures import Domain, digest, recover
 from contracts.protocol.configuration.profiles import SEVERAL, readers_of
+from contracts.protocol.contribution import most_signatures
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import facts
 from contracts.protocol.judge.facts import Fact, Reason, SegmentWord, What, Word
@@ -69,8 +70,9 @@ def read_envelope(kind: type[Message], body: Mapping[str, Any]) -> Envelope:
     if set(body) != {"message", "signatures", "beside"} or not isinstance(body["beside"], Mapping):
         raise InvalidLeaf("a message stands with its signatures and what is beside it")
     signatures = body["signatures"]
-    if not isinstance(signatures, list) or not 1 <= len(signatures) <= 32:
-        raise InvalidLeaf("a message has between 1 and 32 signatures")
+    most = most_signatures(kind)
+    if not isinstance(signatures, list) or not 1 <= len(signatures) <= most:
+        raise InvalidLeaf(f"{kind.__name__} has between 1 and {most} signatures")
     message = from_json(kind, body["message"])
     _check_spelling(message, body["message"])
     return Envelope(message, tuple(_octets(text) for text in signatures), body["beside"])

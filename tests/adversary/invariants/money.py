@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from contracts.protocol.judge.chain_events import EpochFinal, EpochLimit
 from contracts.protocol.judge.entries import EpochClosed
-from tests.adversary.invariants import identities, shares
+from tests.adversary.invariants import capital, identities, shares
 from tests.adversary.invariants.core import Breach, Invariant
 from tests.adversary.invariants.reading import Reading
 from tests.adversary.invariants.shares import emission_of, is_struck, weights_of
@@ -131,6 +131,7 @@ INVARIANT = Invariant(
         nothing_is_left,
         epochs_join,
         *identities.CONDITIONS,
+        *capital.CONDITIONS,
     ),
 )
 check = INVARIANT.check

@@ -18,7 +18,7 @@ from tests.adversary.invariants.core import Breach
 from tests.adversary.invariants.reading import Reading
 from tests.adversary.invariants.views import At, Run
 
-COMPUTE = 0
+COMPUTE, CAPITAL = 0, 2
 Weights = Mapping[int, Mapping[str, int]]
 """Kind → lower-case account → weight."""
 Key = tuple[int, str]
@@ -84,6 +84,7 @@ class _Accounts:
         self._pending: dict[int, tuple[Claims, Claims]] = {}
         """Of each epoch that has not ended: what is owed from before, what it has earned."""
         self._closed_at, self._paid_rounds = -1, 0
+        self._waiting = Counter[str]()
 
     def breaches(self) -> Iterator[Breach]:
         """Lines that are another's, in the order of the log."""
@@ -100,13 +101,37 @@ class _Accounts:
         if entry.epoch in self._pending:
             return
         weights = weights_of(self._run, self._closed_at, index)
+        funded = self._capital(index, entry, weights)
         whole = sum(sum(accounts.values()) for accounts in weights.values())
         terms = self._reading.terms(self._run.name)
         emission = emission_of(terms, entry, self._paid_rounds) if terms is not None else 0
+        emission -= sum(int(claim.units) for claim in funded.values())
         parts = {(kind, account): w for kind, given in weights.items() for account, w in given.items() if w}
-        earned = {key: Claim(Fraction(emission * weight, whole), 1) for key, weight in parts.items()}
+        roundings = 1 + len(funded)
+        earned = {key: Claim(Fraction(emission * weight, whole), roundings) for key, weight in parts.items()} | funded
         self._pending[entry.epoch], self._owed = (self._owed, earned), {}
         self._closed_at, self._paid_rounds = index, entry.last_round
+
+    def _capital(self, index: int, entry: EpochClosed, weights: Weights) -> Claims:
+        """What waits of each account's credit beside what was contributed, by weight, and no more than it is worth: of
+        which a unit is worth one. The entry's own roundings decide what goes on waiting."""
+        for at, assessed in self._run.assessed:
+            if self._closed_at < at < index:
+                for line in assessed.lines:
+                    self._waiting[line.account.lower()] += 0 if line.payback else line.credited
+        terms, work = self._reading.terms(self._run.name), sum(weights.get(COMPUTE, {}).values())
+        waiting = {account: amount for account, amount in self._waiting.items() if amount > 0}
+        if not waiting or terms is None or not work:
+            return {}
+        emission = emission_of(terms, entry, self._paid_rounds)
+        whole = sum(sum(accounts.values()) for accounts in weights.values()) + sum(waiting.values())
+        paid = _paid(entry)
+        found = {}
+        for account, amount in waiting.items():
+            stated, said = min(Fraction(emission * amount, whole), Fraction(amount)), paid[CAPITAL, account]
+            found[CAPITAL, account] = Claim(Fraction(said) if abs(stated - said) < 1 else stated, 1)
+            self._waiting[account] -= said
+        return found
 
     def _uneven(self, index: int, entry: EpochClosed) -> Iterator[Breach]:
         owed, earned = self._pending[entry.epoch]

@@ -36,6 +36,8 @@ OF_RUN = {
     facts.Left: "left",
     facts.Returned: "returned",
     facts.Credited: "credited",
+    facts.Invoiced: "invoiced",
+    derived.InvoicesAssessed: "assessed",
     derived.DecisionTaken: "taken",
     derived.Overruled: "overruled",
     derived.VerifierFault: "verifier_faults",

@@ -194,6 +194,8 @@ class Run:
     lapsed: list[At[derived.Lapsed]] = field(default_factory=list)
     posted: list[At[derived.Posted]] = field(default_factory=list)
     credited: list[At[facts.Credited]] = field(default_factory=list)
+    invoiced: list[At[facts.Invoiced]] = field(default_factory=list)
+    assessed: list[At[derived.InvoicesAssessed]] = field(default_factory=list)
     taken: list[At[derived.DecisionTaken]] = field(default_factory=list)
     overruled: list[At[derived.Overruled]] = field(default_factory=list)
     verifier_faults: list[At[derived.VerifierFault]] = field(default_factory=list)

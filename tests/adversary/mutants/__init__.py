@@ -6,7 +6,7 @@ module's own namespace, so nothing else is loaded twice.
 
 from __future__ import annotations
 
-from tests.adversary.mutants import ends, epochs, people, rounds, seats, words
+from tests.adversary.mutants import ends, epochs, money, people, rounds, seats, words
 from tests.adversary.mutants.core import Mutant, histories_until, installed
 
 MUTANTS: dict[str, Mutant] = {
@@ -16,6 +16,7 @@ MUTANTS: dict[str, Mutant] = {
     **words.MUTANTS,
     **ends.MUTANTS,
     **epochs.MUTANTS,
+    **money.MUTANTS,
 }
 """By what is left out."""
 

@@ -60,12 +60,22 @@ def installed(mutant: Mutant) -> Iterator[None]:
 def _swap_code(module: ModuleType, changed: dict[str, Any]) -> list[tuple[FunctionType, Any]]:
     """Give every function of the module its new code: whoever imported one calls the mutant."""
     kept = []
-    for name, function in vars(module).items():
-        ours = isinstance(function, FunctionType) and function.__module__ == module.__name__
-        if ours and changed[name].__code__ != function.__code__:
+    for function, mutant in _functions(module, changed):
+        if function.__code__ != mutant.__code__:
             kept.append((function, function.__code__))
-            function.__code__ = changed[name].__code__
+            function.__code__ = mutant.__code__
     return kept
+
+
+def _functions(module: ModuleType, changed: dict[str, Any]) -> Iterator[tuple[FunctionType, FunctionType]]:
+    """Functions of the module and of its classes, with those that take their place."""
+    ours = {name: found for name, found in vars(module).items() if getattr(found, "__module__", "") == module.__name__}
+    for name, found in ours.items():
+        if isinstance(found, FunctionType):
+            yield found, changed[name]
+        elif isinstance(found, type):
+            methods = {key: method for key, method in vars(found).items() if isinstance(method, FunctionType)}
+            yield from ((method, vars(changed[name])[key]) for key, method in methods.items())
 
 
 def histories_until(mutant: Mutant, start: int, most: int) -> tuple[int, str]:

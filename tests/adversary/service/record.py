@@ -22,8 +22,10 @@ class Step:
 
 
 def sayable(seed: int, strategy: str | None) -> Plan:
-    """The plan of a seed, but for what no manifest says: one sample a seat."""
+    """The plan of a seed, but for what no manifest says: one sample a seat, and no invoices,
+    which tests/ledger/test_invoices.py says to a service."""
     plan = make(seed, strategy)
+    plan.renters, plan.capital, plan.seconds = [], None, 12
     plan.samples = max(2, plan.samples)
     return plan
 

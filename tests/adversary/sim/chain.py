@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from tests.adversary.sim.world import World
 
 START = 1_700_000_000
-SECONDS = 12
 LEAST_STAKE = 100
 
 
@@ -33,11 +32,11 @@ class Chain:
 
     def time(self, tick: int) -> int:
         """Chain time at a tick."""
-        return START + SECONDS * tick
+        return START + self.plan.seconds * tick
 
     def tick_of(self, time: int) -> int:
         """The tick of the first block at or after a time."""
-        number = max(0, -(-(time - START) // SECONDS))
+        number = max(0, -(-(time - START) // self.plan.seconds))
         return number if self.exists(number) else number + 1
 
     def newest_final(self, tick: int) -> int:

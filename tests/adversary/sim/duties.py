@@ -29,7 +29,7 @@ class Duties:
             e.OpeningsClosed: self._openings_closed,
             e.BenchCalled: self._called,
             e.MergeSet: self._merge_set,
-            e.EpochClosed: world.epochs.on_closed,
+            e.EpochClosed: self._epoch_closed,
             e.EpochEnded: world.epochs.on_ended,
             e.FaultDerived: self._node_fault,
             e.VerifierFault: self._verifier_fault,
@@ -49,12 +49,17 @@ class Duties:
         world.rounds[entry.run, entry.round] = entry
         world.history.tokens[entry.run, entry.round] = world.functions.tokens(entry.config)
         world.opened_at[entry.run, entry.round] = world.tick
+        world.renters.on_opened(entry)
         for verifier in world.verifiers.values():
             if verifier.plan.anchors == entry.round:
                 verifier.later(verifier.anchor_anew, entry.run, entry.round)
         for listed in entry.nodes:
             if listed.node in world.nodes:
                 world.nodes[listed.node].begin(entry, listed)
+
+    def _epoch_closed(self, entry: e.EpochClosed, index: int) -> None:
+        self.world.epochs.on_closed(entry, index)
+        self.world.renters.on_closed(entry)
 
     def _closed(self, entry: e.RoundClosed, index: int) -> None:
         if not entry.proofs:

@@ -17,15 +17,24 @@ VOTABLE = {"rounds": (1, 5), "tokens": (1, 1_000), "weight": (0, 9)}
 MAINTAINER = as_address("maintainer")
 
 
-def configuration(rounds: int, segments: int, tokens: int, weight: int) -> str:
-    """The text of a configuration."""
-    return f"{rounds} {segments} {tokens} {weight}"
+UNIT = 10**18
+"""The price of a whole token, in micro-USD, by which one unit is worth one."""
+
+
+def configuration(rounds: int, segments: int, tokens: int, weight: int, capital: Sequence[int] = ()) -> str:
+    """The text of a configuration; `capital` are price, weight, cap and budget."""
+    return " ".join(map(str, (rounds, segments, tokens, weight, *capital)))
 
 
 @lru_cache(maxsize=1_000)
 def _parsed(config: str) -> tuple[int, int, int, int]:
-    rounds, segments, tokens, weight = config.split()
+    rounds, segments, tokens, weight, *_ = config.split()
     return int(rounds), int(segments), int(tokens), int(weight)
+
+
+@lru_cache(maxsize=1_000)
+def _capital(config: str) -> tuple[int, ...]:
+    return tuple(map(int, config.split()[4:]))
 
 
 class Cheap:
@@ -85,14 +94,17 @@ class Cheap:
             raise NotBound(f"{key} must be between {least} and {most}")
         rounds, segments, tokens, weight = _parsed(config)
         named = {"rounds": rounds, "tokens": tokens, "weight": weight} | {key: int(value)}
-        return configuration(named["rounds"], segments, named["tokens"], named["weight"])
+        return configuration(named["rounds"], segments, named["tokens"], named["weight"], _capital(config))
 
     def check_quorum(self, config: str, signers: Sequence[str]) -> None:
         if MAINTAINER not in signers:
             raise NotBound("no maintainer vouches")
 
     def capital(self, config: str) -> CapitalTerms:
-        return CapitalTerms()
+        if not (found := _capital(config)):
+            return CapitalTerms()
+        price, weight, cap, budget = found
+        return CapitalTerms(weight, cap, price, budget)
 
     def lines(
         self, epoch: int, config: str, contributed: dict[int, dict[Address, int]], total: int

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from zlib import crc32
 
-from contracts.ids import Address
+from contracts.ids import NO_ADDRESS, Address
 
 NEVER = 1_000_000
 """A tick that no history reaches."""
@@ -158,6 +158,22 @@ class OperatorPlan:
 
 
 @dataclass(frozen=True)
+class RenterPlan:
+    """Who rents a node's machine, and what it bills for the hours of each round that an epoch paid."""
+
+    name: Address
+    node: Address
+    does: str = "honest"
+    """honest, twice (an hour again, and a machine's hour for another's key), foreign (others' keys and accounts, or
+    without somebody's signature), early (before the hour is over, or its epoch closed), late (two at once)."""
+    amounts: tuple[int, ...] = (300,)
+    """Micro-USD of its bills, one after the other, from the first again."""
+    payback: bool = False
+    friend: Address = NO_ADDRESS
+    """Another node, whose hours it would bill."""
+
+
+@dataclass(frozen=True)
 class Noise:
     """Something that a stranger, or somebody out of turn, sends."""
 
@@ -184,6 +200,9 @@ class Plan:
     """Roots (epoch, attempt) that fall with a dispute that nobody decides."""
     foreign: list[int] = field(default_factory=list)
     """Epochs of which the chain makes another root final: k verifiers are corrupt."""
+    renters: list[RenterPlan] = field(default_factory=list)
+    capital: tuple[int, int, int] | None = None
+    """Weight of capital, cap and budget of paybacks, in micro-USD; a unit is worth one. None: no invoice is taken."""
     exits: list[tuple[int, str]] = field(default_factory=list)
     """Ticks at which a verifier is no longer admitted."""
     stalls: list[tuple[int, int]] = field(default_factory=list)
@@ -201,6 +220,8 @@ class Plan:
     exact: bool = True
     pairs: bool = False
     """Whether only calibrated pairs may judge."""
+    seconds: int = 12
+    """Of one tick."""
     period: int = 5
     finality: int = 1
     root_periods: int = 12

@@ -13,7 +13,7 @@ from tests.adversary.sim.strategies import make
 from tests.adversary.sim.world import play
 
 Broken = Callable[[History], object]
-_LISTS = ("noise", "decisions", "limits", "strikes", "lapses", "foreign", "exits", "stalls")
+_LISTS = ("noise", "renters", "decisions", "limits", "strikes", "lapses", "foreign", "exits", "stalls")
 _LEAST = {"runs": 1, "rounds": 1, "rounds_per_epoch": 1, "segments": 3, "samples": 1, "panel": 0, "finality": 1}
 
 

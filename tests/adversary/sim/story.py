@@ -37,6 +37,7 @@ def _people(plan: Plan) -> list[str]:
     named: list[tuple[str, str]] = [(actor.name, told(actor)) for actor in actors]
     named += [("operator", told(plan.operator)), ("noise", ", ".join(f"{n.kind}@{n.tick}" for n in plan.noise))]
     others = (
+        ("renters", plan.renters),
         ("decisions", plan.decisions),
         ("limits", plan.limits),
         ("strikes", plan.strikes),

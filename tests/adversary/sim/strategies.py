@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.adversary.sim import bad_nodes, bad_operator, bad_others, bad_verifiers
+from tests.adversary.sim import bad_nodes, bad_operator, bad_others, bad_renters, bad_verifiers
 from tests.adversary.sim.bad_operator import Strategy
 from tests.adversary.sim.draft import base
-from tests.adversary.sim.plan import Plan
+from tests.adversary.sim.plan import Plan, mix
 
 
 def make(seed: int, strategy: str | None = None) -> Plan:
     """The plan of a seed: one strategy, or a pair ("a+b"); where none is named one or two of the seed's choice."""
     random = Random(seed)
     plan = base(seed, random)
-    names = strategy.split("+") if strategy is not None else _choice(random)
+    names = strategy.split("+") if strategy is not None else _rented(seed) or _choice(random)
     for name in names:
         STRATEGIES[name](plan, random)
     plan.strategy = "+".join(names)
@@ -22,10 +22,16 @@ def make(seed: int, strategy: str | None = None) -> Plan:
 
 
 def _choice(random: Random) -> list[str]:
-    usual = [name for name in STRATEGIES if name not in RARE]
+    usual = [name for name in STRATEGIES if name not in RARE | RENTED]
     first = random.choice(usual) if random.random() > 0.01 else random.choice(sorted(RARE))
     second = random.choice([name for name in usual if name != first])
     return [first, second] if random.random() < 0.35 else [first]
+
+
+def _rented(seed: int) -> list[str]:
+    """One seed in forty plays invoices, alone: they have no pairs, and a seed that plays none has the history that it
+    always had."""
+    return [sorted(RENTED)[mix(f"bills|{seed}") % len(RENTED)]] if mix(f"rented|{seed}") % 40 == 0 else []
 
 
 def honest(plan: Plan, random: Random) -> None:
@@ -103,5 +109,10 @@ STRATEGIES: dict[str, Strategy] = {
     "too-few": bad_verifiers.too_few,
     "lapsed-dispute": bad_others.lapsed_dispute,
     "seized-pay": bad_others.seized_pay,
+    "rented": bad_renters.rented,
+    "rented-twice": bad_renters.rented_twice,
+    "rented-foreign": bad_renters.rented_foreign,
+    "rented-dear": bad_renters.rented_dear,
 }
+RENTED = frozenset(name for name in STRATEGIES if name.startswith("rented"))
 RARE = frozenset({"sleeper", "too-many", "too-few"})

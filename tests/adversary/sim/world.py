@@ -16,12 +16,13 @@ from tests.adversary.sim.chain import Chain
 from tests.adversary.sim.corrupt import Corrupt
 from tests.adversary.sim.duties import Duties
 from tests.adversary.sim.epochs import Epochs
-from tests.adversary.sim.functions import MAINTAINER, Cheap, anchor_text, configuration
+from tests.adversary.sim.functions import MAINTAINER, UNIT, Cheap, anchor_text, configuration
 from tests.adversary.sim.network import Network
 from tests.adversary.sim.node import Node
 from tests.adversary.sim.noise import Noise
 from tests.adversary.sim.operator import Operator
 from tests.adversary.sim.plan import NEVER, Plan
+from tests.adversary.sim.renters import Renters
 from tests.adversary.sim.strategies import make
 from tests.adversary.sim.verifier import Verifier
 
@@ -75,6 +76,7 @@ class World:
         self.network = Network(self)
         self.nodes = {node.name: Node(self, node) for node in plan.nodes}
         self.epochs = Epochs(self)
+        self.renters = Renters(self)
         self.duties = Duties(self)
 
     def at(self, tick: int, action: Callable[..., object], *args: Any) -> None:
@@ -141,7 +143,8 @@ class World:
             self.at(plan.operator.fork, self.operator.forger.fork)
 
     def _begin_run(self, run: RunId, nonce: int) -> None:
-        plan, config = self.plan, configuration(self.plan.rounds, self.plan.segments, 100, 1)
+        plan, capital = self.plan, self.plan.capital
+        config = configuration(plan.rounds, plan.segments, 100, 1, (UNIT, *capital) if capital else ())
         created = facts.RunCreated(
             run, as_address("creator"), nonce, _terms(plan), config, f"theta-{run}", "momentum-0", "zero"
         )
@@ -253,6 +256,7 @@ def _history(plan: Plan) -> History:
     names = tuple(verifier.name for verifier in plan.verifiers)
     history = History(plan.seed, plan.strategy, plan.k, names, honest, present, plan.period, plan.segments)
     history.maintainers = frozenset({MAINTAINER})
+    history.capital = plan.capital
     return history
 
 
@@ -267,8 +271,8 @@ def _terms(plan: Plan) -> facts.Terms:
         samples=plan.samples,
         audit_floor=plan.floor,
         node_stake=plan.node_stake,
-        span=12 * (plan.finality + 9),
-        root_seconds=12 * (plan.root_periods * plan.period + 10),
+        span=plan.seconds * (plan.finality + 9),
+        root_seconds=plan.seconds * (plan.root_periods * plan.period + 10),
         behind_rounds=2,
         canaries=1,
         canary_window=4,

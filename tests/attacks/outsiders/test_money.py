@@ -94,6 +94,22 @@ def test_who_calls_itself_a_renter_has_two_read(
     assert read == list(signatures[:2])
 
 
+def test_nobody_uses_up_the_hours_of_anothers_nodes(tmp_path: Path) -> None:
+    """X8: a bill of a cent for one's own machine, with another's node keys and account on it: maintainers cannot know
+    whose keys they are. The account has to sign."""
+    account, renter = key("author"), key("renter")
+    priced = {"token_price": 10**6, "capital_cap": 10**9, "capital_weight": 30, "code_weight": 0, "data_weight": 0}
+    with script(tmp_path, {"maintainers": SHARES["maintainers"], **priced}, nodes=1) as run:
+        names = (renter.address, account.address, "lambda", "i-7", b"\7" * 32, (run.nodes[0].address,))
+        said = messages.Invoice(run.run, *names, 0, 1, 10_000, False)
+        codes = []
+        for keys in ([*MAINTAINERS, renter], [*MAINTAINERS, renter, account]):
+            ordered = sorted(keys, key=lambda found: found.address)
+            signatures = tuple(sign(said, run.service.domain, bytes(one.key)) for one in ordered)
+            codes.append(refusal(run, Envelope(said, signatures, {})))
+        assert codes == ["not-asked", "out-of-time"]
+
+
 def test_a_used_nonce_makes_no_second_run(tmp_path: Path) -> None:
     """F12: no two runs ask for one trajectory. The same terms again are the same run."""
     with script(tmp_path, nodes=1) as run:

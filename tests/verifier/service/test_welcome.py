@@ -209,16 +209,17 @@ def test_an_invoice_is_vouched_by_renter_and_maintainers(tmp_path: Path) -> None
     made.merge()
     party = make_party(tmp_path, made)
     node, renter = made.nodes[0].address, key("renter").address
-    machine = (key(f"wallet of {node}").address, "lambda", "i-7", "bill", (node,), hour, hour + 1, 10**6, False)
+    wallet = key(f"wallet of {node}").address
+    machine = (wallet, "lambda", "i-7", "bill", (node,), hour, hour + 1, 10**6, False)
     fact = facts.Invoiced(RunId(to_hex(made.run)), "a key", renter, *machine, ())
     welcome = party.welcome.is_welcome
     with party.world.replica.reading() as state:
         before = dump(state)
         assert welcome(Vouching(fact))
-        assert [welcome(Vouching(fact, name)) for name in (one, other, renter, node)] == [True, True, True, False]
-        signers = tuple(sorted((one, other, renter)))
+        assert [welcome(Vouching(fact, name)) for name in (one, renter, wallet, node)] == [True, True, True, False]
+        signers = tuple(sorted((one, other, renter, wallet)))
         assert welcome(replace(fact, signers=signers))
-        assert not welcome(replace(fact, signers=(one, other)))
+        assert not welcome(replace(fact, signers=(one, other, renter)))
         assert not welcome(replace(fact, signers=signers, end=hour + 2))
         assert dump(state) == before
 

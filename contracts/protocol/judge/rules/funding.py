@@ -7,6 +7,7 @@ run's next epochs, and lapses with the run.
 from __future__ import annotations
 
 from contracts.ids import Address
+from contracts.protocol.judge.entries import EpochClosed
 from contracts.protocol.judge.rules.entitlements import COMPUTE, Splits, Units, earned_by
 from contracts.protocol.judge.rules.labour import TOKEN
 from contracts.protocol.judge.state import RunState, State
@@ -29,13 +30,22 @@ def paid(lines: Splits, run: RunState, earned: dict[int, dict[Address, int]], em
     }
 
 
+def worth_of(units: int, price: int) -> int:
+    """Micro-USD that units are worth at a whole token's price, rounded up: no unit of capital is paid from nothing."""
+    return -(-units * price // TOKEN)
+
+
+def units_of(closed: EpochClosed, account: str) -> int:
+    """The units of capital that an epoch pays an account, however its address is spelled."""
+    return sum(line.amount for line in closed.lines if line.kind == CAPITAL and line.account.lower() == account.lower())
+
+
 def reduce(state: State, run: RunState, entitled: Units) -> None:
     """Capital that an epoch pays is not paid again, at the price by which it was paid."""
     price = state.functions.capital(run.paying).price if run.paying else 0
     units = _by_name({account: n for (kind, account), n in entitled.items() if kind == CAPITAL})
     for account in list(run.capital):
-        value = -(-units.get(account.lower(), 0) * price // TOKEN)
-        run.capital[account] -= value
+        run.capital[account] -= worth_of(units.get(account.lower(), 0), price)
         if run.capital[account] <= 0:
             del run.capital[account]
 

@@ -1,6 +1,6 @@
 """Invoices for rented machines: what of a renter's cost is worth something beside the pay of its nodes (ADR 61).
 
-taken: signed by the renter and a quorum, hours of paid work that no invoice has named
+taken: signed by renter, account and a quorum, hours of paid work that no invoice has named
   └── enough others gave a price, and an epoch closes ──▶ assessed: credited as capital, or to be paid back
   └── nobody did, for 45 days ──▶ assessed as nothing
 
@@ -64,9 +64,11 @@ def _check_shape(fact: Invoiced) -> None:
 
 
 def _check_signers(state: State, run: RunState, fact: Invoiced) -> None:
-    """The renter signs, and a quorum of maintainers who are neither renter nor payee: nobody vouches for itself."""
-    if fact.renter not in fact.signers:
-        raise NotSeated(f"the renter {fact.renter} has not signed")
+    """Renter and account sign, and a quorum of maintainers who are neither: nobody vouches for itself, and nobody uses
+    up an hour of another's nodes (ADR 66)."""
+    for kind, name in (("renter", fact.renter), ("account", fact.account)):
+        if name not in fact.signers:
+            raise NotSeated(f"the {kind} {name} has not signed")
     own = {fact.renter.lower(), fact.account.lower()}
     others = tuple(name for name in fact.signers if name.lower() not in own)
     state.functions.check_quorum(run.config, others)

@@ -11,6 +11,7 @@ from tests.adversary.history import History
 from tests.adversary.invariants.examples import stories
 from tests.adversary.invariants.examples.play import RUN, TERMS, Play
 from tests.adversary.invariants.examples.stories import calm_round, counted, read_and_post
+from tests.adversary.sim import simulate
 
 
 def holders() -> History:
@@ -79,6 +80,11 @@ def lapsed() -> History:
     return play.history
 
 
+def rented() -> History:
+    """Five nodes on rented machines: bills, capital and paybacks. The simulator writes it: medians by hand are long."""
+    return simulate(1, "rented")
+
+
 STORIES = (
     stories.honest,
     stories.cheat,
@@ -94,4 +100,5 @@ STORIES = (
     holders,
     cut_again,
     lapsed,
+    rented,
 )

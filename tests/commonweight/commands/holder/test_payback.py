@@ -49,16 +49,16 @@ def town(folder: Path, command: Command) -> Iterator[tuple[Online, Currency]]:
 
 
 def by_command(place: Online, folder: Path, hour: int) -> None:
-    """From the bill to the log: written, signed by renter and maintainers, shown at each step, handed in."""
+    """From the bill to the log: written, signed by renter, account and maintainers, shown at each step, handed in."""
     house, file, bill = place.house, folder / "invoice.json", folder / "bill.pdf"
     bill.write_bytes(b"a bill")
-    renter = key_of("renter 3")
-    who = ("--renter", renter.address, "--account", house.wallets[3].address, "--node", house.run.nodes[3].address)
+    renter, account = key_of("renter 3"), house.wallets[3]
+    who = ("--renter", renter.address, "--account", account.address, "--node", house.run.nodes[3].address)
     what = ("--provider", "vast", "--machine", "i-3", "--from-hour", hour, "--to-hour", hour + 1, "--amount", "30.00")
     run = ("--run", to_hex(house.run.run), "--bill", bill, "--payback")
     made = place.command("contribution", "invoice", file, *who, *what, *run)
     assert made.status == 0, made.err
-    for key, state in ((None, "unsigned"), (MIA, "missing"), (MO, "missing"), (renter, "ready")):
+    for key, state in ((None, "unsigned"), (MIA, "missing"), (MO, "missing"), (renter, "missing"), (account, "ready")):
         if key is not None:
             keystore = folder / f"{key.address}.json"
             write_keystore(keystore, bytes(key.key), PASSPHRASE, iterations=1)

@@ -125,7 +125,7 @@ class Rented(Court):
             signers=(),
         )
         fact = replace(base, **changes)
-        return fact if fact.signers else replace(fact, signers=(MAINTAINER, fact.renter))
+        return fact if fact.signers else replace(fact, signers=(MAINTAINER, fact.renter, fact.account))
 
     def hand(self, node: Address, hour: int, dollars: int = 30, **changes: Any) -> list[Derived]:
         """Enter it."""

@@ -19,7 +19,7 @@ from contracts.messages.signatures import Domain, sign
 from contracts.protocol.draw import NO_SEGMENT
 from contracts.protocol.judge import chain_events, entries, facts
 from contracts.protocol.judge.facts import What, Word
-from contracts.protocol.log.codec import InvalidLeaf
+from contracts.protocol.log.codec import InvalidLeaf, canonical, slug
 from contracts.protocol.log.leaf import DERIVED, LARGEST_LEAF, SIGNED, read, write
 from contracts.protocol.log.signed import VOUCHED, WHAT, Envelope
 from contracts.protocol.run_config import RunConfig
@@ -319,6 +319,16 @@ def test_a_machines_name_is_ascii(machine: str) -> None:
     """A letter that looks like another one would be another machine."""
     with pytest.raises(BadField):
         replace(INVOICE, machine=machine)
+
+
+@pytest.mark.parametrize(("kind", "most"), [(messages.Invoice, 34), (messages.Contribution, 32), (messages.Has, 32)])
+def test_all_maintainers_and_an_invoices_own_may_sign(kind: type[Message], most: int) -> None:
+    """Thirty-two maintainers, and of an invoice renter and account beside them."""
+    given = envelope(kind)
+    for count in (most, most + 1):
+        body = {"kind": slug(kind), **replace(given, signatures=given.signatures * count).body()}
+        with pytest.raises((BadField, BadSignature) if count == most else InvalidLeaf, match=r"sign|between 1 and"):
+            understood(canonical(body))
 
 
 def test_an_invoice_says_what_was_paid() -> None:

@@ -278,10 +278,12 @@ def test_work_without_a_price_is_on_no_invoice() -> None:
     town.hand(N0, first, end=first + 2)
 
 
+RENTER, WALLET = as_address("renter of n0"), as_address("wallet of n0")
 REFUSED: dict[str, tuple[dict[str, Any], type[Refused]]] = {
-    "no-maintainer": ({"signers": (as_address("renter of n0"),)}, NotBound),
-    "no-renter": ({"signers": (MAINTAINER,)}, NotSeated),
-    "renter-vouches": ({"renter": MAINTAINER, "signers": (MAINTAINER,)}, NotBound),
+    "no-maintainer": ({"signers": (WALLET, RENTER)}, NotBound),
+    "no-renter": ({"signers": (MAINTAINER, WALLET)}, NotSeated),
+    "no-account": ({"signers": (MAINTAINER, RENTER)}, NotSeated),
+    "renter-vouches": ({"renter": MAINTAINER, "signers": (MAINTAINER, WALLET)}, NotBound),
     "nobodys-node": ({"nodes": (as_address("n9"),)}, NotBound),
     "a-node-that-rested": ({"nodes": (N0, as_address("n9"))}, NotBound),
     "no-node": ({"nodes": ()}, NotBound),
