@@ -255,10 +255,11 @@ def _worth(
 
 
 def _until(message: Contribution | Invoice, last_round: int, now: int) -> str:
-    """The deadline: work, and so the hours of an invoice, is not remembered for ever."""
-    if isinstance(message, Invoice):
-        return clock((message.fromHour + MEMORY_HOURS) * 3600)
-    return f"the epoch of the run's last round, {last_round}, closes (now round {now})"
+    """The deadline: the hours of an invoice are not remembered for ever."""
+    closes = f"the epoch of the run's last round, {last_round}, closes (now round {now})"
+    if not isinstance(message, Invoice):
+        return closes
+    return f"{clock((message.fromHour + MEMORY_HOURS) * 3600)}, or earlier if {closes}"
 
 
 def _what(message: Contribution | Invoice) -> str:
