@@ -23,6 +23,7 @@ from contracts.messages.for_contracts import to_json
 from contracts.messages.for_log import Contribution, Invoice
 from contracts.messages.signatures import digest, recover
 from contracts.protocol.judge.facts import Credited, Invoiced
+from contracts.protocol.judge.terms import MEMORY_HOURS
 from contracts.protocol.log.leaf import SIGNED, read
 from contracts.protocol.log.signed import read_envelope
 from contracts.protocol.log_audit import PayoutKind
@@ -217,7 +218,7 @@ class Contributions:
             "signed": len(signing.signed),
             "missing": ", ".join(signing.missing),
             "missigned": ", ".join(signing.missigned),
-            "until": f"the epoch of the run's last round, {config.rounds}, closes (now round {run.round})",
+            "until": _until(file.message, config.rounds, run.round),
             "missing_signers": signing.missing,
             "strangers": signing.strangers,
             "missigned_signers": signing.missigned,
@@ -252,6 +253,14 @@ def _worth(
     use = "may be paid back by the holders" if message.payback else "counts as capital"
     worth = {"cost": _dollars(message.amount), "worth": _dollars(assessed.credited)}
     return ContributionState.ASSESSED, signers, values | worth | {"use": use, "assessed": assessed.to_json()}
+
+
+def _until(message: Contribution | Invoice, last_round: int, now: int) -> str:
+    """The deadline: the hours of an invoice are not remembered for ever."""
+    closes = f"the epoch of the run's last round, {last_round}, closes (now round {now})"
+    if not isinstance(message, Invoice):
+        return closes
+    return f"{clock((message.fromHour + MEMORY_HOURS) * 3600)}, or earlier if {closes}"
 
 
 def _what(message: Contribution | Invoice) -> str:

@@ -30,7 +30,7 @@ LONGEST_READ = 8_192
 MOST_CALLS, MOST_WORDS, MOST_READ = 64, 400, 2 * LONGEST_READ
 """Limits of a proposal: calls that are told, characters of each, and bytes that are read as functions."""
 WORDS: dict[str, str] = {
-    "ModelRegistry.decide": "decide {key} = {value} for the model's runs",
+    "ModelRegistry.decide": "decision {decisionId}: {key} = {value} for the model's runs",
     "ModelRegistry.recordCheckpoint": "record the weights {digest} as those after round {round}",
     "ModelRegistry.recordRelease": "release the weights {digest} as version {version} under {licence}",
     "ModelToken.setBudget": "let {minter} owe {budget:tokens} more from now on, or what the cap leaves",

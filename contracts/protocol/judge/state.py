@@ -368,7 +368,8 @@ class State:
     hired: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """Hours that invoices of whichever run have named, by node and by machine."""
     priced: bool = False
-    """Whether any round opened with a price of tokens: work is remembered from then on."""
+    remembered: int = 0
+    """Whether any round opened with a price of tokens, and the hour from which on all work is remembered."""
     runs: dict[RunId, RunState] = field(default_factory=dict)
     proofs: dict[ProofId, ProofState] = field(default_factory=dict)
     epochs: dict[int, EpochState] = field(default_factory=dict)

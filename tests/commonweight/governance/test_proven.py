@@ -91,7 +91,7 @@ LIES: dict[str, dict[str, Any]] = {
     "another order": document(EVIL[::-1], TEXT),
     "another payment": document([EVIL[0], Action("0x" + "66" * 20, b"", 6)], TEXT),
     "another text with its hash": document(EVIL, "thank you"),
-    "words in place of bytes": {**HONEST, "calls": [{"words": "decide clip = 1.0 for the model's runs"}]},
+    "words in place of bytes": {**HONEST, "calls": [{"words": "decision 0x11: clip = 1.0 for the model's runs"}]},
     "no calls at all": {name: value for name, value in HONEST.items() if name != "calls"},
     "a number that is none": {**HONEST, "calls": [{**HONEST["calls"][0], "value": "-1"}]},
     "a target that is none": {**HONEST, "calls": [{**HONEST["calls"][0], "target": "0x21"}]},

@@ -95,10 +95,11 @@ def test_no_bytes_end_it(target: Address, selector: bytes, data: bytes, value: i
         assert contract.get_function_by_selector(selector).fn_name == call.function
 
 
-def test_every_line_of_words_is_of_a_function_and_its_arguments() -> None:
+def test_every_line_of_words_tells_all_arguments_of_a_function() -> None:
+    """A decision without its id read like any other, and used up the one by which an invoice is paid back."""
     for name, template in WORDS.items():
         contract, function = name.split(".")
         functions = filter_abi_by_type("function", load_artifact(contract)["abi"])
         inputs = [set(get_abi_input_names(entry)) for entry in functions if entry["name"] == function]
         asked = {part.split("}")[0].split(":")[0] for part in template.split("{")[1:]}
-        assert any(asked <= given for given in inputs), name
+        assert any(asked == given - {"model"} for given in inputs), name

@@ -14,6 +14,7 @@ from commonweight.governance.proven import proven
 from contracts.bindings.governor import Action, ModelGovernor, description_of, proposal_id_of
 from contracts.calls.text import parse_call
 from contracts.chain.connection import contract_at, send
+from contracts.ids import to_hex
 from ledger.storage.tables import Header, PendingEvent, Proposal
 from tests.deployed import PARAMS, key_of
 from tests.holds import Threat, holds
@@ -46,7 +47,8 @@ def test_a_wallets_proposal_is_voted_on_and_carried_out(electorate: House) -> No
     proposal = by_wallet(electorate, [decide(electorate, "clip", "3", b"wallet")], "from my wallet")
     shown = electorate.get(f"/proposals/{proposal}")
     assert (shown["state"], shown["proposer"]) == ("pending", electorate.wallets[0].address)
-    assert [call["words"] for call in shown["calls"]] == ["decide clip = 3 for the model's runs"]
+    name = to_hex(b"wallet".ljust(32, b"."))
+    assert [call["words"] for call in shown["calls"]] == [f"decision {name}: clip = 3 for the model's runs"]
     assert proposal in {row["id"] for row in electorate.get("/proposals")}
     assert_one_word(electorate, proposal)
     electorate.carry(proposal)
@@ -229,10 +231,8 @@ def test_powers_are_proposed_by_signature_beside_decisions(electorate: House) ->
     proposal = accepted(electorate.client.post("/v1/proposals", json=body))["proposal"]
     electorate.step()
     words = [row["words"] for row in electorate.get(f"/proposals/{proposal}")["calls"]]
-    assert words == [
-        "decide clip = 9 for the model's runs",
-        "limit what one epoch pays to 0.000000000000012345 tokens",
-    ]
+    assert words[0].endswith(": clip = 9 for the model's runs")
+    assert words[1:] == ["limit what one epoch pays to 0.000000000000012345 tokens"]
     electorate.carry(proposal)
     assert electorate.get(f"/proposals/{proposal}")["state"] == "executed"
     assert registry.max_epoch_total() == 12345

@@ -82,6 +82,8 @@ def _check_hours(state: State, run: RunState, fact: Invoiced) -> None:
         raise OutOfTime(f"an invoice is taken until {MEMORY_HOURS} hours after its first one")
     if not run.began or fact.first < run.began // HOUR:
         raise NotBound("the run's first round had not opened in the invoice's first hour")
+    if fact.first < state.remembered:
+        raise NotBound(f"a token had no price before hour {state.remembered}, and nobody remembers what work was paid")
 
 
 def _check_capital(state: State, run: RunState, fact: Invoiced) -> None:

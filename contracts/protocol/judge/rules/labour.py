@@ -27,6 +27,15 @@ def hour_now(state: State) -> int:
     return state.block.time // HOUR if state.block is not None else 0
 
 
+def note_opened(state: State, config: str) -> None:
+    """Work is remembered from the first round with a price on, and may be on an invoice if no round before that one was
+    in its hour. Called before the run of the round has begun."""
+    if not state.priced and state.functions.capital(config).price:
+        state.priced = True
+        has_rounds = any(run.began for run in state.runs.values())
+        state.remembered = hour_now(state) + has_rounds
+
+
 def note_posted(state: State, run: RunState, proof: ProofState, account: Address, tokens: int) -> None:
     """Work that the next epoch pays, by what its round opened with. Also work without a price, once a round of the
     model had one: no invoice may be for its hour."""

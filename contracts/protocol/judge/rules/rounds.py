@@ -13,7 +13,7 @@ from contracts.protocol.judge.entries import BeaconFixed, BeaconMissed, PanelDra
 from contracts.protocol.judge.errors import AlreadySaid, NotBound, NotSeated, OutOfTime, UnknownSubject
 from contracts.protocol.judge.facts import Awaited, Block, Committed, Has, Seen, What
 from contracts.protocol.judge.held import require_speaker, round_of
-from contracts.protocol.judge.rules import lapses, roots
+from contracts.protocol.judge.rules import labour, lapses, roots
 from contracts.protocol.judge.rules.presence import (
     anchor_of,
     free,
@@ -68,8 +68,8 @@ def on_opened(state: State, entry: RoundOpened) -> None:
     run.round = entry.round
     run.newcomers = 0
     run.rounds[entry.round] = current
+    labour.note_opened(state, entry.config)
     run.began = run.began or current.opened_at
-    state.priced = state.priced or state.functions.capital(entry.config).price > 0
     if entry.round == run.paid + 1:
         run.paying = entry.config
     for member in run.nodes.values():

@@ -13,10 +13,12 @@ import pytest
 
 from commonweight.governance.paybacks import PaybackRefused, Paybacks, check
 from commonweight.keystore import write_keystore
+from commonweight.standing.sentence import clock
 from contracts.bindings.currency import Currency
 from contracts.bindings.governor import Action
 from contracts.chain.connection import send
 from contracts.ids import RunId, to_hex
+from contracts.protocol.judge.terms import MEMORY_HOURS
 from tests.commonweight.conftest import PASSPHRASE, Command
 from tests.commonweight.standing.online import Online, online
 from tests.contracts.currencies import deploy_currency
@@ -66,6 +68,7 @@ def by_command(place: Online, folder: Path, hour: int) -> None:
             assert signed.status == 0, signed.err
         (shown,) = place.command("contribution", "show", file, "--api", place.api, "--json").objects
         assert shown["state"] == state, shown
+        assert f"until {clock((hour + MEMORY_HOURS) * 3600)}" in shown["sentence"], shown
         if state == "missing":
             early = place.command("contribution", "submit", file, "--api", place.api)
             assert early.err.startswith("not-maintainer"), early
