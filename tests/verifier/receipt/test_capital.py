@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def opened(number: int, config: str = CONFIG) -> RoundOpened:
     return RoundOpened(RUN, number, "", "", config, "", 1, 2, (), ())
 
 
-def closed(epoch: int, tokens: int, **changes: int) -> EpochClosed:
+def closed(epoch: int, tokens: int, **changes: Any) -> EpochClosed:
     """An epoch of one round, which pays so many tokens of capital."""
     lines = (Line(ACCOUNT, 0, 7), Line(ACCOUNT, 2, tokens * TOKEN)) if tokens else ()
     due = 7 + tokens * TOKEN

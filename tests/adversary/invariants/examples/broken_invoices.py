@@ -11,6 +11,7 @@ from tests.adversary.history import History
 from tests.adversary.invariants import capital, shares
 from tests.adversary.invariants.examples.edit import Case, append, at, change, entry
 from tests.adversary.invariants.examples.stories_of_money import rented
+from tests.adversary.invariants.shares import COMPUTE
 
 
 def _billed(h: History, **fields: object) -> None:
@@ -37,8 +38,8 @@ def _assessed(h: History, by: int, amount: int = 0) -> None:
 def _capital(h: History, by: int) -> None:
     """An account has more capital than it was credited, at the cost of another's work."""
     closed = entry(h, EpochClosed, -1)
-    more = next(line for line in closed.lines if line.kind == capital.COMPUTE + 2)
-    less = next(line for line in closed.lines if line.kind == capital.COMPUTE and line.account != more.account)
+    more = next(line for line in closed.lines if line.kind == COMPUTE + 2)
+    less = next(line for line in closed.lines if line.kind == COMPUTE and line.account != more.account)
     moved = {more: more.amount + by, less: less.amount - by}
     lines = tuple(replace(line, amount=moved.get(line, line.amount)) for line in closed.lines)
     change(h, at(h, EpochClosed, -1), lines=lines)
