@@ -163,8 +163,8 @@ def _profiles(profiles: Sequence[Document]) -> Iterator[str]:
     yield f"profiles that the run admits: {len(profiles)}"
     for profile in profiles:
         readers = profile["verifiers"]
-        state = "is read" if profile["is_read"] else "is not read by enough: its nodes take part in no round"
-        yield f"  {profile['name']} {profile['profile']} {state}; {len(readers)} verifiers of {profile['needed']}"
+        reading = "is read" if profile["is_read"] else "is not read by enough: its nodes take part in no round"
+        yield f"  {profile['name']} {profile['profile']} {reading}; {len(readers)} verifiers of {profile['needed']}"
         yield from (f"    read by {verifier}" for verifier in readers)
         yield from (f"    used by {node}" for node in profile["nodes"])
         if profile["count"] > len(profile["nodes"]):

@@ -11,9 +11,9 @@ from contracts.protocol.run_config import RunConfig
 from trainer.model.device import device_of
 from trainer.portable.self_check import PORTABLE_DIGEST, check_arithmetic
 from trainer.portable.tables import check_tables
-from trainer.steps.own_trial import trial_digest
 from trainer.steps.profile import ANY_LIMITS, BOUNDED, PORTABLE, NumericsProfile, UnknownProfile
 from trainer.steps.self_test import bf16_digest, exact_digest, variant_digest
+from trainer.steps.trials.own import trial_digest
 from trainer.steps.variants import chosen
 
 _ANYWHERE = NumericsProfile(

@@ -132,8 +132,8 @@ def as_loss(term: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def near(found: Tensor, expected: Tensor) -> bool:
-    error = float((found.double() - expected).norm())
-    return error < 0.02 * float(expected.norm()) + 1e-6
+    error = float((found.detach().double() - expected.detach()).norm())
+    return error < 0.02 * float(expected.detach().norm()) + 1e-6
 
 
 @pytest.mark.parametrize("case", CASES)

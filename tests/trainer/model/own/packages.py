@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trainer.model.own import interface, loading
-from trainer.steps import own_trial
+from trainer.steps.trials import own as own_trial
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "own_model"
 PLAIN = """

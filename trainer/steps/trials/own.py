@@ -26,8 +26,8 @@ from trainer.model.own.loading import LOCK
 from trainer.model.state import TrainState, initial_theta
 from trainer.portable.self_check import drawn_batch
 from trainer.steps.inner_step import NonFiniteLoss, inner_step
-from trainer.steps.portable_trial import check_portable, drawn_state
 from trainer.steps.profile import ANY_LIMITS, BOUNDED, PORTABLE
+from trainer.steps.trials.portable import check_portable, drawn_state
 from trainer.steps.variants import Variant, chosen
 
 STEPS, SEQUENCES = 2, 2
