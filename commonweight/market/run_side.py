@@ -49,8 +49,8 @@ class RunSide:
         AnswerMisfit where the server does not tell all of it in time: then a proof that is missing means nothing."""
         if not all(node in self._first for node in nodes):
             if self._reading is None or not self._reading.is_at_work:
-                self._reading = Later(self._note_proofs)
-            self._reading.take(RUN_SECONDS, "the run's list of proofs")
+                self._reading = Later(self._note_proofs, "the run's list of proofs")
+            self._reading.take(RUN_SECONDS)
         return {node: self._first[node] for node in nodes if node in self._first}
 
     def _note_proofs(self) -> None:
@@ -80,7 +80,7 @@ class RunSide:
         """Whether the run takes no more work; not while the server is away. Raises ApiProblem and AnswerMisfit."""
         if not self._is_over:
             try:
-                answer = Later(lambda: self._client.get(f"/runs/{self._run}")).take(RUN_SECONDS, "the run")
+                answer = Later(lambda: self._client.get(f"/runs/{self._run}"), "the run").take(RUN_SECONDS)
             except (ApiUnreachable, ProviderAway):
                 return False
             if not isinstance(answer, Mapping) or "phase" not in answer:

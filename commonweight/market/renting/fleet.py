@@ -211,20 +211,24 @@ class FleetKeeper:
         if missing <= 0:
             return
         none: Sequence[Offer] = ()
-        failures = Counter(_blamed(rental.offer) for rental in rentals if _has_failed(rental))
-        offers = [
-            offer
-            for offer in self._asked("the providers' offers", self.wanted.offers, none)
-            if offer.provider in self.providers and failures[_blamed(offer)] < MOST_FAILURES
-        ]
+        shown = self._asked("the providers' offers", self.wanted.offers, none)
+        offers = [offer for offer in shown if offer.provider in self.providers and self._is_trusted(offer)]
         try:
             chosen = choose(_fresh(offers, rentals), missing, self.wanted.spread, self.wanted.linked, held)
         except NoOfferFits as error:
             self._once("waits", self.name, error.detail)
             return
         for offer in chosen:
-            if self.is_stopped() or not self._is_wanted() or not self._rent(fleet, offer):
+            self.journal.beat(self.name)  # a hundred launches take longer than others take it for looked after
+            if self.is_stopped() or not self._is_wanted():
                 return
+            if self._is_trusted(offer) and not self._rent(fleet, offer):
+                return
+
+    def _is_trusted(self, offer: Offer) -> bool:
+        """Whether its provider has not failed too often; within one look, too: each launch may take minutes."""
+        failed = [rental.offer for rental in self._rentals() if _has_failed(rental)]
+        return Counter(map(_blamed, failed))[_blamed(offer)] < MOST_FAILURES
 
     def _rent(self, fleet: Fleet, offer: Offer) -> bool:
         """One machine more; returns whether there may be another one in this look."""

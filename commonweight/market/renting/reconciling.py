@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from commonweight.market.calling.guarded import Guarded
-from commonweight.market.errors import ProviderError
+from commonweight.market.errors import ProviderError, RequestRefused
 from commonweight.market.provider import Machine, MachineState, Provider
 from commonweight.market.renting.events import Billed, Ended, Named, NeverSeen, Priced, Refused, Running, ToEnd
 from commonweight.market.renting.journal import Fleet, Journal
@@ -204,11 +204,14 @@ def _complain_of_life(journal: Journal, provider: Guarded, rental: Rental, now: 
 
 
 def _gone(journal: Journal, provider: Guarded, rental: Rental, now: int, found: Reconciled) -> None:
-    """A machine that the list does not have: one that was just launched may not be in it yet."""
+    """A machine that the list does not have: one that was just launched may not be in it yet, and a list may be short,
+    or behind. So its provider is told to end it before anybody forgets it: where that fails, the next look tells it."""
     if rental.is_done or not rental.machine:
         return
     if rental.standing is not Standing.ENDING and now - rental.sent_at <= provider.facts.lag_seconds:
         return
+    with suppress(RequestRefused):  # it says that there is no such machine, and so does the list
+        provider.terminate(rental.machine)
     found.ended.append(journal.note(rental.tag, Ended()))
 
 

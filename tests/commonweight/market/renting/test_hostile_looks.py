@@ -1,0 +1,160 @@
+"""Providers that are slow, behind, or forget: what they cost beside themselves, and what nobody ends any more."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commonweight.market.calling import guarded
+from commonweight.market.calling.guarded import Later
+from commonweight.market.errors import ProviderAway, RequestRefused
+from commonweight.market.money import MicroUsd
+from commonweight.market.renting.fleet import MOST_FAILURES
+from commonweight.market.renting.journal import Fleet, Journal
+from commonweight.market.renting.launching import launch
+from commonweight.market.renting.reconciling import reconcile
+from commonweight.market.renting.rental import Standing
+from tests.commonweight.market.renting.simulated import BOOTSTRAP, Simulated, away, offer
+from tests.commonweight.market.renting.test_hostile_provider import TAGGED, RentedFleet
+
+pytestmark = pytest.mark.unit
+
+
+def _two_providers(rented: RentedFleet, at_first: int) -> Simulated:
+    """So many machines at `sim`, and one at `other`, which is looked after later."""
+    other = Simulated(rented.clock, replace(TAGGED, name="other"))
+    for _ in range(at_first):
+        launch(rented.journal, rented.provider, offer(available=0), "f", lambda _: BOOTSTRAP)
+    launch(rented.journal, other, offer(provider="other"), "f", lambda _: BOOTSTRAP)
+    rented.clock.now += 120
+    return other
+
+
+@pytest.mark.parametrize("call", ["the end of", "the bill of"])
+def test_one_provider_that_hangs_delays_no_others_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Sixty machines whose provider is waited for at each: another's would run on for most of an hour."""
+    rented = RentedFleet(tmp_path)
+    other = _two_providers(rented, 60)
+    take = Later.take
+
+    def hangs(later: Later[Any], seconds: float) -> Any:
+        if call in later._what and later._what.endswith("sim"):
+            rented.clock.now += int(seconds)
+            if call == "the end of":
+                raise ProviderAway("no answer", sent=True)
+        return take(later, 60.0)
+
+    monkeypatch.setattr(Later, "take", hangs)
+    monkeypatch.setattr(guarded, "monotonic", rented.clock)
+    rented.journal.fleet_ends("f")
+    told = rented.clock.now
+    reconcile(rented.journal, [rented.provider, other])
+    for thread in threading.enumerate():
+        if thread.name.startswith("the end of"):
+            thread.join(60)
+    assert other.bills["m1"].ended - told < 300, "END_SECONDS of the budget"
+    assert rented.provider.running == [], "they were told to end all the same"
+
+
+def test_launches_that_take_long_leave_no_fleet_alone(tmp_path: Path) -> None:
+    """Another process takes the fleet for looked after, and a provider that fails is not asked a hundred times."""
+    rented = RentedFleet(tmp_path, gpus=1)
+    rented.looks(5)
+    other = Journal(tmp_path / "journal.db", rented.clock)
+    rented.keeper.wanted = replace(rented.keeper.wanted, gpus=9)
+    rented.provider.shelf = [offer(f"o{number}") for number in range(8)]
+    tried: list[int] = []
+
+    def slow(before: bool) -> None:
+        if before:
+            tried.append(rented.clock.now)
+            rented.clock.now += 400
+            reconcile(other, [rented.provider])
+            raise away(sent=False)
+
+    rented.provider.on_launch = slow
+    rented.keeper.look()
+    assert rented.provider.running == ["m1"]
+    assert len(tried) == MOST_FAILURES
+
+
+@pytest.mark.parametrize("looks", [40, 3])
+def test_a_list_that_is_behind_leaves_no_machine(tmp_path: Path, looks: int) -> None:
+    """The launch was answered, the fleet stopped at once, and the list shows the machine when nobody asks any more."""
+    rented = RentedFleet(tmp_path)
+    rented.provider.machines = list  # type: ignore[method-assign]
+    rented.looks(1)
+    rented.clock.now += 20 * (40 - looks)
+    rented.keeper.end()
+    assert rented.looks(looks)
+    assert rented.provider.running == []
+
+
+def test_an_end_that_failed_is_told_again_without_a_list(tmp_path: Path) -> None:
+    """The list lost the machine, and the provider answers no end: it is not forgotten before it took one."""
+    rented = RentedFleet(tmp_path)
+    rented.looks(5)
+    rented.provider.machines = list  # type: ignore[method-assign]
+    rented.provider.on_end = lambda before: _raise(away(sent=True))
+    rented.keeper.end()
+    assert not rented.looks(5)
+    rented.provider.on_end = lambda before: None
+    assert rented.looks(5)
+    assert rented.provider.running == []
+
+
+def test_a_provider_that_knows_no_such_machine_has_ended_it(tmp_path: Path) -> None:
+    rented = RentedFleet(tmp_path)
+    rented.looks(5)
+    rented.provider.machines = list  # type: ignore[method-assign]
+    rented.provider.on_end = lambda before: _raise(RequestRefused("there is no m1"))
+    rented.keeper.end()
+    assert rented.looks(5)
+    assert [one.standing for one in rented.journal.rentals()] == [Standing.ENDED]
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_a_machine_that_was_hidden_for_one_list_is_paid_once(tmp_path: Path) -> None:
+    """It is replaced, so it has to be ended at once: hidden for longer, it would run beside its replacement."""
+    rented = RentedFleet(tmp_path)
+    rented.provider.shelf = [offer(available=9)]
+    rented.looks(10)
+    lists = rented.provider.machines
+    rented.provider.machines = list  # type: ignore[method-assign]
+    rented.looks(1)
+    rented.provider.machines = lists  # type: ignore[method-assign]
+    assert rented.provider.running == ["m2"]
+
+
+def test_a_bill_that_was_taken_back_gives_no_budget(tmp_path: Path) -> None:
+    """A charge that a list leaves out once is charged all the same."""
+    rented = RentedFleet(tmp_path, budget=8_000_000)
+    rented.provider.shelf = [offer(available=9)]
+    rented.looks(5)
+    rented.provider.bills["m1"].extra = 6_500_000
+    rented.looks(1)
+    (rental,) = rented.journal.rentals()
+    before = rental.cost(rented.clock.now)
+    rented.provider.bills["m1"].extra = 0
+    rented.looks(1)
+    (rental,) = rented.journal.rentals()
+    assert rental.cost(rented.clock.now) >= before > 6_500_000
+    assert rental.billed < 1_000_000, "an invoice names the last one"
+
+
+def test_a_launch_in_a_thread_writes_to_the_journal(tmp_path: Path) -> None:
+    """A name that comes after the launch was given up is its rental's."""
+    rented = RentedFleet(tmp_path)
+    rented.journal.fleet_begins(Fleet("g", MicroUsd(1), 10**10))
+    rented.provider.launch = lambda offered, bootstrap, tag, noted: noted("m7") or "m7"  # type: ignore[method-assign]
+    rental = launch(rented.journal, rented.provider, offer(), "g", lambda _: BOOTSTRAP)
+    assert (rental.machine, rental.standing) == ("m7", Standing.LOADING)
