@@ -19,6 +19,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from subprocess import DEVNULL
 
 from contracts.process.clock_watch import since_boot
 from verifier.hosts.ending import adopt, below, hold, kill, reap, tell
@@ -66,12 +67,11 @@ def clear(place: Path) -> None:
 
 def remove(folder: Path) -> None:
     """A folder that a script has filled. `rm` goes down to any depth, where Python's own way ends with an error at a
-    thousand folders within each other; and folders that were closed are opened first."""
-    for words in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+    thousand folders within each other; folders that were closed to their owner are opened for it."""
+    for words in (["rm", "-rf"], ["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
         if folder.exists():
             with suppress(OSError):
-                quiet = {"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-                subprocess.run([*words, "--", str(folder)], check=False, **quiet)
+                subprocess.run([*words, "--", str(folder)], check=False, stdin=DEVNULL, stderr=DEVNULL)
 
 
 def last_lines(place: Path) -> bytes:

@@ -47,6 +47,7 @@ def test_strangers_hold_no_more_places_than_there_are(file: Path, monkeypatch: p
     monkeypatch.setattr(wheel, "_own_address", lambda: "http://127.0.0.1")
     monkeypatch.setattr(wheel, "MOST_CONNECTIONS", 3)
     monkeypatch.setattr(wheel, "WHOLE_SECONDS", 1.0)
+    monkeypatch.setattr(wheel, "IDLE_SECONDS", 600)  # they send a letter now and then
     with reachable(str(file), "", "", 0) as found:
         port = int(urlsplit(found.what).port or 0)
         strangers = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(9)]

@@ -13,13 +13,15 @@ from commonweight.market.calling import guarded
 from commonweight.market.calling.guarded import Later
 from commonweight.market.errors import ProviderAway, RequestRefused
 from commonweight.market.money import MicroUsd
+from commonweight.market.renting.bootstrap import NodeKey
 from commonweight.market.renting.fleet import MOST_FAILURES
 from commonweight.market.renting.journal import Fleet, Journal
 from commonweight.market.renting.launching import launch
 from commonweight.market.renting.reconciling import reconcile
 from commonweight.market.renting.rental import Standing
+from contracts.ids import as_address
 from tests.commonweight.market.renting.simulated import BOOTSTRAP, Simulated, away, offer
-from tests.commonweight.market.renting.test_hostile_provider import TAGGED, RentedFleet
+from tests.commonweight.market.renting.test_hostile_provider import NODE, TAGGED, RentedFleet
 
 pytestmark = pytest.mark.unit
 
@@ -158,3 +160,37 @@ def test_a_launch_in_a_thread_writes_to_the_journal(tmp_path: Path) -> None:
     rented.provider.launch = lambda offered, bootstrap, tag, noted: noted("m7") or "m7"  # type: ignore[method-assign]
     rental = launch(rented.journal, rented.provider, offer(), "g", lambda _: BOOTSTRAP)
     assert (rental.machine, rental.standing) == ("m7", Standing.LOADING)
+
+
+@pytest.mark.parametrize(("factor", "left"), [(1.05, ["m1"]), (10, [])])
+def test_a_machine_that_is_billed_dearer_than_agreed_is_ended(tmp_path: Path, factor: float, left: list[str]) -> None:
+    """The renter named the highest price of an hour; its whole budget would pay for ten of them."""
+    rented = RentedFleet(tmp_path)
+    rented.looks(5)
+    rented.provider.shelf = []
+    rented.provider.bills["m1"].hourly = int(2_000_000 * factor)
+    rented.looks(3)
+    assert rented.provider.running == left
+
+
+def test_a_host_that_takes_the_pay_of_its_nodes_is_ended(tmp_path: Path) -> None:
+    """It has their keys. It is paid for its machine already, and not rented again."""
+    host = as_address("0x" + "77" * 20)
+    rented = RentedFleet(tmp_path)
+    rented.keeper.wanted = replace(rented.keeper.wanted, new_key=lambda: NodeKey(NODE, "", ""))
+    rented.provider.shelf = [offer(available=9)]
+    rented.keeper.proofs = lambda nodes: {NODE: "0xproof"}
+    rented.looks(6)
+    assert (rented.provider.running, rented.journal.rentals()[0].proof) == (["m1"], "0xproof")
+    rented.keeper.diverted = lambda nodes: {NODE: host} if NODE in nodes else {}
+    rented.looks(60)
+    assert (rented.provider.effects, rented.provider.running) == (MOST_FAILURES, [])
+    assert host in rented.journal.rentals()[0].reason
+
+
+def test_a_server_that_is_away_ends_no_machine_for_its_pay(tmp_path: Path) -> None:
+    rented = RentedFleet(tmp_path)
+    rented.keeper.wanted = replace(rented.keeper.wanted, new_key=lambda: NodeKey(NODE, "", ""))
+    rented.keeper.diverted = lambda nodes: _raise(away(sent=True)) or {}
+    rented.looks(10)
+    assert rented.provider.running == ["m1"]
