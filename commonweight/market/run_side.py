@@ -86,7 +86,7 @@ class RunSide:
         return found
 
     def diverted(self, nodes: Collection[Address], payout: Address) -> Mapping[Address, Address]:
-        """Those of these nodes that are enrolled for the pay of another than `payout`, with that address: a host has the
+        """Those of these nodes that are enrolled for the pay of another than `payout`, with that one: a host has the
         keys of its nodes, and can enrol them anew. Raises ApiProblem, ApiUnreachable, ProviderAway, AnswerMisfit."""
         if self._paid_at is None or monotonic() - self._paid_at > PAID_SECONDS:
             lines = Later(self._node_lines, "the run's list of nodes").take(RUN_SECONDS)

@@ -66,9 +66,11 @@ def clear(place: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """A folder that a script has filled. `rm` goes down to any depth, where Python's own way ends with an error at a
-    thousand folders within each other; folders that were closed to their owner are opened for it."""
-    for words in (["rm", "-rf"], ["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+    """A folder that a script has filled. Where Python's own way ends, a thousand folders within each other, `rm` goes
+    on; folders that were closed to their owner are opened for it."""
+    with suppress(OSError, RecursionError):
+        shutil.rmtree(folder)
+    for words in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
         if folder.exists():
             with suppress(OSError):
                 subprocess.run([*words, "--", str(folder)], check=False, stdin=DEVNULL, stderr=DEVNULL)

@@ -60,9 +60,9 @@ class Wanted:
 
 @dataclass
 class FleetKeeper:
-    """Keeps one fleet. `proofs` gives for these nodes the first posted proof of each that has one; `diverted` those
-    whose pay goes to another than the renter, with that address; `is_over` whether the run wants no more work,
-    `is_stopped` whether this process was told to end."""
+    """Keeps one fleet. `proofs` gives for these nodes the first posted proof of each that has one; `is_over` whether
+    the run wants no more work, `is_stopped` whether this process was told to end; `diverted` gives the nodes whose pay
+    goes to another than the renter, with that address."""
 
     journal: Journal
     providers: Mapping[str, Provider]
@@ -70,9 +70,9 @@ class FleetKeeper:
     wanted: Wanted
     say: Say
     proofs: Callable[[Sequence[Address]], Mapping[Address, str]] = lambda nodes: {}  # noqa: ARG005
-    diverted: Callable[[Sequence[Address]], Mapping[Address, Address]] = lambda nodes: {}  # noqa: ARG005
     is_over: Callable[[], bool] = lambda: False
     is_stopped: Callable[[], bool] = lambda: False
+    diverted: Callable[[Sequence[Address]], Mapping[Address, Address]] = lambda nodes: {}  # noqa: ARG005
     _told: set[tuple[str, str]] = field(default_factory=set)
     _longest: int = 0
     _quiet: int = 0

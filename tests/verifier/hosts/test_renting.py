@@ -236,9 +236,7 @@ def test_no_script_leaves_folders_that_cannot_be_removed(tmp_path: Path) -> None
     assert not (tmp_path / "home").exists()
 
 
-def test_a_host_without_file_descriptors_counts_no_machine_as_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_without_file_descriptors_ends_no_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Strangers hold them all: its files would be removed while it runs, and another one started beside it."""
     assert not is_held(tmp_path), "it has no lock yet"
     handle = hold(tmp_path)
