@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -28,13 +28,22 @@ def hang() -> Iterator[threading.Event]:
     event.set()
 
 
+def _waiting(hang: threading.Event) -> Callable[..., Any]:
+    """A call that does not come back."""
+
+    def wait(*_: object) -> None:
+        hang.wait()
+
+    return wait
+
+
 def _alive(words: str) -> int:
     return sum(words in thread.name for thread in threading.enumerate())
 
 
 def test_lists_that_never_come_do_not_pile_up(hang: threading.Event) -> None:
     provider = Simulated(Clock())
-    provider.on_list = lambda: hang.wait() and None
+    provider.on_list = _waiting(hang)
     for _ in range(3 * MOST_AT_ONCE):
         with pytest.raises(ProviderAway):
             Guarded(provider, 0.01).machines()
@@ -43,7 +52,7 @@ def test_lists_that_never_come_do_not_pile_up(hang: threading.Event) -> None:
 
 def test_offers_that_never_come_do_not_pile_up(hang: threading.Event) -> None:
     provider = Simulated(Clock())
-    provider.offers = lambda query: hang.wait() and []  # type: ignore[assignment,method-assign,return-value]
+    provider.offers = _waiting(hang)  # type: ignore[method-assign]
     codes = [gather([provider], Query(), 0.01).failed[0].code for _ in range(3 * MOST_AT_ONCE)]
     assert _alive("the offers of sim") == MOST_AT_ONCE
     assert codes[-1] == "provider-away"
@@ -64,7 +73,7 @@ def test_a_launch_that_never_ends_is_given_up(hang: threading.Event, monkeypatch
     """What became of it, the list decides: who waited for it would end no other machine."""
     monkeypatch.setattr(guarded, "LAUNCH_SECONDS", 0.01)
     provider = Simulated(Clock())
-    provider.on_launch = lambda _: hang.wait() and None
+    provider.on_launch = _waiting(hang)
     with pytest.raises(ProviderAway) as refusal:
         Guarded(provider).launch(offer(), BOOTSTRAP, "cw-1-1", lambda _: None)
     assert refusal.value.sent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -13,6 +13,8 @@ from commonweight.market.calling import guarded
 from commonweight.market.calling.guarded import Later
 from commonweight.market.errors import ProviderAway, RequestRefused
 from commonweight.market.money import MicroUsd
+from commonweight.market.offers import Offer
+from commonweight.market.provider import Bootstrap, Noted
 from commonweight.market.renting.bootstrap import NodeKey
 from commonweight.market.renting.fleet import MOST_FAILURES
 from commonweight.market.renting.journal import Fleet, Journal
@@ -121,7 +123,7 @@ def test_a_provider_that_knows_no_such_machine_has_ended_it(tmp_path: Path) -> N
     assert [one.standing for one in rented.journal.rentals()] == [Standing.ENDED]
 
 
-def _raise(error: Exception) -> None:
+def _raise(error: Exception) -> NoReturn:
     raise error
 
 
@@ -154,10 +156,15 @@ def test_a_bill_that_was_taken_back_gives_no_budget(tmp_path: Path) -> None:
 
 
 def test_a_launch_in_a_thread_writes_to_the_journal(tmp_path: Path) -> None:
-    """A name that comes after the launch was given up is its rental's."""
+    """A name is its rental's as soon as it comes."""
     rented = RentedFleet(tmp_path)
     rented.journal.fleet_begins(Fleet("g", MicroUsd(1), 10**10))
-    rented.provider.launch = lambda offered, bootstrap, tag, noted: noted("m7") or "m7"  # type: ignore[method-assign]
+
+    def named(_: Offer, __: Bootstrap, ___: str, noted: Noted) -> str:
+        noted("m7")
+        return "m7"
+
+    rented.provider.launch = named  # type: ignore[method-assign]
     rental = launch(rented.journal, rented.provider, offer(), "g", lambda _: BOOTSTRAP)
     assert (rental.machine, rental.standing) == ("m7", Standing.LOADING)
 
@@ -191,6 +198,6 @@ def test_a_host_that_takes_the_pay_of_its_nodes_is_ended(tmp_path: Path) -> None
 def test_a_server_that_is_away_ends_no_machine_for_its_pay(tmp_path: Path) -> None:
     rented = RentedFleet(tmp_path)
     rented.keeper.wanted = replace(rented.keeper.wanted, new_key=lambda: NodeKey(NODE, "", ""))
-    rented.keeper.diverted = lambda nodes: _raise(away(sent=True)) or {}
+    rented.keeper.diverted = lambda nodes: _raise(away(sent=True))
     rented.looks(10)
     assert rented.provider.running == ["m1"]
