@@ -278,7 +278,7 @@ def _blamed(offer: Offer) -> tuple[str, str]:
 
 
 def _has_failed(rental: Rental) -> bool:
-    is_useless = rental.is_done and (not rental.proof or rental.reason.startswith(DIVERTED))
+    is_useless = rental.reason.startswith(DIVERTED) or (rental.is_done and not rental.proof)
     return is_useless or rental.standing in (Standing.REFUSED, Standing.NEVER_SEEN)
 
 
