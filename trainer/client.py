@@ -45,6 +45,8 @@ PATIENCE_SECONDS = 30.0
 FIRST_WAIT = 0.3
 LONGEST_WAIT = 10.0
 OCTETS = "application/octet-stream"
+PACKED = "gzip"
+"""What is asked for. An answer that is packed twice has a million times its bytes, all of them at once."""
 T = TypeVar("T")
 Kind = TypeVar("Kind")
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}")
@@ -236,9 +238,11 @@ class ApiClient:
         raise _Weather(f"status {answer.status}, {detail}", answer.status, problem, least)
 
     def _call(self, method: str, path: str, **options: Any) -> tuple[_Answer, float | None]:
-        """The whole answer, of MOST_BYTES at most, and its Retry-After. Raises ApiProblem and httpx's errors."""
+        """The whole answer, of MOST_BYTES at most, and its Retry-After. Raises ApiProblem, _Weather, httpx's errors."""
         data = bytearray()
         with self._http.stream(method, path, **options) as response:
+            if response.headers.get("Content-Encoding", "identity") not in ("identity", PACKED):
+                raise _Weather("the answer is packed as nobody asked", response.status_code)
             for chunk in response.iter_bytes():
                 data += chunk
                 if len(data) > MOST_BYTES:
@@ -257,7 +261,8 @@ class ApiClient:
 def _http_client(base_url: str) -> httpx.Client:
     """Raises ApiUnreachable for an address or a proxy that no waiting makes usable here."""
     try:
-        return httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=60.0)
+        packed = {"Accept-Encoding": PACKED}
+        return httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=60.0, headers=packed)
     except (httpx.InvalidURL, ValueError, ImportError) as error:  # ImportError: packages for SOCKS are missing
         raise ApiUnreachable(f"{base_url} cannot be asked: {error}{_through()}; check --api") from error
     except OSError as error:  # of SSL_CERT_FILE and SSL_CERT_DIR

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -86,7 +87,11 @@ def _answering(work: Callable[[Mapping[str, str]], dict[str, Any]]) -> Callable[
 
 
 def _require_local(request: Request) -> None:
-    """Raises ForeignHost."""
+    """A stranger's page reads no answer, but each of its requests would be a question to every provider under the
+    renter's key, until they answer that it asks too often. Browsers name such pages. Raises ForeignHost."""
+    origin = urlsplit(request.headers.get("origin", "http://localhost")).hostname
+    if request.headers.get("sec-fetch-site", "none") == "cross-site" or origin not in ("127.0.0.1", "localhost", "::1"):
+        raise ForeignHost("this server answers no page of another machine")
     host = request.headers.get("host", "")
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
     if name not in LOCAL:

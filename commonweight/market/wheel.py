@@ -12,19 +12,25 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 from commonweight.market.errors import MarketError
 from contracts.process.listening import binding
 
 _NAME = re.compile(r"[A-Za-z0-9_.+!-]+\.whl")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ELSEWHERE = ("192.0.2.1", 9)
 """An address of no machine (RFC 5737), to which nothing is sent: the system says from which of its own it would."""
-IDLE_SECONDS = 10
+IDLE_SECONDS, WHOLE_SECONDS = 10, 120
+"""Without a byte, and for a connection in all: a letter now and then keeps no place for days."""
+MOST_CONNECTIONS = 64
+"""At a time; the others are cut. The port is open to anybody, and the process behind it ends machines: with all of its
+files open it could ask no provider for anything."""
 
 
 class WheelUnserved(MarketError):
@@ -48,8 +54,13 @@ def reachable(what: str, sha256: str, url: str, port: int) -> Iterator[Package]:
 
     Raises WheelUnserved and PortRefused.
     """
+    sha256 = sha256.lower()
+    if sha256 and not _SHA256.fullmatch(sha256):
+        raise WheelUnserved(f"{sha256[:70]!r} is no SHA-256: 64 hexadecimal digits")
     file = Path(what)
     if file.suffix != ".whl" or not file.is_file():
+        if sha256 and "://" not in what:
+            raise WheelUnserved(f"pip checks the SHA-256 of a wheel by its address, and {what[:60]!r} is a requirement")
         yield Package(what, sha256)
         return
     data = file.read_bytes()
@@ -61,7 +72,7 @@ def reachable(what: str, sha256: str, url: str, port: int) -> Iterator[Package]:
     base = url.rstrip("/") or _own_address()
     path = f"/{token_hex(16)}/{file.name}"
     with binding("", port):
-        server = ThreadingHTTPServer(("", port), _handler(path, data))
+        server = _Bounded(("", port), _handler(path, data))
     if not url:
         base = f"{base}:{server.server_port}"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
@@ -86,6 +97,42 @@ def _own_address() -> str:
             "web server and give its address"
         )
     return f"http://{own}"
+
+
+class _Bounded(ThreadingHTTPServer):
+    """So many connections at a time, each for so long."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """In a thread, where there is room."""
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """One connection, cut when its time is over."""
+        end = threading.Timer(WHOLE_SECONDS, _cut, (request,))
+        end.daemon = True
+        end.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            end.cancel()
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: strangers break off as they like."""
+
+
+def _cut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _handler(path: str, data: bytes) -> type[BaseHTTPRequestHandler]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import json
 import re
@@ -65,6 +66,7 @@ STORMS: dict[str, Answer] = {
     "nothing": lambda connection: connection.close(),
     "a reset": reset,
     "a cut": cut,
+    "packed twice": answer(200, gzip.compress(gzip.compress(b"8")), Content_Encoding="gzip, gzip"),
     "depth": answer(200, b"[" * 200_000),
 }
 

@@ -60,11 +60,14 @@ def hold(place: Path) -> int:
 
 
 def is_held(place: Path) -> bool:
-    """Whether a process of the machine runs, or its keeper."""
+    """Whether a process of the machine runs, or its keeper; what cannot be told (this process has no file descriptor
+    left, since strangers hold them all) is no end."""
     try:
         handle = os.open(place / LOCK, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -19,11 +19,12 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from subprocess import DEVNULL
 
 from contracts.process.clock_watch import since_boot
 from verifier.hosts.ending import adopt, below, hold, kill, reap, tell
 
-SCRIPT, OUTPUT, HOME = "script.sh", "output.log", "home"
+SCRIPT, OUTPUT, HOME, TEMPORARY = "script.sh", "output.log", "home", "tmp"
 TICK_SECONDS = 0.2
 LOG_BYTES = 16_384
 """Of a machine's output, that its renter may read."""
@@ -32,9 +33,10 @@ KEPT = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES", 
 
 
 def environment(own: Mapping[str, str], home: Path) -> dict[str, str]:
-    """The script's environment."""
+    """The script's environment. Its temporary files are its own, too: what one renter left in the system's folder of
+    them would be read by the next one's programs, as a cache of compiled code is."""
     kept = {name: own[name] for name in KEPT if name in own}
-    return kept | {"HOME": str(home), "COMMONWEIGHT_MARKET_HOME": str(home)}
+    return kept | {"HOME": str(home), "TMPDIR": str(home / TEMPORARY), "COMMONWEIGHT_MARKET_HOME": str(home)}
 
 
 def keep(place: Path, seconds: float, grace: float, host: int, user: str = "") -> int:
@@ -56,11 +58,22 @@ def keep(place: Path, seconds: float, grace: float, host: int, user: str = "") -
 
 def clear(place: Path) -> None:
     """Remove what a machine that ended had, but for its last lines."""
-    shutil.rmtree(place / HOME, ignore_errors=True)
+    remove(place / HOME)
     with suppress(OSError):
         (place / SCRIPT).unlink(missing_ok=True)
         lines = last_lines(place)
         (place / OUTPUT).write_bytes(lines)
+
+
+def remove(folder: Path) -> None:
+    """A folder that a script has filled. Where Python's own way ends, a thousand folders within each other, `rm` goes
+    on; folders that were closed to their owner are opened for it."""
+    with suppress(OSError, RecursionError):
+        shutil.rmtree(folder)
+    for words in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+        if folder.exists():
+            with suppress(OSError):
+                subprocess.run([*words, "--", str(folder)], check=False, stdin=DEVNULL, stderr=DEVNULL)
 
 
 def last_lines(place: Path) -> bytes:
@@ -76,11 +89,13 @@ def last_lines(place: Path) -> bytes:
 def _begun(place: Path, user: str) -> subprocess.Popen[bytes]:
     home = place / HOME
     home.mkdir(mode=0o700, exist_ok=True)
+    temporary = home / TEMPORARY
+    temporary.mkdir(mode=0o700, exist_ok=True)
     script = shutil.copyfile(place / SCRIPT, home / SCRIPT)
     entry = pwd.getpwnam(user) if user else None
     if entry is not None:
-        shutil.chown(home, entry.pw_uid, entry.pw_gid)
-        shutil.chown(script, entry.pw_uid, entry.pw_gid)
+        for path in (temporary, script, home):
+            shutil.chown(path, entry.pw_uid, entry.pw_gid)
     lock = hold(place)  # another than this process's own: a script that lets it go lets go of no more
     with open(os.open(place / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
         child = subprocess.Popen(

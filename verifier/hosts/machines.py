@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from contracts.hosts.signed import SKEW_SECONDS
 from contracts.process.record import Record
 from verifier.hosts.ending import is_held
 from verifier.hosts.errors import HostBusy
-from verifier.hosts.keeping import SCRIPT, clear
+from verifier.hosts.keeping import SCRIPT, clear, remove
 
 MOST_KEPT = 1_000
 """Machines that are remembered. Those that ended give their place when no copy of their order can be taken any more."""
@@ -64,7 +63,7 @@ class Machines:
 
     def drop(self, tag: str) -> None:
         """Forget one."""
-        shutil.rmtree(self.folder / tag, ignore_errors=True)
+        remove(self.folder / tag)
 
     def tags(self) -> list[str]:
         """All that are remembered."""

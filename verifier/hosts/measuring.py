@@ -5,8 +5,9 @@
 - bandwidth: random bytes there, whose digest must come, and the same bytes back;
 - memory: a walk over a buffer (verifier/hosts/walking.py).
 
-Times are those from here, network included: a host has at least what is reported. A host that hands the work on to a
-faster machine cannot be told from that machine: what is measured is what its address yields.
+Times are those from here, network included, and begin before the host knows what it is asked for: it has at least what
+is reported. A host that hands the work on to a faster machine cannot be told from that machine: what is measured is
+what its address yields.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ class Measuring:
 
     async def _of(self, peer: Peer, found: Shown) -> Signed[MeasuredHost]:
         offer, seed, profile = found.offer.message, token_bytes(32), self._profile(found)
+        digest = standard_segment.profile_digest(standard_in(profile, self.standard))
         challenge = HostChallenge(
             model=self.model.model,
             verifier=self.verifier,
@@ -122,13 +124,14 @@ class Measuring:
             issuedAt=self.now(),
         )
         body = json.dumps(signed(challenge, self.model, self.key).to_json()).encode()
+        known = self.clock()
         async with _soon():
             name = (await answered(peer.post("/market/challenges", body, SHOWN_BYTES))).get("challenge")
         if not isinstance(name, str) or not name.isalnum() or len(name) > 64:
             raise HostFailed("it names no challenge")
         part = _Parts(peer, f"/market/challenges/{name}", self.clock)
         try:
-            tokens, digest = await self._segment(part, seed, profile)
+            tokens = await self._segment(part, seed, profile, known)
             received, sent = await self._traffic(part)
             await self._memory(part, seed)
         finally:
@@ -159,11 +162,12 @@ class Measuring:
 
     # -- bits and speed ------------------------------------------------------------------------------------------------
 
-    async def _segment(self, part: _Parts, seed: bytes, profile: str) -> tuple[int, bytes]:
-        """Thousandths of tokens a second, and the profile's digest."""
+    async def _segment(self, part: _Parts, seed: bytes, profile: str, known: float) -> int:
+        """Thousandths of tokens a second. Time counts from when the host may have `known` the seed: it could compute
+        before it answers the challenge, and have all of it there when it is asked for it."""
         config = standard_in(profile, self.standard)
-        own = standard_segment.profile_digest(config)
-        body, seconds = await part.timedanswered("segment")
+        body, _ = await part.timedanswered("segment")
+        seconds = max(self.clock() - known, 1e-6)
         entries = _entries(body, config)
         expected = standard_segment.compute(config, seed).boundary_entries
         if entries[0] != expected[0]:
@@ -171,7 +175,7 @@ class Measuring:
         wrong = [number for number, entry in enumerate(entries) if entry != expected[number]]
         if wrong:
             raise HostFailed(f"it comes to other bits at boundary {wrong[0]} of {len(entries) - 1}")
-        return int(config.tokens_per_round * 1_000 / seconds), own
+        return int(config.tokens_per_round * 1_000 / seconds)
 
     # -- bandwidth -----------------------------------------------------------------------------------------------------
 

@@ -217,6 +217,7 @@ def join(
     )
     keeper = keeper_of(journal, accounts, fleet, wants)
     keeper.proofs, keeper.is_over = side.first_proofs, side.is_over
+    keeper.diverted = lambda nodes: side.diverted(nodes, as_address(payout))
     with served:
         keep(keeper, stop.watched(), fleet)
 

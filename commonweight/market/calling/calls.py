@@ -6,16 +6,27 @@ list where it is not certain what became of it.
 
 from __future__ import annotations
 
+import asyncio
 import json
-import time
+import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    stop_any,
+    wait_random_exponential,
+)
 
+from commonweight.market.calling.allowance import Unpacking, seconds_left
 from commonweight.market.errors import KeyMissing, KeyRefused, ProviderAway, ProviderError, RateLimited, RequestRefused
 from contracts.recursion import bound_recursion
 from contracts.wire.answers import retry_after
@@ -24,7 +35,8 @@ Json: TypeAlias = Any
 Refuse = Callable[[int, Json], ProviderError | None]
 """A provider's own errors by status and body; None leaves them to the rules here."""
 
-MOST_BYTES = 32 * 2**20
+MOST_BYTES = 16 * 2**20
+"""Of one answer, unpacked."""
 CALL_SECONDS = 15.0
 BUDGET_SECONDS = 30.0
 """For one reading with all its tries."""
@@ -62,13 +74,8 @@ class Calls:
         self._seconds = seconds
         self._budget = budget
         self._secrets = [word for value in headers.values() for word in value.split() if len(word) >= LEAST_SECRET]
-        self._client = httpx.Client(
-            base_url=url.rstrip("/"), headers=dict(headers), timeout=seconds, follow_redirects=False, trust_env=False
-        )
-
-    def close(self) -> None:
-        """Let connections go."""
-        self._client.close()
+        self._url = url.rstrip("/")
+        self._headers = dict(headers) | {"Accept-Encoding": Unpacking.ASKED, "Connection": "close"}
 
     def get(self, path: str, **params: str | int) -> Json:
         """A reading: tried again through weather. Raises ProviderError."""
@@ -79,7 +86,7 @@ class Calls:
         tries = Retrying(
             retry=retry_if_exception_type((ProviderAway, RateLimited)),
             wait=_pause,
-            stop=stop_after_delay(self._budget),
+            stop=stop_any(stop_after_delay(self._budget), lambda _: seconds_left(self._budget) <= 0),
             reraise=True,
         )
         return tries(self.send, method, path, body, params)
@@ -109,34 +116,61 @@ class Calls:
 
     def tail(self, path: str, **params: str | int) -> str:
         """The text of a stream that may have no end, as far as it comes in one call's time. Raises ProviderError."""
-        begun, data = False, bytearray()
-        end = time.monotonic() + self._seconds
-        try:
-            with self._client.stream("GET", path, params=params) as answer:
-                if not answer.is_success:
-                    self._judge(answer.status_code, answer.read(), answer.headers)
-                begun = True
-                for chunk in answer.iter_bytes():
-                    data += chunk
-                    if len(data) > MOST_BYTES or time.monotonic() > end:
-                        break
-        except httpx.HTTPError as error:
-            # A stream that falls silent, or is cut, has said what it had to say.
-            if not begun:
-                raise ProviderAway(f"{self._name} gives no stream: {_reason(error)}") from None
+        data = bytearray()
+        head: list[tuple[int, httpx.Headers]] = []
+        # A stream that falls silent, or is cut, or has no end, has said what it had to say.
+        with suppress(httpx.HTTPError, TimeoutError, ProviderAway):
+            asyncio.run(self._come("GET", path, None, params, data, head))
+        if not head:
+            raise ProviderAway(f"{self._name} gives no stream")
+        status, headers = head[0]
+        if not 200 <= status < 300:
+            self._judge(status, bytes(data), headers)
         return data.decode(errors="replace")
 
     def _answer(
         self, method: str, path: str, body: Json, params: Mapping[str, str | int] | None
     ) -> tuple[int, bytes, httpx.Headers]:
-        end = time.monotonic() + self._seconds
         data = bytearray()
-        with self._client.stream(method, path, json=body, params=params) as answer:
-            for chunk in answer.iter_bytes():
-                data += chunk
-                if len(data) > MOST_BYTES or time.monotonic() > end:
-                    raise ProviderAway(f"{self._name} sends more, or more slowly, than is read", sent=True)
-            return answer.status_code, bytes(data), answer.headers
+        head: list[tuple[int, httpx.Headers]] = []
+        try:
+            asyncio.run(self._come(method, path, body, params, data, head))
+        except TimeoutError:
+            raise ProviderAway(f"{self._name} sends more slowly than is read", sent=True) from None
+        status, headers = head[0]
+        return status, bytes(data), headers
+
+    async def _come(
+        self,
+        method: str,
+        path: str,
+        body: Json,
+        params: Mapping[str, str | int] | None,
+        data: bytearray,
+        head: list[tuple[int, httpx.Headers]],
+    ) -> None:
+        """Status and headers into `head`, the body into `data` as it comes. The time is that of all of it: a provider
+        that sends a letter of its headers now and then would be waited for for days. Raises TimeoutError and httpx's
+        errors."""
+        async with (
+            self._client() as client,
+            asyncio.timeout(seconds_left(self._seconds)),
+            client.stream(method, path, json=body, params=params) as answer,
+        ):
+            unpack = Unpacking(answer.headers.get("Content-Encoding", ""), MOST_BYTES, self._name)
+            head.append((answer.status_code, answer.headers))
+            async for chunk in answer.aiter_raw():
+                data += unpack(chunk)
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=self._url,
+            headers=self._headers,
+            timeout=httpx.Timeout(self._seconds, connect=self._seconds / 2),
+            verify=_tls(),
+            follow_redirects=False,
+            trust_env=False,
+        )
 
     def _judge(self, status: int, data: bytes, headers: httpx.Headers) -> Json:
         body = _read(data)
@@ -158,6 +192,12 @@ class Calls:
         if status >= 500 or status == 408 or body is _NO_JSON or 300 <= status < 400:
             raise ProviderAway(f"{self._name} answers {status}", sent=True)
         raise RequestRefused(f"{self._name} refuses ({status}): {words(body)}")
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reading the list of authorities takes longer than a call."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 _NO_JSON = object()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from random import random
@@ -20,6 +20,7 @@ from trainer.client import ApiClient
 from verifier.hosts.host import Host
 from verifier.hosts.measuring import Measuring
 
+logger = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0
 READ_SECONDS = 600.0
 SERVER = "the server's list of hosts"
@@ -63,8 +64,10 @@ class Announcing:
         """Until told to stop; then the offer is withdrawn."""
         while not stop.is_set():
             self.look()
-            with suppress(OSError):
+            try:
                 self.also()
+            except Exception:  # a machine that cannot be ended keeps no other from its end, nor the offer on the list
+                logger.exception("a look at the rented machines broke")
             stop.wait(LOOK_SECONDS)
         if self._told is not None:
             self._hand(self.host.withdrawn())

@@ -6,6 +6,7 @@ Paths end in a slash and ports are an object, as its own client sends them.
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -206,7 +207,8 @@ def _with_key(bootstrap: Bootstrap) -> str:
     """The account's own keys are there already; this one is the rental's."""
     if not bootstrap.public_key:
         return bootstrap.script
-    return f"mkdir -p /root/.ssh;echo '{bootstrap.public_key}' >>/root/.ssh/authorized_keys\n{bootstrap.script}"
+    key = shlex.quote(bootstrap.public_key)  # its comment may hold anything
+    return f"mkdir -p /root/.ssh;echo {key} >>/root/.ssh/authorized_keys\n{bootstrap.script}"
 
 
 def _contract(answer: Json) -> str:

@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from commonweight.market.calling.allowance import Unpacking
 from commonweight.market.errors import ProviderAway
 
 MOST_BYTES = 256 * 1024
+MOST_UNPACKED = 2**24
 PAUSE_SECONDS = 0.5
 
 
@@ -40,8 +42,9 @@ def _try(client: httpx.Client, address: str, end: float) -> str | None:
         with client.stream("GET", address) as answer:
             if answer.status_code != 200:
                 return None
-            for chunk in answer.iter_bytes():
-                data += chunk
+            unpack = Unpacking(answer.headers.get("Content-Encoding", ""), MOST_UNPACKED, "vast's log")
+            for chunk in answer.iter_raw():
+                data += unpack(chunk)
                 if len(data) > MOST_BYTES or time.monotonic() > end:
                     break
     except httpx.HTTPError:

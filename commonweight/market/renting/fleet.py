@@ -37,6 +37,7 @@ MOST_FAILURES = 3
 """A provider whose launches failed so often in a fleet is asked for nothing more in it."""
 QUIET_LOOKS = 2
 """So many looks in a row find nothing of a fleet before it is over."""
+DIVERTED = "its nodes were enrolled for the pay of"
 LIVE = frozenset({Standing.INTENDED, Standing.SENT, Standing.LOADING, Standing.RUNNING})
 
 Say = Callable[[str, str, str], None]
@@ -60,7 +61,8 @@ class Wanted:
 @dataclass
 class FleetKeeper:
     """Keeps one fleet. `proofs` gives for these nodes the first posted proof of each that has one; `is_over` whether
-    the run wants no more work, `is_stopped` whether this process was told to end."""
+    the run wants no more work, `is_stopped` whether this process was told to end; `diverted` gives the nodes whose pay
+    goes to another than the renter, with that address."""
 
     journal: Journal
     providers: Mapping[str, Provider]
@@ -70,6 +72,7 @@ class FleetKeeper:
     proofs: Callable[[Sequence[Address]], Mapping[Address, str]] = lambda nodes: {}  # noqa: ARG005
     is_over: Callable[[], bool] = lambda: False
     is_stopped: Callable[[], bool] = lambda: False
+    diverted: Callable[[Sequence[Address]], Mapping[Address, Address]] = lambda nodes: {}  # noqa: ARG005
     _told: set[tuple[str, str]] = field(default_factory=set)
     _longest: int = 0
     _quiet: int = 0
@@ -85,6 +88,7 @@ class FleetKeeper:
         self._tell(reconcile(self.journal, list(self.providers.values())))
         self._tell_of_running()
         self._watch_proofs()
+        self._watch_pay()
         if not self._is_wanted():
             return self._is_quiet()
         self._fill(fleet)
@@ -201,6 +205,20 @@ class FleetKeeper:
                 self.journal.note(rental.tag, ToEnd("no proof of it was accepted in time"))
                 self.say("ending", rental.tag, "no proof of it was accepted in time")
 
+    def _watch_pay(self) -> None:
+        """A machine whose host has enrolled its nodes for its own pay is ended: it would earn twice."""
+        running = [rental for rental in self._rentals() if rental.standing is Standing.RUNNING and rental.nodes]
+        if not running:
+            return
+        none: Mapping[Address, Address] = {}
+        nodes = [node for rental in running for node in rental.nodes]
+        found = self._asked("the run's nodes", lambda: self.diverted(nodes), none)
+        for rental in running:
+            other = next((found[node] for node in rental.nodes if node in found), None)
+            if other is not None:
+                self.journal.note(rental.tag, ToEnd(f"{DIVERTED} {other}"))
+                self.say("ending", rental.tag, f"{DIVERTED} {other}")
+
     # -- renting -------------------------------------------------------------------------------------------------------
 
     def _fill(self, fleet: Fleet) -> None:
@@ -211,20 +229,24 @@ class FleetKeeper:
         if missing <= 0:
             return
         none: Sequence[Offer] = ()
-        failures = Counter(_blamed(rental.offer) for rental in rentals if _has_failed(rental))
-        offers = [
-            offer
-            for offer in self._asked("the providers' offers", self.wanted.offers, none)
-            if offer.provider in self.providers and failures[_blamed(offer)] < MOST_FAILURES
-        ]
+        shown = self._asked("the providers' offers", self.wanted.offers, none)
+        offers = [offer for offer in shown if offer.provider in self.providers and self._is_trusted(offer)]
         try:
             chosen = choose(_fresh(offers, rentals), missing, self.wanted.spread, self.wanted.linked, held)
         except NoOfferFits as error:
             self._once("waits", self.name, error.detail)
             return
         for offer in chosen:
-            if self.is_stopped() or not self._is_wanted() or not self._rent(fleet, offer):
+            self.journal.beat(self.name)  # a hundred launches take longer than others take it for looked after
+            if self.is_stopped() or not self._is_wanted():
                 return
+            if self._is_trusted(offer) and not self._rent(fleet, offer):
+                return
+
+    def _is_trusted(self, offer: Offer) -> bool:
+        """Whether its provider has not failed too often; within one look, too: each launch may take minutes."""
+        failed = [rental.offer for rental in self._rentals() if _has_failed(rental)]
+        return Counter(map(_blamed, failed))[_blamed(offer)] < MOST_FAILURES
 
     def _rent(self, fleet: Fleet, offer: Offer) -> bool:
         """One machine more; returns whether there may be another one in this look."""
@@ -256,7 +278,8 @@ def _blamed(offer: Offer) -> tuple[str, str]:
 
 
 def _has_failed(rental: Rental) -> bool:
-    return rental.standing in (Standing.REFUSED, Standing.NEVER_SEEN) or (rental.is_done and not rental.proof)
+    is_useless = rental.reason.startswith(DIVERTED) or (rental.is_done and not rental.proof)
+    return is_useless or rental.standing in (Standing.REFUSED, Standing.NEVER_SEEN)
 
 
 def _fresh(offers: Iterable[Offer], rentals: Sequence[Rental]) -> list[Offer]:

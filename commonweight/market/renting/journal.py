@@ -6,6 +6,7 @@ It holds no provider's key. Keys of nodes are beside it, in files of mode 0600.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -64,6 +65,7 @@ class Journal:
         self.name = self._name()
         self._rentals: dict[str, Rental] = {}
         self._read = 0
+        self._reading = threading.Lock()
         self._attended: dict[str, TextIO] = {}
 
     def close(self) -> None:
@@ -166,10 +168,11 @@ class Journal:
     def _read_on(self) -> None:
         """Take in what this and other processes have written since."""
         query = "SELECT id, rental, at, kind, body FROM events WHERE id > ? ORDER BY id"
-        for number, tag, at, kind, body in self._file.rows(query, self._read):
-            event = KINDS[kind].from_json(json.loads(body))
-            self._rentals[tag] = after(self._rentals.get(tag), tag, at, event)
-            self._read = number
+        with self._reading:  # a launch that takes long writes from a thread of its own
+            for number, tag, at, kind, body in self._file.rows(query, self._read):
+                event = KINDS[kind].from_json(json.loads(body))
+                self._rentals[tag] = after(self._rentals.get(tag), tag, at, event)
+                self._read = number
 
     def is_ours(self, tag: str) -> bool:
         """Whether a tag was given by this journal, or by a copy of it that was lost since."""

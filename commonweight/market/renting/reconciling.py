@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from commonweight.market.calling.guarded import Guarded
-from commonweight.market.errors import ProviderError
+from commonweight.market.errors import ProviderError, RequestRefused
+from commonweight.market.money import dollars
 from commonweight.market.provider import Machine, MachineState, Provider
 from commonweight.market.renting.events import Billed, Ended, Named, NeverSeen, Priced, Refused, Running, ToEnd
 from commonweight.market.renting.journal import Fleet, Journal
@@ -22,6 +24,8 @@ ORPHAN_SECONDS = 600
 """A fleet that its process has not looked after for so long is ended."""
 STUBBORN_SECONDS = 600
 """A machine that is listed for so long after its end is complained of."""
+DEARER = Decimal("1.1")
+"""A machine that is billed for more than so many times the agreed price is ended: the budget is no price."""
 LOADING_SECONDS = 1200
 """A machine that does not come up in this time is ended."""
 _LOST = frozenset({MachineState.PREEMPTED, MachineState.FAILED})
@@ -204,11 +208,14 @@ def _complain_of_life(journal: Journal, provider: Guarded, rental: Rental, now: 
 
 
 def _gone(journal: Journal, provider: Guarded, rental: Rental, now: int, found: Reconciled) -> None:
-    """A machine that the list does not have: one that was just launched may not be in it yet."""
+    """A machine that the list does not have: one that was just launched may not be in it yet, and a list may be short,
+    or behind. So its provider is told to end it before anybody forgets it: where that fails, the next look tells it."""
     if rental.is_done or not rental.machine:
         return
     if rental.standing is not Standing.ENDING and now - rental.sent_at <= provider.facts.lag_seconds:
         return
+    with suppress(RequestRefused):  # it says that there is no such machine, and so does the list
+        provider.terminate(rental.machine)
     found.ended.append(journal.note(rental.tag, Ended()))
 
 
@@ -248,8 +255,11 @@ class _Bills:
 def _to_end(journal: Journal, rental: Rental, machine: Machine | None, now: int, found: Reconciled) -> Rental:
     """The rental, to be ended where there is a reason; `machine` as it is listed, None where there is no list."""
     reason, drains = "", False
+    agreed = rental.offer.price.total
     if machine is not None and machine.state in _LOST:
         reason = f"{machine.state}: {machine.detail or 'by the provider'}"
+    elif machine is not None and machine.price > agreed * DEARER:
+        reason = f"its provider bills {dollars(machine.price)} an hour, and {dollars(agreed)} was agreed to"
     elif machine is not None and rental.standing is Standing.LOADING and now - rental.sent_at > LOADING_SECONDS:
         reason = f"the machine did not come up in {LOADING_SECONDS // 60} minutes"
     else:

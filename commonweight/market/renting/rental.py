@@ -64,6 +64,7 @@ class Rental:
     ended_at: int = 0
     price: MicroUsd = NOTHING
     billed: MicroUsd = NOTHING
+    most_billed: MicroUsd = NOTHING
     reach: str = ""
     reason: str = ""
     proof: str = ""
@@ -82,7 +83,7 @@ class Rental:
         """The most that it may have cost by a time, in whole booked units, from the call that rented it on.
 
         The dearer of the offer's price and the billed one counts for the whole time, and a bill that is higher counts
-        as it is.
+        as it is, also where a later one is lower: a provider that leaves something out of a list has not paid it back.
         """
         if not self.sent_at or self.standing is Standing.REFUSED:
             return NOTHING
@@ -92,7 +93,7 @@ class Rental:
         unit = self.offer.booked_seconds
         booked = max(1, -(-max(0, end - self.sent_at) // unit)) * unit
         hourly = max(self.price, self.offer.price.total)
-        return MicroUsd(max(self.billed, for_seconds(hourly, booked)))
+        return MicroUsd(max(self.most_billed, for_seconds(hourly, booked)))
 
 
 def after(rental: Rental | None, tag: str, at: int, event: Event) -> Rental:
@@ -130,7 +131,7 @@ def after(rental: Rental | None, tag: str, at: int, event: Event) -> Rental:
         case Ended():
             return replace(rental, standing=Standing.ENDED, ended_at=rental.ended_at or at)
         case Billed():
-            return replace(rental, billed=event.amount)
+            return replace(rental, billed=event.amount, most_billed=MicroUsd(max(event.amount, rental.most_billed)))
     return rental
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 
+from commonweight.market.calling.allowance import within
+from commonweight.market.calling.guarded import Later
 from commonweight.market.offers import Offer, Query
 from commonweight.market.provider import Provider
 from contracts.errors import CommonweightError
@@ -17,6 +19,8 @@ from contracts.process.record import Record
 logger = logging.getLogger(__name__)
 LATE = "provider-late"
 BROKEN = "adapter-broken"
+LATER_SECONDS = 5.0
+"""A provider that is late is not asked on for longer."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,10 @@ def gather(providers: Sequence[Provider], query: Query, seconds: float) -> Gathe
     answers: SimpleQueue[_Answer] = SimpleQueue()
     for place, provider in enumerate(providers):
         # A thread that nobody joins: one that hangs keeps neither this call nor the process.
-        threading.Thread(target=_ask, args=(place, provider, query, answers), daemon=True).start()
+        work = partial(within, seconds + LATER_SECONDS, partial(_ask, place, provider, query, answers))
+        never = Later(work, f"the offers of {provider.facts.name}").refusal
+        if isinstance(never, CommonweightError):
+            answers.put(_Answer(place, failure=Failure(provider.facts.name, never.code, never.detail)))
     came = {answer.place: answer for answer in _until(end, answers, len(providers))}
     late = f"no answer within {seconds:g} seconds"
     ordered = [

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,12 +18,17 @@ from commonweight.market.money import MicroUsd
 from commonweight.market.renting.journal import Fleet, Journal
 from commonweight.market.renting.launching import launch
 from commonweight.market.renting.rental import LATE_SECONDS
-from commonweight.market.run_side import RunSide
+from commonweight.market.run_side import RunSide, RunUnfit
 from contracts.errors import CommonweightError
-from contracts.ids import as_address
+from contracts.ids import as_address, to_hex
+from contracts.messages.fields import to_json
+from contracts.messages.for_log import RunTerms
+from contracts.messages.signatures import Domain, digest
 from contracts.wire.rounds import ProofLine
+from contracts.wire.runs import NodeLine
 from contracts.wire.states import ProofState
 from tests.commonweight.market.renting.simulated import BOOTSTRAP, Clock, Simulated, away, offer
+from tests.contracts.protocol.log.test_leaf import TERMS
 from trainer.client import ApiUnreachable
 
 pytestmark = pytest.mark.unit
@@ -111,6 +119,43 @@ def _side(**given: Any) -> RunSide:
 def _line(number: int) -> ProofLine:
     given = {"proof": f"{number:064x}", "round": 1, "node": NODE, "work": 5, "state": ProofState.POSTED}
     return ProofLine.model_construct(None, **given)
+
+
+class _Terms:
+    """A server that shows these terms for any run."""
+
+    domain = Domain(1, "0x" + "22" * 20)
+
+    def __init__(self, shown: RunTerms) -> None:
+        self.shown = shown
+
+    def read(self, kind: type, path: str) -> Any:
+        return SimpleNamespace(phase="training", manifest=to_json(self.shown))
+
+
+def test_a_server_that_shows_other_terms_has_nothing_rented() -> None:
+    """The run asks a stake, which no rented machine's key has: each would be paid for, and join nothing."""
+    free, staked = replace(TERMS, nodeStake=0), replace(TERMS, nodeStake=10**18)
+    for asked, shown, words in ((free, free, ""), (staked, staked, "stakes"), (staked, free, "other terms")):
+        run = to_hex(digest(asked, _Terms.domain))
+        side = RunSide("http://127.0.0.1:1", run, _Terms(shown))  # type: ignore[arg-type]
+        with pytest.raises(RunUnfit, match=words) if words else nullcontext():
+            side.require_open()
+
+
+def test_nodes_that_are_paid_elsewhere_are_named() -> None:
+    own, host = as_address("0x" + "aa" * 20), as_address("0x" + "77" * 20)
+    paid = {as_address(f"0x{number:040x}"): host if number % 2 else own for number in range(run_side.NODES_PAGE + 9)}
+    names = sorted(paid)
+
+    def lines(after: str, limit: int) -> list[Any]:
+        page = [name for name in names if name > after][:limit]
+        return [NodeLine.model_construct(None, node=name, payout=paid[name]) for name in page]
+
+    side = _side(lines=lines)
+    last = names[-1]
+    asked = [names[0], names[1], last, NODE]
+    assert side.diverted(asked, own) == {name: host for name in asked if paid.get(name) == host}
 
 
 def test_a_list_of_proofs_that_goes_round_has_an_end() -> None:

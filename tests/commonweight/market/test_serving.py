@@ -74,6 +74,18 @@ def test_a_page_under_another_name_gets_nothing(client: TestClient, host: str) -
     assert answer.json()["code"] == "foreign-host"
 
 
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}])
+def test_no_strangers_page_asks_providers(client: TestClient, provider: Simulated, headers: dict[str, str]) -> None:
+    """It cannot read the answer, and each question is one under the renter's key."""
+    provider.offers = lambda _: pytest.fail("it was asked")  # type: ignore[assignment,method-assign]
+    assert client.get("/market/offers", headers=headers).json()["code"] == "foreign-host"
+
+
+def test_a_page_of_this_machine_is_answered(client: TestClient) -> None:
+    headers = {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:3000"}
+    assert client.get("/market/offers", headers=headers).json()["offers"]
+
+
 def test_tokens_are_priced_where_a_run_is_named(provider: Simulated, tmp_path: Path) -> None:
     seen = {"H100": Yield("H100", 1, 2_000_000, 2_000_000, 2_000_000)}
     app = market_app(Accounts({"sim": provider}, {}), tmp_path, seconds=5.0, rates=lambda: seen)

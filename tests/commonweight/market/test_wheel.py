@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import urllib.request
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -25,10 +26,35 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("what", ["commonweight==0.3.0", "https://files.example/x.whl", "missing.whl"])
-def test_what_is_no_wheel_on_this_disk_stays_as_it_is(what: str) -> None:
-    with reachable(what, "ab", "", 0) as found:
-        assert found == Package(what, "ab")
+@pytest.mark.parametrize(
+    ("what", "sha256"),
+    [("commonweight==0.3.0", ""), ("https://files.example/x.whl", DIGEST), ("missing.whl", "")],
+)
+def test_what_is_no_wheel_on_this_disk_stays_as_it_is(what: str, sha256: str) -> None:
+    with reachable(what, sha256, "", 0) as found:
+        assert found == Package(what, sha256)
+
+
+@pytest.mark.parametrize(("what", "sha256"), [("commonweight==0.3.0", DIGEST), ("https://files.example/x.whl", "ab")])
+def test_no_digest_is_named_that_pip_would_refuse(what: str, sha256: str) -> None:
+    """On each machine, after it was rented."""
+    with pytest.raises(WheelUnserved), reachable(what, sha256, "", 0):
+        pass
+
+
+def test_strangers_hold_no_more_places_than_there_are(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process behind the port ends machines, and needs files and threads for that. Places come free again."""
+    monkeypatch.setattr(wheel, "_own_address", lambda: "http://127.0.0.1")
+    monkeypatch.setattr(wheel, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(wheel, "WHOLE_SECONDS", 1.0)
+    monkeypatch.setattr(wheel, "IDLE_SECONDS", 600)  # they send a letter now and then
+    with reachable(str(file), "", "", 0) as found:
+        port = int(urlsplit(found.what).port or 0)
+        strangers = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(9)]
+        for one in strangers:
+            assert one.recv(1) == b"", "cut, at once or after its time"
+            one.close()
+        assert urllib.request.urlopen(found.what, timeout=10).read() == DATA
 
 
 def test_a_wheel_is_served_while_the_fleet_lasts(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

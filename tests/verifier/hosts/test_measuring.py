@@ -218,6 +218,20 @@ def test_a_host_that_answers_late_buys_no_time(tmp_path: Path) -> None:
         measuring(clock=lambda: passed.__setitem__(0, passed[0] + 1e-3) or passed[0]).measure(host.url)
 
 
+def test_a_segment_computed_before_it_is_asked_for_took_its_time(tmp_path: Path) -> None:
+    """The challenge names the seed: a slow host answers it when it has the segment, and is quick from then on."""
+    passed = [0.0]
+
+    class Ahead(Challenges):
+        def begin(self, one: Any) -> str:
+            passed[0] += 20
+            return super().begin(one)
+
+    with served(tmp_path, kind=Ahead) as host:
+        found = measuring(clock=lambda: passed[0]).measure(host.url).message
+    assert found.tokens <= TINY.tokens_per_round * 1_000 // 20
+
+
 def test_a_host_that_is_slow_in_each_part_ends_in_time(tmp_path: Path) -> None:
     """Each part has its own time: together they would hold a verifier for an hour, and hundreds of hosts for weeks."""
 

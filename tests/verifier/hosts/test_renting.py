@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from contracts.hosts.errors import BadHostMessage, HostMessageOld
 from tests.contracts.hosts.offered import NOW, OTHER, RENTER, call, challenge, order
 from tests.holds import Threat, holds
 from tests.verifier.hosts.served import Served, made
+from verifier.hosts.ending import hold, is_held
 from verifier.hosts.errors import HostBusy, RentPriceRose, RentRefused
 from verifier.hosts.keeping import environment
 from verifier.hosts.renting import ANYBODY, Renting
@@ -190,4 +192,62 @@ def test_a_machine_ends_with_its_host_however_that_ends(tmp_path: Path) -> None:
 def test_a_script_gets_no_secret_of_its_hosts_environment(tmp_path: Path) -> None:
     own = {"PATH": "/bin", "COMMONWEIGHT_PASSPHRASE": "secret", "AWS_SECRET_ACCESS_KEY": "secret", "LANG": "C"}
     given = environment(own, tmp_path)
-    assert given == {"PATH": "/bin", "LANG": "C", "HOME": str(tmp_path), "COMMONWEIGHT_MARKET_HOME": str(tmp_path)}
+    assert {name: given.pop(name) for name in ("HOME", "COMMONWEIGHT_MARKET_HOME")} == {
+        "HOME": str(tmp_path),
+        "COMMONWEIGHT_MARKET_HOME": str(tmp_path),
+    }
+    assert given == {"PATH": "/bin", "LANG": "C", "TMPDIR": str(tmp_path / "tmp")}
+
+
+def test_a_machines_temporary_files_go_with_it(renting: Renting) -> None:
+    """A cache of compiled code that one renter left would be run by the next one's programs."""
+    script = b"mktemp > name; cp name $PWD/../../kept; sleep 600"
+    renting.order(order(script), script)
+    kept = renting.folder / "kept"
+    for _ in range(600):
+        if kept.is_file() and kept.read_text().strip():
+            break
+        time.sleep(0.05)
+    made = Path(kept.read_text().strip())
+    assert made.is_relative_to(renting.folder / "cw-1-1")
+    renting.call(call(2, "cw-1-1"))
+    assert not made.exists()
+
+
+def _deep(folder: Path, levels: int) -> None:
+    folder.mkdir()
+    handle = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=handle)
+        inner = os.open("d", os.O_RDONLY, dir_fd=handle)
+        os.close(handle)
+        handle = inner
+    os.close(handle)
+
+
+def test_no_script_leaves_folders_that_cannot_be_removed(tmp_path: Path) -> None:
+    """Too deep for a program's stack, or closed to their owner: they would fill the disk, and break every list. In a
+    process of its own, as a keeper is one: this one may have another limit of recursion."""
+    _deep(tmp_path / "home", 3_000)
+    closed = tmp_path / "home" / "closed"
+    closed.mkdir()
+    (closed / "file").write_bytes(b"x")
+    closed.chmod(0)
+    text = "import sys, pathlib; from verifier.hosts.keeping import clear; clear(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", text, str(tmp_path)], check=True)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_host_without_file_descriptors_ends_no_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers hold them all: its files would be removed while it runs, and another one started beside it."""
+    assert not is_held(tmp_path), "it has no lock yet"
+    handle = hold(tmp_path)
+
+    def none(*_: object, **__: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", none)
+        assert is_held(tmp_path)
+    os.close(handle)
+    assert not is_held(tmp_path)

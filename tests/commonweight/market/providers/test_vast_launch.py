@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import re
+import subprocess
 from base64 import b64decode
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -21,7 +23,7 @@ from commonweight.market.errors import (
     RequestRefused,
 )
 from commonweight.market.provider import Bootstrap
-from commonweight.market.providers.vast import Vast
+from commonweight.market.providers.vast import Vast, _with_key
 from tests.commonweight.market.providers.vast_account import (
     BOOT,
     bid,
@@ -166,3 +168,10 @@ class TestLaunch:
         with pytest.raises(RequestRefused, match="4048 characters"):
             launch(vast, fixed(vast), Bootstrap(script, "image"))
         assert stand_in.launches == 0
+
+
+def test_the_comment_of_a_key_breaks_no_script() -> None:
+    """Each machine would be paid for, and run nothing."""
+    script = _with_key(replace(BOOT, public_key="ssh-ed25519 AAAA ann's $(laptop)"))
+    assert subprocess.run(["/bin/sh", "-n"], input=script.encode(), check=False).returncode == 0
+    assert "'ssh-ed25519 AAAA ann'" in script
