@@ -50,7 +50,7 @@ def rounded(rounding: Rounding) -> Build:
 
 
 def _with_forward(model: nn.Module, forward: Callable[..., Any]) -> nn.Module:
-    model.forward = forward  # type: ignore[method-assign]
+    model.forward = forward
     return model
 
 

@@ -29,7 +29,7 @@ class _Block(NamedTuple):
     tokens: Tensor
     targets: Tensor
     mask: Tensor
-    count: int
+    counted: int
 
 
 def own_gradients(
@@ -50,8 +50,8 @@ def own_gradients(
             uses.begin()
             with kept_in(uses):
                 total = _total(own, model, tokens, targets, mask)
-            total.backward(torch.full_like(total, 1.0 / block.count))  # type: ignore[no-untyped-call]
-            loss += _number(total) / block.count
+            total.backward(torch.full_like(total, 1.0 / block.counted))  # type: ignore[no-untyped-call]
+            loss += _number(total) / block.counted
         _require_unused(config, theta, parameters)
         return loss, _ordered(uses.gradients(), theta)
     finally:
