@@ -73,8 +73,8 @@ def attended(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None = None) -> T
     k, v = (side.repeat_interleave(groups, 1) for side in (k, v))
     out = torch.ones(q.shape[2], q.shape[2], dtype=torch.bool).triu(1) if hidden is None else hidden
     scores = q @ k.mT / q.shape[-1] ** 0.5
-    result: Tensor = scores.masked_fill(out if out.dim() == 2 else out[:, None], -torch.inf).softmax(-1) @ v
-    return result
+    shares: Tensor = scores.masked_fill(out if out.dim() == 2 else out[:, None], -torch.inf).softmax(-1)
+    return torch.matmul(shares, v)
 
 
 def nats(logits: Tensor, targets: Tensor, mask: Tensor | None = None, smoothing: float = 0.0) -> Tensor:
@@ -132,8 +132,7 @@ def as_loss(term: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def near(found: Tensor, expected: Tensor) -> bool:
-    error = float((found.detach().double() - expected.detach()).norm())
-    return error < 0.02 * float(expected.detach().norm()) + 1e-6
+    return bool((found.double() - expected).norm().item() < 0.02 * expected.norm().item() + 1e-6)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -145,8 +144,8 @@ def test_an_operation_is_that_of_float64(case: str) -> None:
     assert found.shape == expected.shape
     assert near(found, expected)
     weight = drawn(*found.shape)
-    found.backward(weight)
-    expected.backward(weight.double())  # type: ignore[no-untyped-call]
+    torch.autograd.backward(found, weight)
+    torch.autograd.backward(expected, weight.double())
     for value, reference in zip(low, high, strict=True):
         if value.is_floating_point():
             assert value.grad is not None

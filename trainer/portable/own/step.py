@@ -16,8 +16,8 @@ from trainer.data.batches import Batch
 from trainer.model.binding import bind
 from trainer.model.own.errors import InvalidModelPackage
 from trainer.model.own.interface import OwnModel, own_model
-from trainer.portable.own import losses
 from trainer.portable.own.kernels import computed
+from trainer.portable.own.losses import cross_entropy
 from trainer.portable.own.uses import Uses, kept_in
 from trainer.portable.own.watch import portable
 from trainer.portable.step import one_order
@@ -71,7 +71,7 @@ def _block(own: OwnModel, batch: Batch, rows: slice, device: torch.device) -> _B
 def _total(own: OwnModel, model: nn.Module, tokens: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     summed = own.summed_loss()
     if summed is None:
-        return computed(losses.cross_entropy(targets, None, 0.0), model(tokens))
+        return computed(cross_entropy(targets, None, 0.0), model(tokens))
     return summed.total(model, tokens, targets, mask)
 
 
