@@ -97,15 +97,15 @@ def test_a_verifier_of_the_portable_profile_reads_no_exact_work() -> None:
 
 def test_the_bench_is_of_those_who_read_the_profile_too() -> None:
     court = court_of()
-    proof = drawn(court)["a"]
+    proof = drawn(court)["b"]
     for verifier in court.state.proofs[proof].seats:
         court.secret(verifier, "1")
     court.open(proof)
     seat = next(iter(court.state.proofs[proof].seats))
     called = [d for d in court.say(proof, seat, s1="false") if isinstance(d, BenchCalled)]
-    assert sorted(called[0].members) == of(court, "a")
+    assert sorted(called[0].members) == of(court, "b")
     with pytest.raises(NotSeated):
-        court.say(proof, of(court, "b")[0], s1="true")
+        court.say(proof, of(court, "a")[0], s1="true")
 
 
 def test_work_of_all_profiles_is_posted_and_merged_as_one() -> None:
