@@ -32,6 +32,7 @@ NEED_A_PART = {
     "node": "trains",
     "offer": "computes a segment",
     "outbox": "opens the database",
+    "plan": "times steps, where torch is installed",
     "serve": "opens the database",
     "verifier": "trains",
     "verify": "trains",

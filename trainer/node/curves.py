@@ -6,12 +6,14 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from contracts.errors import CommonweightError
 from contracts.files.whole_file import replace_file
 from contracts.ids import RunId
-from trainer.node.settings import NodeProgress, Report
+
+if TYPE_CHECKING:  # the settings need more than who only draws a curve has installed
+    from trainer.node.settings import NodeProgress, Report
 
 FLUSH_SECONDS = 10
 """Until a written point is in the file."""

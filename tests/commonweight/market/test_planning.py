@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -155,8 +154,8 @@ def test_four_models_on_an_h100_are_met_within_a_sixth() -> None:
     }
     device = device_of_card(Card("H100", 80, 67.0, 989.5), None)
     for measured, (layers, width, heads, context, batch) in shapes.items():
-        shape: dict[str, Any] = {"layers": layers, "d_model": width, "heads": heads, "context": context, "batch": batch}
-        tokens = fitting(RunConfig(profile="portable", **shape), device, 0.5).tokens
+        config = RunConfig(profile="portable", layers=layers, d_model=width, heads=heads, context=context, batch=batch)
+        tokens = fitting(config, device, 0.5).tokens
         assert tokens is not None
         assert batch * context / tokens * 1e3 == pytest.approx(measured, rel=0.16)
 

@@ -49,10 +49,6 @@ def of(places: tuple[Served, ...]) -> Mirrors:
     return Mirrors([HttpOrigin(place.url, chosen=True) for place in places])
 
 
-def shards(index: CorpusIndex) -> tuple[str, ...]:
-    return tuple(shard.blob for shard in index.sources[0].shards)
-
-
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("change", "why"),
