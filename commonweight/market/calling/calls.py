@@ -22,9 +22,9 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     stop_after_delay,
-    stop_any,
     wait_random_exponential,
 )
+from tenacity.stop import stop_base
 
 from commonweight.market.calling.allowance import Unpacking, seconds_left
 from commonweight.market.errors import KeyMissing, KeyRefused, ProviderAway, ProviderError, RateLimited, RequestRefused
@@ -54,6 +54,16 @@ def read_key(file: Path, provider: str) -> str:
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise KeyMissing(f"{file} holds no key of {provider}: one line of letters and digits")
     return key
+
+
+class _Over(stop_base):
+    """When the budget of a call, or of the command that makes it, is used up."""
+
+    def __init__(self, budget: float) -> None:
+        self._budget, self._delay = budget, stop_after_delay(budget)
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return self._delay(retry_state) or seconds_left(self._budget) <= 0
 
 
 class Calls:
@@ -86,7 +96,7 @@ class Calls:
         tries = Retrying(
             retry=retry_if_exception_type((ProviderAway, RateLimited)),
             wait=_pause,
-            stop=stop_any(stop_after_delay(self._budget), lambda _: seconds_left(self._budget) <= 0),
+            stop=_Over(self._budget),
             reraise=True,
         )
         return tries(self.send, method, path, body, params)

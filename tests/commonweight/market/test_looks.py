@@ -24,6 +24,7 @@ from contracts.ids import as_address, to_hex
 from contracts.messages.fields import to_json
 from contracts.messages.for_log import RunTerms
 from contracts.messages.signatures import Domain, digest
+from contracts.wire.fields import PAGE
 from contracts.wire.rounds import ProofLine
 from contracts.wire.runs import NodeLine
 from contracts.wire.states import ProofState
@@ -145,7 +146,7 @@ def test_a_server_that_shows_other_terms_has_nothing_rented() -> None:
 
 def test_nodes_that_are_paid_elsewhere_are_named() -> None:
     own, host = as_address("0x" + "aa" * 20), as_address("0x" + "77" * 20)
-    paid = {as_address(f"0x{number:040x}"): host if number % 2 else own for number in range(run_side.NODES_PAGE + 9)}
+    paid = {as_address(f"0x{number:040x}"): host if number % 2 else own for number in range(PAGE + 9)}
     names = sorted(paid)
 
     def lines(after: str, limit: int) -> list[Any]:

@@ -164,7 +164,7 @@ def test_a_launch_in_a_thread_writes_to_the_journal(tmp_path: Path) -> None:
         noted("m7")
         return "m7"
 
-    rented.provider.launch = named  # type: ignore[method-assign]
+    rented.provider.launch = named  # type: ignore[method-assign, assignment]
     rental = launch(rented.journal, rented.provider, offer(), "g", lambda _: BOOTSTRAP)
     assert (rental.machine, rental.standing) == ("m7", Standing.LOADING)
 
