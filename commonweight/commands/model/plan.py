@@ -22,7 +22,7 @@ CPU = "cpu"
 def plan(
     cards: Annotated[
         list[str] | None,
-        typer.Argument(metavar="CARD", help="A card, such as 4090 or A100, or cpu for this machine. Default: all."),
+        typer.Argument(help="A card, such as 4090 or A100, or cpu for this machine. Default: all."),
     ] = None,
     size: Annotated[list[str] | None, typer.Option(help=f"A named size: {', '.join(SIZES)}. Default: all.")] = None,
     profile: Annotated[
