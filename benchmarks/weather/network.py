@@ -77,7 +77,8 @@ class Place:
 
 
 class Network:
-    """Use as a context: leaving it ends every process. `place` is there once it runs."""
+    """Use as a context: leaving it ends every process. `place` is there once it runs. Nodes and verifiers print objects
+    for scripts, or lines for people (`plain`)."""
 
     def __init__(
         self,
@@ -87,7 +88,9 @@ class Network:
         rounds: int = 100_000,
         rules: RunRules = RULES,
         config: Mapping[str, Any] = CONFIG,
+        plain: bool = False,
     ) -> None:
+        self._style = () if plain else ("--json",)
         self.folder, self.seed, self._rules = folder, seed, rules
         self._config = {**config, "rounds": rounds, "seed": seed}
         self.nodes = NODES[:nodes]
@@ -233,7 +236,7 @@ class Network:
             str(self.folder / name),
             "--data",
             str(self.folder / "text.txt"),
-            "--json",
+            *self._style,
         )
 
     # -- small parts --------------------------------------------------------------------------------------------------

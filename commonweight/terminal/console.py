@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from time import monotonic
 from typing import Any, Protocol, TextIO, TypeAlias, runtime_checkable
 
 from rich.console import Console, RenderableType
@@ -19,6 +20,8 @@ from rich.text import Text
 
 from contracts.errors import CommonweightError
 
+STEP_SECONDS = 60.0
+"""Between two lines of steps in a pipe."""
 console = Console(stderr=False, highlight=False, emoji=False)
 if not console.is_terminal:
     console.width = 160  # a pipe has no width; tables must not be cut to a terminal's
@@ -124,13 +127,24 @@ def mention(event: str, fields: Mapping[str, Any], line: str) -> None:
 
 
 def report_lines() -> Any:
-    """A progress callback that prints every event; for people only every tenth step."""
+    """A progress callback that prints every event; of steps, people see every tenth on a terminal, and one a minute in
+    a pipe, since a log is read later."""
+    told = -STEP_SECONDS
+
+    def is_told(event: str, step: int) -> bool:
+        nonlocal told
+        if event != "step" or console.is_terminal:
+            return event != "step" or step % 10 == 0
+        if monotonic() - told < STEP_SECONDS:
+            return False
+        told = monotonic()
+        return True
 
     def report(progress: Any) -> None:
         fields = {name: value for name, value in asdict(progress).items() if value not in ("", None)}
         if speaks_json():
             emit(fields)
-        elif fields["event"] != "step" or fields["step"] % 10 == 0:
+        elif is_told(fields["event"], fields.get("step", 0)):
             event = fields.pop("event")
             text = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
             if sys.stdout is not None:
@@ -163,5 +177,4 @@ def _exact(value: Any) -> Any:
 def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
-    text = visible(str(value))
-    return f"{text[:12]}…" if text.startswith("0x") and len(text) > 14 else text
+    return visible(str(value))

@@ -151,6 +151,6 @@ def jobs(folder: Folder = Path("commonweight-verifier")) -> None:
     rows = JobRows(folder / FILE_NAME).listed(JobState.DEAD)
     for job in rows:
         line = {"proof": job.key.subject, "check": job.key.name, "why": job.reason()}
-        tell(line, [f"{line['proof'][:18]}…  {line['check']}\n{line['why']}\n"])
+        tell(line, [f"{line['proof']}  {line['check']}\n{line['why']}\n"])
     if not rows:
         tell((), ["no check was abandoned"])

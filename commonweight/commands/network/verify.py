@@ -93,7 +93,7 @@ def _bundle(proof: ProofId, api: str, folder: Path | None, deployment: Path | No
 
 
 def _lines(case: Case, findings: Sequence[SegmentFinding]) -> Iterator[RenderableType]:
-    title = visible(f"proof {case.proof[:18]}… of node {case.commitment.node}, round {case.round.round}")
+    title = visible(f"proof {case.proof} of node {case.commitment.node}, round {case.round.round}")
     table = Table(title=Text(title), title_justify="left")
     for column in ("segment", "replay", "error", "limit", "why", "the bench"):
         table.add_column(column, overflow="fold")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from commonweight.terminal import console
 from commonweight.terminal.console import complain, report_lines, say
 from contracts.errors import BadField
 
@@ -20,15 +21,19 @@ class Progress:
     proof: str = ""
 
 
-def test_lines_for_people_are_plain_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_for_people_are_plain_in_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step each five seconds: one a minute is told. Ids are whole, so that they can be pasted."""
     report = report_lines()
     for step in range(1, 21):
+        monkeypatch.setattr(console, "monotonic", lambda now=5.0 * step: now)
         report(Progress("step", 2, step, 2.5))
     report(Progress("committed", 2, proof="0x" + "ab" * 32))
     assert capsys.readouterr().out == (
-        "step         round=2 step=10 loss=2.5000\n"
-        "step         round=2 step=20 loss=2.5000\n"
-        "committed    round=2 proof=0xababababab…\n"
+        "step         round=2 step=1 loss=2.5000\n"
+        "step         round=2 step=13 loss=2.5000\n"
+        f"committed    round=2 proof=0x{'ab' * 32}\n"
     )
 
 
