@@ -2,9 +2,9 @@
 
     python -m benchmarks.weather.hour [--minutes 60] [--nodes 2] [--seed S]      writes benchmarks/results/hour.json
 
-Rounds have 500 steps of a model of 3 M parameters, good weather and nobody who cheats. What people read is counted, not
-the objects for scripts, which have every step. Bar: less than 200 lines a process, and none with which a person could do
-nothing: the shapes of all lines are in the result, to be read.
+Rounds have 500 steps of a model of 3 M parameters, good weather and nobody who cheats. What people read counts, and not
+the objects for scripts, which have every step. Bar: less than 200 lines a process, and none with which a person could
+do nothing: the shapes of all lines are in the result, to be read.
 """
 
 from __future__ import annotations
