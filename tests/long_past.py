@@ -8,7 +8,7 @@ cost may be compared.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -56,6 +56,7 @@ from tests.house import House
 
 RUN = RunId("0x" + "a1" * 32)
 OF_ONE, PAGE, AT_ONCE = 3, 50, 500
+PROFILE = "0x" + "e0" * 32
 """Proofs of each round but the last, lines of a page, and rows of a statement."""
 DIGEST = "0x" + "44" * 32
 """Of whatever nobody looks at."""
@@ -410,10 +411,12 @@ def _state_at(house: House, bodies: Sequence[str], past: Past) -> State:
 
 
 def _run_state(name: RunId, nodes: int, past: Past) -> RunState:
-    created = facts.RunCreated(name, address(1), 1, TERMS, RunConfig().to_json(), "0x01", "0x02", "0x03")
+    created = facts.RunCreated(
+        name, address(1), 1, replace(TERMS, profiles=(PROFILE,)), RunConfig().to_json(), "0x01", "0x02", "0x03"
+    )
     made = RunState(created, created.config, "0x01", "0x02", round=past.epochs, merged=past.epochs, over=True)
     for n in range(nodes):
-        enrolled = facts.Enrolled(name, address(n), address(n), 1, "exact", 1)
+        enrolled = facts.Enrolled(name, address(n), address(n), 1, PROFILE, 1)
         made.nodes[address(n)] = NodeState(enrolled, n, "0x03", 1)
     return made
 

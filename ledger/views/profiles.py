@@ -12,7 +12,7 @@ from ledger.context import Ledger
 from ledger.errors import NotFound
 
 MOST = 500
-"""Nodes of one profile that are listed; their number is always given."""
+"""Nodes of one profile that are listed, those that enrolled first; their number is always given."""
 
 
 def admitted_profiles(ledger: Ledger, run: RunId) -> list[wire.ProfileLine]:
@@ -26,16 +26,14 @@ def admitted_profiles(ledger: Ledger, run: RunId) -> list[wire.ProfileLine]:
 
 
 def _line(state: State, run: RunState, digest: str, counted: list[Address]) -> wire.ProfileLine:
-    nodes: list[str] = sorted(
-        name for name, node in run.nodes.items() if node.enrolled.profile == digest and not node.left
-    )
+    nodes = [name for name, node in run.nodes.items() if node.enrolled.profile == digest and not node.left]
     return wire.ProfileLine(
         profile=digest,
         name=_name(run, digest),
         verifiers=sorted(_readers(run, digest, counted)),
         needed=max(0, 2 * state.k - 1),
         is_read=bool(state.k) and is_read(state, run, digest, counted, run.round + 1),
-        nodes=nodes[:MOST],
+        nodes=sorted(nodes[:MOST]),
         count=len(nodes),
     )
 

@@ -113,11 +113,11 @@ def _begun(own: dict[str, str], *words: str) -> subprocess.Popen[str]:
 
 
 def _ended(process: subprocess.Popen[str]) -> None:
-    output = process.communicate(timeout=180)
+    output = process.communicate(timeout=900)
     assert process.returncode == 0, output
 
 
-def _until(ready: Callable[[], Any], seconds: float = 180.0) -> Any:
+def _until(ready: Callable[[], Any], seconds: float = 900.0) -> Any:
     end = time.monotonic() + seconds
     while not (found := ready()):
         assert time.monotonic() < end, "it did not come"

@@ -51,7 +51,7 @@ def test_an_idle_machine_is_offered_measured_shown_and_rented(stage: Stage, tmp_
         _rent(stage, tmp_path)
     finally:
         host.send_signal(signal.SIGTERM)
-        output = host.communicate(timeout=60)
+        output = host.communicate(timeout=600)
     assert host.returncode == 0, output
 
 
@@ -63,7 +63,7 @@ def _rent(stage: Stage, folder: Path) -> None:
     (pid,) = _until(lambda: list((folder / "host" / "rented").glob("*/home/pid")))
     group = int(_until(pid.read_text))
     renter.send_signal(signal.SIGINT)
-    output = renter.communicate(timeout=120)
+    output = renter.communicate(timeout=900)
     assert renter.returncode == 0, output
     _until(lambda: not _is_there(group))
 
@@ -111,7 +111,7 @@ def _begun(stage: Stage, folder: Path, *words: str) -> subprocess.Popen[str]:
 
 def _done(stage: Stage, folder: Path, *words: str) -> list[dict[str, Any]]:
     command, own = _command(stage, folder, *words)
-    done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -129,7 +129,7 @@ class _Accounts:
         found = {}
         for account, amount in waiting.items():
             stated, said = min(Fraction(emission * amount, whole), Fraction(amount)), paid[CAPITAL, account]
-            found[CAPITAL, account] = Claim(Fraction(said) if abs(stated - said) < 1 else stated, 1)
+            found[CAPITAL, account] = Claim(Fraction(said) if abs(stated - said) <= 1 else stated, 1)
             self._waiting[account] -= said
         return found
 

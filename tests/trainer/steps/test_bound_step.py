@@ -32,12 +32,13 @@ RUNS = {
 }
 
 
-def functional_share(config: RunConfig, model: nn.Module, theta: dict[str, Tensor], block: Batch, whole: int) -> Share:
+def functional_share(config: RunConfig, model: nn.Module, theta: dict[str, Tensor], batch: Batch, rows: slice) -> Share:
     """As steps computed it until parameters were bound."""
     weights = {name: value.detach().requires_grad_() for name, value in theta.items()}
-    losses, total, at = list[float](), list[Tensor](), config.micro_batch or len(block.x)
-    for first in range(0, len(block.x), at):
-        x, y = (torch.from_numpy(side[first : first + at]) for side in (block.x, block.y))
+    block, whole = (batch.x[rows], batch.y[rows]), len(batch.x)
+    losses, total, at = list[float](), list[Tensor](), config.micro_batch or len(block[0])
+    for first in range(0, len(block[0]), at):
+        x, y = (torch.from_numpy(side[first : first + at]) for side in block)
         loss = loss_of(config)(functional_call(model, weights, (x,)), y)
         loss = loss * (len(x) / whole) if len(x) < whole else loss
         found = torch.autograd.grad(loss, list(weights.values()))

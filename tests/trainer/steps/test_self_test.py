@@ -14,7 +14,7 @@ import torch
 
 from contracts.protocol.run_config import RunConfig
 from tests.holds import Threat, holds
-from trainer.steps import inner_step as inner_step_module
+from trainer.model import objective
 from trainer.steps import self_test
 from trainer.steps.determinism import configure_determinism, profile_of
 from trainer.steps.inner_step import inner_step
@@ -145,5 +145,5 @@ def test_bf16_runs_have_a_profile_of_their_bits(monkeypatch: pytest.MonkeyPatch)
     assert low.digest() != plain.digest()
     assert low.dtype == "bf16"
     assert self_test._digest.__wrapped__(None, (), "bf16") == self_test.bf16_digest()
-    monkeypatch.setattr(inner_step_module, "logits_of", lambda _config, model, tokens: model(tokens))
+    monkeypatch.setattr(objective, "logits_of", lambda _config, model, tokens: model(tokens))
     assert self_test._digest.__wrapped__(None, (), "bf16") != self_test.bf16_digest()

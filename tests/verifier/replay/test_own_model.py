@@ -139,7 +139,7 @@ class Enrolling:
     def __init__(self) -> None:
         self.signed: list[object] = []
         self.answers = Answers(
-            SimpleNamespace(payout=NODE, from_round=1, unjudged=True, ranks=1, recompute=False),  # type: ignore[arg-type]
+            SimpleNamespace(payout=NODE, from_round=1, unjudged=True, ranks=1, recompute=False, offload=False, numerics=""),  # type: ignore[arg-type]
             SimpleNamespace(state=SimpleNamespace(size=3, verifiers={})),  # type: ignore[arg-type]
             SimpleNamespace(keep=lambda _, message: self.signed.append(message)),  # type: ignore[arg-type]
             SimpleNamespace(address=NODE),  # type: ignore[arg-type]
@@ -150,6 +150,6 @@ class Enrolling:
 
     def run(self, own: Honest) -> Any:
         """The run that it may join."""
-        terms = SimpleNamespace(profiles=(), pairs=None)
+        terms = SimpleNamespace(profiles=(), pairs=None, several=False)
         created = SimpleNamespace(run="0x" + "22" * 32, terms=terms)
         return SimpleNamespace(nodes={}, created=created, over=False, config=own.config.to_json(), anchors={})
