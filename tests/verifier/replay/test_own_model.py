@@ -138,8 +138,10 @@ class Enrolling:
 
     def __init__(self) -> None:
         self.signed: list[object] = []
+        choices = {"ranks": 1, "recompute": False, "offload": False, "numerics": ""}
+        settings = SimpleNamespace(payout=NODE, from_round=1, unjudged=True, **choices)
         self.answers = Answers(
-            SimpleNamespace(payout=NODE, from_round=1, unjudged=True, ranks=1, recompute=False, offload=False, numerics=""),  # type: ignore[arg-type]
+            settings,  # type: ignore[arg-type]
             SimpleNamespace(state=SimpleNamespace(size=3, verifiers={})),  # type: ignore[arg-type]
             SimpleNamespace(keep=lambda _, message: self.signed.append(message)),  # type: ignore[arg-type]
             SimpleNamespace(address=NODE),  # type: ignore[arg-type]
