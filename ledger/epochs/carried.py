@@ -39,8 +39,10 @@ def carried_from(session: Session, epoch: Epoch, account: str) -> tuple[set[int]
     entries that show what each was credited and what closings between have paid. Both are empty where the epoch pays
     it no capital, or where the credit has waited for more than MOST_SHOWN epochs."""
     own = closing_of(session, epoch.log_size - 1)
+    if not units_of(own, account):
+        return set(), set()
     credits = sorted(_credits(session, epoch, account, epoch.log_size - 1), key=lambda credit: credit.assessed)
-    if not units_of(own, account) or not credits:
+    if not credits:
         return set(), set()
     closings = _closings(session, epoch, credits[0].assessed)
     if len(closings) > MOST_READ:
