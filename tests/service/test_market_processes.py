@@ -113,7 +113,10 @@ def _begun(own: dict[str, str], *words: str) -> subprocess.Popen[str]:
 
 
 def _ended(process: subprocess.Popen[str]) -> None:
-    output = process.communicate(timeout=900)
+    try:
+        output = process.communicate(timeout=900)
+    finally:
+        process.kill()  # one that hangs would look at its fleet for ever
     assert process.returncode == 0, output
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 
 from contracts.ids import as_address
 from contracts.protocol.run_config import RunConfig
+from tests.trainer.model.own.packages import forgotten
 from trainer.data.batches import BatchSource, batch_source
 from trainer.data.corpus import Corpus
 from trainer.data.text import load_corpus
@@ -56,6 +57,15 @@ def golden() -> Callable[[str, object], None]:
         assert stored[name] == value
 
     return check
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder from which this process imports, and nothing remembered of packages."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    forgotten()
+    yield tmp_path
+    forgotten()
 
 
 def bits(array: np.ndarray) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from contracts.protocol.run_config import RunConfig
 from contracts.tensors.state_layout import boundary_entry
 from contracts.tensors.tensorfile import state_digest, unpack
-from tests.trainer.model.own.packages import forgotten, portable_example, written
+from tests.trainer.model.own.packages import portable_example, written
 from trainer.data.batches import Batch
 from trainer.model.building import build_model
 from trainer.model.own.errors import InvalidModelPackage
@@ -34,14 +34,6 @@ GOLDEN = "f1f7fab45b46584360ac5c30208a82695bd0a1bae3d2b3b212ad0403b9d76aed"
 """The state after two steps of the example; a change of it is a change of the portable profile."""
 SETTINGS = {"width": 16, "heads": 2, "layers": 1}
 Operations = Mapping[str, Callable[..., Tensor]]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    forgotten()
-    yield tmp_path
-    forgotten()
 
 
 @pytest.fixture

@@ -26,15 +26,19 @@ def head_of(found: Town, number: int) -> SignedNote:
     return head.note
 
 
+def signed_by_all(found: Town) -> None:
+    """Until the three verifiers have signed the epoch of its round."""
+    for _ in range(40):
+        found.turn()
+        if len(found.signatures) == 3:
+            return
+    pytest.fail(f"after 40 turns: {found.run.round.phase}, {found.said}")
+
+
 def test_an_honest_round_is_posted_merged_and_signed_for(tmp_path: Path) -> None:
     """The last verifier cannot be reached: it puts its messages to the other mirrors."""
     with town(tmp_path, hidden=2, nodes=2, verifiers=3) as found:
-        for _ in range(40):
-            found.turn()
-            if len(found.signatures) == 3:
-                break
-        else:
-            pytest.fail(f"after 40 turns: {found.run.round.phase}, {found.said}")
+        signed_by_all(found)
         posted = [proof.stage for proof in found.run.state.proofs.values()]
         assert posted == [Stage.POSTED, Stage.POSTED]
         words = [w.word for p in found.run.state.proofs.values() for s in p.segments.values() for w in s.words.values()]
@@ -57,12 +61,7 @@ def test_an_honest_round_is_posted_merged_and_signed_for(tmp_path: Path) -> None
 def test_two_profiles_are_judged_each_in_its_own_and_merged(tmp_path: Path) -> None:
     """One node is exact, one portable; each verifier anchors its exact profile, and reads both in one process."""
     with town(tmp_path, mixed=True, nodes=2, verifiers=3) as found:
-        for _ in range(40):
-            found.turn()
-            if len(found.signatures) == 3:
-                break
-        else:
-            pytest.fail(f"after 40 turns: {found.run.round.phase}, {found.said}")
+        signed_by_all(found)
         proofs = found.run.state.proofs.values()
         assert [proof.stage for proof in proofs] == [Stage.POSTED, Stage.POSTED]
         assert {proof.commitment.profile for proof in proofs} == {to_hex(name) for name in found.run.profiles}
