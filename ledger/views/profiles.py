@@ -3,6 +3,9 @@ enough for a node of it to take part."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+
 from contracts.ids import Address, RunId
 from contracts.protocol.judge.rules.presence import is_read, judges, members
 from contracts.protocol.judge.state import RunState, State
@@ -21,12 +24,20 @@ def admitted_profiles(ledger: Ledger, run: RunId) -> list[wire.ProfileLine]:
         current = state.runs.get(run)
         if current is None:
             raise NotFound(f"no run {run}")
-        counted = members(state, current)
-        return [_line(state, current, digest, counted) for digest in current.created.terms.profiles]
+        counted, nodes = members(state, current), _nodes(current)
+        return [_line(state, current, digest, counted, nodes[digest]) for digest in current.created.terms.profiles]
 
 
-def _line(state: State, run: RunState, digest: str, counted: list[Address]) -> wire.ProfileLine:
-    nodes = [name for name, node in run.nodes.items() if node.enrolled.profile == digest and not node.left]
+def _nodes(run: RunState) -> Mapping[str, list[Address]]:
+    """By profile, in the order of their enrolment."""
+    found = defaultdict[str, list[Address]](list)
+    for name, node in run.nodes.items():
+        if not node.left:
+            found[node.enrolled.profile].append(name)
+    return found
+
+
+def _line(state: State, run: RunState, digest: str, counted: list[Address], nodes: list[Address]) -> wire.ProfileLine:
     return wire.ProfileLine(
         profile=digest,
         name=_name(run, digest),

@@ -252,7 +252,9 @@ def listing(state: State, run: RunState, number: int, verifiers: list[Address]) 
     """The nodes that take part, in order: one that delivered last round keeps its place, then stake decides (J4)."""
     terms = run.created.terms
     enrolled = [(n, s) for n, s in run.nodes.items() if not s.left and s.enrolled.first_round <= number]
-    able = [(n, s) for n, s in enrolled if is_read(state, run, s.enrolled.profile, verifiers, number)]
+    profiles = {node.enrolled.profile for _, node in enrolled}
+    read = {profile for profile in profiles if is_read(state, run, profile, verifiers, number)}
+    able = [(n, s) for n, s in enrolled if s.enrolled.profile in read]
     able.sort(key=lambda x: (not x[1].delivered, x[1].away is not None, -free_stake(state, x[0]), x[1].place))
     return tuple(_listed(state, run, n, s) for n, s in sorted(able[: terms.max_nodes], key=lambda x: x[0].lower()))
 
